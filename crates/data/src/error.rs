@@ -1,0 +1,134 @@
+//! What can go wrong between a file or a mirror and an image set, each with its cure.
+
+use std::{io, path::PathBuf};
+
+use crate::image_set::ImageSetError;
+
+/// Why a data set could not be loaded, fetched, verified or split.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The catalog has no data set of that name.
+    #[error("unknown data set `{name}`; known: {known}")]
+    UnknownDataSet {
+        /// The name asked for.
+        name: String,
+        /// The names of the catalog, separated by commas.
+        known: String,
+    },
+    /// The data set is drawn by the program, so there is nothing to fetch.
+    #[error(
+        "`{dataset}` is drawn by the program and has no files; use it at once, as in \
+         `cargo xtask train {dataset}`"
+    )]
+    BuiltIn {
+        /// Name of the data set.
+        dataset: &'static str,
+    },
+    /// No place holds the files.
+    #[error(
+        "{dataset} was not found; tried {}; if you have its files, run \
+         `cargo xtask data fetch {dataset} --from DIR`; without any file or network, \
+         `cargo xtask train digits` works",
+        tried.join("; ")
+    )]
+    NotFound {
+        /// Name of the data set.
+        dataset: String,
+        /// Each place, with the reason it would not do.
+        tried: Vec<String>,
+    },
+    /// A file is missing or unreadable.
+    #[error("cannot read {}: {source}; check that it is a readable file, or run \
+             `cargo xtask data fetch {dataset}`", path.display())]
+    Read {
+        /// Name of the data set.
+        dataset: String,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file or folder cannot be written.
+    #[error(
+        "cannot write {}: {source}; make the folder writable and see that the disk has room, or \
+         keep the data elsewhere and name its folder with `--data-dir DIR` or $BACKBURN_DATA",
+        path.display()
+    )]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The content of a file is not in the format of its name.
+    #[error("{}: expected {expected}, found {found}; delete it and run \
+             `cargo xtask data fetch {dataset}`", path.display())]
+    Format {
+        /// Name of the data set.
+        dataset: String,
+        /// The file.
+        path: PathBuf,
+        /// What the format asks for.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// A file is well known, but as another one.
+    #[error("{}: expected {expected}, found {found} (by its SHA-256); put the right file there, \
+             or run `cargo xtask data fetch {dataset}`", path.display())]
+    OtherFile {
+        /// Name of the data set.
+        dataset: String,
+        /// The file.
+        path: PathBuf,
+        /// What the name promises, such as `mnist's train-labels-idx1-ubyte`.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// A file that was to be copied is not the published one.
+    #[error(
+        "{}: expected the published file with SHA-256 {expected}, found {found}; nothing was \
+             kept; to use the file as it is, name its folder with `--data-dir`",
+        origin
+    )]
+    Checksum {
+        /// Where the file came from: a path or an address.
+        origin: String,
+        /// The published checksum, in hexadecimal.
+        expected: String,
+        /// The checksum found.
+        found: String,
+    },
+    /// No mirror delivered a file.
+    #[error("could not download {file} of {dataset}: {}; check the network and run the command \
+             again (it resumes), or run `cargo xtask data fetch {dataset} --from DIR`",
+             reasons.join("; "))]
+    Download {
+        /// Name of the data set.
+        dataset: String,
+        /// Name of the file.
+        file: String,
+        /// One reason for each mirror.
+        reasons: Vec<String>,
+    },
+    /// Another process writes the same file.
+    #[error("{} is being written by another process; wait for it, then run the command again",
+            path.display())]
+    Busy {
+        /// The unfinished file.
+        path: PathBuf,
+    },
+    /// A split cannot be cut as asked.
+    #[error("cannot split {images} images: {reason}")]
+    Split {
+        /// Images in the set.
+        images: usize,
+        /// What does not fit, with the cure.
+        reason: String,
+    },
+    /// Pixels and labels do not fit each other.
+    #[error(transparent)]
+    Images(#[from] ImageSetError),
+}

@@ -1,0 +1,471 @@
+//! Brings published files into a data folder, from mirrors or from a folder at hand.
+//!
+//! A file appears under its name only whole and with its published checksum. Until then it is
+//! `NAME.partial`, from which a download that broke off is resumed.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, BufReader, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use flate2::read::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    Entry,
+    download::{self, Transfer},
+    error::DataError,
+    locate,
+    publication::{Archive, Publication, PublishedFile},
+    verify,
+};
+
+/// How far the fetching of one file is.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchProgress<'a> {
+    /// The file's name.
+    pub file: &'a str,
+    /// The address or folder it comes from.
+    pub origin: &'a str,
+    /// Bytes that are here, resumed ones included.
+    pub done: u64,
+    /// Bytes there will be, if known.
+    pub total: Option<u64>,
+}
+
+/// Brings the files of a data set into its folder below `destination_root`; returns their paths.
+///
+/// `from` is a folder, an archive file or an address; without it the publishers' mirrors are tried
+/// in order. Files that are there already and are the published ones are left alone. A file there
+/// that is not the published one is renamed to `NAME.unverified`.
+///
+/// # Errors
+///
+/// If the set is built in, `from` lacks a file or has another one, no mirror delivers, or the
+/// destination cannot be written.
+pub fn fetch(
+    entry: &Entry,
+    destination_root: &Path,
+    from: Option<&str>,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+) -> Result<Vec<PathBuf>, DataError> {
+    let publication = entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name })?;
+    fetch_published(publication, destination_root, from, progress)
+}
+
+/// See [`fetch`].
+pub(crate) fn fetch_published(
+    publication: &Publication,
+    destination_root: &Path,
+    from: Option<&str>,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+) -> Result<Vec<PathBuf>, DataError> {
+    let folder = locate::folders_in(publication, destination_root).swap_remove(0);
+    let new_folders: Vec<&Path> =
+        [folder.as_path(), destination_root].into_iter().filter(|path| !path.exists()).collect();
+    fs::create_dir_all(&folder).map_err(write_error(&folder))?;
+    let mut job = Job { publication, folder: &folder, progress };
+    let result = job.run(from);
+    if result.is_err() {
+        for folder in new_folders {
+            // Succeeds only if the folder is empty; a partial download stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+    result
+}
+
+/// The fetching of one publication into one folder.
+struct Job<'a> {
+    publication: &'a Publication,
+    folder: &'a Path,
+    progress: &'a mut dyn FnMut(FetchProgress<'_>),
+}
+
+impl Job<'_> {
+    fn run(&mut self, from: Option<&str>) -> Result<Vec<PathBuf>, DataError> {
+        let publication = self.publication;
+        let files = publication.files.iter();
+        let lacking: Vec<&PublishedFile> =
+            files.filter(|file| self.verified(file).is_none()).collect();
+        match from {
+            // What can be done without is not worth a download of its own.
+            _ if lacking.iter().all(|file| file.optional) => {}
+            Some(address) if address.starts_with("http://") || address.starts_with("https://") => {
+                self.download_all(&lacking, &[address.to_owned()])?;
+            }
+            Some(path) => self.copy_all(&lacking, Path::new(path))?,
+            None => self.download_all(&lacking, &publication.mirrors)?,
+        }
+        let mut paths = Vec::new();
+        for file in &publication.files {
+            if let Some(path) = self.verified(file) {
+                self.set_others_aside(file, &path)?;
+                paths.push(path);
+            }
+        }
+        Ok(paths)
+    }
+
+    /// Where the published file is already, if it is.
+    fn verified(&self, file: &PublishedFile) -> Option<PathBuf> {
+        let paths = file.names().map(|name| self.folder.join(name));
+        paths.into_iter().find(|path| self.is_verified(file, path))
+    }
+
+    fn is_verified(&self, file: &PublishedFile, path: &Path) -> bool {
+        verify::inspect(self.publication, file, path)
+            .is_ok_and(|inspected| inspected.note.is_none())
+    }
+
+    /// Renames what would be read in place of the verified file, but is not the published one.
+    fn set_others_aside(&self, file: &PublishedFile, verified: &Path) -> Result<(), DataError> {
+        for name in file.names() {
+            let path = self.folder.join(&name);
+            if path != verified && path.exists() && !self.is_verified(file, &path) {
+                self.set_aside(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn set_aside(&self, path: &Path) -> Result<(), DataError> {
+        fs::rename(path, with_suffix(path, "unverified")).map_err(write_error(path))
+    }
+
+    fn download_all(
+        &mut self,
+        lacking: &[&PublishedFile],
+        mirrors: &[String],
+    ) -> Result<(), DataError> {
+        if let Some(archive) = &self.publication.archive {
+            return self.download_archive(archive, lacking, mirrors);
+        }
+        for file in lacking {
+            let (name, bytes, sha256) = file.offered();
+            let addresses = mirrors.iter().map(|mirror| join_address(mirror, &name)).collect();
+            let target = self.folder.join(&name);
+            let transfer = Transfer { file: &name, addresses, bytes_at_most: bytes };
+            let partial = Partial::open(&target)?;
+            self.transfer(&transfer, &partial, |_, partial| {
+                let found = partial.sha256()?;
+                match found == sha256 {
+                    true => Ok(()),
+                    false => Err(checksum_error(name.clone(), sha256, found)),
+                }
+            })?;
+            self.place(&partial, &target)?;
+        }
+        Ok(())
+    }
+
+    fn download_archive(
+        &mut self,
+        archive: &Archive,
+        lacking: &[&PublishedFile],
+        mirrors: &[String],
+    ) -> Result<(), DataError> {
+        let address = |mirror: &String| match mirror.ends_with(".gz") {
+            true => mirror.clone(),
+            false => join_address(mirror, &archive.name),
+        };
+        let addresses = mirrors.iter().map(address).collect();
+        let bytes_at_most = archive.bytes_at_most;
+        let transfer = Transfer { file: &archive.name, addresses, bytes_at_most };
+        let partial = Partial::open(&self.folder.join(&archive.name))?;
+        self.transfer(&transfer, &partial, |job, partial| {
+            let mut file = &partial.file;
+            file.seek(SeekFrom::Start(0)).map_err(write_error(&partial.path))?;
+            job.extract(file, &partial.path, lacking)
+        })?;
+        partial.discard();
+        Ok(())
+    }
+
+    /// Downloads into `partial` until a mirror's file is accepted.
+    fn transfer(
+        &mut self,
+        transfer: &Transfer<'_>,
+        partial: &Partial,
+        accept: impl Fn(&mut Self, &Partial) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let mut reasons = Vec::new();
+        for address in &transfer.addresses {
+            // What is left of an earlier try may be of another file; then all is fetched anew.
+            for _ in 0..2 {
+                let was_empty = partial.length() == 0;
+                let received =
+                    download::receive(address, transfer, &partial.file, &mut *self.progress);
+                match received {
+                    Err(download::Failure::Mirror(reason)) => {
+                        reasons.push(format!("{address}: {reason}"));
+                        break;
+                    }
+                    Err(download::Failure::Disk(source)) => {
+                        return Err(write_error(&partial.path)(source));
+                    }
+                    Ok(()) => match accept(self, partial) {
+                        Ok(()) => return Ok(()),
+                        Err(error @ (DataError::Write { .. } | DataError::Busy { .. })) => {
+                            return Err(error);
+                        }
+                        Err(error) => {
+                            partial.empty()?;
+                            if was_empty {
+                                reasons.push(format!("{address}: {error}"));
+                                break;
+                            }
+                        }
+                    },
+                }
+            }
+        }
+        partial.discard_if_empty();
+        Err(DataError::Download {
+            dataset: self.publication.name.clone(),
+            file: transfer.file.to_owned(),
+            reasons,
+        })
+    }
+
+    /// Copies from a folder that holds the files as a data folder may, or from an archive.
+    fn copy_all(&mut self, lacking: &[&PublishedFile], from: &Path) -> Result<(), DataError> {
+        let read_error = |path: &Path, source| DataError::Read {
+            dataset: self.publication.name.clone(),
+            path: path.to_owned(),
+            source,
+        };
+        let places = match from.metadata().map_err(|source| read_error(from, source))?.is_file() {
+            true => Vec::new(),
+            false => locate::folders_in(self.publication, from),
+        };
+        let find = |names: &[String]| {
+            let paths = places.iter().flat_map(|place| names.iter().map(|name| place.join(name)));
+            paths.into_iter().find(|path| path.is_file())
+        };
+        let found: Vec<Option<PathBuf>> = lacking.iter().map(|file| find(&file.names())).collect();
+
+        let missing =
+            lacking.iter().zip(&found).find(|(file, path)| path.is_none() && !file.optional);
+        if let Some((file, _)) = missing {
+            let archive = match (&self.publication.archive, from.is_file()) {
+                (Some(_), true) => Some(from.to_owned()),
+                (Some(archive), false) => find(std::slice::from_ref(&archive.name)),
+                (None, _) => None,
+            };
+            let Some(archive) = archive else {
+                let path = from.join(file.offered().0);
+                return Err(read_error(&path, io::Error::from(io::ErrorKind::NotFound)));
+            };
+            let reader = File::open(&archive).map_err(|source| read_error(&archive, source))?;
+            return self.extract(reader, &archive, lacking);
+        }
+        for (file, path) in lacking.iter().zip(found) {
+            if let Some(path) = path {
+                self.copy(file, &path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, file: &PublishedFile, from: &Path) -> Result<(), DataError> {
+        let inspected = verify::inspect(self.publication, file, from)?;
+        let sha256 = inspected.record.sha256;
+        if inspected.note.is_some() {
+            let (_, _, expected) = file.offered();
+            return Err(checksum_error(from.display().to_string(), expected, sha256));
+        }
+        // Its own name may mislead; what has the published content but not its bytes is gzipped.
+        let [plain, gzipped] = file.names();
+        let name = if sha256 == file.sha256 { plain } else { gzipped };
+        let reader = File::open(from).map_err(|source| DataError::Read {
+            dataset: self.publication.name.clone(),
+            path: from.to_owned(),
+            source,
+        })?;
+        let target = self.folder.join(&name);
+        self.write_verified(reader, from, &target, inspected.record.bytes, &sha256)
+    }
+
+    /// Takes the lacking files out of a gzipped tar archive, whatever folder they are in there.
+    fn extract(
+        &mut self,
+        archive: impl Read,
+        path: &Path,
+        lacking: &[&PublishedFile],
+    ) -> Result<(), DataError> {
+        let damaged = |found: String| DataError::Format {
+            dataset: self.publication.name.clone(),
+            path: path.to_owned(),
+            expected: "a gzipped tar archive of the published files".to_owned(),
+            found,
+        };
+        let content = GzDecoder::new(BufReader::new(archive)).take(MOST_ARCHIVE_BYTES);
+        let mut archive = tar::Archive::new(content);
+        // An archive that failed before may have delivered some.
+        let mut wanted: Vec<&PublishedFile> =
+            lacking.iter().copied().filter(|file| self.verified(file).is_none()).collect();
+        for entry in archive.entries().map_err(|error| damaged(error.to_string()))? {
+            let entry = entry.map_err(|error| damaged(error.to_string()))?;
+            let name = entry.path().ok().and_then(|path| Some(path.file_name()?.to_owned()));
+            let index = wanted.iter().position(|file| name.as_deref() == Some(file.name.as_ref()));
+            let Some(index) = index.filter(|_| entry.header().entry_type().is_file()) else {
+                continue;
+            };
+            let file = wanted.swap_remove(index);
+            if entry.size() != file.bytes {
+                return Err(damaged(format!("{} with {} bytes", file.name, entry.size())));
+            }
+            let target = self.folder.join(&file.name);
+            self.write_verified(entry, path, &target, file.bytes, &file.sha256)?;
+            if wanted.is_empty() {
+                break;
+            }
+        }
+        match wanted.iter().find(|file| !file.optional) {
+            Some(file) => Err(damaged(format!("no {}", file.name))),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what should be `bytes` bytes of that checksum, and keeps them only if they are.
+    fn write_verified(
+        &mut self,
+        mut reader: impl Read,
+        from: &Path,
+        target: &Path,
+        bytes: u64,
+        sha256: &str,
+    ) -> Result<(), DataError> {
+        let partial = Partial::open(target)?;
+        partial.empty()?;
+        let origin = from.display().to_string();
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let mut buffer = vec![0; 1 << 16];
+        let mut done = 0;
+        let read_error = |source| DataError::Read {
+            dataset: self.publication.name.clone(),
+            path: from.to_owned(),
+            source,
+        };
+        while done < bytes {
+            let most = buffer.len().min(usize::try_from(bytes - done).unwrap_or(usize::MAX));
+            let read = match reader.read(&mut buffer[..most]) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => {
+                    partial.discard();
+                    return Err(read_error(source));
+                }
+            };
+            (&partial.file).write_all(&buffer[..read]).map_err(write_error(&partial.path))?;
+            done += read as u64;
+            let (file, origin) = (name.as_ref(), origin.as_str());
+            (self.progress)(FetchProgress { file, origin, done, total: Some(bytes) });
+        }
+        let found = partial.sha256()?;
+        if found != sha256 {
+            partial.discard();
+            return Err(checksum_error(format!("{name} from {origin}"), sha256, found));
+        }
+        self.place(&partial, target)
+    }
+
+    /// Gives a verified file its name, in one step.
+    fn place(&self, partial: &Partial, target: &Path) -> Result<(), DataError> {
+        partial.file.sync_all().map_err(write_error(&partial.path))?;
+        if target.exists() {
+            self.set_aside(target)?;
+        }
+        fs::rename(&partial.path, target).map_err(write_error(target))?;
+        // Makes the new name survive a power cut; not every system can do that.
+        if let Ok(folder) = File::open(self.folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+/// Bounds what a malicious archive can unpack to; CIFAR-10 has 184 MB.
+const MOST_ARCHIVE_BYTES: u64 = 1 << 29;
+
+/// A file that is being written, locked against other processes.
+struct Partial {
+    path: PathBuf,
+    file: File,
+}
+
+impl Partial {
+    fn open(target: &Path) -> Result<Self, DataError> {
+        let path = with_suffix(target, "partial");
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(&path).map_err(write_error(&path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(DataError::Busy { path }),
+            // A file system without locks is used without.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, file }),
+        }
+    }
+
+    fn length(&self) -> u64 {
+        self.file.metadata().map_or(0, |metadata| metadata.len())
+    }
+
+    fn sha256(&self) -> Result<String, DataError> {
+        let mut file = &self.file;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        file.seek(SeekFrom::Start(0)).map_err(write_error(&self.path))?;
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(verify::hexadecimal(&hasher.finalize())),
+                Ok(read) => hasher.update(&buffer[..read]),
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(source) => return Err(write_error(&self.path)(source)),
+            }
+        }
+    }
+
+    fn empty(&self) -> Result<(), DataError> {
+        let mut file = &self.file;
+        let emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        emptied.map(drop).map_err(write_error(&self.path))
+    }
+
+    fn discard(&self) {
+        // A leftover is harmless: the next fetch resumes or overwrites it.
+        let _ = fs::remove_file(&self.path);
+    }
+
+    fn discard_if_empty(&self) {
+        if self.length() == 0 {
+            self.discard();
+        }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+fn join_address(mirror: &str, name: &str) -> String {
+    format!("{}/{name}", mirror.trim_end_matches('/'))
+}
+
+fn write_error(path: &Path) -> impl Fn(io::Error) -> DataError {
+    let path = path.to_owned();
+    move |source| DataError::Write { path: path.clone(), source }
+}
+
+fn checksum_error(origin: String, expected: &str, found: String) -> DataError {
+    DataError::Checksum { origin, expected: expected.to_owned(), found }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

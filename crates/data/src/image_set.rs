@@ -1,0 +1,255 @@
+//! Images and labels as they lie in memory: one byte a pixel, one byte a label.
+
+use burn_dataset::{Dataset, DatasetError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What one image measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ImageShape {
+    /// Color planes: 1 for gray, 3 for red, green, blue.
+    pub channels: usize,
+    /// Rows of pixels.
+    pub height: usize,
+    /// Columns of pixels.
+    pub width: usize,
+}
+
+impl ImageShape {
+    /// Values in one image, all channels together.
+    pub fn pixels(self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+impl std::fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}x{}", self.channels, self.height, self.width)
+    }
+}
+
+/// Why pixels and labels do not make an [`ImageSet`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageSetError {
+    /// There are more or fewer pixels than the labels ask for.
+    #[error("expected {expected} pixel values for {labels} labels, found {found}")]
+    Pixels {
+        /// Labels given.
+        labels: usize,
+        /// Pixel values that many images have.
+        expected: usize,
+        /// Pixel values given.
+        found: usize,
+    },
+    /// A label names no class.
+    #[error("expected labels below {classes}, found {label} at image {index}")]
+    Label {
+        /// Position of the image, from 0.
+        index: usize,
+        /// The label found there.
+        label: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+}
+
+/// Images and their labels.
+///
+/// # Shapes
+///
+/// - pixels: `[images, channels, height, width]`, bytes in `0..=255`, row by row
+/// - labels: `[images]`, each in `0..classes`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSet {
+    shape: ImageShape,
+    classes: usize,
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+impl ImageSet {
+    /// Puts pixels and labels together.
+    ///
+    /// # Errors
+    ///
+    /// If the lengths do not fit each other, or a label is not below `classes`.
+    pub fn new(
+        shape: ImageShape,
+        classes: usize,
+        pixels: Vec<u8>,
+        labels: Vec<u8>,
+    ) -> Result<Self, ImageSetError> {
+        let expected = labels.len() * shape.pixels();
+        if pixels.len() != expected {
+            let (labels, found) = (labels.len(), pixels.len());
+            return Err(ImageSetError::Pixels { labels, expected, found });
+        }
+        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
+            return Err(ImageSetError::Label { index, label: labels[index], classes });
+        }
+        Ok(Self { shape, classes, pixels, labels })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// What each image measures.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// Number of classes, whether or not each has an image here.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The pixels of one image, `[channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len).
+    pub fn image(&self, index: usize) -> &[u8] {
+        assert!(index < self.len(), "image {index} of {}", self.len());
+        let pixels = self.shape.pixels();
+        &self.pixels[index * pixels..(index + 1) * pixels]
+    }
+
+    /// The label of one image, in `0..classes`.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not below [`len`](Self::len).
+    pub fn label(&self, index: usize) -> u8 {
+        self.labels[index]
+    }
+
+    /// All labels, in the order of the images.
+    pub fn labels(&self) -> &[u8] {
+        &self.labels
+    }
+
+    /// All pixels, `[images, channels, height, width]`.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// How many images each class has.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes];
+        for &label in &self.labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    }
+
+    /// A copy of the images at `indices`, in that order; an index may occur more than once.
+    ///
+    /// # Panics
+    ///
+    /// If an index is not below [`len`](Self::len).
+    pub fn select(&self, indices: &[usize]) -> ImageSet {
+        let mut pixels = Vec::with_capacity(indices.len() * self.shape.pixels());
+        for &index in indices {
+            pixels.extend_from_slice(self.image(index));
+        }
+        let labels = indices.iter().map(|&index| self.labels[index]).collect();
+        ImageSet { shape: self.shape, classes: self.classes, pixels, labels }
+    }
+
+    /// SHA-256 of the pixels followed by the labels, in hexadecimal: the same images in the same
+    /// order have the same, whatever file they came from.
+    pub fn sha256(&self) -> String {
+        let mut hasher = Sha256::new();
+        hasher.update(&self.pixels);
+        hasher.update(&self.labels);
+        crate::verify::hexadecimal(&hasher.finalize())
+    }
+}
+
+/// One image with its label, as [`burn_dataset::Dataset`] hands it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageItem {
+    /// Bytes in `0..=255`, `[channels, height, width]`.
+    pub pixels: Vec<u8>,
+    /// The class, in `0..classes`.
+    pub label: u8,
+    /// What the image measures.
+    pub shape: ImageShape,
+}
+
+impl Dataset<ImageItem> for ImageSet {
+    fn get(&self, index: usize) -> Result<ImageItem, DatasetError> {
+        let pixels = self.image(index).to_vec();
+        Ok(ImageItem { pixels, label: self.label(index), shape: self.shape })
+    }
+
+    fn len(&self) -> usize {
+        ImageSet::len(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: ImageShape = ImageShape { channels: 1, height: 2, width: 3 };
+
+    fn three_images() -> ImageSet {
+        ImageSet::new(SHAPE, 4, (0..18).collect(), vec![3, 0, 3]).unwrap()
+    }
+
+    #[test]
+    fn an_image_is_its_own_stretch_of_pixels() {
+        let set = three_images();
+        assert_eq!(set.image(1), [6, 7, 8, 9, 10, 11]);
+        assert_eq!(set.label(1), 0);
+        assert_eq!(set.class_counts(), [1, 0, 0, 2]);
+    }
+
+    #[test]
+    fn selecting_keeps_the_order_asked_for() {
+        let set = three_images().select(&[2, 0, 2]);
+        assert_eq!(set.len(), 3);
+        assert_eq!(set.image(0), three_images().image(2));
+        assert_eq!(set.image(1), three_images().image(0));
+        assert_eq!(set.labels(), [3, 3, 3]);
+    }
+
+    #[test]
+    fn lengths_that_do_not_fit_are_refused() {
+        let error = ImageSet::new(SHAPE, 4, vec![0; 17], vec![0; 3]).unwrap_err();
+        assert_eq!(error, ImageSetError::Pixels { labels: 3, expected: 18, found: 17 });
+    }
+
+    #[test]
+    fn a_label_that_names_no_class_is_refused() {
+        let error = ImageSet::new(SHAPE, 4, vec![0; 12], vec![0, 4]).unwrap_err();
+        assert_eq!(error, ImageSetError::Label { index: 1, label: 4, classes: 4 });
+    }
+
+    #[test]
+    fn burn_reads_the_same_items() {
+        let set = three_images();
+        let items: Vec<ImageItem> =
+            Dataset::iter(&set).collect::<Result<_, DatasetError>>().unwrap();
+        assert_eq!(items.len(), 3);
+        assert_eq!(items[2].pixels, set.image(2));
+        assert_eq!(items[2].label, 3);
+    }
+
+    #[test]
+    fn the_checksum_sees_pixels_labels_and_their_order() {
+        let set = three_images();
+        assert_eq!(set.sha256(), three_images().sha256());
+        assert_ne!(set.sha256(), set.select(&[1, 0, 2]).sha256());
+        assert_eq!(set.sha256().len(), 64);
+    }
+}

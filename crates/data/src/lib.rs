@@ -1,0 +1,259 @@
+//! Bytes on disk → image sets → splits → augmented batches, on the host, without tensors.
+//!
+//! [`CATALOG`] lists the data sets, one row each. To add one: a file beside `mnist.rs`, a row here,
+//! and the files' sizes and checksums in `datasets/manifest.toml`.
+
+pub mod augment;
+mod cifar10;
+pub mod digits;
+mod download;
+pub mod error;
+pub mod fetch;
+mod idx;
+pub mod image_set;
+pub mod loader;
+pub mod locate;
+mod mnist;
+pub mod normalization;
+pub mod publication;
+pub mod split;
+pub mod verify;
+
+pub use error::DataError;
+pub use fetch::{FetchProgress, fetch};
+pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
+pub use locate::Source;
+pub use split::{SplitSize, stratified};
+pub use verify::{FileRecord, FileReport, FileStatus, verify};
+
+/// The data sets, in the order in which `data list` shows them.
+pub static CATALOG: &[Entry] = &[
+    Entry {
+        name: "mnist",
+        summary: "handwritten digits",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: DIGIT_NAMES,
+        classes: 10,
+        train: 60_000,
+        test: 10_000,
+        built_in: false,
+        load: mnist::load,
+    },
+    Entry {
+        name: "fashion-mnist",
+        summary: "articles of clothing, in MNIST's format",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: mnist::FASHION_NAMES,
+        classes: 10,
+        train: 60_000,
+        test: 10_000,
+        built_in: false,
+        load: mnist::load,
+    },
+    Entry {
+        name: "cifar10",
+        summary: "small color photographs of animals and vehicles",
+        shape: ImageShape { channels: 3, height: 32, width: 32 },
+        class_names: cifar10::CLASS_NAMES,
+        classes: 10,
+        train: 50_000,
+        test: 10_000,
+        built_in: false,
+        load: cifar10::load,
+    },
+    Entry {
+        name: "digits",
+        summary: "digits drawn by the program; needs no file and no network",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: DIGIT_NAMES,
+        classes: 10,
+        train: 10_000,
+        test: 2_000,
+        built_in: true,
+        load: load_digits,
+    },
+];
+
+/// One row of the [`CATALOG`].
+#[derive(Debug)]
+pub struct Entry {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What its images show, in a few words.
+    pub summary: &'static str,
+    /// What each image measures.
+    pub shape: ImageShape,
+    /// Name of each class, in label order.
+    pub class_names: &'static [&'static str],
+    /// Number of classes.
+    pub classes: usize,
+    /// Images in the published training split.
+    pub train: usize,
+    /// Images in the published test split.
+    pub test: usize,
+    /// Whether the program draws it, so that it needs no file.
+    pub built_in: bool,
+    load: Load,
+}
+
+/// How a row of the catalog loads its images.
+type Load = fn(&Entry, &Source, &mut dyn FnMut(FetchProgress<'_>)) -> Result<DataSet, DataError>;
+
+impl Entry {
+    /// Sizes, checksums, licence and citation; `None` if the set is built in.
+    pub fn publication(&self) -> Option<&'static publication::Publication> {
+        publication::of(self.name)
+    }
+}
+
+/// A data set in memory.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// Its name in the [`CATALOG`].
+    pub name: &'static str,
+    /// Name of each class, in label order.
+    pub class_names: &'static [&'static str],
+    /// The images to train and validate on.
+    pub train: ImageSet,
+    /// The images for the final score, sealed.
+    pub test: TestSplit,
+    /// What was read, for the run's `manifest.json`.
+    pub files: Vec<FileRecord>,
+    /// What the user should be told, such as that a file is not the published one.
+    pub notes: Vec<String>,
+}
+
+/// The test images, sealed: only [`open`](Self::open) shows them, so that one reads in the code
+/// where test data is looked at.
+#[derive(Clone, Debug)]
+pub struct TestSplit(ImageSet);
+
+impl TestSplit {
+    /// Seals a test split.
+    pub fn seal(images: ImageSet) -> Self {
+        Self(images)
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What each image measures.
+    pub fn shape(&self) -> ImageShape {
+        self.0.shape()
+    }
+
+    /// The images and labels. Who calls this looks at test data, and should record it.
+    pub fn open(&self) -> &ImageSet {
+        &self.0
+    }
+}
+
+/// The catalog's row of that name.
+///
+/// # Errors
+///
+/// If there is none; the message lists the names there are.
+pub fn entry(name: &str) -> Result<&'static Entry, DataError> {
+    CATALOG.iter().find(|entry| entry.name == name).ok_or_else(|| DataError::UnknownDataSet {
+        name: name.to_owned(),
+        known: CATALOG.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// Loads a data set from where `source` says, downloading it in silence if that is allowed.
+///
+/// # Errors
+///
+/// If the name is unknown, no place holds the files, or a file is damaged or another than its name
+/// says. No other data set is ever taken instead.
+pub fn load(name: &str, source: &Source) -> Result<DataSet, DataError> {
+    load_with_progress(name, source, &mut |_| {})
+}
+
+/// Like [`load`], and tells `progress` how a download gets on.
+///
+/// # Errors
+///
+/// See [`load`].
+pub fn load_with_progress(
+    name: &str,
+    source: &Source,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+) -> Result<DataSet, DataError> {
+    let entry = entry(name)?;
+    (entry.load)(entry, source, progress)
+}
+
+const DIGIT_NAMES: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+
+fn load_digits(
+    _: &Entry,
+    _: &Source,
+    _: &mut dyn FnMut(FetchProgress<'_>),
+) -> Result<DataSet, DataError> {
+    let (train, test) = digits::load();
+    let files = vec![drawn("train", &train), drawn("test", &test)];
+    let test = TestSplit::seal(test);
+    Ok(DataSet { name: "digits", class_names: DIGIT_NAMES, train, test, files, notes: Vec::new() })
+}
+
+/// A built-in split has no file; its pixels and labels stand for one.
+fn drawn(split: &str, images: &ImageSet) -> FileRecord {
+    let bytes = (images.pixels().len() + images.len()) as u64;
+    FileRecord { name: format!("{split} (drawn)"), bytes, sha256: images.sha256() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nowhere() -> Source {
+        Source {
+            data_dir: None,
+            environment: None,
+            local: "no such folder".into(),
+            download: false,
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = load("minst", &nowhere()).unwrap_err().to_string();
+        assert_eq!(error, "unknown data set `minst`; known: mnist, fashion-mnist, cifar10, digits");
+    }
+
+    #[test]
+    fn every_row_is_built_in_or_published() {
+        for entry in CATALOG {
+            assert_eq!(entry.built_in, entry.publication().is_none(), "{}", entry.name);
+            assert_eq!(entry.classes, entry.class_names.len(), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn nothing_else_is_taken_for_a_set_that_is_not_there() {
+        for entry in CATALOG.iter().filter(|entry| !entry.built_in) {
+            let error = load(entry.name, &nowhere()).unwrap_err();
+            assert!(matches!(error, DataError::NotFound { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_built_in_set_needs_no_place_and_keeps_the_promises_of_its_row() {
+        for entry in CATALOG.iter().filter(|entry| entry.built_in) {
+            let set = load(entry.name, &nowhere()).unwrap();
+            assert_eq!(set.name, entry.name);
+            assert_eq!((set.train.len(), set.test.len()), (entry.train, entry.test));
+            assert_eq!((set.train.shape(), set.test.shape()), (entry.shape, entry.shape));
+            assert_eq!(set.train.classes(), entry.classes);
+            assert_eq!(set.files[0].sha256, set.train.sha256());
+        }
+    }
+}

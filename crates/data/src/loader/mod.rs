@@ -1,0 +1,387 @@
+//! Shuffled, augmented, normalized batches, made ahead of time by background threads.
+//!
+//! What a batch holds depends only on the generators that are handed in: not on the number of
+//! threads, nor on which of them is faster.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::augment::{AugmentError, Pipeline};
+use crate::image_set::{ImageSet, ImageShape};
+use crate::normalization::FittedNormalization;
+
+mod epoch;
+
+pub use epoch::Epoch;
+use epoch::{Draws, Plan};
+
+/// More threads than any machine has use for; asking for more is taken for a mistake.
+const MOST_THREADS: usize = 1024;
+
+/// How to cut a set into batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoaderConfig {
+    /// Images in a batch, at least 1.
+    pub batch_size: usize,
+    /// What becomes of the images left over when the batch size does not divide the set.
+    pub last_batch: LastBatch,
+    /// Background threads. With 0, each batch is made when it is asked for.
+    pub threads: usize,
+    /// Batches that each thread may have ready, besides the one it works on.
+    pub prefetch: usize,
+}
+
+impl LoaderConfig {
+    /// All images, made by one background thread that is up to two batches ahead.
+    pub fn new(batch_size: usize) -> Self {
+        Self { batch_size, last_batch: LastBatch::Keep, threads: 1, prefetch: 2 }
+    }
+}
+
+/// What becomes of the last batch if it is smaller than the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastBatch {
+    /// It is delivered, smaller.
+    #[default]
+    Keep,
+    /// Its images, others in each epoch, are left out.
+    Drop,
+}
+
+/// Why a loader cannot be made.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoaderError {
+    /// A batch of no image.
+    #[error("batch size 0: a batch must hold at least one image")]
+    NoBatchSize,
+    /// A set of no image.
+    #[error("there is no image to load; give this split at least one")]
+    NoImages,
+    /// Every batch would be an incomplete one, and those are dropped.
+    #[error(
+        "batch size {batch_size} is larger than the {images} images there are, and an incomplete \
+         last batch is dropped: no batch would be left; use a batch size of at most {images}"
+    )]
+    NoBatch {
+        /// As asked for.
+        batch_size: usize,
+        /// Images in the set.
+        images: usize,
+    },
+    /// An absurd number of threads.
+    #[error("{threads} loader threads; use at most {MOST_THREADS}, or 0 for none")]
+    Threads {
+        /// As asked for.
+        threads: usize,
+    },
+    /// The normalization was fitted on other images.
+    #[error("the normalization has {found} channels, the images have {expected}")]
+    Channels {
+        /// Channels of the images.
+        expected: usize,
+        /// Channels of the normalization.
+        found: usize,
+    },
+    /// The augmentation does not fit the images.
+    #[error(transparent)]
+    Augment(#[from] AugmentError),
+}
+
+/// Images and labels that go through a network together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// `[images, channels, height, width]`, normalized.
+    pub images: Vec<f32>,
+    /// `[images]`, the class of each.
+    pub labels: Vec<u8>,
+    /// `[images]`, the place of each in the set.
+    pub indices: Vec<usize>,
+    /// Of each image.
+    pub shape: ImageShape,
+}
+
+impl Batch {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image; a [`Loader`] makes no such batch.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// Delivers a set in batches, epoch after epoch.
+#[derive(Clone, Debug)]
+pub struct Loader {
+    set: Arc<ImageSet>,
+    tables: Arc<[[f32; 256]]>,
+    augment: Pipeline,
+    config: LoaderConfig,
+}
+
+impl Loader {
+    /// A loader of `set`.
+    ///
+    /// # Errors
+    ///
+    /// If no batch could be made, or normalization or augmentation do not fit the images.
+    pub fn new(
+        set: Arc<ImageSet>,
+        normalization: &FittedNormalization,
+        augment: Pipeline,
+        config: LoaderConfig,
+    ) -> Result<Self, LoaderError> {
+        let LoaderConfig { batch_size, last_batch, threads, .. } = config;
+        let (images, expected) = (set.len(), set.shape().channels);
+        if batch_size == 0 {
+            return Err(LoaderError::NoBatchSize);
+        }
+        if images == 0 {
+            return Err(LoaderError::NoImages);
+        }
+        if batch_size > images && last_batch == LastBatch::Drop {
+            return Err(LoaderError::NoBatch { batch_size, images });
+        }
+        if threads > MOST_THREADS {
+            return Err(LoaderError::Threads { threads });
+        }
+        if normalization.channels() != expected {
+            return Err(LoaderError::Channels { expected, found: normalization.channels() });
+        }
+        augment.check(set.shape())?;
+        Ok(Self { set, tables: normalization.tables().into(), augment, config })
+    }
+
+    /// The set that is loaded.
+    pub fn set(&self) -> &Arc<ImageSet> {
+        &self.set
+    }
+
+    /// Batches in an [`epoch`](Self::epoch).
+    pub fn batches_per_epoch(&self) -> usize {
+        match self.config.last_batch {
+            LastBatch::Keep => self.set.len().div_ceil(self.config.batch_size),
+            LastBatch::Drop => self.set.len() / self.config.batch_size,
+        }
+    }
+
+    /// Every image once, in an order drawn from `order`, but for the images of a dropped last batch.
+    ///
+    /// The augmentation of image `i` of the set is drawn from `image_rng(i)`, so that it depends
+    /// neither on the order nor on the batch size.
+    pub fn epoch(
+        &self,
+        order: &mut ChaCha8Rng,
+        image_rng: impl Fn(usize) -> ChaCha8Rng + Send + Sync + 'static,
+    ) -> Epoch {
+        let mut indices: Vec<usize> = (0..self.set.len()).collect();
+        indices.shuffle(order);
+        self.deliver(indices, self.batches_per_epoch(), self.draws(move |_, i| image_rng(i)))
+    }
+
+    /// `batches` full batches of images drawn from `order` with replacement: some occur several
+    /// times, some never. A batch holds at most as many images as the set.
+    ///
+    /// The augmentation of the image drawn as number `n`, from 0, is drawn from `draw_rng(n)`, so
+    /// that an image that occurs twice does not look the same twice.
+    pub fn epoch_with_replacement(
+        &self,
+        batches: usize,
+        order: &mut ChaCha8Rng,
+        draw_rng: impl Fn(usize) -> ChaCha8Rng + Send + Sync + 'static,
+    ) -> Epoch {
+        let images = batches.saturating_mul(self.full_batch());
+        let indices = (0..images).map(|_| order.random_range(0..self.set.len())).collect();
+        self.deliver(indices, batches, self.draws(move |n, _| draw_rng(n)))
+    }
+
+    /// Every image once, in the order of the set, without augmentation, last batch included: for
+    /// evaluation.
+    pub fn in_order(&self) -> Epoch {
+        let batches = self.set.len().div_ceil(self.config.batch_size);
+        self.deliver((0..self.set.len()).collect(), batches, None)
+    }
+
+    /// Images in a batch that is not cut short.
+    fn full_batch(&self) -> usize {
+        self.config.batch_size.min(self.set.len())
+    }
+
+    /// `draw` is given the number of the draw and the place of the image in the set.
+    fn draws(
+        &self,
+        draw: impl Fn(usize, usize) -> ChaCha8Rng + Send + Sync + 'static,
+    ) -> Option<Draws> {
+        let pipeline = self.augment.clone();
+        (!pipeline.is_empty()).then(|| Draws { pipeline, draw: Box::new(draw) })
+    }
+
+    fn deliver(&self, indices: Vec<usize>, batches: usize, draws: Option<Draws>) -> Epoch {
+        let (set, tables) = (self.set.clone(), self.tables.clone());
+        let LoaderConfig { threads, prefetch, .. } = self.config;
+        let batch_size = self.full_batch();
+        let plan = Plan { set, tables, indices, batch_size, draws };
+        Epoch::new(plan, batches, threads, prefetch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::augment;
+    use crate::normalization::Normalization;
+
+    fn rng(seed: u64) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(seed)
+    }
+
+    /// 23 images of two channels, no pixel like another within an image.
+    fn images() -> Arc<ImageSet> {
+        let shape = ImageShape { channels: 2, height: 5, width: 4 };
+        let pixels = (0..23 * 40).map(|i| (i % 40 * 6 + i / 40) as u8).collect();
+        let labels = (0..23).map(|i| i % 3).collect();
+        Arc::new(ImageSet::new(shape, 3, pixels, labels).unwrap())
+    }
+
+    fn load(config: LoaderConfig, augment: &str) -> Result<Loader, LoaderError> {
+        let fitted = Normalization::Unit.fit(&images()).unwrap();
+        Loader::new(images(), &fitted, augment::parse(augment).unwrap(), config)
+    }
+
+    fn loader(batch_size: usize, threads: usize) -> Loader {
+        let config = LoaderConfig { threads, prefetch: 1, ..LoaderConfig::new(batch_size) };
+        load(config, "crop=1,flip").unwrap()
+    }
+
+    fn epoch(loader: &Loader) -> Epoch {
+        loader.epoch(&mut rng(1), |i| rng(100 + i as u64))
+    }
+
+    #[test]
+    fn batches_are_equal_for_any_number_of_threads() {
+        let expected: Vec<_> = epoch(&loader(4, 0)).collect();
+        for threads in [1, 2, 8] {
+            assert!(epoch(&loader(4, threads)).eq(expected.iter().cloned()), "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn every_image_comes_once_an_epoch_with_its_label() {
+        let loader = loader(4, 2);
+        let batches: Vec<_> = epoch(&loader).collect();
+        assert_eq!(batches.len(), loader.batches_per_epoch());
+        let indices: Vec<_> = batches.iter().flat_map(|batch| batch.indices.clone()).collect();
+        let mut sorted = indices.clone();
+        sorted.sort_unstable();
+        assert!(sorted.iter().copied().eq(0..23));
+        assert_ne!(indices, sorted, "not shuffled");
+        for batch in &batches {
+            assert_eq!(batch.images.len(), batch.len() * 40);
+            assert!(
+                batch.indices.iter().zip(&batch.labels).all(|(i, label)| (i % 3) as u8 == *label)
+            );
+        }
+    }
+
+    #[test]
+    fn an_incomplete_last_batch_is_kept_or_dropped() {
+        let sizes = |last_batch| {
+            let loader =
+                load(LoaderConfig { last_batch, ..LoaderConfig::new(10) }, "none").unwrap();
+            let sizes: Vec<_> = epoch(&loader).map(|batch| batch.len()).collect();
+            assert_eq!(sizes.len(), loader.batches_per_epoch());
+            assert_eq!(loader.in_order().map(|batch| batch.len()).sum::<usize>(), 23);
+            sizes
+        };
+        assert_eq!(sizes(LastBatch::Keep), [10, 10, 3]);
+        assert_eq!(sizes(LastBatch::Drop), [10, 10]);
+    }
+
+    #[test]
+    fn in_order_gives_the_normalized_images_themselves() {
+        let set = images();
+        let all: Vec<f32> = loader(4, 2).in_order().flat_map(|batch| batch.images).collect();
+        assert_eq!(all.len(), set.pixels().len());
+        for (value, &pixel) in all.iter().zip(set.pixels()) {
+            assert!((value - f32::from(pixel) / 255.0).abs() < 1e-6);
+        }
+        assert!(loader(4, 2).in_order().flat_map(|batch| batch.indices).eq(0..23));
+    }
+
+    #[test]
+    fn an_epoch_can_be_left_early() {
+        for threads in [1, 2, 8] {
+            let mut epoch = epoch(&loader(1, threads));
+            assert_eq!(epoch.next().unwrap().len(), 1);
+            drop(epoch);
+        }
+    }
+
+    #[test]
+    fn starting_in_the_middle_gives_the_batches_that_skipping_leaves() {
+        let loader = loader(4, 2);
+        for from in 0..=7 {
+            let started = epoch(&loader).skip_batches(from);
+            assert_eq!(started.len(), 6_usize.saturating_sub(from));
+            assert!(started.eq(epoch(&loader).skip(from)), "from {from}");
+        }
+        let mut begun = epoch(&loader);
+        begun.next();
+        assert!(begun.skip_batches(2).eq(epoch(&loader).skip(3)));
+    }
+
+    #[test]
+    fn augmentation_does_not_depend_on_the_batch_size() {
+        let all = |batch_size| epoch(&loader(batch_size, 2)).flat_map(|b| b.images).collect();
+        let (small, large): (Vec<f32>, Vec<f32>) = (all(3), all(23));
+        assert_eq!(small, large);
+    }
+
+    #[test]
+    fn drawing_with_replacement_repeats_images_and_augments_them_anew() {
+        let loader = loader(20, 2);
+        let draw = || loader.epoch_with_replacement(8, &mut rng(2), |n| rng(n as u64));
+        let batches: Vec<_> = draw().collect();
+        assert_eq!(batches.iter().map(Batch::len).collect::<Vec<_>>(), [20; 8]);
+        assert!(draw().skip_batches(1).eq(batches[1..].iter().cloned()));
+        let looks = |batch: &Batch, image| -> Vec<Vec<f32>> {
+            let drawn = batch.indices.iter().zip(batch.images.chunks(40));
+            drawn.filter(|(i, _)| **i == image).map(|(_, look)| look.to_vec()).collect()
+        };
+        let same: Vec<_> = batches.iter().flat_map(|batch| looks(batch, 7)).collect();
+        assert!(same.len() > 1 && same.iter().any(|look| *look != same[0]));
+    }
+
+    #[test]
+    #[should_panic(expected = "no generator for image 11")]
+    fn a_panic_in_a_thread_reaches_the_caller() {
+        let draw = |i| if i == 11 { panic!("no generator for image {i}") } else { rng(0) };
+        loader(4, 2).epoch(&mut rng(1), draw).for_each(drop);
+    }
+
+    #[test]
+    fn what_gives_no_batch_is_refused_with_the_cure() {
+        let refused = |config| load(config, "none").unwrap_err().to_string();
+        assert!(refused(LoaderConfig::new(0)).contains("at least one image"));
+        let drop = LoaderConfig { last_batch: LastBatch::Drop, ..LoaderConfig::new(24) };
+        assert!(refused(drop).contains("at most 23"));
+        assert!(
+            refused(LoaderConfig { threads: 100_000, ..LoaderConfig::new(4) }).contains("1024")
+        );
+        assert!(load(LoaderConfig::new(24), "none").is_ok());
+        assert!(load(LoaderConfig::new(4), "crop=4").unwrap_err().to_string().contains("crop=4"));
+        let gray = FittedNormalization { scale: vec![1.0], shift: vec![0.0] };
+        let wrong = Loader::new(images(), &gray, Pipeline::default(), LoaderConfig::new(4));
+        assert_eq!(wrong.unwrap_err(), LoaderError::Channels { expected: 2, found: 1 });
+    }
+}

@@ -1,0 +1,188 @@
+//! MNIST and Fashion-MNIST: gzipped IDX files of 28 × 28 gray images, in the same format.
+
+use crate::{
+    DataSet, Entry, FetchProgress, ImageSet, ImageShape, TestSplit,
+    error::DataError,
+    idx,
+    locate::{self, Folder, Source},
+    verify::{Content, FileRecord, Mismatch, check_labels},
+};
+
+/// Fashion-MNIST's classes, in label order.
+pub(crate) const FASHION_NAMES: &[&str] = &[
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+];
+
+const SHAPE: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
+
+/// Loads one of the two, as the entry's name says.
+pub(crate) fn load(
+    entry: &Entry,
+    source: &Source,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+) -> Result<DataSet, DataError> {
+    locate::load(entry, source, progress, |folder| {
+        let (mut files, mut notes) = (Vec::new(), Vec::new());
+        let train = split(entry, folder, "train", &mut files, &mut notes)?;
+        let test = split(entry, folder, "t10k", &mut files, &mut notes)?;
+        let test = TestSplit::seal(test);
+        let (name, class_names) = (entry.name, entry.class_names);
+        Ok(DataSet { name, class_names, train, test, files, notes })
+    })
+}
+
+fn split(
+    entry: &Entry,
+    folder: &Folder<'_>,
+    prefix: &str,
+    files: &mut Vec<FileRecord>,
+    notes: &mut Vec<String>,
+) -> Result<ImageSet, DataError> {
+    let mut all_pixels = Vec::new();
+    let mut all_labels = Vec::new();
+    let mut all_images = 0;
+    for found in folder.files_of(&format!("{prefix}-")) {
+        let inspected = found.inspect(folder.publication)?;
+        files.push(inspected.record);
+        notes.extend(inspected.note);
+        match inspected.content {
+            Content::Pixels { images, pixels } => (all_images, all_pixels) = (images, pixels),
+            Content::Labels(labels) => {
+                let path = found.path.as_deref().unwrap_or(&folder.path);
+                if labels.len() != all_images {
+                    let expected = format!("{all_images} labels, one for each image beside it");
+                    let mismatch = Mismatch::new(expected, format!("{}", labels.len()));
+                    return Err(mismatch.at(folder.publication, path));
+                }
+                all_labels = labels;
+            }
+            Content::Labeled { .. } | Content::Text => {}
+        }
+    }
+    Ok(ImageSet::new(SHAPE, entry.classes, all_pixels, all_labels)?)
+}
+
+/// Reads a file of images; also gives the SHA-256 of its uncompressed content.
+pub(crate) fn images(file: &[u8]) -> Result<(Content, String), Mismatch> {
+    let idx = idx::read(file, 3)?;
+    match idx.dimensions[..] {
+        [images, height, width] if (height, width) == (SHAPE.height, SHAPE.width) && images > 0 => {
+            Ok((Content::Pixels { images, pixels: idx.data }, idx.sha256))
+        }
+        _ => {
+            let expected = format!("images of {} by {} pixels", SHAPE.height, SHAPE.width);
+            Err(Mismatch::new(expected, format!("dimensions {:?}", idx.dimensions)))
+        }
+    }
+}
+
+/// Reads a file of labels; also gives the SHA-256 of its uncompressed content.
+pub(crate) fn labels(file: &[u8]) -> Result<(Content, String), Mismatch> {
+    let idx = idx::read(file, 1)?;
+    check_labels(&idx.data)?;
+    Ok((Content::Labels(idx.data), idx.sha256))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::{fs, path::Path};
+
+    use crate::{
+        idx::tests::{gzip, idx},
+        load,
+        locate::tests::only,
+    };
+
+    /// Three training and two test images, none symmetric, under MNIST's names in `folder`.
+    pub(crate) fn write_small_mnist(folder: &Path) {
+        fs::create_dir_all(folder).unwrap();
+        for (prefix, labels) in [("train", &[5_u8, 0, 4][..]), ("t10k", &[7, 2])] {
+            let images = labels.len();
+            let pixels: Vec<u8> = (0..images * 784).map(|i| (i % 251) as u8).collect();
+            let file = gzip(&idx(&[images as u32, 28, 28], &pixels));
+            fs::write(folder.join(format!("{prefix}-images-idx3-ubyte.gz")), file).unwrap();
+            let file = idx(&[images as u32], labels);
+            fs::write(folder.join(format!("{prefix}-labels-idx1-ubyte")), file).unwrap();
+        }
+    }
+
+    #[test]
+    fn files_of_the_right_format_are_accepted_with_a_note_each() {
+        let root = tempfile::tempdir().unwrap();
+        write_small_mnist(&root.path().join("mnist"));
+        let set = load("mnist", &only(root.path())).unwrap();
+        assert_eq!(set.train.labels(), [5, 0, 4]);
+        assert_eq!(set.train.image(1)[..2], [(784 % 251) as u8, (785 % 251) as u8]);
+        assert_eq!(set.test.open().labels(), [7, 2]);
+        assert_eq!(set.files.len(), 4);
+        assert_eq!(set.notes.len(), 4);
+        assert!(set.notes[0].contains("not the published mnist's train-images-idx3-ubyte"));
+    }
+
+    #[test]
+    fn the_files_may_lie_in_the_folder_itself() {
+        let root = tempfile::tempdir().unwrap();
+        write_small_mnist(root.path());
+        assert_eq!(load("fashion-mnist", &only(root.path())).unwrap().train.len(), 3);
+    }
+
+    fn refusal_after(damage: impl Fn(&Path)) -> String {
+        let root = tempfile::tempdir().unwrap();
+        write_small_mnist(root.path());
+        damage(root.path());
+        load("mnist", &only(root.path())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn counts_of_images_and_labels_that_differ_are_refused() {
+        let error = refusal_after(|folder| {
+            fs::write(folder.join("t10k-labels-idx1-ubyte"), idx(&[3], &[1, 2, 3])).unwrap();
+        });
+        assert!(error.contains("t10k-labels-idx1-ubyte: expected 2 labels"), "{error}");
+        assert!(error.contains("found 3") && error.contains("data fetch mnist"), "{error}");
+    }
+
+    #[test]
+    fn a_label_above_nine_is_refused() {
+        let error = refusal_after(|folder| {
+            fs::write(folder.join("train-labels-idx1-ubyte"), idx(&[3], &[1, 10, 3])).unwrap();
+        });
+        assert!(error.contains("label 10 at image 1"), "{error}");
+    }
+
+    #[test]
+    fn images_of_another_size_are_refused() {
+        let error = refusal_after(|folder| {
+            let file = idx(&[3, 16, 49], &[9; 3 * 784]);
+            fs::write(folder.join("train-images-idx3-ubyte.gz"), file).unwrap();
+        });
+        assert!(error.contains("28 by 28") && error.contains("[3, 16, 49]"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_file_is_refused_by_name() {
+        let error = refusal_after(|folder| {
+            fs::write(folder.join("train-images-idx3-ubyte.gz"), []).unwrap();
+        });
+        assert!(error.contains("train-images-idx3-ubyte.gz: expected an IDX file"), "{error}");
+        assert!(error.contains("an empty file"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_in_place_of_a_file_is_refused() {
+        let error = refusal_after(|folder| {
+            fs::remove_file(folder.join("train-labels-idx1-ubyte")).unwrap();
+            fs::create_dir(folder.join("train-labels-idx1-ubyte")).unwrap();
+        });
+        assert!(error.contains("train-labels-idx1-ubyte"), "{error}");
+    }
+}

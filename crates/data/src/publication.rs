@@ -1,0 +1,164 @@
+//! What the publishers published: `datasets/manifest.toml`, parsed once.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// One data set as its publishers offer it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Publication {
+    /// Its name in the catalog.
+    pub name: String,
+    /// Its full title.
+    pub title: String,
+    /// Where it is described.
+    pub homepage: String,
+    /// Under what terms it may be used, as far as its publishers say.
+    pub licence: String,
+    /// The work to cite.
+    pub citation: String,
+    /// Folders its files may lie in, below a data folder. A download goes into the first.
+    pub folders: Vec<String>,
+    /// Addresses to which a file's name is appended, best first.
+    pub mirrors: Vec<String>,
+    /// The one archive which the mirrors offer instead of single files.
+    pub archive: Option<Archive>,
+    /// The files.
+    pub files: Vec<PublishedFile>,
+}
+
+/// A gzipped tar archive of all files of a [`Publication`].
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// File name.
+    pub name: String,
+    /// Size in bytes above which a download is broken off.
+    pub bytes_at_most: u64,
+}
+
+/// One file of a [`Publication`], uncompressed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedFile {
+    /// File name without `.gz`.
+    pub name: String,
+    /// How to read it.
+    pub format: Format,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Checksum, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The same file as published, compressed.
+    pub gzip: Option<Gzip>,
+    /// Whether the data set can be used without it.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// The compressed twin of a [`PublishedFile`]; `.gz` is appended to its name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gzip {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Checksum, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// The format of a [`PublishedFile`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// IDX with three dimensions: images of 28 by 28 bytes.
+    IdxImages,
+    /// IDX with one dimension: labels.
+    IdxLabels,
+    /// Records of one label and 3 × 32 × 32 pixels, as many as the published size holds.
+    CifarBatch,
+    /// Text that is not needed to read the images.
+    Text,
+}
+
+/// Everything published, in the manifest's order.
+///
+/// # Panics
+///
+/// If the embedded manifest is not of this form, which a test excludes.
+pub fn all() -> &'static [Publication] {
+    static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
+        toml::from_str(include_str!("../../../datasets/manifest.toml"))
+            .expect("datasets/manifest.toml is embedded and tested")
+    });
+    &MANIFEST.data_set
+}
+
+/// The publication of that name.
+pub fn of(name: &str) -> Option<&'static Publication> {
+    all().iter().find(|publication| publication.name == name)
+}
+
+impl Publication {
+    /// Its file with that checksum, compressed or not.
+    pub fn file_with(&self, sha256: &str) -> Option<&PublishedFile> {
+        self.files.iter().find(|file| {
+            file.sha256 == sha256 || file.gzip.as_ref().is_some_and(|gzip| gzip.sha256 == sha256)
+        })
+    }
+}
+
+impl PublishedFile {
+    /// The names it may have on disk, best first: as it is, and compressed.
+    pub fn names(&self) -> [String; 2] {
+        [self.name.clone(), format!("{}.gz", self.name)]
+    }
+
+    /// Name, size in bytes and checksum of the form in which mirrors offer it.
+    pub(crate) fn offered(&self) -> (String, u64, &str) {
+        match &self.gzip {
+            Some(gzip) => (format!("{}.gz", self.name), gzip.bytes, &gzip.sha256),
+            None => (self.name.clone(), self.bytes, &self.sha256),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    data_set: Vec<Publication>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_manifest_is_complete() {
+        for publication in all() {
+            assert!(!publication.folders.is_empty(), "{}", publication.name);
+            assert!(!publication.files.is_empty(), "{}", publication.name);
+            for mirror in &publication.mirrors {
+                assert!(mirror.starts_with("http") && mirror.ends_with('/'), "{mirror}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_checksum_is_a_sha256_and_occurs_once() {
+        let files = all().iter().flat_map(|publication| &publication.files);
+        let mut sums: Vec<&str> = files
+            .flat_map(|file| {
+                std::iter::once(&file.sha256).chain(file.gzip.iter().map(|gzip| &gzip.sha256))
+            })
+            .map(String::as_str)
+            .collect();
+        for sum in &sums {
+            assert!(sum.len() == 64 && sum.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        }
+        let count = sums.len();
+        sums.sort_unstable();
+        sums.dedup();
+        assert_eq!(sums.len(), count);
+    }
+}
