@@ -1,0 +1,130 @@
+//! Plain convolutional network: blocks of convolutions, each followed by pooling and dropout.
+
+use backburn_regularization::Dropout;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::{Device, Tensor, activation::relu};
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+use crate::layers::{Convolution, batch_norm, linear, max_pool};
+
+/// How to build a [`Cnn`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CnnConfig {
+    /// Channels per block, image side first; each at least 1.
+    pub widths: Vec<usize>,
+    /// 3×3 convolutions per block, at least 1.
+    pub convolutions: usize,
+    /// Units of the hidden linear layer; 0 means none.
+    pub dense: usize,
+    /// Share of activations dropped after each pooling in training, in `[0, 1)`.
+    pub dropout: f64,
+    /// Batch normalization between each convolution and its activation.
+    pub batch_norm: bool,
+}
+
+impl Default for CnnConfig {
+    /// The network of the `cifar10-dropout` experiment.
+    fn default() -> Self {
+        Self {
+            widths: vec![32, 64, 128],
+            convolutions: 2,
+            dense: 256,
+            dropout: 0.2,
+            batch_norm: false,
+        }
+    }
+}
+
+/// 3×3 convolutions with ReLU in blocks, each block ending in 2×2 max pooling and dropout; then a
+/// hidden linear layer and the classifier.
+#[derive(Module, Debug)]
+pub struct Cnn {
+    blocks: Vec<Block>,
+    dropout: Dropout,
+    dense: Option<Linear>,
+    head: Linear,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    convs: Vec<Conv2d>,
+    norms: Vec<BatchNorm>,
+}
+
+impl CnnConfig {
+    pub(crate) fn init(
+        &self,
+        [channels, height, width]: [usize; 3],
+        classes: usize,
+        device: &Device,
+    ) -> Result<Cnn, ModelError> {
+        let (mut height, mut width, mut inputs) = (height, width, channels);
+        let mut blocks = Vec::new();
+        for &outputs in &self.widths {
+            blocks.push(self.block(inputs, outputs, device));
+            (height, width, inputs) = (height / 2, width / 2, outputs);
+        }
+        let features = inputs * height * width;
+        if features == 0 {
+            return Err(ModelError::Setting {
+                setting: "widths",
+                expected: "fewer blocks: each one halves the image, and nothing is left of it",
+                found: format!("{} blocks", self.widths.len()),
+            });
+        }
+        let dense = (self.dense > 0).then(|| linear(features, self.dense, device));
+        let features = if self.dense > 0 { self.dense } else { features };
+        let head = linear(features, classes, device);
+        Ok(Cnn { blocks, dropout: Dropout::new(self.dropout), dense, head })
+    }
+
+    fn block(&self, inputs: usize, outputs: usize, device: &Device) -> Block {
+        let conv = |inputs| {
+            // A bias before batch normalization would be subtracted again with the mean.
+            Convolution { kernel: 3, stride: 1, padding: 1, bias: !self.batch_norm }
+                .init(inputs, outputs, device)
+        };
+        let norms = if self.batch_norm { self.convolutions } else { 0 };
+        Block {
+            convs: (0..self.convolutions)
+                .map(|i| conv(if i == 0 { inputs } else { outputs }))
+                .collect(),
+            norms: (0..norms).map(|_| batch_norm(outputs, device)).collect(),
+        }
+    }
+}
+
+impl Cnn {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, channels, height, width]`
+    /// - returns logits: `[batch, classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut x = images;
+        for block in &self.blocks {
+            x = self.dropout.forward(max_pool(block.forward(x)));
+        }
+        let mut x: Tensor<2> = x.flatten(1, 3);
+        if let Some(dense) = &self.dense {
+            x = relu(dense.forward(x));
+        }
+        self.head.forward(x)
+    }
+}
+
+impl Block {
+    fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
+        for (i, conv) in self.convs.iter().enumerate() {
+            x = conv.forward(x);
+            if let Some(norm) = self.norms.get(i) {
+                x = norm.forward(x);
+            }
+            x = relu(x);
+        }
+        x
+    }
+}

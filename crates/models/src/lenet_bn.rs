@@ -1,0 +1,89 @@
+//! A small LeNet with batch normalization: fast on a CPU, and enough for handwritten digits.
+
+use backburn_regularization::Dropout;
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::{Device, Tensor, activation::relu};
+use serde::{Deserialize, Serialize};
+
+use crate::ModelError;
+use crate::layers::{Convolution, batch_norm, linear, max_pool};
+
+/// How to build a [`LenetBn`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LenetBnConfig {
+    /// Channels of the two convolutions; each at least 1.
+    pub widths: [usize; 2],
+    /// Share of units dropped after the first linear layer in training, in `[0, 1)`.
+    pub dropout: f64,
+}
+
+impl Default for LenetBnConfig {
+    /// 6 and 16 channels with dropout 0.5: the small network of the `compare-depths` experiment.
+    fn default() -> Self {
+        Self { widths: [6, 16], dropout: 0.5 }
+    }
+}
+
+/// Twice a 5×5 convolution, batch normalization, ReLU and 2×2 max pooling; then linear layers of
+/// 120 and 64 units and the classifier.
+///
+/// After LeNet-5 (LeCun et al.,
+/// [Gradient-based learning applied to document recognition](https://doi.org/10.1109/5.726791),
+/// 1998).
+#[derive(Module, Debug)]
+pub struct LenetBn {
+    conv1: Conv2d,
+    norm1: BatchNorm,
+    conv2: Conv2d,
+    norm2: BatchNorm,
+    dense1: Linear,
+    dropout: Dropout,
+    dense2: Linear,
+    head: Linear,
+}
+
+impl LenetBnConfig {
+    pub(crate) fn init(
+        &self,
+        [channels, height, width]: [usize; 3],
+        classes: usize,
+        device: &Device,
+    ) -> Result<LenetBn, ModelError> {
+        // Each stage takes 4 pixels off a side and halves the rest.
+        let side = |pixels: usize| (pixels.saturating_sub(4) / 2).saturating_sub(4) / 2;
+        let [first, second] = self.widths;
+        let features = second * side(height) * side(width);
+        if features == 0 {
+            return Err(ModelError::ImageTooSmall { model: "lenet-bn", least: 16, height, width });
+        }
+        let conv = Convolution { kernel: 5, stride: 1, padding: 0, bias: true };
+        Ok(LenetBn {
+            conv1: conv.init(channels, first, device),
+            norm1: batch_norm(first, device),
+            conv2: conv.init(first, second, device),
+            norm2: batch_norm(second, device),
+            dense1: linear(features, 120, device),
+            dropout: Dropout::new(self.dropout),
+            dense2: linear(120, 64, device),
+            head: linear(64, classes, device),
+        })
+    }
+}
+
+impl LenetBn {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, channels, height, width]`
+    /// - returns logits: `[batch, classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let x = max_pool(relu(self.norm1.forward(self.conv1.forward(images))));
+        let x = max_pool(relu(self.norm2.forward(self.conv2.forward(x))));
+        let x: Tensor<2> = x.flatten(1, 3);
+        let x = self.dropout.forward(relu(self.dense1.forward(x)));
+        let x = relu(self.dense2.forward(x));
+        self.head.forward(x)
+    }
+}

@@ -1,0 +1,273 @@
+//! Networks: pixels in, logits out. One architecture, one file, one row in [`CATALOG`].
+//!
+//! The loss belongs to training, and so does the choice of a backend: a network lives wherever its
+//! device is.
+
+mod cnn;
+pub mod initialization;
+mod layers;
+mod lenet_bn;
+mod mlp;
+pub mod parameters;
+mod resnet;
+pub mod weights;
+
+pub use cnn::{Cnn, CnnConfig};
+pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
+pub use lenet_bn::{LenetBn, LenetBnConfig};
+pub use mlp::{Mlp, MlpConfig};
+pub use parameters::{NamedTensor, Role};
+pub use resnet::{ResNet, ResNetConfig};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// An architecture by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Architecture {
+    /// As on the command line and in recipes.
+    pub name: &'static str,
+    /// One line for help.
+    pub summary: &'static str,
+    /// Its default configuration.
+    pub config: fn() -> ModelConfig,
+}
+
+/// Every architecture, one row each. Help, error messages and contract tests read this list.
+pub static CATALOG: &[Architecture] = &[
+    Architecture {
+        name: "mlp",
+        summary: "multilayer perceptron with dropout: 4 × 512 units, any widths",
+        config: || ModelConfig::Mlp(MlpConfig::default()),
+    },
+    Architecture {
+        name: "cnn",
+        summary: "plain convolutions in blocks of 32, 64, 128 channels with dropout",
+        config: || ModelConfig::Cnn(CnnConfig::default()),
+    },
+    Architecture {
+        name: "lenet-bn",
+        summary: "small LeNet with batch normalization",
+        config: || ModelConfig::LenetBn(LenetBnConfig::default()),
+    },
+    Architecture {
+        name: "resnet18",
+        summary: "ResNet-18 for small images, 11.2 million parameters",
+        config: || ModelConfig::Resnet18(ResNetConfig::default()),
+    },
+    Architecture {
+        name: "resnet34",
+        summary: "ResNet-34 for small images, 21.3 million parameters",
+        config: || ModelConfig::Resnet34(ResNetConfig::default()),
+    },
+    Architecture {
+        name: "resnet20",
+        summary: "He et al.'s CIFAR network of 20 layers, 0.27 million parameters",
+        config: || ModelConfig::Resnet20(ResNetConfig::default()),
+    },
+    Architecture {
+        name: "resnet32",
+        summary: "He et al.'s CIFAR network of 32 layers, 0.46 million parameters",
+        config: || ModelConfig::Resnet32(ResNetConfig::default()),
+    },
+    Architecture {
+        name: "resnet44",
+        summary: "He et al.'s CIFAR network of 44 layers, 0.66 million parameters",
+        config: || ModelConfig::Resnet44(ResNetConfig::default()),
+    },
+    Architecture {
+        name: "resnet56",
+        summary: "He et al.'s CIFAR network of 56 layers, 0.85 million parameters",
+        config: || ModelConfig::Resnet56(ResNetConfig::default()),
+    },
+];
+
+/// The architecture of a name.
+///
+/// # Errors
+///
+/// If there is none; the error lists those that there are.
+pub fn architecture(name: &str) -> Result<&'static Architecture, ModelError> {
+    CATALOG.iter().find(|row| row.name == name).ok_or_else(|| ModelError::Unknown {
+        name: name.to_owned(),
+        known: CATALOG.iter().map(|row| row.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// Why a network cannot be built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// No architecture of that name.
+    #[error("unknown model `{name}`; known: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A setting outside its range.
+    #[error("model setting `{setting}`: expected {expected}, found {found}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// Its range.
+        expected: &'static str,
+        /// What it was.
+        found: String,
+    },
+    /// Nothing would be left of the image inside the network.
+    #[error("`{model}` needs images of at least {least}×{least} pixels, found {height}×{width}")]
+    ImageTooSmall {
+        /// The architecture.
+        model: &'static str,
+        /// Least height and width in pixels.
+        least: usize,
+        /// The image's height.
+        height: usize,
+        /// The image's width.
+        width: usize,
+    },
+}
+
+/// Configuration of a network, with the architecture's name as tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
+#[allow(missing_docs)] // The names are those of the catalog, which describes them.
+pub enum ModelConfig {
+    Mlp(MlpConfig),
+    Cnn(CnnConfig),
+    LenetBn(LenetBnConfig),
+    Resnet18(ResNetConfig),
+    Resnet34(ResNetConfig),
+    Resnet20(ResNetConfig),
+    Resnet32(ResNetConfig),
+    Resnet44(ResNetConfig),
+    Resnet56(ResNetConfig),
+}
+
+impl ModelConfig {
+    /// The architecture's name in [`CATALOG`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mlp(_) => "mlp",
+            Self::Cnn(_) => "cnn",
+            Self::LenetBn(_) => "lenet-bn",
+            Self::Resnet18(_) => "resnet18",
+            Self::Resnet34(_) => "resnet34",
+            Self::Resnet20(_) => "resnet20",
+            Self::Resnet32(_) => "resnet32",
+            Self::Resnet44(_) => "resnet44",
+            Self::Resnet56(_) => "resnet56",
+        }
+    }
+
+    /// The dropout rate, for architectures that have dropout.
+    pub fn dropout_mut(&mut self) -> Option<&mut f64> {
+        match self {
+            Self::Mlp(config) => Some(&mut config.dropout),
+            Self::Cnn(config) => Some(&mut config.dropout),
+            Self::LenetBn(config) => Some(&mut config.dropout),
+            _ => None,
+        }
+    }
+
+    /// Whether batch normalization is on, for architectures where it can be chosen.
+    pub fn batch_norm_mut(&mut self) -> Option<&mut bool> {
+        match self {
+            Self::Mlp(config) => Some(&mut config.batch_norm),
+            Self::Cnn(config) => Some(&mut config.batch_norm),
+            Self::LenetBn(_) => None,
+            Self::Resnet18(config)
+            | Self::Resnet34(config)
+            | Self::Resnet20(config)
+            | Self::Resnet32(config)
+            | Self::Resnet44(config)
+            | Self::Resnet56(config) => Some(&mut config.batch_norm),
+        }
+    }
+
+    /// Builds the network with all weights zero; [`Initialization::apply`] draws them.
+    ///
+    /// `image`: channels, height, width. `classes`: number of logits.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is outside its range or the image is too small.
+    pub fn init(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        device: &Device,
+    ) -> Result<Network, ModelError> {
+        self.check()?;
+        let resnet = |design: resnet::Design, config: &ResNetConfig| {
+            Network::ResNet(design.init(config, image[0], classes, device))
+        };
+        Ok(match self {
+            Self::Mlp(config) => Network::Mlp(config.init(image.iter().product(), classes, device)),
+            Self::Cnn(config) => Network::Cnn(config.init(image, classes, device)?),
+            Self::LenetBn(config) => Network::LenetBn(config.init(image, classes, device)?),
+            Self::Resnet18(config) => resnet(resnet::RESNET18, config),
+            Self::Resnet34(config) => resnet(resnet::RESNET34, config),
+            Self::Resnet20(config) => resnet(resnet::RESNET20, config),
+            Self::Resnet32(config) => resnet(resnet::RESNET32, config),
+            Self::Resnet44(config) => resnet(resnet::RESNET44, config),
+            Self::Resnet56(config) => resnet(resnet::RESNET56, config),
+        })
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        let mut config = self.clone();
+        if let Some(&mut rate) = config.dropout_mut()
+            && !(0.0..1.0).contains(&rate)
+        {
+            return Err(ModelError::Setting {
+                setting: "dropout",
+                expected: "a rate in [0, 1)",
+                found: rate.to_string(),
+            });
+        }
+        let (setting, widths): (_, &[usize]) = match self {
+            Self::Mlp(config) => ("hidden", &config.hidden),
+            Self::Cnn(config) => ("widths", &config.widths),
+            Self::LenetBn(config) => ("widths", &config.widths),
+            _ => return Ok(()),
+        };
+        if widths.contains(&0) {
+            let (expected, found) = ("widths of at least 1", format!("{widths:?}"));
+            return Err(ModelError::Setting { setting, expected, found });
+        }
+        if let Self::Cnn(CnnConfig { convolutions: 0, .. }) = self {
+            let (setting, expected) = ("convolutions", "at least 1 per block");
+            return Err(ModelError::Setting { setting, expected, found: "0".into() });
+        }
+        Ok(())
+    }
+}
+
+/// Any of the architectures.
+#[derive(Module, Debug)]
+#[allow(missing_docs)] // Each variant is the type of that name.
+pub enum Network {
+    Mlp(Mlp),
+    Cnn(Cnn),
+    LenetBn(LenetBn),
+    ResNet(ResNet),
+}
+
+impl Network {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, channels, height, width]`
+    /// - returns logits: `[batch, classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        match self {
+            Self::Mlp(network) => network.forward(images),
+            Self::Cnn(network) => network.forward(images),
+            Self::LenetBn(network) => network.forward(images),
+            Self::ResNet(network) => network.forward(images),
+        }
+    }
+}

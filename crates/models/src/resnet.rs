@@ -1,0 +1,179 @@
+//! Residual networks for small images: ResNet-18 and -34, and the CIFAR networks of 20 to 56 layers.
+//!
+//! He et al., [Deep Residual Learning for Image Recognition](https://arxiv.org/abs/1512.03385),
+//! CVPR 2016, table 1 and section 4.2.
+
+use burn::module::Module;
+use burn::nn::conv::Conv2d;
+use burn::nn::{BatchNorm, Linear};
+use burn::tensor::{Device, Tensor, activation::relu};
+use serde::{Deserialize, Serialize};
+
+use crate::layers::{Convolution, batch_norm, global_average_pool, linear, subsample};
+
+/// What of a [`ResNet`] may be chosen; its depth comes with its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResNetConfig {
+    /// Batch normalization after each convolution.
+    pub batch_norm: bool,
+}
+
+impl Default for ResNetConfig {
+    fn default() -> Self {
+        Self { batch_norm: true }
+    }
+}
+
+/// Depth and width of a [`ResNet`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Design {
+    /// Channels and blocks of each stage; each stage but the first halves the image.
+    stages: &'static [(usize, usize)],
+    shortcut: Shortcut,
+}
+
+/// How a block that changes the shape adds its input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shortcut {
+    /// A 1×1 convolution (option B of the paper).
+    Projection,
+    /// Every second pixel, and zeros for the new channels: no parameters (option A).
+    ZeroPad,
+}
+
+/// ResNet-18 for 32×32 images: a 3×3 stem of 64 channels and no first pooling.
+pub(crate) const RESNET18: Design =
+    Design { stages: &[(64, 2), (128, 2), (256, 2), (512, 2)], shortcut: Shortcut::Projection };
+/// ResNet-34 for 32×32 images.
+pub(crate) const RESNET34: Design =
+    Design { stages: &[(64, 3), (128, 4), (256, 6), (512, 3)], shortcut: Shortcut::Projection };
+/// The 20-layer network of section 4.2, n = 3.
+pub(crate) const RESNET20: Design =
+    Design { stages: &[(16, 3), (32, 3), (64, 3)], shortcut: Shortcut::ZeroPad };
+/// The 32-layer network, n = 5.
+pub(crate) const RESNET32: Design =
+    Design { stages: &[(16, 5), (32, 5), (64, 5)], shortcut: Shortcut::ZeroPad };
+/// The 44-layer network, n = 7.
+pub(crate) const RESNET44: Design =
+    Design { stages: &[(16, 7), (32, 7), (64, 7)], shortcut: Shortcut::ZeroPad };
+/// The 56-layer network, n = 9.
+pub(crate) const RESNET56: Design =
+    Design { stages: &[(16, 9), (32, 9), (64, 9)], shortcut: Shortcut::ZeroPad };
+
+/// A stem, stages of residual blocks, global average pooling and the classifier.
+#[derive(Module, Debug)]
+pub struct ResNet {
+    stem: Conv2d,
+    stem_norm: Option<BatchNorm>,
+    stages: Vec<Vec<Block>>,
+    head: Linear,
+}
+
+/// `relu(shortcut(x) + conv(relu(conv(x))))`, each convolution followed by batch normalization.
+#[derive(Module, Debug)]
+struct Block {
+    conv1: Conv2d,
+    norm1: Option<BatchNorm>,
+    conv2: Conv2d,
+    norm2: Option<BatchNorm>,
+    downsample: Option<Conv2d>,
+    downsample_norm: Option<BatchNorm>,
+    #[module(skip)]
+    stride: usize,
+}
+
+impl Design {
+    pub(crate) fn init(
+        self,
+        config: &ResNetConfig,
+        channels: usize,
+        classes: usize,
+        device: &Device,
+    ) -> ResNet {
+        let norm = |features| config.batch_norm.then(|| batch_norm(features, device));
+        let mut inputs = self.stages[0].0;
+        let stem = Convolution { kernel: 3, stride: 1, padding: 1, bias: false };
+        let (stem, stem_norm) = (stem.init(channels, inputs, device), norm(inputs));
+        let mut stages = Vec::new();
+        for (stage, &(outputs, blocks)) in self.stages.iter().enumerate() {
+            let stage = (0..blocks).map(|block| {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let block = self.block(inputs, outputs, stride, config, device);
+                inputs = outputs;
+                block
+            });
+            stages.push(stage.collect());
+        }
+        ResNet { stem, stem_norm, stages, head: linear(inputs, classes, device) }
+    }
+
+    fn block(
+        self,
+        inputs: usize,
+        outputs: usize,
+        stride: usize,
+        config: &ResNetConfig,
+        device: &Device,
+    ) -> Block {
+        let norm = || config.batch_norm.then(|| batch_norm(outputs, device));
+        let conv = |kernel, stride, inputs: usize| {
+            Convolution { kernel, stride, padding: kernel / 2, bias: false }
+                .init(inputs, outputs, device)
+        };
+        let changes_shape = stride != 1 || inputs != outputs;
+        let projects = changes_shape && self.shortcut == Shortcut::Projection;
+        Block {
+            conv1: conv(3, stride, inputs),
+            norm1: norm(),
+            conv2: conv(3, 1, outputs),
+            norm2: norm(),
+            downsample: projects.then(|| conv(1, stride, inputs)),
+            downsample_norm: if projects { norm() } else { None },
+            stride,
+        }
+    }
+}
+
+impl ResNet {
+    /// # Shapes
+    ///
+    /// - `images`: `[batch, channels, height, width]`
+    /// - returns logits: `[batch, classes]`
+    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let mut x = relu(normalize(&self.stem_norm, self.stem.forward(images)));
+        for block in self.stages.iter().flatten() {
+            x = block.forward(x);
+        }
+        self.head.forward(global_average_pool(x))
+    }
+}
+
+impl Block {
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let residual = relu(normalize(&self.norm1, self.conv1.forward(x.clone())));
+        let residual = normalize(&self.norm2, self.conv2.forward(residual));
+        relu(self.shortcut(x) + residual)
+    }
+
+    fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
+        if let Some(downsample) = &self.downsample {
+            return normalize(&self.downsample_norm, downsample.forward(x));
+        }
+        let x = if self.stride > 1 { subsample(x, self.stride) } else { x };
+        let [batch, channels, height, width] = x.dims();
+        let [outputs, ..] = self.conv2.weight.dims();
+        if channels == outputs {
+            return x;
+        }
+        let zeros = Tensor::zeros([batch, outputs - channels, height, width], &x.device());
+        Tensor::cat(vec![x, zeros], 1)
+    }
+}
+
+fn normalize(norm: &Option<BatchNorm>, x: Tensor<4>) -> Tensor<4> {
+    match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    }
+}

@@ -1,0 +1,127 @@
+//! Named tensors as safetensors bytes: what `model.safetensors` and checkpoints hold.
+
+use std::collections::HashMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::parameters::{NamedTensor, Role};
+
+/// Why bytes are not the weights of a network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WeightsError {
+    /// Not a safetensors file, or a truncated one.
+    #[error("not a complete safetensors file: {0}")]
+    Format(#[from] safetensors::SafeTensorError),
+    /// A tensor of another type.
+    #[error("`{name}`: expected 32-bit floats (F32), found {found:?}")]
+    Type {
+        /// The tensor's name.
+        name: String,
+        /// Its type.
+        found: Dtype,
+    },
+}
+
+/// Tensors and text of a safetensors file.
+pub type Contents = (Vec<NamedTensor>, HashMap<String, String>);
+
+/// Serializes tensors, and `metadata` into the header. The same input gives the same bytes if
+/// `metadata` has at most one entry.
+pub fn to_bytes(
+    tensors: &[NamedTensor],
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, WeightsError> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let views = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
+            Ok((tensor.name.as_str(), view))
+        })
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    let metadata = (!metadata.is_empty()).then_some(metadata);
+    Ok(safetensors::serialize(views, metadata)?)
+}
+
+/// Reads tensors and metadata back.
+///
+/// # Errors
+///
+/// If the bytes are truncated, damaged or hold another type than 32-bit floats.
+pub fn from_bytes(bytes: &[u8]) -> Result<Contents, WeightsError> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let file = SafeTensors::deserialize(bytes)?;
+    let mut tensors = Vec::with_capacity(file.len());
+    for (name, view) in file.iter() {
+        if view.dtype() != Dtype::F32 {
+            return Err(WeightsError::Type { name: name.to_owned(), found: view.dtype() });
+        }
+        let (values, _) = view.data().as_chunks::<4>();
+        tensors.push(NamedTensor {
+            name: name.to_owned(),
+            role: role_of(name),
+            shape: view.shape().to_vec(),
+            values: values.iter().map(|&value| f32::from_le_bytes(value)).collect(),
+        });
+    }
+    Ok((tensors, metadata))
+}
+
+/// A file names a tensor but not its role; import goes by the network's own roles, so that this is
+/// a description only.
+fn role_of(name: &str) -> Role {
+    match name.rsplit('.').next() {
+        Some("bias") => Role::Bias,
+        Some("running_mean") => Role::RunningMean,
+        Some("running_var") => Role::RunningVariance,
+        _ => Role::Weight,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<NamedTensor> {
+        let tensor = |name: &str, shape: &[usize], values: &[f32]| NamedTensor {
+            name: name.into(),
+            role: role_of(name),
+            shape: shape.into(),
+            values: values.into(),
+        };
+        vec![
+            tensor("hidden.0.weight", &[2, 3], &[1.0, -2.5, 3e-8, 4.0, f32::MAX, -0.0]),
+            tensor("hidden.0.bias", &[2], &[0.1, 0.2]),
+        ]
+    }
+
+    #[test]
+    fn tensors_and_metadata_survive_a_round_trip() {
+        let metadata = HashMap::from([("state".to_owned(), "{\"epoch\":3}".to_owned())]);
+        let bytes = to_bytes(&sample(), metadata.clone()).unwrap();
+        let (mut tensors, found) = from_bytes(&bytes).unwrap();
+        tensors.sort_by(|a, b| b.name.cmp(&a.name));
+        assert_eq!(tensors, sample());
+        assert_eq!(found, metadata);
+    }
+
+    #[test]
+    fn the_same_tensors_give_the_same_bytes() {
+        let bytes = || to_bytes(&sample(), HashMap::new()).unwrap();
+        assert_eq!(bytes(), bytes());
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        let bytes = to_bytes(&sample(), HashMap::new()).unwrap();
+        for length in 0..bytes.len() {
+            assert!(from_bytes(&bytes[..length]).is_err(), "accepted {length} bytes");
+        }
+    }
+}
