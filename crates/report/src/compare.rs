@@ -1,0 +1,234 @@
+//! Several runs side by side: a table for the terminal and a page.
+
+use crate::curves;
+use crate::html::Content::{Numbers, Words};
+use crate::html::{Content, document, figure, section, table};
+use crate::number::{bare_percent, bare_points, count, duration};
+use crate::record::{RunRecord, Status, Summary};
+
+/// Spaces between the columns of the terminal's table.
+const GAP: usize = 2;
+/// A name is not cut shorter than this.
+const SHORTEST_NAME: usize = 12;
+
+/// A column of the comparison.
+struct Column {
+    head: &'static str,
+    /// When room is short, the lowest goes first. The name always stays.
+    importance: u8,
+    content: Content,
+    value: fn(&RunRecord) -> String,
+}
+
+const COLUMNS: [Column; 12] = [
+    Column { head: "run", importance: 12, content: Words, value: |run| run.manifest.name.clone() },
+    Column {
+        head: "status",
+        importance: 9,
+        content: Words,
+        value: |run| run.manifest.status.to_string(),
+    },
+    Column {
+        head: "model",
+        importance: 8,
+        content: Words,
+        value: |run| run.manifest.model.clone(),
+    },
+    Column {
+        head: "data",
+        importance: 5,
+        content: Words,
+        value: |run| run.manifest.dataset.name.clone(),
+    },
+    Column {
+        head: "seed",
+        importance: 6,
+        content: Numbers,
+        value: |run| run.manifest.seed.to_string(),
+    },
+    Column { head: "best epoch", importance: 3, content: Numbers, value: best_epoch },
+    Column {
+        head: "train %",
+        importance: 4,
+        content: Numbers,
+        value: |r| percent_of(r, |s| s.train_accuracy),
+    },
+    Column {
+        head: "valid %",
+        importance: 10,
+        content: Numbers,
+        value: |r| percent_of(r, |s| s.valid_accuracy.unwrap_or(f64::NAN)),
+    },
+    Column {
+        head: "test %",
+        importance: 11,
+        content: Numbers,
+        value: |r| percent_of(r, |s| s.test_accuracy),
+    },
+    Column {
+        head: "gap",
+        importance: 7,
+        content: Numbers,
+        value: |run| bare_points(run.summary.as_ref().map(|s| s.generalization_gap)),
+    },
+    Column {
+        head: "ECE %",
+        importance: 2,
+        content: Numbers,
+        value: |r| percent_of(r, |s| s.test_ece),
+    },
+    Column {
+        head: "time",
+        importance: 1,
+        content: Numbers,
+        value: |run| duration(run.summary.as_ref().map(|s| s.train_seconds)),
+    },
+];
+
+fn percent_of(run: &RunRecord, score: fn(&Summary) -> f64) -> String {
+    bare_percent(run.summary.as_ref().map(score))
+}
+
+fn best_epoch(run: &RunRecord) -> String {
+    let best = run.best_epoch().map_or(crate::number::ABSENT.into(), |e| count(e as u64));
+    format!("{best}/{}", count(run.epochs.len() as u64))
+}
+
+/// Columns worth showing: the status only if a run did not come to its end.
+fn columns(runs: &[RunRecord]) -> Vec<&'static Column> {
+    let ended =
+        |run: &RunRecord| matches!(run.manifest.status, Status::Finished | Status::StoppedEarly);
+    let all_ended = runs.iter().all(ended);
+    COLUMNS.iter().filter(|column| column.head != "status" || !all_ended).collect()
+}
+
+/// The runs as a table for a terminal `width` characters wide. Where it is narrow, the least
+/// important columns are left out and long names are cut in the middle. Gaps are in percentage
+/// points.
+pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
+    let mut columns = columns(runs);
+    let room = |columns: &[&Column]| {
+        let others = columns.iter().skip(1).map(|column| GAP + column_width(column, runs));
+        width.saturating_sub(others.sum())
+    };
+    // A name may be cut to two thirds before a column is given up for it.
+    let name_width = column_width(&COLUMNS[0], runs);
+    let wanted = (2 * name_width / 3).max(SHORTEST_NAME).min(name_width);
+    while columns.len() > 2 && room(&columns) < wanted {
+        let least = columns.iter().enumerate().min_by_key(|(_, column)| column.importance);
+        let place = least.expect("there are columns").0;
+        columns.remove(place);
+    }
+    let name_width = name_width.min(room(&columns).max(SHORTEST_NAME));
+    let line = |cells: Vec<String>| {
+        let mut line = format!("{:<name_width$}", cut(&cells[0], name_width));
+        for (cell, column) in cells.iter().zip(&columns).skip(1) {
+            let width = column_width(column, runs);
+            line += &match column.content {
+                Words => format!("{:GAP$}{cell:<width$}", ""),
+                Numbers => format!("{:GAP$}{cell:>width$}", ""),
+            };
+        }
+        line.trim_end().to_owned() + "\n"
+    };
+    let head = line(columns.iter().map(|column| column.head.to_owned()).collect());
+    let rows = runs.iter().map(|run| line(columns.iter().map(|c| (c.value)(run)).collect()));
+    head + &rows.collect::<String>()
+}
+
+fn column_width(column: &Column, runs: &[RunRecord]) -> usize {
+    let cells = runs.iter().map(|run| (column.value)(run).chars().count());
+    cells.chain([column.head.len()]).max().unwrap_or(0)
+}
+
+/// `text` in at most `width` characters: run names begin with their time and end with what they
+/// are, so the middle goes.
+fn cut(text: &str, width: usize) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    if characters.len() <= width {
+        return text.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let (front, back) = (kept / 2, kept - kept / 2);
+    let (front, back) = (&characters[..front], &characters[characters.len() - back..]);
+    front.iter().chain(['…'].iter()).chain(back).collect()
+}
+
+/// The runs as a page: a table with all columns, and their validation curves in common figures.
+pub fn comparison_page(runs: &[RunRecord]) -> String {
+    let columns = columns(runs);
+    let head: Vec<_> = columns.iter().map(|column| (column.head, column.content)).collect();
+    let rows: Vec<Vec<String>> =
+        runs.iter().map(|run| columns.iter().map(|c| (c.value)(run)).collect()).collect();
+    let note = "<p>Scores are of the selected weights; the gap is training minus test accuracy, in \
+                percentage points. A dash stands for what a run has not measured. Two runs of one \
+                seed each tell little: the difference may be that of the seeds.</p>\n";
+    let table = table(&head, rows.iter().map(Vec::as_slice));
+    let figures = figure(&curves::compare_accuracy(runs), "Validation accuracy after each epoch.")
+        + &figure(&curves::compare_loss(runs), "Cross-entropy on clean labels after each epoch.");
+    let title = format!("Comparison of {} runs", count(runs.len() as u64));
+    let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")
+        + &section("Scores", &format!("{note}{table}"))
+        + &section("Validation curves", &format!("<div class=\"figures\">\n{figures}</div>\n"));
+    document(&format!("{title} — Backburn"), &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn runs() -> Vec<RunRecord> {
+        let mut runs = vec![sample::run(), sample::run(), sample::run()];
+        runs[1].manifest.name = "20260102-040506-mnist-lenet-bn-label-smoothing".into();
+        runs[1].manifest.seed = 12_345;
+        runs[2].manifest.name = "young".into();
+        runs[2].manifest.status = Status::Interrupted;
+        (runs[2].summary, runs[2].evaluation) = (None, None);
+        runs
+    }
+
+    #[test]
+    fn the_table_fits_every_width_and_keeps_name_and_test_accuracy() {
+        for width in [30, 40, 60, 80, 120, 300] {
+            let table = comparison_table(&runs(), width);
+            for line in table.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert_eq!(table.lines().count(), 4);
+            assert!(table.contains("test %") && table.contains("99.41"), "{table}");
+        }
+        let wide = comparison_table(&runs(), 300);
+        assert!(COLUMNS.iter().all(|column| wide.contains(column.head)), "{wide}");
+        assert!(wide.contains("20260102-040506-mnist-lenet-bn-label-smoothing"));
+    }
+
+    #[test]
+    fn what_a_run_has_not_measured_is_a_dash() {
+        let table = comparison_table(&runs(), 300);
+        let young = table.lines().find(|line| line.starts_with("young")).unwrap();
+        assert!(young.contains("—") && young.contains("interrupted"), "{young}");
+    }
+
+    #[test]
+    fn no_run_at_all_gives_a_head_alone() {
+        assert_eq!(comparison_table(&[], 80).lines().count(), 1);
+        assert!(comparison_page(&[]).contains("no finite values"));
+    }
+
+    #[test]
+    fn the_page_names_every_run_escaped() {
+        let mut runs = runs();
+        runs[2].manifest.name = "<b>".into();
+        let page = comparison_page(&runs);
+        assert!(page.contains("label-smoothing") && page.contains("&lt;b&gt;"));
+        assert!(!page.contains("<b>") && !page.contains("http"));
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_beginning_and_its_end() {
+        assert_eq!(cut("20260102-mnist-smooth", 11), "20260…mooth");
+        assert_eq!(cut("short", 11), "short");
+        assert_eq!(cut("short", 0), "…");
+    }
+}

@@ -1,0 +1,187 @@
+//! Learning curves: loss, accuracy and learning rate by epoch.
+
+use crate::figure::{Axis, Drawing, LineChart, Mark, Series};
+use crate::record::{EpochRecord, RunRecord};
+
+/// Longer runs are shown smoothed, with the raw values faintly behind.
+const SMOOTHED_FROM: usize = 60;
+/// Share of the run that is averaged over then.
+const WINDOW_SHARE: usize = 20;
+/// From this ratio of the largest to the smallest loss on, the axis is logarithmic.
+const LOG_RATIO: f64 = 8.0;
+
+/// The training objective and the validation loss by epoch; the selected epoch is pointed out.
+pub fn loss(run: &RunRecord) -> Drawing {
+    let objective = values(&run.epochs, |e| Some(e.train_objective));
+    let valid = values(&run.epochs, |e| e.valid_loss);
+    let axis = loss_axis(objective.iter().chain(&valid).map(|p| p.1));
+    let chart = LineChart::new("Loss by epoch", Axis::counts("epoch"), axis);
+    let chart = chart.with(curve("training objective", objective));
+    with_validation(chart, "validation loss", valid, run.best_epoch()).draw()
+}
+
+/// Training and validation accuracy by epoch; the selected epoch is pointed out.
+pub fn accuracy(run: &RunRecord) -> Drawing {
+    let train = values(&run.epochs, |e| Some(100.0 * e.train_accuracy));
+    let valid = values(&run.epochs, |e| e.valid_accuracy.map(|accuracy| 100.0 * accuracy));
+    let axis = Axis::linear("accuracy (%)").within(0.0, 100.0);
+    let chart = LineChart::new("Accuracy by epoch", Axis::counts("epoch"), axis);
+    let chart = chart.with(curve("training, while learning", train));
+    with_validation(chart, "validation", valid, run.best_epoch()).draw()
+}
+
+/// The learning rate by epoch.
+pub fn learning_rate(run: &RunRecord) -> Drawing {
+    let rates = values(&run.epochs, |e| Some(e.learning_rate));
+    let axis = Axis::linear("learning rate (per step)");
+    LineChart::new("Learning rate by epoch", Axis::counts("epoch"), axis)
+        .with(Series::line("learning rate at the epoch's last step", rates))
+        .draw()
+}
+
+/// The validation curves of several runs, of accuracy.
+pub fn compare_accuracy(runs: &[RunRecord]) -> Drawing {
+    let axis = Axis::linear("validation accuracy (%)").within(0.0, 100.0);
+    let chart = LineChart::new("Validation accuracy of the runs", Axis::counts("epoch"), axis);
+    compare(chart, runs, |e| e.valid_accuracy.map(|accuracy| 100.0 * accuracy))
+}
+
+/// The validation curves of several runs, of the loss.
+pub fn compare_loss(runs: &[RunRecord]) -> Drawing {
+    let all = runs.iter().flat_map(|run| values(&run.epochs, |e| e.valid_loss));
+    let axis = loss_axis(all.map(|p| p.1));
+    let chart = LineChart::new("Validation loss of the runs", Axis::counts("epoch"), axis);
+    compare(chart, runs, |e| e.valid_loss)
+}
+
+fn compare(
+    chart: LineChart,
+    runs: &[RunRecord],
+    value: fn(&EpochRecord) -> Option<f64>,
+) -> Drawing {
+    let add = |chart: LineChart, run: &RunRecord| {
+        let (name, points) = (&run.manifest.name, values(&run.epochs, value));
+        if points.iter().any(|point| point.1.is_finite()) {
+            chart.with(curve(name, points))
+        } else {
+            chart.with(Series::line(format!("{name} (no validation)"), points))
+        }
+    };
+    runs.iter().fold(chart, add).draw()
+}
+
+fn with_validation(
+    mut chart: LineChart,
+    name: &str,
+    points: Vec<(f64, f64)>,
+    best: Option<usize>,
+) -> LineChart {
+    if points.iter().all(|point| !point.1.is_finite()) {
+        return chart;
+    }
+    let Some(best) = best else { return chart.with(curve(name, points)) };
+    let series = curve(name, points);
+    // The ring sits on the curve that is drawn, also where that is smoothed.
+    let y = series.at(best as f64);
+    chart = chart.with(series);
+    chart.mark(Mark { x: best as f64, y, name: format!("selected: epoch {best}") })
+}
+
+/// A value of each epoch; NaN, which leaves a gap, where there is none.
+fn values(epochs: &[EpochRecord], value: impl Fn(&EpochRecord) -> Option<f64>) -> Vec<(f64, f64)> {
+    epochs.iter().map(|epoch| (epoch.epoch as f64, value(epoch).unwrap_or(f64::NAN))).collect()
+}
+
+fn curve(name: &str, points: Vec<(f64, f64)>) -> Series {
+    if points.len() < SMOOTHED_FROM {
+        return Series::line(name, points);
+    }
+    let window = (points.len() / WINDOW_SHARE) | 1;
+    Series::line(format!("{name} (mean of {window} epochs; faint: each)"), points).smoothed(window)
+}
+
+fn loss_axis(values: impl Iterator<Item = f64>) -> Axis {
+    let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
+    for value in values.filter(|value| value.is_finite()) {
+        (low, high) = (low.min(value), high.max(value));
+    }
+    if low > 0.0 && high / low >= LOG_RATIO {
+        Axis::log("loss (nats, log scale)")
+    } else {
+        Axis::linear("loss (nats)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::Theme;
+    use crate::figure::png::assert_text_is_clear;
+    use crate::sample;
+
+    fn all(run: &RunRecord) -> [Drawing; 3] {
+        [loss(run), accuracy(run), learning_rate(run)]
+    }
+
+    #[test]
+    fn curves_of_a_run_are_clear_and_name_the_selected_epoch() {
+        let run = sample::run();
+        for drawing in all(&run) {
+            assert_text_is_clear(&drawing);
+        }
+        assert!(loss(&run).to_svg(Theme::Paper).contains("selected: epoch 9"));
+        assert!(accuracy(&run).to_svg(Theme::Paper).contains("accuracy (%)"));
+    }
+
+    #[test]
+    fn one_epoch_no_epoch_and_no_validation_split_are_drawn() {
+        let mut run = sample::run();
+        run.epochs.truncate(1);
+        all(&run).iter().for_each(assert_text_is_clear);
+        run.epochs[0].valid_loss = None;
+        run.epochs[0].valid_accuracy = None;
+        let svg = loss(&run).to_svg(Theme::Paper);
+        assert!(!svg.contains("validation") && !svg.contains("selected"));
+        run.epochs.clear();
+        for drawing in all(&run) {
+            assert!(drawing.to_svg(Theme::Paper).contains("no finite values"));
+        }
+    }
+
+    #[test]
+    fn a_diverged_run_is_drawn_up_to_where_it_was_finite() {
+        let mut run = sample::run();
+        for epoch in &mut run.epochs[4..] {
+            (epoch.train_objective, epoch.valid_loss) = (f64::NAN, None);
+        }
+        let svg = loss(&run).to_svg(Theme::Paper);
+        assert!(svg.contains("training objective") && !svg.contains("no finite values"));
+    }
+
+    #[test]
+    fn a_long_run_is_smoothed_and_says_so() {
+        let mut run = sample::run();
+        let epoch = run.epochs[0].clone();
+        run.epochs =
+            (1..=200).map(|number| EpochRecord { epoch: number, ..epoch.clone() }).collect();
+        assert!(loss(&run).to_svg(Theme::Paper).contains("mean of 11 epochs"));
+        assert_text_is_clear(&loss(&run));
+    }
+
+    #[test]
+    fn a_run_without_validation_is_named_as_such_among_others() {
+        let mut runs = [sample::run(), sample::run()];
+        runs[1].epochs.iter_mut().for_each(|epoch| epoch.valid_loss = None);
+        let svg = compare_loss(&runs).to_svg(Theme::Paper);
+        assert_eq!(svg.matches("(no validation)").count(), 1);
+        assert_text_is_clear(&compare_loss(&runs));
+        assert_text_is_clear(&compare_accuracy(&runs));
+    }
+
+    #[test]
+    fn the_loss_axis_is_logarithmic_only_where_losses_differ_much() {
+        assert!(loss_axis([2.3, 0.02].into_iter()).label().contains("log"));
+        assert!(!loss_axis([2.3, 1.9].into_iter()).label().contains("log"));
+        assert!(!loss_axis([2.3, 0.0].into_iter()).label().contains("log"));
+    }
+}

@@ -1,0 +1,164 @@
+//! `evaluation.json`: which classes are confused, how far confidence can be trusted, and the worst
+//! mistakes.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::ReportError;
+use crate::record::null_as_nan;
+
+/// A network's answers on one split, counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    /// Name of each class, in label order.
+    pub class_names: Vec<String>,
+    /// Images by true class (row) and answer (column).
+    pub confusion: Vec<Vec<u64>>,
+    /// Bins of equal width of the top label's confidence, from 0 to 1; usually 15.
+    pub reliability: Vec<ReliabilityBin>,
+    /// Wrong answers, the highest loss first; usually not all of them.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// One bin of the reliability diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Images in the bin.
+    pub count: u64,
+    /// Mean confidence in `[0, 1]`; of no meaning in an empty bin.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub confidence: f64,
+    /// Share of right answers in `[0, 1]`; of no meaning in an empty bin.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub accuracy: f64,
+}
+
+/// One wrong answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Index in the split, from 0.
+    pub index: usize,
+    /// True class.
+    pub label: usize,
+    /// Answer.
+    pub prediction: usize,
+    /// Probability given to the answer, in `[0, 1]`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub confidence: f64,
+    /// Cross-entropy against the true class, in nats.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub loss: f64,
+    /// Channels (1 or 3), height, width.
+    pub shape: [usize; 3],
+    /// The image, one byte a value, in the order of `shape`; base64 in JSON.
+    #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub pixels: Vec<u8>,
+}
+
+impl EvaluationRecord {
+    /// Images counted in the confusion matrix.
+    pub fn image_count(&self) -> u64 {
+        self.confusion.iter().flatten().sum()
+    }
+
+    /// Wrong answers counted in the confusion matrix.
+    pub fn mistake_count(&self) -> u64 {
+        let right: u64 = self.confusion.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum();
+        self.image_count() - right
+    }
+
+    /// Checks that the parts fit together, so that nothing needs to be checked when they are drawn.
+    pub(crate) fn check(&self, path: &Path) -> Result<(), ReportError> {
+        let wrong = |expected: String, found: String| {
+            Err(ReportError::Content {
+                path: path.to_path_buf(),
+                line: None,
+                expected,
+                found,
+                cure: "write it again with `backburn evaluate`",
+            })
+        };
+        let classes = self.class_names.len();
+        if self.confusion.len() != classes {
+            let rows = self.confusion.len();
+            return wrong(format!("{classes} rows of `confusion`"), format!("{rows}"));
+        }
+        if let Some(row) = self.confusion.iter().position(|row| row.len() != classes) {
+            let length = self.confusion[row].len();
+            let expected = format!("{classes} counts in row {row} of `confusion`");
+            return wrong(expected, format!("{length}"));
+        }
+        for (place, mistake) in self.mistakes.iter().enumerate() {
+            let [channels, height, width] = mistake.shape;
+            if channels != 1 && channels != 3 {
+                return wrong(format!("1 or 3 channels in mistake {place}"), channels.to_string());
+            }
+            let size = channels.checked_mul(height).and_then(|n| n.checked_mul(width));
+            if size != Some(mistake.pixels.len()) || mistake.pixels.is_empty() {
+                let expected = format!("{:?} pixels in mistake {place}", mistake.shape);
+                return wrong(expected, format!("{} bytes", mistake.pixels.len()));
+            }
+            if mistake.label.max(mistake.prediction) >= classes {
+                let found = mistake.label.max(mistake.prediction);
+                return wrong(
+                    format!("classes below {classes} in mistake {place}"),
+                    found.to_string(),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn to_base64<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(pixels))
+}
+
+fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    STANDARD.decode(text).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn an_evaluation_survives_json_with_its_pixels_as_base64() {
+        let evaluation = sample::evaluation();
+        let json = serde_json::to_value(&evaluation).unwrap();
+        assert!(json["mistakes"][0]["pixels"].is_string());
+        for name in ["index", "label", "prediction", "confidence", "loss", "shape"] {
+            assert!(!json["mistakes"][0][name].is_null(), "{name}");
+        }
+        assert_eq!(serde_json::from_value::<EvaluationRecord>(json).unwrap(), evaluation);
+    }
+
+    #[test]
+    fn mistakes_are_counted_off_the_diagonal() {
+        let mut evaluation = sample::evaluation();
+        evaluation.class_names = vec!["a".into(), "b".into()];
+        evaluation.confusion = vec![vec![5, 2], vec![1, 7]];
+        assert_eq!((evaluation.mistake_count(), evaluation.image_count()), (3, 15));
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_together_are_refused() {
+        let path = Path::new("evaluation.json");
+        sample::evaluation().check(path).unwrap();
+        let mut short = sample::evaluation();
+        short.confusion[3].pop();
+        let message = short.check(path).unwrap_err().to_string();
+        assert!(message.contains("expected 10 counts in row 3"), "{message}");
+        let mut shape = sample::evaluation();
+        shape.mistakes[0].shape = [1, usize::MAX, 2];
+        assert!(shape.check(path).is_err());
+        let mut label = sample::evaluation();
+        label.mistakes[0].prediction = 10;
+        assert!(label.check(path).unwrap_err().to_string().contains("classes below 10"));
+    }
+}

@@ -1,0 +1,29 @@
+//! Turns run folders into tables, figures and pages. Knows nothing of Burn.
+//!
+//! [`record`] and [`evaluation`] are the files of a run folder as types; the trainer writes them.
+//! [`write_report`] turns a folder into `report.html` and `figures/`, [`comparison_table`] and
+//! [`write_comparison`] set runs side by side.
+
+pub mod compare;
+pub mod curves;
+pub mod diagnosis;
+mod error;
+pub mod evaluation;
+pub mod figure;
+mod html;
+pub mod number;
+pub mod page;
+pub mod record;
+pub mod run_figures;
+#[cfg(test)]
+mod sample;
+mod write;
+
+pub use compare::{comparison_page, comparison_table};
+pub use error::ReportError;
+pub use evaluation::{EvaluationRecord, Mistake, ReliabilityBin};
+pub use page::{run_page, sentence};
+pub use record::{
+    DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
+};
+pub use write::{write_comparison, write_report};

@@ -1,0 +1,178 @@
+//! Numbers as readers see them. What was not measured, or is not finite, is a dash.
+
+/// Stands for a value that is absent.
+pub const ABSENT: &str = "—";
+
+/// A fraction in percent with two decimals: `99.41 %`.
+pub fn percent(fraction: impl Into<Option<f64>>) -> String {
+    finite(fraction).map_or(ABSENT.into(), |f| format!("{} %", decimals(100.0 * f, 2)))
+}
+
+/// A fraction in percent with two decimals, for a column that has the unit in its head: `99.41`.
+pub fn bare_percent(fraction: impl Into<Option<f64>>) -> String {
+    finite(fraction).map_or(ABSENT.into(), |f| decimals(100.0 * f, 2))
+}
+
+/// A difference of fractions in percentage points, with its sign: `+0.31 points`.
+pub fn points(fraction: impl Into<Option<f64>>) -> String {
+    finite(fraction).map_or(ABSENT.into(), |f| format!("{} points", signed(100.0 * f)))
+}
+
+/// A difference of fractions in percentage points, for a column: `+0.31`.
+pub fn bare_points(fraction: impl Into<Option<f64>>) -> String {
+    finite(fraction).map_or(ABSENT.into(), |f| signed(100.0 * f))
+}
+
+/// A loss with four decimals, or three digits where those would be lost.
+pub fn loss(value: impl Into<Option<f64>>) -> String {
+    finite(value).map_or(ABSENT.into(), |v| {
+        if v != 0.0 && v.abs() < 0.001 { scientific(v) } else { decimals(v, 4) }
+    })
+}
+
+/// Seconds as `123 s`, from ten minutes on as `1 h 02 min`.
+pub fn duration(seconds: impl Into<Option<f64>>) -> String {
+    let Some(seconds) = finite(seconds).filter(|s| *s >= 0.0) else { return ABSENT.into() };
+    let minutes = (seconds / 60.0).round() as u64;
+    match seconds {
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 600.0 => format!("{s:.0} s"),
+        _ if minutes < 60 => format!("{minutes} min"),
+        _ => format!("{} h {:02} min", count(minutes / 60), minutes % 60),
+    }
+}
+
+/// A whole number with a comma between thousands: `431,080`.
+pub fn count(value: u64) -> String {
+    group(&value.to_string())
+}
+
+/// A rate to the nearest whole number: `4,381`.
+pub fn rate(value: impl Into<Option<f64>>) -> String {
+    finite(value).map_or(ABSENT.into(), |v| decimals(v, 0))
+}
+
+/// A tick's value with as many decimals as its `step` needs.
+pub fn with_step(value: f64, step: f64) -> String {
+    // The step of 0.2 must not become 0.200000001's five decimals, nor 1e-9 ten zeros.
+    let places = (-(step.log10() + 1e-9).floor()).max(0.0);
+    if places > 5.0 || value.abs() >= 1e7 {
+        return scientific(value);
+    }
+    decimals(value, places as usize)
+}
+
+/// A number in as few digits as tell it from its round neighbours: `0.05`, `10⁻⁷`.
+pub fn short(value: f64) -> String {
+    if value == 0.0 || (1e-4..1e5).contains(&value.abs()) {
+        let text = format!("{value}");
+        return decimals(value, text.split('.').nth(1).map_or(0, str::len));
+    }
+    scientific(value)
+}
+
+/// A number as power of ten, with up to three digits: `2·10⁻⁵`.
+pub fn scientific(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return if value == 0.0 { "0".into() } else { ABSENT.into() };
+    }
+    let text = format!("{value:.2e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let mantissa = mantissa.trim_end_matches('0').trim_end_matches('.').replace('-', "−");
+    if exponent == "0" {
+        return mantissa;
+    }
+    let exponent: String = exponent.chars().map(superscript).collect();
+    match mantissa.as_str() {
+        "1" => format!("10{exponent}"),
+        "−1" => format!("−10{exponent}"),
+        _ => format!("{mantissa}·10{exponent}"),
+    }
+}
+
+fn superscript(character: char) -> char {
+    match character {
+        '1' => '¹',
+        '2' => '²',
+        '3' => '³',
+        '-' => '⁻',
+        digit => digit.to_digit(10).and_then(|d| char::from_u32(0x2070 + d)).unwrap_or(digit),
+    }
+}
+
+fn finite(value: impl Into<Option<f64>>) -> Option<f64> {
+    value.into().filter(|value| value.is_finite())
+}
+
+fn signed(value: f64) -> String {
+    let text = decimals(value, 2);
+    if text.starts_with('−') || text == "0.00" { text } else { format!("+{text}") }
+}
+
+/// A number with `places` decimals, commas between thousands, a real minus, and no `−0`.
+fn decimals(value: f64, places: usize) -> String {
+    let text = format!("{:.places$}", value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let negative = value < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c));
+    let mut out = String::from(if negative { "−" } else { "" });
+    out += &group(whole);
+    if !fraction.is_empty() {
+        out.push('.');
+        out += fraction;
+    }
+    out
+}
+
+fn group(digits: &str) -> String {
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracies_and_gaps_have_two_decimals_and_a_unit() {
+        assert_eq!(percent(0.9941), "99.41 %");
+        assert_eq!(percent(1.0), "100.00 %");
+        assert_eq!(points(0.0031), "+0.31 points");
+        assert_eq!(points(-0.0031), "−0.31 points");
+        assert_eq!(points(-0.000_001), "0.00 points");
+    }
+
+    #[test]
+    fn what_is_absent_or_not_finite_is_a_dash() {
+        assert_eq!(percent(None), ABSENT);
+        assert_eq!(percent(f64::NAN), ABSENT);
+        assert_eq!(loss(f64::INFINITY), ABSENT);
+        assert_eq!(duration(f64::NAN), ABSENT);
+        assert_eq!(rate(None), ABSENT);
+    }
+
+    #[test]
+    fn large_and_small_numbers_stay_readable() {
+        assert_eq!(count(431_080), "431,080");
+        assert_eq!(count(999), "999");
+        assert_eq!(short(0.05), "0.05");
+        assert_eq!(short(1e-7), "10⁻⁷");
+        assert_eq!(short(2e-5), "2·10⁻⁵");
+        assert_eq!(scientific(-1234.0), "−1.23·10³");
+        assert_eq!(loss(0.00012), "1.2·10⁻⁴");
+        assert_eq!(loss(0.0189), "0.0189");
+    }
+
+    #[test]
+    fn durations_grow_with_their_unit() {
+        assert_eq!(duration(1.24), "1.2 s");
+        assert_eq!(duration(123.4), "123 s");
+        assert_eq!(duration(1260.0), "21 min");
+        assert_eq!(duration(3720.0), "1 h 02 min");
+    }
+}

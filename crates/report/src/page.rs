@@ -1,0 +1,322 @@
+//! `report.html`: one run on one page that needs no network and no program to run.
+
+use crate::figure::svg::escape;
+use crate::html::Content::{Numbers, Words};
+use crate::html::{document, facts, figure, section, table};
+use crate::number::{self, count, duration, loss, percent, points};
+use crate::record::{Manifest, RunRecord, Status, Summary};
+use crate::run_figures::{RunFigure, curve_figures, diagnosis_figures};
+
+/// The page of a run, as HTML.
+pub fn run_page(run: &RunRecord) -> String {
+    let manifest = &run.manifest;
+    let mut body = head(run);
+    if let Some(summary) = &run.summary {
+        body += &section("Summary", &summary_tables(summary));
+    }
+    for (heading, figures) in [
+        ("Learning curves", curve_figures(run)),
+        ("Answers on the test split", diagnosis_figures(run)),
+    ] {
+        if !figures.is_empty() {
+            body += &section(heading, &gallery(&figures));
+        }
+    }
+    body += &section("Provenance", &provenance(manifest));
+    if let Some(config) = &run.config {
+        let note = "<p>The file <code>config.toml</code>; <code>backburn train --config</code> of \
+                    it repeats the run.</p>\n";
+        body += &section("Recipe", &format!("{note}<pre>{}</pre>\n", escape(config)));
+    }
+    document(&format!("{} — Backburn", manifest.name), &body)
+}
+
+/// What came out of a run, in a sentence or two that follow from its records.
+pub fn sentence(run: &RunRecord) -> String {
+    let model = &run.manifest.model;
+    let Some(summary) = &run.summary else { return unfinished(run) };
+    let mut text = if summary.test_accuracy.is_finite() {
+        format!("{model} reached {} test accuracy", percent(summary.test_accuracy))
+    } else {
+        format!("{model} has no test accuracy")
+    };
+    if let Some((wrong, all)) = run.test_mistakes().filter(|(_, all)| *all > 0) {
+        let noun = if wrong == 1 { "mistake" } else { "mistakes" };
+        text += &format!(" ({} {noun} in {})", count(wrong), count(all));
+    }
+    text += &format!(" with the weights of epoch {} of {}", summary.best_epoch, summary.last_epoch);
+    let gap = summary.generalization_gap;
+    if gap.is_finite() {
+        text += "; training accuracy is ";
+        text += &match number::bare_points(gap.abs()).as_str() {
+            "0.00" => "the same".into(),
+            size => {
+                let size = size.trim_start_matches('+');
+                format!("{size} points {}", if gap > 0.0 { "higher" } else { "lower" })
+            }
+        };
+    }
+    text.push('.');
+    text += match run.manifest.status {
+        Status::Running | Status::Finished => "",
+        Status::StoppedEarly => " Early stopping ended the run.",
+        Status::Interrupted => " The run was interrupted.",
+        Status::Diverged => " The run diverged: its loss was no longer finite.",
+        Status::Failed => " The run ended with an error.",
+    };
+    text
+}
+
+fn unfinished(run: &RunRecord) -> String {
+    let model = &run.manifest.model;
+    let epochs = match run.epochs.len() {
+        0 => "before its first epoch was over".into(),
+        1 => "after 1 epoch".into(),
+        many => format!("after {} epochs", count(many as u64)),
+    };
+    let mut text = match run.manifest.status {
+        Status::Running => format!("{model} is in training; these are its records {epochs}"),
+        Status::Finished | Status::StoppedEarly => format!("{model} ended {epochs}"),
+        Status::Interrupted => format!("{model} was interrupted {epochs}"),
+        Status::Diverged => format!("{model} diverged {epochs}: its loss was no longer finite"),
+        Status::Failed => format!("{model} failed {epochs}"),
+    };
+    let measured = run.best_epoch().and_then(|best| run.epochs.iter().find(|e| e.epoch == best));
+    if let Some(best) = measured.filter(|epoch| epoch.valid_accuracy.is_some()) {
+        let accuracy = percent(best.valid_accuracy);
+        text += &format!("; its best validation loss was in epoch {}, at {accuracy} ", best.epoch);
+        text += "validation accuracy";
+    }
+    text + ". It has no test score."
+}
+
+fn head(run: &RunRecord) -> String {
+    let manifest = &run.manifest;
+    let byline = format!(
+        "{} on {}, seed {}, started {}",
+        manifest.model, manifest.dataset.name, manifest.seed, manifest.started
+    );
+    format!(
+        "<header>\n<h1>{}</h1>\n<p class=\"byline\"><span class=\"status\">{}</span> {}</p>\n\
+         <p class=\"lead\">{}</p>\n</header>\n",
+        escape(&manifest.name),
+        manifest.status,
+        escape(&byline),
+        escape(&sentence(run))
+    )
+}
+
+fn summary_tables(summary: &Summary) -> String {
+    let row = |split: &str, accuracy: Option<f64>, cross_entropy: Option<f64>| {
+        [split.to_owned(), percent(accuracy), loss(cross_entropy)]
+    };
+    let splits = [
+        row("training", Some(summary.train_accuracy), Some(summary.train_loss)),
+        row("validation", summary.valid_accuracy, summary.valid_loss),
+        row("test", Some(summary.test_accuracy), Some(summary.test_loss)),
+    ];
+    let splits = table(
+        &[("split", Words), ("accuracy", Numbers), ("loss (nats)", Numbers)],
+        splits.iter().map(<[String; 3]>::as_slice),
+    );
+    let rest = facts(&[
+        ("generalization gap", points(summary.generalization_gap)),
+        ("expected calibration error, test", percent(summary.test_ece)),
+        ("selected epoch", format!("{} of {}", summary.best_epoch, summary.last_epoch)),
+        ("training time", duration(summary.train_seconds)),
+        ("images per second", number::rate(summary.images_per_second)),
+        ("parameters", count(summary.parameters)),
+    ]);
+    format!(
+        "<p>All scores are of the selected weights, on clean images and labels.</p>\n\
+         <div class=\"columns\">\n{splits}{rest}</div>\n"
+    )
+}
+
+fn gallery(figures: &[RunFigure]) -> String {
+    let figures: String = figures.iter().map(|f| figure(&f.drawing, f.caption)).collect();
+    format!("<div class=\"figures\">\n{figures}</div>\n")
+}
+
+fn provenance(manifest: &Manifest) -> String {
+    let reads: Vec<String> = manifest
+        .test_reads
+        .iter()
+        .map(|read| format!("{}: {}, weights of {}", read.at, read.purpose, read.weights))
+        .collect();
+    let reads = match reads.len() {
+        0 => "none".to_owned(),
+        1 => reads[0].clone(),
+        many => format!("{many} times:\n{}", reads.join("\n")),
+    };
+    let or_absent = |text: &Option<String>| text.clone().unwrap_or(number::ABSENT.into());
+    let mut rows = vec![
+        ("command", manifest.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
+        ("backburn", manifest.backburn_version.clone()),
+        ("Burn", manifest.burn_version.clone()),
+        ("git commit", or_absent(&manifest.git_commit)),
+        ("backend", manifest.backend.clone()),
+        ("device", manifest.device.clone()),
+        ("threads", manifest.threads.to_string()),
+        ("seed", manifest.seed.to_string()),
+        ("started", manifest.started.clone()),
+        ("ended", or_absent(&manifest.ended)),
+        ("reads of the test split", reads),
+        ("data set", manifest.dataset.name.clone()),
+    ];
+    if !manifest.dataset.notes.is_empty() {
+        rows.push(("notes on the data", manifest.dataset.notes.join("\n")));
+    }
+    let files = manifest.dataset.files.iter();
+    let files: Vec<[String; 3]> =
+        files.map(|file| [file.name.clone(), count(file.bytes), file.sha256.clone()]).collect();
+    let mut html = facts(&rows);
+    if !files.is_empty() {
+        let rows = files.iter().map(<[String; 3]>::as_slice);
+        html += &table(&[("data file", Words), ("bytes", Numbers), ("SHA-256", Words)], rows);
+    }
+    html
+}
+
+/// A word of a command line, quoted as a shell wants it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn the_sentence_follows_from_the_records() {
+        let mut run = sample::run();
+        assert_eq!(
+            sentence(&run),
+            "lenet-bn reached 99.41 % test accuracy (59 mistakes in 10,000) with the weights of \
+             epoch 9 of 10; training accuracy is 0.31 points higher."
+        );
+        run.evaluation = None;
+        run.summary.as_mut().unwrap().generalization_gap = -0.002;
+        run.manifest.status = Status::StoppedEarly;
+        assert_eq!(
+            sentence(&run),
+            "lenet-bn reached 99.41 % test accuracy with the weights of epoch 9 of 10; training \
+             accuracy is 0.20 points lower. Early stopping ended the run."
+        );
+        run.summary.as_mut().unwrap().generalization_gap = 0.000_01;
+        assert!(sentence(&run).contains("training accuracy is the same"));
+        run.summary.as_mut().unwrap().test_accuracy = f64::NAN;
+        assert!(sentence(&run).starts_with("lenet-bn has no test accuracy"));
+    }
+
+    #[test]
+    fn a_run_without_a_summary_says_how_far_it_came() {
+        let mut run = sample::run();
+        run.summary = None;
+        run.manifest.status = Status::Interrupted;
+        assert_eq!(
+            sentence(&run),
+            "lenet-bn was interrupted after 10 epochs; its best validation loss was in epoch 9, at \
+             98.98 % validation accuracy. It has no test score."
+        );
+        run.epochs.clear();
+        run.manifest.status = Status::Diverged;
+        assert!(sentence(&run).contains("before its first epoch was over"));
+    }
+
+    #[test]
+    fn a_page_shows_summary_provenance_recipe_and_all_figures() {
+        let page = run_page(&sample::run());
+        let parts = [
+            "99.41 %",
+            "+0.31 points",
+            "0.18 %",
+            "440fcabf",
+            "0123456789abcdef",
+            "lenet-bn",
+            "backburn train mnist",
+            "Loss by epoch",
+            "Accuracy by epoch",
+            "Learning rate by epoch",
+            "Confusion matrix",
+            "Reliability",
+            "Worst mistakes",
+            "final score, weights of epoch 9",
+            "hidden = [120, 84]",
+            "finished",
+        ];
+        for part in parts {
+            assert!(page.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_page_asks_the_network_for_nothing() {
+        let page = run_page(&sample::run());
+        for link in ["http:", "https:", "//", "<script", "<link", "<iframe", "url(", "@import"] {
+            // Base64 may hold two slashes in a row; nothing else may.
+            let clean = page.split("base64,").enumerate().map(|(place, part)| {
+                if place == 0 { part } else { part.split_once('"').map_or("", |rest| rest.1) }
+            });
+            assert!(!clean.into_iter().any(|part| part.contains(link)), "{link}");
+        }
+        assert!(page.contains("name=\"viewport\"") && page.contains("prefers-color-scheme"));
+    }
+
+    #[test]
+    fn text_from_data_is_escaped_wherever_it_comes_from() {
+        let evil = "<script>alert('x')</script>&\"".to_owned();
+        let mut run = sample::run();
+        run.config = Some(evil.clone());
+        let manifest = &mut run.manifest;
+        let (file, read) = (&mut manifest.dataset.files[0], &mut manifest.test_reads[0]);
+        for field in [
+            &mut manifest.name,
+            &mut manifest.model,
+            &mut manifest.backburn_version,
+            &mut manifest.burn_version,
+            &mut manifest.backend,
+            &mut manifest.device,
+            &mut manifest.started,
+            &mut manifest.dataset.name,
+            &mut file.name,
+            &mut file.sha256,
+            &mut manifest.dataset.notes[0],
+            &mut read.at,
+            &mut read.purpose,
+            &mut read.weights,
+            &mut manifest.command[0],
+        ] {
+            field.clone_from(&evil);
+        }
+        manifest.git_commit = Some(evil.clone());
+        manifest.ended = Some(evil.clone());
+        run.evaluation.as_mut().unwrap().class_names = vec![evil; 10];
+        assert!(!run_page(&run).contains("<script"));
+    }
+
+    #[test]
+    fn a_run_that_has_just_begun_has_a_page() {
+        let mut run = sample::run();
+        run.epochs.clear();
+        (run.summary, run.evaluation, run.config) = (None, None, None);
+        run.manifest.test_reads.clear();
+        run.manifest.status = Status::Running;
+        let page = run_page(&run);
+        assert!(page.contains("is in training") && !page.contains("<svg"));
+    }
+
+    #[test]
+    fn words_of_a_command_are_quoted_as_a_shell_wants_them() {
+        assert_eq!(quoted("--seed=3"), "--seed=3");
+        assert_eq!(quoted("my run"), "'my run'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

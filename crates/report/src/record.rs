@@ -1,0 +1,427 @@
+//! The files of a run folder, as types.
+//!
+//! The trainer writes them with [`serde_json`]; [`RunRecord::read`] reads them back. Field names
+//! are part of the run folder's contract. JSON knows no NaN and no infinity: they are written as
+//! `null`, and `null` is read as NaN.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::ReportError;
+use crate::evaluation::EvaluationRecord;
+
+/// File name of the [`Manifest`].
+pub const MANIFEST_FILE: &str = "manifest.json";
+/// File name of the [`EpochRecord`]s, one JSON object a line.
+pub const METRICS_FILE: &str = "metrics.jsonl";
+/// File name of the [`Summary`].
+pub const SUMMARY_FILE: &str = "summary.json";
+/// File name of the [`EvaluationRecord`].
+pub const EVALUATION_FILE: &str = "evaluation.json";
+/// File name of the resolved recipe.
+pub const CONFIG_FILE: &str = "config.toml";
+
+/// All that a run folder says about a run, without its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// The folder that was read.
+    pub dir: PathBuf,
+    /// Where the run comes from and how it ended.
+    pub manifest: Manifest,
+    /// One record an epoch, in the order written.
+    pub epochs: Vec<EpochRecord>,
+    /// The scores, once the run has ended.
+    pub summary: Option<Summary>,
+    /// Confusion, calibration and worst mistakes on the test split, once measured.
+    pub evaluation: Option<EvaluationRecord>,
+    /// The resolved recipe, verbatim, if its file is there.
+    pub config: Option<String>,
+}
+
+/// `manifest.json`: where a run comes from and how it ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Name of the run, as its folder has it.
+    pub name: String,
+    /// Name of the model, such as `lenet-bn`.
+    pub model: String,
+    /// The command line, program first.
+    pub command: Vec<String>,
+    /// Version of this program.
+    pub backburn_version: String,
+    /// Version of Burn.
+    pub burn_version: String,
+    /// Commit of the source tree, if it was built from one.
+    pub git_commit: Option<String>,
+    /// Backend, such as `flex`.
+    pub backend: String,
+    /// Name of the device, such as the processor's.
+    pub device: String,
+    /// Threads used for computing.
+    pub threads: usize,
+    /// The data trained on.
+    pub dataset: DatasetRecord,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Start, RFC 3339, UTC.
+    pub started: String,
+    /// End, RFC 3339, UTC; `None` while the run is under way.
+    pub ended: Option<String>,
+    /// How far the run came.
+    pub status: Status,
+    /// Every read of the test split, in order.
+    pub test_reads: Vec<TestRead>,
+}
+
+/// The data set of a run, with what identifies it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DatasetRecord {
+    /// Name in the catalog, such as `mnist`.
+    pub name: String,
+    /// The files read; empty for a data set that the program draws.
+    pub files: Vec<FileRecord>,
+    /// What else a reader should know, such as a checksum that is not the published one.
+    pub notes: Vec<String>,
+}
+
+/// One file of a data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// File name.
+    pub name: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// One read of the test split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestRead {
+    /// When, RFC 3339, UTC.
+    pub at: String,
+    /// What for, such as `final score`.
+    pub purpose: String,
+    /// Which weights, such as `epoch 9`.
+    pub weights: String,
+}
+
+/// How far a run came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Under way, or killed without a chance to say so.
+    Running,
+    /// Trained all its epochs.
+    Finished,
+    /// Ended by early stopping.
+    StoppedEarly,
+    /// Ended by the user; can be resumed.
+    Interrupted,
+    /// Ended because the loss was no longer finite.
+    Diverged,
+    /// Ended by an error.
+    Failed,
+}
+
+impl Status {
+    /// The name used in `manifest.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::StoppedEarly => "stopped-early",
+            Self::Interrupted => "interrupted",
+            Self::Diverged => "diverged",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// One line of `metrics.jsonl`. Accuracies are fractions in `[0, 1]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Epoch, counted from 1.
+    pub epoch: usize,
+    /// What was minimized, with regularizers: mean over the epoch's batches.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub train_objective: f64,
+    /// Running accuracy against clean labels, while training.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub train_accuracy: f64,
+    /// Mean cross-entropy in nats; `None` without a validation split.
+    pub valid_loss: Option<f64>,
+    /// Accuracy; `None` without a validation split.
+    pub valid_accuracy: Option<f64>,
+    /// Learning rate of the epoch's last step.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub learning_rate: f64,
+    /// Wall clock of the epoch with its validation, in seconds.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub seconds: f64,
+    /// Training images a second.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub images_per_second: f64,
+}
+
+/// `summary.json`: the scores of a run, all with the selected weights. Losses are mean
+/// cross-entropy in nats on clean labels and unaugmented images; accuracies and the gap are
+/// fractions in `[0, 1]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Epoch whose weights were selected, counted from 1.
+    pub best_epoch: usize,
+    /// Last epoch trained, counted from 1.
+    pub last_epoch: usize,
+    /// Loss on training images.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub train_loss: f64,
+    /// Accuracy on training images.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub train_accuracy: f64,
+    /// Loss on the validation split; `None` without one.
+    pub valid_loss: Option<f64>,
+    /// Accuracy on the validation split; `None` without one.
+    pub valid_accuracy: Option<f64>,
+    /// Loss on the test split.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub test_loss: f64,
+    /// Accuracy on the test split.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub test_accuracy: f64,
+    /// `train_accuracy` minus `test_accuracy`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub generalization_gap: f64,
+    /// Expected calibration error on the test split: top label, 15 equal-width bins, in `[0, 1]`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub test_ece: f64,
+    /// Wall clock of the training loop with validation, in seconds.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub train_seconds: f64,
+    /// Training images a second, over the run.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub images_per_second: f64,
+    /// Trainable parameters of the model.
+    pub parameters: u64,
+}
+
+impl RunRecord {
+    /// Reads a run folder. Only the manifest must be there: a run that has just begun has no
+    /// epochs, and one that was interrupted no summary.
+    ///
+    /// # Errors
+    ///
+    /// If a file is missing, unreadable or not as the run folder promises; the message names the
+    /// file, for `metrics.jsonl` also the line.
+    pub fn read(dir: &Path) -> Result<Self, ReportError> {
+        let manifest_path = dir.join(MANIFEST_FILE);
+        let manifest = read_text(&manifest_path)?.ok_or_else(|| ReportError::Read {
+            path: manifest_path.clone(),
+            source: io::ErrorKind::NotFound.into(),
+            cure: "name a run folder, as `backburn train` makes it under `runs/`",
+        })?;
+        let metrics_path = dir.join(METRICS_FILE);
+        let evaluation_path = dir.join(EVALUATION_FILE);
+        let evaluation = read_json::<EvaluationRecord>(&evaluation_path)?;
+        if let Some(evaluation) = &evaluation {
+            evaluation.check(&evaluation_path)?;
+        }
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            manifest: parse(&manifest, &manifest_path, None)?,
+            epochs: parse_epochs(&read_text(&metrics_path)?.unwrap_or_default(), &metrics_path)?,
+            summary: read_json(&dir.join(SUMMARY_FILE))?,
+            evaluation,
+            config: read_text(&dir.join(CONFIG_FILE))?,
+        })
+    }
+
+    /// The selected epoch: the summary's or, before there is one, that of the lowest validation
+    /// loss.
+    pub fn best_epoch(&self) -> Option<usize> {
+        if let Some(summary) = &self.summary {
+            return Some(summary.best_epoch);
+        }
+        let measured = self.epochs.iter().filter_map(|e| Some((e.valid_loss?, e.epoch)));
+        measured
+            .filter(|(loss, _)| loss.is_finite())
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|m| m.1)
+    }
+
+    /// Wrong answers and images of the test split, if the evaluation is there.
+    pub fn test_mistakes(&self) -> Option<(u64, u64)> {
+        self.evaluation.as_ref().map(|e| (e.mistake_count(), e.image_count()))
+    }
+}
+
+/// The text of a file, `None` if there is no such file.
+fn read_text(path: &Path) -> Result<Option<String>, ReportError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) if source.kind() == io::ErrorKind::InvalidData => Err(ReportError::Content {
+            path: path.to_path_buf(),
+            line: None,
+            expected: "UTF-8 text".into(),
+            found: "other bytes".into(),
+            cure: DAMAGED,
+        }),
+        Err(source) => {
+            Err(ReportError::Read { path: path.to_path_buf(), source, cure: "check its rights" })
+        }
+    }
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReportError> {
+    read_text(path)?.map(|text| parse(&text, path, None)).transpose()
+}
+
+fn parse_epochs(text: &str, path: &Path) -> Result<Vec<EpochRecord>, ReportError> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    lines.map(|(index, line)| parse(line, path, Some(index + 1))).collect()
+}
+
+fn parse<T: DeserializeOwned>(
+    text: &str,
+    path: &Path,
+    line: Option<usize>,
+) -> Result<T, ReportError> {
+    serde_json::from_str(text).map_err(|error| ReportError::Content {
+        path: path.to_path_buf(),
+        line,
+        expected: match line {
+            Some(_) => "one epoch as a JSON object".into(),
+            None => "the JSON that this version of backburn writes".into(),
+        },
+        found: format!("{error}"),
+        cure: match line {
+            Some(_) => "delete the damaged line (the last one is cut short if a run is killed)",
+            None => DAMAGED,
+        },
+    })
+}
+
+const DAMAGED: &str =
+    "restore the file, or repeat the run with `backburn train --config` of its config.toml";
+
+/// Reads a number, and `null` as NaN.
+pub(crate) fn null_as_nan<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn keys(value: &impl Serialize) -> Vec<String> {
+        let value = serde_json::to_value(value).unwrap();
+        let mut keys: Vec<String> = value.as_object().unwrap().keys().cloned().collect();
+        keys.sort();
+        keys
+    }
+
+    fn sorted(names: &str) -> Vec<String> {
+        let mut names: Vec<String> = names.split_whitespace().map(String::from).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn field_names_are_those_of_the_contract() {
+        let run = sample::run();
+        assert_eq!(
+            keys(&run.manifest),
+            sorted(
+                "name model command backburn_version burn_version git_commit backend device \
+                 threads dataset seed started ended status test_reads"
+            )
+        );
+        assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));
+        assert_eq!(keys(&run.manifest.dataset.files[0]), sorted("name bytes sha256"));
+        assert_eq!(keys(&run.manifest.test_reads[0]), sorted("at purpose weights"));
+        assert_eq!(
+            keys(&run.epochs[0]),
+            sorted(
+                "epoch train_objective train_accuracy valid_loss valid_accuracy learning_rate \
+                 seconds images_per_second"
+            )
+        );
+        assert_eq!(
+            keys(run.summary.as_ref().unwrap()),
+            sorted(
+                "best_epoch last_epoch train_loss train_accuracy valid_loss valid_accuracy \
+                 test_loss test_accuracy generalization_gap test_ece train_seconds \
+                 images_per_second parameters"
+            )
+        );
+        assert_eq!(serde_json::to_string(&Status::StoppedEarly).unwrap(), "\"stopped-early\"");
+        assert_eq!(Status::StoppedEarly.to_string(), "stopped-early");
+    }
+
+    #[test]
+    fn a_run_folder_is_read_back_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = sample::write(folder.path());
+        assert_eq!(RunRecord::read(folder.path()).unwrap(), run);
+    }
+
+    #[test]
+    fn a_loss_that_is_not_finite_is_written_as_null_and_read_as_nan() {
+        let mut epoch = sample::run().epochs[0].clone();
+        epoch.train_objective = f64::INFINITY;
+        epoch.valid_loss = None;
+        let json = serde_json::to_string(&epoch).unwrap();
+        assert!(json.contains("\"train_objective\":null"), "{json}");
+        let read: EpochRecord = serde_json::from_str(&json).unwrap();
+        assert!(read.train_objective.is_nan());
+        assert_eq!(read.valid_loss, None);
+        assert_eq!(read.train_accuracy, epoch.train_accuracy);
+    }
+
+    #[test]
+    fn a_damaged_last_line_is_reported_by_its_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = sample::write(folder.path());
+        let path = folder.path().join(METRICS_FILE);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, &text[..text.len() - 20]).unwrap();
+        let message = RunRecord::read(folder.path()).unwrap_err().to_string();
+        let line = run.epochs.len();
+        assert!(message.contains(&format!("metrics.jsonl, line {line}: expected")), "{message}");
+        assert!(message.contains("delete the damaged line"), "{message}");
+    }
+
+    #[test]
+    fn a_folder_that_is_no_run_is_refused_with_the_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = RunRecord::read(folder.path()).unwrap_err().to_string();
+        assert!(message.contains("manifest.json") && message.contains("run folder"), "{message}");
+    }
+
+    #[test]
+    fn a_run_that_has_just_begun_has_no_epochs() {
+        let folder = tempfile::tempdir().unwrap();
+        sample::write(folder.path());
+        for file in [METRICS_FILE, SUMMARY_FILE, EVALUATION_FILE, CONFIG_FILE] {
+            fs::remove_file(folder.path().join(file)).unwrap();
+        }
+        let run = RunRecord::read(folder.path()).unwrap();
+        assert!(run.epochs.is_empty() && run.summary.is_none() && run.evaluation.is_none());
+        assert_eq!(run.best_epoch(), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! A run that was never trained, for tests.
+
+use std::fs;
+use std::path::Path;
+
+use crate::evaluation::{EvaluationRecord, Mistake, ReliabilityBin};
+use crate::record::{
+    DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
+};
+
+/// Ten epochs of a small network on digits.
+pub(crate) fn run() -> RunRecord {
+    let epochs: Vec<EpochRecord> = (1..=10).map(epoch).collect();
+    RunRecord {
+        dir: "runs/20260102-030405-digits".into(),
+        manifest: Manifest {
+            name: "20260102-030405-digits".into(),
+            model: "lenet-bn".into(),
+            command: ["backburn", "train", "mnist", "--model", "lenet-bn"].map(String::from).into(),
+            backburn_version: "0.1.0".into(),
+            burn_version: "0.22.1".into(),
+            git_commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+            backend: "flex".into(),
+            device: "Example CPU, 2 cores".into(),
+            threads: 2,
+            dataset: DatasetRecord {
+                name: "mnist".into(),
+                files: vec![FileRecord {
+                    name: "train-images-idx3-ubyte.gz".into(),
+                    bytes: 9_912_422,
+                    sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
+                        .into(),
+                }],
+                notes: vec!["54,000 images trained on, 6,000 for validation".into()],
+            },
+            seed: 7,
+            started: "2026-01-02T03:04:05Z".into(),
+            ended: Some("2026-01-02T03:06:10Z".into()),
+            status: Status::Finished,
+            test_reads: vec![TestRead {
+                at: "2026-01-02T03:06:08Z".into(),
+                purpose: "final score".into(),
+                weights: "epoch 9".into(),
+            }],
+        },
+        epochs,
+        summary: Some(Summary {
+            best_epoch: 9,
+            last_epoch: 10,
+            train_loss: 0.0101,
+            train_accuracy: 0.9972,
+            valid_loss: Some(0.0335),
+            valid_accuracy: Some(0.9911),
+            test_loss: 0.0189,
+            test_accuracy: 0.9941,
+            generalization_gap: 0.0031,
+            test_ece: 0.0018,
+            train_seconds: 123.4,
+            images_per_second: 4381.0,
+            parameters: 431_080,
+        }),
+        evaluation: Some(evaluation()),
+        config: Some("# a recipe\n[model]\nname = \"lenet-bn\"\nhidden = [120, 84]\n".into()),
+    }
+}
+
+fn epoch(epoch: usize) -> EpochRecord {
+    let t = epoch as f64;
+    EpochRecord {
+        epoch,
+        train_objective: 0.42 / t + 0.012 * (t * 1.7).sin().abs(),
+        train_accuracy: 0.998 - 0.06 / t,
+        valid_loss: Some(0.09 / t + 0.024 + 0.002 * (t - 9.0).powi(2)),
+        valid_accuracy: Some(0.992 - 0.02 / t),
+        learning_rate: 1e-3 * 0.5 * (1.0 + (std::f64::consts::PI * (t - 1.0) / 10.0).cos()),
+        seconds: 12.3,
+        images_per_second: 4381.0,
+    }
+}
+
+/// 59 mistakes in 10,000, of which twelve are shown.
+pub(crate) fn evaluation() -> EvaluationRecord {
+    let mut confusion = vec![vec![0; 10]; 10];
+    let per_class = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009];
+    for (class, row) in confusion.iter_mut().enumerate() {
+        row[class] = per_class[class] - 5;
+        row[(class + 3) % 10] += 3;
+        row[(class + 7) % 10] += 2;
+    }
+    for (class, other, count) in [(4, 9, 5), (7, 2, 3), (9, 4, 1)] {
+        confusion[class][class] -= count;
+        confusion[class][other] += count;
+    }
+    let reliability = (0..15).map(|bin| {
+        let middle = (bin as f64 + 0.5) / 15.0;
+        match bin {
+            0..=4 => ReliabilityBin { count: 0, confidence: f64::NAN, accuracy: f64::NAN },
+            14 => ReliabilityBin { count: 9_700, confidence: 0.997, accuracy: 0.9975 },
+            _ => ReliabilityBin {
+                count: 10 + 4 * bin,
+                confidence: middle,
+                accuracy: middle - 0.1 * (bin as f64 * 2.0).sin(),
+            },
+        }
+    });
+    EvaluationRecord {
+        class_names: (0..10).map(|class| class.to_string()).collect(),
+        confusion,
+        // Empty bins hold numbers here, so that records can be compared.
+        reliability: reliability
+            .map(|bin| {
+                if bin.count > 0 {
+                    bin
+                } else {
+                    ReliabilityBin { count: 0, confidence: 0.0, accuracy: 0.0 }
+                }
+            })
+            .collect(),
+        mistakes: (0..12).map(mistake).collect(),
+    }
+}
+
+fn mistake(place: usize) -> Mistake {
+    let label = (place * 3 + 4) % 10;
+    let pixels = (0..28 * 28).map(|i| {
+        let (y, x) = ((i / 28) as f64 - 14.0, (i % 28) as f64 - 12.0);
+        let distance = (x * x + y * y * 0.5).sqrt() - 6.0 - place as f64 * 0.2;
+        (255.0 * (1.0 - distance.abs() / 2.5).clamp(0.0, 1.0)) as u8
+    });
+    Mistake {
+        index: 100 * place + 11,
+        label,
+        prediction: (label + 5) % 10,
+        confidence: 0.99 - 0.02 * place as f64,
+        loss: 6.0 - 0.3 * place as f64,
+        shape: [1, 28, 28],
+        pixels: pixels.collect(),
+    }
+}
+
+/// Writes [`run`] as a run folder.
+pub(crate) fn write(dir: &Path) -> RunRecord {
+    let mut run = run();
+    run.dir = dir.to_path_buf();
+    let json = |name: &str, text: String| fs::write(dir.join(name), text).unwrap();
+    json("manifest.json", serde_json::to_string_pretty(&run.manifest).unwrap());
+    json("summary.json", serde_json::to_string_pretty(&run.summary).unwrap());
+    json("evaluation.json", serde_json::to_string(&run.evaluation).unwrap());
+    json("config.toml", run.config.clone().unwrap());
+    let lines: Vec<String> = run.epochs.iter().map(|e| serde_json::to_string(e).unwrap()).collect();
+    json("metrics.jsonl", lines.join("\n") + "\n");
+    run
+}

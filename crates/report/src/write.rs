@@ -1,0 +1,124 @@
+//! Writing reports: each file appears whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::ReportError;
+use crate::compare::comparison_page;
+use crate::figure::{Theme, png};
+use crate::page::run_page;
+use crate::record::RunRecord;
+use crate::run_figures::{curve_figures, diagnosis_figures};
+
+/// Pixels of a PNG for each pixel of the figure: sharp on fine screens and in print.
+const PNG_SCALE: f32 = 2.0;
+
+/// Writes the report of the run folder `dir` into it: `report.html` and, under `figures/`, every
+/// figure that the records allow as SVG and PNG. Each file appears whole or not at all. Returns
+/// the files written.
+///
+/// # Errors
+///
+/// If the folder cannot be read, holds damaged records, or cannot be written to.
+pub fn write_report(dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let run = RunRecord::read(dir)?;
+    let figures_dir = dir.join("figures");
+    let mut written = Vec::new();
+    for figure in curve_figures(&run).into_iter().chain(diagnosis_figures(&run)) {
+        fs::create_dir_all(&figures_dir)
+            .map_err(|source| ReportError::Write { path: figures_dir.clone(), source })?;
+        let svg = figure.drawing.to_svg(Theme::Paper);
+        let png = png::from_svg(&svg, PNG_SCALE)
+            .map_err(|reason| ReportError::Draw { figure: figure.name.into(), reason });
+        let path = figures_dir.join(figure.name);
+        written.push(write_whole(path.with_extension("svg"), svg.as_bytes())?);
+        written.push(write_whole(path.with_extension("png"), &png?)?);
+    }
+    // Last, so that a page is there only if its figures are.
+    written.push(write_whole(dir.join("report.html"), run_page(&run).as_bytes())?);
+    Ok(written)
+}
+
+/// Writes the page that compares `runs` to `path`.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn write_comparison(runs: &[RunRecord], path: &Path) -> Result<(), ReportError> {
+    write_whole(path.to_path_buf(), comparison_page(runs).as_bytes()).map(drop)
+}
+
+/// Writes under a temporary name in the same folder, then renames.
+fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
+    match written {
+        Ok(()) => Ok(path),
+        Err(source) => {
+            // The first error is the one to report; a file that never came to be needs no removal.
+            let _ = fs::remove_file(&temporary);
+            Err(ReportError::Write { path, source })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> =
+            entries.map(|name| name.to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_report_is_a_page_and_six_figures_in_two_formats() {
+        let folder = tempfile::tempdir().unwrap();
+        sample::write(folder.path());
+        let written = write_report(folder.path()).unwrap();
+        assert_eq!(written.len(), 13);
+        assert!(written.iter().all(|path| fs::metadata(path).unwrap().len() > 500));
+        let expected =
+            ["accuracy", "confusion", "learning_rate", "loss", "mistakes", "reliability"];
+        let expected: Vec<String> = expected
+            .iter()
+            .flat_map(|name| [format!("{name}.png"), format!("{name}.svg")])
+            .collect();
+        assert_eq!(names(&folder.path().join("figures")), expected);
+        let loss = fs::read(folder.path().join("figures/loss.png")).unwrap();
+        // Width and height stand in the PNG's first chunk.
+        assert_eq!(&loss[16..24], [0, 0, 5, 0, 0, 0, 3, 32]);
+        write_report(folder.path()).expect("a report can be written again");
+        assert!(!names(folder.path()).iter().any(|name| name.ends_with(".tmp")));
+    }
+
+    #[test]
+    fn a_run_without_epochs_gets_a_page_and_no_figures() {
+        let folder = tempfile::tempdir().unwrap();
+        sample::write(folder.path());
+        for file in ["metrics.jsonl", "evaluation.json", "summary.json"] {
+            fs::remove_file(folder.path().join(file)).unwrap();
+        }
+        assert_eq!(write_report(folder.path()).unwrap(), [folder.path().join("report.html")]);
+        assert!(!folder.path().join("figures").exists());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = sample::write(folder.path());
+        let before = names(folder.path());
+        // A folder stands where the page should go.
+        let path = folder.path().join("checkpoints");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("kept"), "").unwrap();
+        let message = write_comparison(&[run], &path).unwrap_err().to_string();
+        assert!(message.contains("cannot write") && message.contains("checkpoints"), "{message}");
+        assert_eq!(names(folder.path()).len(), before.len() + 1);
+    }
+}
