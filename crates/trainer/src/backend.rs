@@ -1,0 +1,246 @@
+//! Which backend computes. The only file that names backends.
+
+use std::fmt;
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+/// A backend, one Cargo feature each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// CPU, pure Rust; the default.
+    #[default]
+    Flex,
+    /// CPU by way of the ndarray crate; deprecated by Burn in favour of Flex.
+    Ndarray,
+    /// Any GPU by way of wgpu.
+    Wgpu,
+    /// Vulkan with SPIR-V kernels.
+    Vulkan,
+    /// Apple GPUs.
+    Metal,
+    /// Nvidia GPUs.
+    Cuda,
+    /// AMD GPUs.
+    Rocm,
+}
+
+/// A backend that is ready to compute.
+#[derive(Clone, Debug)]
+pub struct OpenDevice {
+    /// Where tensors live, without gradients; `device.autodiff()` for training.
+    pub device: Device,
+    /// Name of the hardware, for the manifest.
+    pub name: String,
+}
+
+/// Why a backend cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// No backend of that name.
+    #[error("unknown backend `{name}`; known: {known}")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// This program was built without it.
+    #[error(
+        "this program was built without the backend `{backend}` (it has {compiled}); run it as `cargo xtask … --backend {backend}`, which builds that one"
+    )]
+    NotCompiled {
+        /// What was asked for.
+        backend: Backend,
+        /// What was built.
+        compiled: String,
+    },
+    /// Built, but there is no hardware or driver for it.
+    #[error(
+        "the backend `{backend}` found no device it can use: {reason}; check the driver (for Vulkan `vulkaninfo --summary`; on Debian `mesa-vulkan-drivers` has one that runs on the CPU), or use `--backend flex`"
+    )]
+    NoDevice {
+        /// What was asked for.
+        backend: Backend,
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+impl Backend {
+    /// Every backend there is, compiled or not.
+    pub const ALL: [Self; 7] =
+        [Self::Flex, Self::Ndarray, Self::Wgpu, Self::Vulkan, Self::Metal, Self::Cuda, Self::Rocm];
+
+    /// As on the command line, and the Cargo feature's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Ndarray => "ndarray",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+        }
+    }
+
+    /// The backend of that name.
+    ///
+    /// # Errors
+    ///
+    /// If there is none; the error lists those that there are.
+    pub fn named(name: &str) -> Result<Self, BackendError> {
+        Self::ALL.into_iter().find(|backend| backend.name() == name).ok_or_else(|| {
+            BackendError::Unknown { name: name.to_owned(), known: names(&Self::ALL) }
+        })
+    }
+
+    /// Whether this program was built with it.
+    pub fn is_compiled(self) -> bool {
+        match self {
+            Self::Flex => cfg!(feature = "flex"),
+            Self::Ndarray => cfg!(feature = "ndarray"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Vulkan => cfg!(feature = "vulkan"),
+            Self::Metal => cfg!(feature = "metal"),
+            Self::Cuda => cfg!(feature = "cuda"),
+            Self::Rocm => cfg!(feature = "rocm"),
+        }
+    }
+
+    /// The backends of this program.
+    pub fn compiled() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|backend| backend.is_compiled()).collect()
+    }
+
+    /// What to use if nothing was said: Flex if it is there, else the first that is.
+    pub fn preferred() -> Self {
+        Self::compiled().first().copied().unwrap_or_default()
+    }
+
+    /// Makes the backend ready and proves it by a small computation.
+    ///
+    /// # Errors
+    ///
+    /// If this program was built without the backend, or no hardware or driver is there.
+    pub fn open(self) -> Result<OpenDevice, BackendError> {
+        if !self.is_compiled() {
+            let compiled = names(&Self::compiled());
+            return Err(BackendError::NotCompiled { backend: self, compiled });
+        }
+        // Drivers that are missing make some constructors panic, on this or another thread.
+        let opened = quietly(|| {
+            let open = self.connect()?;
+            let sum: f32 = burn::tensor::Tensor::<1>::ones([3], &open.device).sum().into_scalar();
+            if sum == 3.0 { Ok(open) } else { Err(format!("it adds 1 + 1 + 1 to {sum}")) }
+        });
+        opened.map_err(|reason| BackendError::NoDevice { backend: self, reason })
+    }
+
+    fn connect(self) -> Result<OpenDevice, String> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(OpenDevice { device: Device::flex(), name: processor() }),
+            #[cfg(feature = "ndarray")]
+            Self::Ndarray => {
+                // Burn deprecates ndarray; it stays selectable here for comparison.
+                #[allow(deprecated)]
+                let device = Device::ndarray();
+                Ok(OpenDevice { device, name: processor() })
+            }
+            #[cfg(feature = "wgpu")]
+            Self::Wgpu => graphics(burn::tensor::wgpu::WgpuBackend::Auto),
+            #[cfg(feature = "vulkan")]
+            Self::Vulkan => graphics(burn::tensor::wgpu::WgpuBackend::Vulkan),
+            #[cfg(feature = "metal")]
+            Self::Metal => graphics(burn::tensor::wgpu::WgpuBackend::Metal),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => {
+                Ok(OpenDevice { device: Device::cuda(0usize), name: "CUDA device 0".into() })
+            }
+            #[cfg(feature = "rocm")]
+            Self::Rocm => {
+                Ok(OpenDevice { device: Device::rocm(0usize), name: "ROCm device 0".into() })
+            }
+            #[allow(unreachable_patterns)] // With every feature on, no backend is left over.
+            _ => unreachable!("open() checked that {self} is compiled"),
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+fn names(backends: &[Backend]) -> String {
+    backends.iter().map(|backend| backend.name()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(any(feature = "wgpu", feature = "vulkan", feature = "metal"))]
+fn graphics(api: burn::tensor::wgpu::WgpuBackend) -> Result<OpenDevice, String> {
+    let options = Device::wgpu_options().graphics_api(api);
+    let (device, setup) = options.init_with_setup().map_err(|error| error.to_string())?;
+    let adapter = setup.adapter.get_info();
+    Ok(OpenDevice { device, name: format!("{} ({:?})", adapter.name, adapter.backend) })
+}
+
+/// Model name of the processor, where the system tells it.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn processor() -> String {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim().to_owned());
+    model.unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))
+}
+
+/// Runs `work`, turning a panic into its message and keeping it off the terminal.
+fn quietly<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    std::panic::set_hook(hook);
+    outcome.unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(text.unwrap_or_else(|| "the driver gave no reason".into()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_backend_is_found_by_its_name() {
+        for backend in Backend::ALL {
+            assert_eq!(Backend::named(backend.name()), Ok(backend));
+        }
+    }
+
+    #[test]
+    fn an_unknown_backend_is_refused_with_the_known_ones() {
+        let message = Backend::named("tpu").unwrap_err().to_string();
+        assert!(message.contains("`tpu`") && message.contains("flex, ndarray, wgpu"), "{message}");
+    }
+
+    #[test]
+    fn a_backend_that_was_not_built_is_refused_with_the_cure() {
+        for backend in Backend::ALL.into_iter().filter(|backend| !backend.is_compiled()) {
+            let message = backend.open().unwrap_err().to_string();
+            assert!(message.contains(&format!("--backend {backend}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_panic_while_opening_becomes_its_message() {
+        let reason = quietly::<()>(|| panic!("no driver {}", 7)).unwrap_err();
+        assert_eq!(reason, "no driver 7");
+    }
+}

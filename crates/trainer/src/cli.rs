@@ -1,0 +1,164 @@
+//! The command line: verbs, flags, exit status.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{data_command, interrupt, report_command, train_command};
+
+/// Trains image classifiers and measures what keeps them from memorizing.
+#[derive(Debug, Parser)]
+#[command(name = "backburn", bin_name = "cargo xtask", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Trains a network, by a built-in recipe or your own.
+    Train(Box<train_command::TrainArgs>),
+    /// Scores a finished run on its validation or test split.
+    Evaluate(EvaluateArgs),
+    /// Draws the report of a run anew, or compares several runs.
+    Report(ReportArgs),
+    /// Lists, fetches and verifies data sets.
+    Data(data_command::DataArgs),
+}
+
+/// `evaluate RUN`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Folder of a finished run.
+    pub run: PathBuf,
+    /// The split to score on. Every look at the test split is recorded in the run's manifest.
+    #[arg(long, value_enum, default_value_t = Split::Valid)]
+    pub split: Split,
+    /// Backend to compute on; the run's own if not given.
+    #[arg(long)]
+    pub backend: Option<String>,
+    /// Folder with the data; the run's own if not given.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Threads to compute with; all cores if not given.
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print the scores as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A split that can be scored on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Split {
+    /// Images kept from the published training split.
+    Valid,
+    /// The published test split.
+    Test,
+}
+
+/// `report RUN…`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of runs; one is drawn anew, several are compared.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the page that compares several runs.
+    #[arg(long, value_name = "FILE", default_value = "comparison.html")]
+    pub out: PathBuf,
+}
+
+/// Why a verb failed, for the last line on stderr and the exit status.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line or a recipe asks for what cannot be: exit status 2.
+    Usage(String),
+    /// Anything else that went wrong: exit status 1.
+    Error(String),
+    /// Ctrl-C: exit status 130.
+    Interrupted,
+}
+
+/// Runs the program and gives its exit status.
+pub fn run() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help to stdout and mistakes to stderr.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(2),
+            };
+        }
+    };
+    let outcome = match cli.verb {
+        Verb::Train(args) => train_command::train(&args, command_line(&arguments)),
+        Verb::Evaluate(args) => report_command::evaluate(&args),
+        Verb::Report(args) => report_command::report(&args),
+        Verb::Data(args) => data_command::data(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Error(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_STATUS),
+    }
+}
+
+/// The command line as text, for the manifest: the program by its name only.
+fn command_line(arguments: &[OsString]) -> Vec<String> {
+    let rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    ["backburn".to_owned()].into_iter().chain(rest).collect()
+}
+
+/// Prints a line on stdout. A reader that has gone away (`| head`) is no error.
+pub fn print_line(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Makes the pool of threads that everything computes in.
+///
+/// # Errors
+///
+/// If `threads` is 0.
+pub fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
+    if threads == Some(0) {
+        return Err(Failure::Usage("`--threads`: expected at least 1, found 0".into()));
+    }
+    let threads = threads
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .map_err(|error| Failure::Error(format!("cannot start {threads} threads: {error}")))?;
+    Ok(threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_manifest_names_the_program_without_its_folder() {
+        let arguments = ["/opt/x/backburn", "train", "digits"].map(OsString::from);
+        assert_eq!(command_line(&arguments), ["backburn", "train", "digits"]);
+    }
+}

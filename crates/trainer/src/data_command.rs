@@ -1,0 +1,151 @@
+//! `backburn data`: list, fetch and verify data sets.
+
+use std::path::{Path, PathBuf};
+
+use backburn_data::{DataError, FileStatus, Source};
+use clap::{Args, Subcommand};
+
+use crate::cli::{Failure, print_line};
+use crate::session::DownloadBar;
+
+/// `data list | fetch | verify`
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    #[command(subcommand)]
+    verb: DataVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum DataVerb {
+    /// Shows every data set and where it was found.
+    List {
+        /// Look in this folder only.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Downloads a data set, or copies it from a folder, and checks it.
+    Fetch {
+        /// Data set: mnist, fashion-mnist, cifar10.
+        name: String,
+        /// Folder or address to take the files from.
+        #[arg(long, value_name = "DIR|URL")]
+        from: Option<String>,
+        /// Folder to put them in; $BACKBURN_DATA or ./datasets if not given.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+    /// Checks the files of a data set: sizes, checksums, formats, labels.
+    Verify {
+        /// Data set: mnist, fashion-mnist, cifar10, digits.
+        name: String,
+        /// Look in this folder only.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+    },
+}
+
+/// Does what `data` was asked to.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure.
+pub fn data(args: &DataArgs) -> Result<(), Failure> {
+    match &args.verb {
+        DataVerb::List { data_dir } => list(data_dir.as_deref()),
+        DataVerb::Fetch { name, from, data_dir } => {
+            fetch(name, from.as_deref(), data_dir.as_deref())
+        }
+        DataVerb::Verify { name, data_dir } => verify(name, data_dir.as_deref()),
+    }
+}
+
+/// The usual places, without downloading.
+fn source(data_dir: Option<&Path>) -> Source {
+    Source { download: false, ..Source::from_environment(data_dir.map(Path::to_owned)) }
+}
+
+fn list(data_dir: Option<&Path>) -> Result<(), Failure> {
+    let source = source(data_dir);
+    for entry in backburn_data::CATALOG {
+        let place = if entry.built_in {
+            "drawn by the program".to_owned()
+        } else {
+            match backburn_data::verify(entry, &source) {
+                Ok(files) => {
+                    let good = |file: &&backburn_data::FileReport| {
+                        matches!(file.status, FileStatus::Published | FileStatus::Unknown)
+                    };
+                    let found = files.iter().filter(good).count();
+                    let folder = files.first().and_then(|file| file.path.parent());
+                    let folder = folder.unwrap_or(Path::new("")).display().to_string();
+                    if found == files.len() {
+                        folder
+                    } else {
+                        format!("{found} of {} files good in {folder}", files.len())
+                    }
+                }
+                Err(_) => format!("not here: cargo xtask data fetch {}", entry.name),
+            }
+        };
+        let shape = entry.shape;
+        print_line(&format!(
+            "{:<14} {:>6} + {:>6}  {}×{}×{}  {place}",
+            entry.name, entry.train, entry.test, shape.height, shape.width, shape.channels
+        ));
+        print_line(&format!("{:<14} {}", "", entry.summary));
+    }
+    Ok(())
+}
+
+fn fetch(name: &str, from: Option<&str>, data_dir: Option<&Path>) -> Result<(), Failure> {
+    let entry = entry(name)?;
+    let source = Source::from_environment(data_dir.map(Path::to_owned));
+    let folder = source.data_dir.or(source.environment).unwrap_or(source.local);
+    let mut bar = DownloadBar::default();
+    let files = backburn_data::fetch(entry, &folder, from, &mut |progress| bar.show(progress))
+        .map_err(failure)?;
+    for file in files {
+        print_line(&format!("{}", file.display()));
+    }
+    Ok(())
+}
+
+fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
+    let entry = entry(name)?;
+    let files = backburn_data::verify(entry, &source(data_dir)).map_err(failure)?;
+    if entry.built_in {
+        print_line(&format!("{name} is drawn by the program and has no files"));
+        return Ok(());
+    }
+    let mut bad = 0;
+    for file in &files {
+        let verdict = match &file.status {
+            FileStatus::Published => "published file".to_owned(),
+            FileStatus::Unknown => "right format, but not the published file".to_owned(),
+            FileStatus::Missing => "missing".to_owned(),
+            FileStatus::Damaged(reason) => format!("damaged: {reason}"),
+        };
+        bad += usize::from(matches!(file.status, FileStatus::Missing | FileStatus::Damaged(_)));
+        print_line(&format!("{}: {verdict}", file.path.display()));
+        if !file.label_counts.is_empty() {
+            print_line(&format!("  labels {:?}, sha256 {}", file.label_counts, file.sha256));
+        }
+    }
+    if bad > 0 {
+        return Err(Failure::Error(format!(
+            "{bad} of {} files of {name} cannot be used; run `cargo xtask data fetch {name}`",
+            files.len()
+        )));
+    }
+    Ok(())
+}
+
+fn entry(name: &str) -> Result<&'static backburn_data::Entry, Failure> {
+    backburn_data::entry(name).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+// By value, so that it can stand in `map_err`.
+#[allow(clippy::needless_pass_by_value)]
+fn failure(error: DataError) -> Failure {
+    Failure::Error(error.to_string())
+}

@@ -1,0 +1,136 @@
+//! Gradients by parameter name: gathered after a backward pass, accumulated, clipped.
+
+use std::collections::BTreeMap;
+
+use backburn_models::Network;
+use backburn_models::parameters::Path;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+
+/// The gradient of each trained parameter as a row of numbers, by the parameter's name.
+#[derive(Clone, Debug, Default)]
+pub struct NamedGradients {
+    by_name: BTreeMap<String, Tensor<1>>,
+}
+
+impl NamedGradients {
+    /// Takes the gradients of `network` out of a backward pass.
+    pub fn gather(network: &Network, mut gradients: Gradients) -> Self {
+        struct Gather<'a> {
+            path: Path,
+            gradients: &'a mut Gradients,
+            by_name: BTreeMap<String, Tensor<1>>,
+        }
+        impl ModuleVisitor for Gather<'_> {
+            fn enter_module(&mut self, name: &str, container: &str) {
+                self.path.enter(name, container);
+            }
+            fn exit_module(&mut self, _name: &str, _container: &str) {
+                self.path.exit();
+            }
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                if let Some(gradient) = param.val().grad_remove(self.gradients) {
+                    self.by_name.insert(self.path.name(), gradient.reshape([-1]));
+                }
+            }
+        }
+        let mut visitor =
+            Gather { path: Path::default(), gradients: &mut gradients, by_name: BTreeMap::new() };
+        network.visit(&mut visitor);
+        Self { by_name: visitor.by_name }
+    }
+
+    /// Adds the gradients of another batch.
+    pub fn add(&mut self, other: Self) {
+        for (name, gradient) in other.by_name {
+            let sum = match self.by_name.remove(&name) {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            };
+            self.by_name.insert(name, sum);
+        }
+    }
+
+    /// Multiplies all gradients.
+    #[must_use]
+    pub fn scale(self, factor: f64) -> Self {
+        Self { by_name: self.by_name.into_iter().map(|(n, g)| (n, g.mul_scalar(factor))).collect() }
+    }
+
+    /// Scales all gradients down together so that their common norm is at most `limit`.
+    ///
+    /// Pascanu et al.,
+    /// [On the difficulty of training recurrent neural networks](https://arxiv.org/abs/1211.5063),
+    /// ICML 2013; as PyTorch's `clip_grad_norm_`. The norm stays on the device.
+    #[must_use]
+    pub fn clip_norm(self, limit: f64) -> Self {
+        let squares = self.by_name.values().cloned().map(sum_of_squares);
+        let Some(total) = squares.reduce(|sum, square| sum + square) else { return self };
+        let factor = (total.sqrt() + 1e-6).recip().mul_scalar(limit).clamp_max(1.0);
+        Self { by_name: self.by_name.into_iter().map(|(n, g)| (n, g * factor.clone())).collect() }
+    }
+
+    /// Takes the gradient of a parameter out.
+    pub fn take(&mut self, name: &str) -> Option<Tensor<1>> {
+        self.by_name.remove(name)
+    }
+
+    /// Euclidean norm of each gradient, by name. Reads back from the device.
+    pub fn norms(&self) -> BTreeMap<String, f64> {
+        let norm = |gradient: &Tensor<1>| {
+            let square: f32 = sum_of_squares(gradient.clone()).into_scalar();
+            f64::from(square).sqrt()
+        };
+        self.by_name.iter().map(|(name, gradient)| (name.clone(), norm(gradient))).collect()
+    }
+}
+
+/// Summed along a dimension: the sum of a whole large tensor has no fixed order on Flex.
+fn sum_of_squares(gradient: Tensor<1>) -> Tensor<1> {
+    gradient.square().sum_dim(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn gradients(rows: &[(&str, &[f32])]) -> NamedGradients {
+        let device = Device::flex();
+        let tensor = |values: &[f32]| Tensor::<1>::from_floats(values, &device);
+        NamedGradients {
+            by_name: rows.iter().map(|(name, values)| ((*name).into(), tensor(values))).collect(),
+        }
+    }
+
+    fn values(mut gradients: NamedGradients, name: &str) -> Vec<f32> {
+        gradients.take(name).unwrap().into_data().try_to_vec().unwrap()
+    }
+
+    #[test]
+    fn clipping_acts_on_the_norm_of_all_gradients_together() {
+        let clipped = gradients(&[("a", &[3.0, 0.0]), ("b", &[4.0])]).clip_norm(1.0);
+        assert!((values(clipped.clone(), "a")[0] - 0.6).abs() < 1e-5);
+        assert!((values(clipped, "b")[0] - 0.8).abs() < 1e-5);
+    }
+
+    #[test]
+    fn gradients_below_the_limit_stay_as_they_are() {
+        let kept = gradients(&[("a", &[3.0, 0.0]), ("b", &[4.0])]).clip_norm(5.1);
+        assert_eq!(values(kept.clone(), "a"), [3.0, 0.0]);
+        assert_eq!(values(kept, "b"), [4.0]);
+    }
+
+    #[test]
+    fn batches_add_up_and_average() {
+        let mut sum = NamedGradients::default();
+        sum.add(gradients(&[("a", &[1.0, 2.0])]));
+        sum.add(gradients(&[("a", &[3.0, 6.0])]));
+        assert_eq!(values(sum.scale(0.5), "a"), [2.0, 4.0]);
+    }
+
+    #[test]
+    fn norms_are_euclidean() {
+        assert_eq!(gradients(&[("a", &[3.0, 4.0])]).norms()["a"], 5.0);
+    }
+}

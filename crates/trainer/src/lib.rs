@@ -1,0 +1,27 @@
+//! The program `backburn` as a library: recipes, training, evaluation, run folders.
+//!
+//! The only crate that knows all the others. Start at `train.rs`, the training loop.
+
+pub mod backend;
+pub mod checkpoint;
+pub mod cli;
+pub mod data_command;
+pub mod evaluate;
+pub mod gradients;
+pub mod interrupt;
+pub mod loss;
+pub mod meter;
+pub mod optimizer;
+pub mod prepare;
+pub mod progress;
+pub mod recipe;
+pub mod report_command;
+pub mod run;
+pub mod schedule;
+pub mod seeds;
+pub mod session;
+pub mod train;
+pub mod train_command;
+
+/// The version of Burn that this program is pinned to.
+pub const BURN_VERSION: &str = "0.22.1";

@@ -1,0 +1,351 @@
+//! A recipe: everything that decides what a training does.
+//!
+//! Built-in recipes are TOML files under `recipes/`; the resolved recipe of a run is its
+//! `config.toml`, and `backburn train --config` of that file repeats the run.
+
+use std::path::PathBuf;
+
+use backburn_data::SplitSize;
+use backburn_data::augment::Pipeline;
+use backburn_data::loader::LastBatch;
+use backburn_data::normalization::Normalization;
+use backburn_models::{Initialization, ModelConfig};
+use backburn_regularization::{DecayMode, EarlyStoppingConfig, WeightDecay};
+use serde::{Deserialize, Serialize};
+
+use crate::backend::Backend;
+use crate::optimizer::OptimizerConfig;
+use crate::schedule::Schedule;
+
+/// A built-in recipe.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// As on the command line. A recipe named like a data set is that set's default.
+    pub name: &'static str,
+    /// One line for help.
+    pub summary: &'static str,
+    text: &'static str,
+}
+
+/// Every built-in recipe, one row each.
+pub static CATALOG: &[BuiltIn] = &[
+    BuiltIn {
+        name: "digits",
+        summary: "the default for digits: a small LeNet, under a minute on two cores",
+        text: include_str!("recipes/digits.toml"),
+    },
+    BuiltIn {
+        name: "mnist",
+        summary: "the default for MNIST: LeNet with batch normalization and shifted images",
+        text: include_str!("recipes/mnist.toml"),
+    },
+    BuiltIn {
+        name: "fashion-mnist",
+        summary: "the default for Fashion-MNIST: as for MNIST, with flips",
+        text: include_str!("recipes/fashion-mnist.toml"),
+    },
+    BuiltIn {
+        name: "cifar10",
+        summary: "the default for CIFAR-10: a small CNN with crops and flips, 20 minutes",
+        text: include_str!("recipes/cifar10.toml"),
+    },
+    BuiltIn {
+        name: "mnist-dropout",
+        summary: "the sources' five-layer MLP with dropout 0.3, 15 epochs of Adam",
+        text: include_str!("recipes/mnist-dropout.toml"),
+    },
+];
+
+/// Everything that decides what a training does, except how many threads do it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Data set, by its name in the catalog.
+    pub dataset: String,
+    /// Where its files are; unset means the usual places.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_dir: Option<PathBuf>,
+    /// What computes.
+    #[serde(default = "Backend::preferred")]
+    pub backend: Backend,
+    /// Seed of every random draw.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// Passes over the training split, at least 1.
+    pub epochs: usize,
+    /// Images per batch, at least 1.
+    pub batch_size: usize,
+    /// Peak learning rate, positive.
+    pub learning_rate: f64,
+    /// Images to train on; unset means all that validation leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_size: Option<SplitSize>,
+    /// Images of the published training split that are kept for validation; 0 for none.
+    #[serde(default = "no_images")]
+    pub valid_size: SplitSize,
+    /// What becomes of images that do not fill a batch.
+    #[serde(default)]
+    pub last_batch: LastBatch,
+    /// From bytes to the network's input.
+    #[serde(default)]
+    pub normalization: Normalization,
+    /// Random changes of training images.
+    #[serde(default)]
+    pub augment: Pipeline,
+    /// Batches whose gradients are averaged before a step, at least 1.
+    #[serde(default = "one_batch")]
+    pub accumulate: usize,
+    /// Greatest norm of all gradients together; unset means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip_norm: Option<f64>,
+    /// The network.
+    pub model: ModelConfig,
+    /// Its initial weights.
+    #[serde(default)]
+    pub initialization: Initialization,
+    /// How gradients become steps.
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate changes.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// Pull towards zero.
+    #[serde(default)]
+    pub weight_decay: WeightDecay,
+    /// When to stop before the last epoch; unset means never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStoppingConfig>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_batch() -> usize {
+    1
+}
+
+fn no_images() -> SplitSize {
+    SplitSize::Count(0)
+}
+
+/// Why a recipe cannot be used.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// No built-in recipe of that name.
+    #[error("unknown recipe `{name}`; known: {known}; a file is given with `--config FILE`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// Not TOML, or not a recipe's.
+    #[error("{origin}: {reason}; compare it with `config.toml` of any run")]
+    Format {
+        /// The file.
+        origin: String,
+        /// What the parser says, with the line.
+        reason: String,
+    },
+    /// A value outside its range.
+    #[error("`{setting}`: expected {expected}, found {found}")]
+    Setting {
+        /// The setting, as in the recipe and, with dashes, on the command line.
+        setting: &'static str,
+        /// Its range.
+        expected: &'static str,
+        /// What it was.
+        found: String,
+    },
+    /// Settings that do not go together, or one that checks itself.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// The built-in recipe of a name.
+///
+/// # Errors
+///
+/// If there is none; the error lists those that there are.
+pub fn built_in(name: &str) -> Result<Recipe, RecipeError> {
+    let row = CATALOG.iter().find(|row| row.name == name).ok_or_else(|| RecipeError::Unknown {
+        name: name.to_owned(),
+        known: CATALOG.iter().map(|row| row.name).collect::<Vec<_>>().join(", "),
+    })?;
+    Recipe::parse(row.text, &format!("recipe `{name}`"))
+}
+
+impl Recipe {
+    /// Reads a recipe.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not TOML, lacks a setting or has an unknown one; `origin` names the file.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, RecipeError> {
+        toml::from_str(text).map_err(|error| RecipeError::Format {
+            origin: origin.to_owned(),
+            reason: error.to_string().trim_end().to_owned(),
+        })
+    }
+
+    /// The recipe as TOML; [`Recipe::parse`] gives it back.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a recipe is a table of plain values")
+    }
+
+    /// Checks every value, and those that must go together.
+    ///
+    /// # Errors
+    ///
+    /// The first that is outside its range, by name.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let setting = |setting, expected, found: String| {
+            Err(RecipeError::Setting { setting, expected, found })
+        };
+        if self.epochs == 0 {
+            return setting("epochs", "at least 1", "0".into());
+        }
+        if self.epochs >> 32 != 0 {
+            return setting("epochs", "fewer than 2³²", self.epochs.to_string());
+        }
+        if self.batch_size == 0 {
+            return setting("batch_size", "at least 1", "0".into());
+        }
+        if self.accumulate == 0 {
+            return setting("accumulate", "at least 1", "0".into());
+        }
+        if !(self.learning_rate > 0.0 && self.learning_rate.is_finite()) {
+            let found = self.learning_rate.to_string();
+            return setting("learning_rate", "a positive number", found);
+        }
+        if let Some(limit) = self.clip_norm
+            && !(limit > 0.0 && limit.is_finite())
+        {
+            return setting("clip_norm", "a positive number", limit.to_string());
+        }
+        let decay = self.weight_decay.strength;
+        if !(decay >= 0.0 && decay.is_finite()) {
+            return setting("weight_decay", "at least 0", decay.to_string());
+        }
+        self.check_initialization()?;
+        self.check_early_stopping()?;
+        self.optimizer.check().map_err(RecipeError::Invalid)?;
+        self.schedule.check().map_err(RecipeError::Invalid)?;
+        let is_adamw = matches!(self.optimizer, OptimizerConfig::Adamw { .. });
+        if is_adamw && self.weight_decay.mode == DecayMode::Coupled && decay > 0.0 {
+            return Err(RecipeError::Invalid(
+                "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to `decoupled`, or use `adam` for L2".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_initialization(&self) -> Result<(), RecipeError> {
+        use backburn_models::WeightInitialization::{Constant, Normal};
+        match self.initialization.weights {
+            Normal(std) if !(std >= 0.0 && std.is_finite()) => Err(RecipeError::Setting {
+                setting: "initialization",
+                expected: "a standard deviation of at least 0",
+                found: std.to_string(),
+            }),
+            Constant(value) if !value.is_finite() => Err(RecipeError::Setting {
+                setting: "initialization",
+                expected: "a finite constant",
+                found: value.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_early_stopping(&self) -> Result<(), RecipeError> {
+        let Some(EarlyStoppingConfig { patience, min_delta }) = self.early_stopping else {
+            return Ok(());
+        };
+        if patience == 0 {
+            return Err(RecipeError::Setting {
+                setting: "early_stopping.patience",
+                expected: "at least 1 epoch",
+                found: "0".into(),
+            });
+        }
+        if !(min_delta >= 0.0 && min_delta.is_finite()) {
+            return Err(RecipeError::Setting {
+                setting: "early_stopping.min_delta",
+                expected: "at least 0",
+                found: min_delta.to_string(),
+            });
+        }
+        if !self.validates() {
+            return Err(RecipeError::Invalid(
+                "early stopping follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether images are kept for validation.
+    pub fn validates(&self) -> bool {
+        match self.valid_size {
+            SplitSize::Count(images) => images > 0,
+            SplitSize::Share(share) => share > 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_recipe_is_valid_and_survives_toml() {
+        for row in CATALOG {
+            let recipe = built_in(row.name).unwrap();
+            assert_eq!(recipe.check(), Ok(()), "{}", row.name);
+            let again = Recipe::parse(&recipe.to_toml(), "again").unwrap();
+            assert_eq!(again.to_toml(), recipe.to_toml(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_data_set_has_a_recipe_of_its_name() {
+        for entry in backburn_data::CATALOG {
+            assert_eq!(built_in(entry.name).unwrap().dataset, entry.name);
+        }
+    }
+
+    #[test]
+    fn values_outside_their_range_are_refused_by_name() {
+        let cases: [(fn(&mut Recipe), &str); 8] = [
+            (|r| r.epochs = 0, "epochs"),
+            (|r| r.batch_size = 0, "batch_size"),
+            (|r| r.accumulate = 0, "accumulate"),
+            (|r| r.learning_rate = f64::NAN, "learning_rate"),
+            (|r| r.learning_rate = -0.1, "learning_rate"),
+            (|r| r.clip_norm = Some(0.0), "clip_norm"),
+            (|r| r.weight_decay.strength = -1.0, "weight_decay"),
+            (|r| r.optimizer = OptimizerConfig::Momentum { momentum: 1.0 }, "momentum"),
+        ];
+        for (spoil, name) in cases {
+            let mut recipe = built_in("digits").unwrap();
+            spoil(&mut recipe);
+            let message = recipe.check().unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+    }
+
+    #[test]
+    fn early_stopping_without_validation_is_refused() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.valid_size = SplitSize::Count(0);
+        recipe.early_stopping = Some(EarlyStoppingConfig { patience: 2, min_delta: 0.0 });
+        assert!(recipe.check().unwrap_err().to_string().contains("valid-size"));
+    }
+
+    #[test]
+    fn a_misspelled_setting_is_refused_with_file_and_line() {
+        let text = built_in("digits").unwrap().to_toml().replace("batch_size", "batchsize");
+        let message = Recipe::parse(&text, "my.toml").unwrap_err().to_string();
+        assert!(message.contains("my.toml") && message.contains("batchsize"), "{message}");
+    }
+}

@@ -1,0 +1,419 @@
+//! A run from its recipe to its report: prepare, train, score once, write everything down.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backburn_data::{FetchProgress, ImageSet};
+use backburn_models::{parameters, weights};
+use backburn_report::{
+    DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, Status,
+    Summary, TestRead,
+};
+use burn::module::Module;
+
+use crate::backend::{BackendError, OpenDevice};
+use crate::checkpoint;
+use crate::evaluate::{Predictions, predict};
+use crate::prepare::{PrepareError, Prepared};
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::run::{RunError, RunFolder, now};
+use crate::seeds::Seeds;
+use crate::train::{Ending, Setup, State, TrainError, train};
+
+/// Wrong answers that a report shows.
+const SHOWN_MISTAKES: usize = 24;
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)] // Each variant passes the error of that name on, but for the last two.
+pub enum SessionError {
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    Report(#[from] backburn_report::ReportError),
+    /// A checkpoint cannot be gone on from.
+    #[error("{path}: {source}; start the run anew with `backburn train --config {config}`")]
+    Checkpoint { path: String, config: String, source: checkpoint::CheckpointError },
+    /// A run that has come to its end.
+    #[error(
+        "{run} is {status}: there is nothing to resume; for a longer run start a new one, `backburn train --config {run}/config.toml --epochs N`"
+    )]
+    Ended { run: String, status: Status },
+    /// The loss is no longer a number.
+    #[error(
+        "training diverged: the loss was not finite at epoch {epoch}, batch {batch} (learning rate {learning_rate:e}); try a smaller `--learning-rate`, or `--clip-norm 1`"
+    )]
+    Diverged { epoch: usize, batch: usize, learning_rate: f64 },
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Trained and scored.
+    Done(Box<Summary>),
+    /// Stopped by Ctrl-C, with a checkpoint.
+    Interrupted,
+}
+
+/// How a run is carried out, as far as its results do not depend on it.
+#[derive(Clone, Debug)]
+pub struct Means {
+    /// Threads that compute.
+    pub threads: usize,
+    /// The command line, program first.
+    pub command: Vec<String>,
+}
+
+/// Trains by `recipe` into the new folder `out`.
+///
+/// # Errors
+///
+/// If the data, the device or the folder cannot be used, or training diverges.
+pub fn start(
+    recipe: &Recipe,
+    out: &Path,
+    name: &str,
+    means: &Means,
+) -> Result<Outcome, SessionError> {
+    let (open, prepared) = make_ready(recipe)?;
+    let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
+    // Only now, so that a mistake in the recipe leaves no folder behind.
+    let folder = RunFolder::create(out)?;
+    folder.write_recipe(recipe)?;
+    let manifest = manifest(recipe, &prepared, &open, name, means);
+    carry_out(recipe, &prepared, folder, manifest, &mut state, means)
+}
+
+/// Goes on with the run in `path` from its newest checkpoint.
+///
+/// # Errors
+///
+/// If the run has ended or its checkpoint cannot be used; else as [`start`].
+pub fn resume(
+    path: &Path,
+    change: impl FnOnce(&mut Recipe),
+    means: &Means,
+) -> Result<Outcome, SessionError> {
+    let folder = RunFolder::open(path)?;
+    let mut manifest = folder.manifest()?;
+    if matches!(manifest.status, Status::Finished | Status::StoppedEarly) {
+        return Err(SessionError::Ended {
+            run: path.display().to_string(),
+            status: manifest.status,
+        });
+    }
+    let mut recipe = folder.recipe()?;
+    change(&mut recipe);
+    let (open, prepared) = make_ready(&recipe)?;
+    let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
+    // A run that was stopped in its first epoch has none and begins anew.
+    if path.join(checkpoint::FILE).exists() {
+        let bytes = folder.read(checkpoint::FILE)?;
+        checkpoint::restore(&mut state, &bytes).map_err(|source| SessionError::Checkpoint {
+            path: path.join(checkpoint::FILE).display().to_string(),
+            config: path.join("config.toml").display().to_string(),
+            source,
+        })?;
+    }
+    manifest.device = open.name;
+    manifest.threads = means.threads;
+    carry_out(&recipe, &prepared, folder, manifest, &mut state, means)
+}
+
+/// Opens the device and loads the data.
+pub fn make_ready(recipe: &Recipe) -> Result<(OpenDevice, Prepared), SessionError> {
+    recipe.check().map_err(PrepareError::from)?;
+    let open = recipe.backend.open()?;
+    let mut download = DownloadBar::default();
+    let prepared = Prepared::load(recipe, &mut |progress| download.show(progress))?;
+    for note in &prepared.data.notes {
+        eprintln!("note: {note}");
+    }
+    Ok((open, prepared))
+}
+
+fn carry_out(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    folder: RunFolder,
+    mut manifest: Manifest,
+    state: &mut State,
+    means: &Means,
+) -> Result<Outcome, SessionError> {
+    manifest.status = Status::Running;
+    manifest.ended = None;
+    folder.write_manifest(&manifest)?;
+    let outcome = train_and_score(recipe, prepared, &folder, &mut manifest, state, means);
+    manifest.status = match &outcome {
+        Ok((_, status)) => *status,
+        Err(SessionError::Diverged { .. }) => Status::Diverged,
+        Err(_) => Status::Failed,
+    };
+    manifest.ended = Some(now());
+    // If the folder cannot be written to, the first error says so better than a second one.
+    let written = folder.write_manifest(&manifest);
+    let (outcome, _) = outcome?;
+    written?;
+    if matches!(outcome, Outcome::Done(_)) {
+        backburn_report::write_report(folder.path())?;
+    }
+    Ok(outcome)
+}
+
+fn train_and_score(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    folder: &RunFolder,
+    manifest: &mut Manifest,
+    state: &mut State,
+    means: &Means,
+) -> Result<(Outcome, Status), SessionError> {
+    let loader = prepared.train_loader(recipe, means.threads).map_err(PrepareError::from)?;
+    let progress = Progress::new(recipe.epochs, recipe.validates());
+    introduce(recipe, prepared, manifest, folder, state, &progress);
+    let setup = Setup { recipe, prepared, loader, progress };
+    let ending = train(&setup, state, &mut |state| {
+        folder.write_metrics(&state.epochs)?;
+        folder.write(checkpoint::FILE, &checkpoint::to_bytes(state)?)?;
+        Ok(())
+    });
+    setup.progress.finish();
+    match ending? {
+        Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
+        Ending::Diverged { epoch, batch } => {
+            let learning_rate = crate::train::learning_rate(&setup, epoch, batch - 1);
+            Err(SessionError::Diverged { epoch, batch, learning_rate })
+        }
+        ending => {
+            let summary = score(recipe, prepared, folder, manifest, state)?;
+            let status = match ending {
+                Ending::StoppedEarly => Status::StoppedEarly,
+                _ => Status::Finished,
+            };
+            Ok((Outcome::Done(Box::new(summary)), status))
+        }
+    }
+}
+
+/// Says what is about to happen.
+fn introduce(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    manifest: &Manifest,
+    folder: &RunFolder,
+    state: &State,
+    progress: &Progress,
+) {
+    let valid = prepared.valid.as_ref().map_or(0, |images| images.len());
+    progress.line(&format!(
+        "{} ({} parameters) on {}: {} training, {valid} validation, {} test images",
+        recipe.model.name(),
+        parameters::count(state.network()),
+        recipe.dataset,
+        prepared.train.len(),
+        prepared.data.test.len(),
+    ));
+    let (backend, device, seed) = (&manifest.backend, &manifest.device, recipe.seed);
+    progress.line(&format!("{backend} on {device}, {} threads, seed {seed}", manifest.threads));
+    progress.line(&format!("run folder {}", folder.path().display()));
+    if !state.epochs.is_empty() || !state.current.objectives.is_empty() {
+        let (epoch, batch) = (state.epochs.len() + 1, state.current.objectives.len());
+        progress.line(&format!("resuming at epoch {epoch}, after {batch} of its batches"));
+    }
+}
+
+/// Scores the selected weights on every split, the test split once, and writes the results.
+fn score(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    folder: &RunFolder,
+    manifest: &mut Manifest,
+    state: &mut State,
+) -> Result<Summary, SessionError> {
+    let last_epoch = state.epochs.len();
+    let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
+    if let Some(best) = &state.best {
+        let best = best.weights.clone();
+        state.load_weights(best).expect("the weights are this network's own");
+    }
+    let network = state.network().valid();
+    save_model(folder, &network)?;
+
+    let device = state.device().clone().without_autodiff();
+    let answer = |images: &Arc<ImageSet>| {
+        predict(&network, images, &prepared.normalization, &device).map_err(PrepareError::from)
+    };
+    let sample = prepared.train_sample(Seeds::new(recipe.seed)).map_err(PrepareError::from)?;
+    let train = answer(&sample)?.scores();
+    let valid = match &prepared.valid {
+        Some(images) => Some(answer(images)?.scores()),
+        None => None,
+    };
+    record_test_read(folder, manifest, "final score", &format!("epoch {best_epoch}"))?;
+    let images = Arc::new(prepared.data.test.open().clone());
+    let predictions = answer(&images)?;
+    let test = predictions.scores();
+
+    let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
+    let trained = (prepared_images(recipe, prepared) * last_epoch) as f64;
+    let summary = Summary {
+        best_epoch,
+        last_epoch,
+        train_loss: train.loss,
+        train_accuracy: train.accuracy,
+        valid_loss: valid.map(|scores| scores.loss),
+        valid_accuracy: valid.map(|scores| scores.accuracy),
+        test_loss: test.loss,
+        test_accuracy: test.accuracy,
+        generalization_gap: train.accuracy - test.accuracy,
+        test_ece: predictions.calibration_error(),
+        train_seconds,
+        images_per_second: trained / train_seconds.max(1e-9),
+        parameters: parameters::count(&network) as u64,
+    };
+    folder.write_summary(&summary)?;
+    folder.write_evaluation(&evaluation(prepared, &images, &predictions))?;
+    Ok(summary)
+}
+
+/// Training images of an epoch, without those of a dropped last batch.
+fn prepared_images(recipe: &Recipe, prepared: &Prepared) -> usize {
+    match recipe.last_batch {
+        backburn_data::loader::LastBatch::Keep => prepared.train.len(),
+        backburn_data::loader::LastBatch::Drop => {
+            prepared.train.len() / recipe.batch_size * recipe.batch_size
+        }
+    }
+}
+
+fn save_model(folder: &RunFolder, network: &backburn_models::Network) -> Result<(), RunError> {
+    // The entry that PyTorch's own writer leaves.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let bytes =
+        weights::to_bytes(&parameters::export(network), metadata).expect("shapes and values agree");
+    folder.write("model.safetensors", &bytes)
+}
+
+/// Notes in the manifest that test data is about to be looked at; returns how often it was, this
+/// time included.
+pub fn record_test_read(
+    folder: &RunFolder,
+    manifest: &mut Manifest,
+    purpose: &str,
+    weights: &str,
+) -> Result<usize, RunError> {
+    manifest.test_reads.push(TestRead {
+        at: now(),
+        purpose: purpose.to_owned(),
+        weights: weights.to_owned(),
+    });
+    folder.write_manifest(manifest)?;
+    Ok(manifest.test_reads.len())
+}
+
+fn evaluation(
+    prepared: &Prepared,
+    images: &ImageSet,
+    predictions: &Predictions,
+) -> EvaluationRecord {
+    let shape = images.shape();
+    let mistake = |i: usize| {
+        let (prediction, confidence) = predictions.answer(i);
+        Mistake {
+            index: i,
+            label: usize::from(images.label(i)),
+            prediction,
+            confidence,
+            loss: predictions.loss(i),
+            shape: [shape.channels, shape.height, shape.width],
+            pixels: images.image(i).to_vec(),
+        }
+    };
+    EvaluationRecord {
+        class_names: prepared.data.class_names.iter().map(|name| (*name).to_owned()).collect(),
+        confusion: predictions.confusion(),
+        reliability: predictions
+            .reliability()
+            .into_iter()
+            .map(|bin| ReliabilityBin {
+                count: bin.count,
+                confidence: bin.confidence,
+                accuracy: bin.accuracy,
+            })
+            .collect(),
+        mistakes: predictions.worst_mistakes(SHOWN_MISTAKES).into_iter().map(mistake).collect(),
+    }
+}
+
+fn manifest(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    open: &OpenDevice,
+    name: &str,
+    means: &Means,
+) -> Manifest {
+    let file = |file: &backburn_data::FileRecord| FileRecord {
+        name: file.name.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    };
+    Manifest {
+        name: name.to_owned(),
+        model: recipe.model.name().to_owned(),
+        command: means.command.clone(),
+        backburn_version: env!("CARGO_PKG_VERSION").to_owned(),
+        burn_version: crate::BURN_VERSION.to_owned(),
+        git_commit: option_env!("BACKBURN_COMMIT").map(str::to_owned),
+        backend: recipe.backend.name().to_owned(),
+        device: open.name.clone(),
+        threads: means.threads,
+        dataset: DatasetRecord {
+            name: prepared.data.name.to_owned(),
+            files: prepared.data.files.iter().map(file).collect(),
+            notes: prepared.data.notes.clone(),
+        },
+        seed: recipe.seed,
+        started: now(),
+        ended: None,
+        status: Status::Running,
+        test_reads: Vec::new(),
+    }
+}
+
+/// A bar for each file that is downloaded.
+#[derive(Debug, Default)]
+pub struct DownloadBar {
+    shown: Option<(String, indicatif::ProgressBar)>,
+}
+
+impl DownloadBar {
+    /// Shows how far a download is.
+    pub fn show(&mut self, progress: FetchProgress<'_>) {
+        let is_new = self.shown.as_ref().is_none_or(|(file, _)| file != progress.file);
+        if is_new {
+            if let Some((_, bar)) = self.shown.take() {
+                bar.finish();
+            }
+            let bar = indicatif::ProgressBar::new(progress.total.unwrap_or(0));
+            let style = "{prefix} {wide_bar:.cyan/dim} {bytes}/{total_bytes}  {eta} left";
+            bar.set_style(
+                indicatif::ProgressStyle::with_template(style)
+                    .expect("the template is well formed")
+                    .progress_chars("━╸─"),
+            );
+            bar.set_prefix(progress.file.to_owned());
+            self.shown = Some((progress.file.to_owned(), bar));
+        }
+        if let Some((_, bar)) = &self.shown {
+            bar.set_position(progress.done);
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The training loop.
+
+use std::time::{Duration, Instant};
+
+use backburn_data::loader::{Batch, Loader, LoaderError};
+use backburn_models::parameters::{self, ImportError, NamedTensor};
+use backburn_models::{ModelError, Network};
+use backburn_regularization::{EarlyStopping, Targets, Verdict};
+use backburn_report::EpochRecord;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::{Scores, predict};
+use crate::gradients::NamedGradients;
+use crate::interrupt;
+use crate::loss::cross_entropy;
+use crate::meter::Meter;
+use crate::optimizer::Optimizer;
+use crate::prepare::Prepared;
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::seeds::{Purpose, Seeds};
+
+/// How often values are read back from the device, at most.
+const READ_INTERVAL: Duration = Duration::from_millis(400);
+
+/// What stays the same during a training.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// What to do.
+    pub recipe: &'a Recipe,
+    /// What to do it with.
+    pub prepared: &'a Prepared,
+    /// Delivers training batches.
+    pub loader: Loader,
+    /// Where to say how it goes.
+    pub progress: Progress,
+}
+
+/// What changes during a training; a checkpoint holds all of it.
+#[derive(Debug)]
+pub struct State {
+    /// Only absent while the optimizer moves it.
+    network: Option<Network>,
+    device: Device,
+    /// Turns gradients into steps.
+    pub optimizer: Optimizer,
+    /// Follows the validation loss.
+    pub stopping: EarlyStopping,
+    /// The best epoch's weights, if validation selects.
+    pub best: Option<Best>,
+    /// The epochs behind us.
+    pub epochs: Vec<EpochRecord>,
+    /// The epoch that is under way.
+    pub current: EpochInProgress,
+}
+
+/// Weights of the best epoch so far.
+#[derive(Clone, Debug)]
+pub struct Best {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// On the host.
+    pub weights: Vec<NamedTensor>,
+}
+
+/// The part of an epoch that has been trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochInProgress {
+    /// What was minimized, of each batch.
+    pub objectives: Vec<f64>,
+    /// Right answers against clean labels.
+    pub right: u64,
+    /// Images seen.
+    pub images: u64,
+    /// Wall clock in seconds.
+    pub seconds: f64,
+}
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ending {
+    /// All epochs were trained.
+    Finished,
+    /// The validation loss no longer improved.
+    StoppedEarly,
+    /// Ctrl-C; a checkpoint was saved.
+    Interrupted,
+    /// The loss is no longer a finite number.
+    Diverged {
+        /// Epoch, counted from 1.
+        epoch: usize,
+        /// Batch within it, counted from 1.
+        batch: usize,
+    },
+}
+
+/// Why training cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)] // Each variant passes the error of that name on.
+pub enum TrainError {
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    #[error(transparent)]
+    Checkpoint(#[from] crate::checkpoint::CheckpointError),
+    #[error(transparent)]
+    Run(#[from] crate::run::RunError),
+}
+
+/// Trains from where `state` stands to the end, calling `save` after every epoch and when
+/// interrupted.
+///
+/// # Errors
+///
+/// If `save` fails.
+pub fn train(
+    setup: &Setup<'_>,
+    state: &mut State,
+    save: &mut dyn FnMut(&State) -> Result<(), TrainError>,
+) -> Result<Ending, TrainError> {
+    let Setup { recipe, progress, .. } = setup;
+    progress.start();
+    while state.epochs.len() < recipe.epochs {
+        let epoch = state.epochs.len() + 1;
+        if let Some(ending) = train_epoch(setup, state, epoch) {
+            if ending == Ending::Interrupted {
+                save(state)?;
+            }
+            return Ok(ending);
+        }
+
+        let started = Instant::now();
+        let validation = validate(setup, state)?;
+        let verdict = match validation {
+            Some(scores) => state.stopping.observe(epoch, scores.loss),
+            None => Verdict::Waiting,
+        };
+        if verdict == Verdict::Improved {
+            state.best =
+                Some(Best { epoch, weights: parameters::export(&state.network().valid()) });
+        }
+        state.end_epoch(setup, epoch, validation, started.elapsed());
+        progress.end_epoch(&state.epochs[epoch - 1], verdict == Verdict::Improved);
+        save(state)?;
+        if verdict == Verdict::Stop {
+            return Ok(Ending::StoppedEarly);
+        }
+    }
+    Ok(Ending::Finished)
+}
+
+/// Trains the rest of an epoch; `None` if it came to its end.
+fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<Ending> {
+    let Setup { recipe, loader, progress, .. } = setup;
+    let seeds = Seeds::new(recipe.seed);
+    let batches = loader.batches_per_epoch();
+    let done = state.current.objectives.len();
+    progress.start_epoch(epoch, done, batches);
+
+    let augmentation = seeds.streams(Purpose::Augmentation);
+    let image_rng = move |image| augmentation.at(epoch, image);
+    let epoch_batches = loader.epoch(&mut seeds.order(epoch), image_rng).skip_batches(done);
+
+    let mut clock = Clock::resume(state.current.seconds);
+    let mut meter = Meter::default();
+    let mut gradients = NamedGradients::default();
+    for (number, batch) in (done..).zip(epoch_batches) {
+        // Dropout draws from the device's generator: one seed a batch, so that a resumed run
+        // draws what an uninterrupted one would have drawn.
+        state.device.seed(seeds.device(((epoch - 1) * batches + number) as u64));
+        state.current.images += batch.len() as u64;
+        let (loss, right) =
+            objective(state.network(), batch, loader.set().classes(), &state.device);
+        meter.push(&loss, right);
+        gradients.add(NamedGradients::gather(state.network(), loss.backward()));
+
+        let is_last = number + 1 == batches;
+        let gathered = number % recipe.accumulate + 1;
+        let steps = gathered == recipe.accumulate || is_last;
+        if steps {
+            state.step(setup, std::mem::take(&mut gradients), gathered, epoch, number);
+        }
+
+        if is_last || clock.is_due() || (steps && interrupt::is_requested()) {
+            let first_new = state.current.objectives.len();
+            meter.read_into(&mut state.current);
+            state.current.seconds = clock.seconds();
+            let new = &state.current.objectives[first_new..];
+            if let Some(bad) = new.iter().position(|loss| !loss.is_finite()) {
+                return Some(Ending::Diverged { epoch, batch: first_new + bad + 1 });
+            }
+            let current = &state.current;
+            progress.update(number + 1, current.objective(), current.accuracy(), current.speed());
+            if steps && !is_last && interrupt::is_requested() {
+                return Some(Ending::Interrupted);
+            }
+        }
+    }
+    None
+}
+
+/// What is minimized on a batch, and the number of right answers.
+fn objective(
+    network: &Network,
+    batch: Batch,
+    classes: usize,
+    device: &Device,
+) -> (Tensor<1>, Tensor<1>) {
+    let size = batch.len();
+    let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
+    let images = Tensor::<4>::from_data(TensorData::new(batch.images, shape), device);
+    let targets = Targets::one_hot(&batch.labels, classes);
+    let targets = TensorData::new(targets.into_probabilities(), [size, classes]);
+    let targets = Tensor::<2>::from_data(targets, device);
+    let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
+    let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [size, 1]), device);
+
+    let logits = network.forward(images);
+    let answers = logits.clone().without_autodiff().argmax(1);
+    let right = answers.equal(labels.without_autodiff()).float().sum();
+    (cross_entropy(logits, targets), right)
+}
+
+fn validate(setup: &Setup<'_>, state: &State) -> Result<Option<Scores>, LoaderError> {
+    let Prepared { valid: Some(valid), normalization, .. } = setup.prepared else {
+        return Ok(None);
+    };
+    let device = state.device.clone().without_autodiff();
+    let predictions = predict(&state.network().valid(), valid, normalization, &device)?;
+    Ok(Some(predictions.scores()))
+}
+
+impl State {
+    /// The state before the first step, with the recipe's initial weights.
+    ///
+    /// # Errors
+    ///
+    /// If the model's settings are outside their range or the images too small for it.
+    pub fn new(recipe: &Recipe, prepared: &Prepared, device: &Device) -> Result<Self, ModelError> {
+        let device = device.clone().autodiff();
+        Ok(Self {
+            network: Some(prepared.network(recipe, &device)?),
+            device,
+            optimizer: Optimizer::new(recipe.optimizer, recipe.weight_decay),
+            stopping: recipe.early_stopping.map_or_else(EarlyStopping::never, EarlyStopping::new),
+            best: None,
+            epochs: Vec::new(),
+            current: EpochInProgress::default(),
+        })
+    }
+
+    /// The network as it stands.
+    pub fn network(&self) -> &Network {
+        self.network.as_ref().expect("the optimizer puts the network back")
+    }
+
+    /// Where the network lives, with gradients.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Replaces the network's weights.
+    ///
+    /// # Errors
+    ///
+    /// If they are not those of this model.
+    pub fn load_weights(&mut self, weights: Vec<NamedTensor>) -> Result<(), ImportError> {
+        self.network = Some(parameters::import(self.network().clone(), weights)?);
+        Ok(())
+    }
+
+    /// One optimizer step with the mean of the gradients of `gathered` batches, the last of which
+    /// is `batch`, counted from 0.
+    fn step(
+        &mut self,
+        setup: &Setup<'_>,
+        gradients: NamedGradients,
+        gathered: usize,
+        epoch: usize,
+        batch: usize,
+    ) {
+        let recipe = setup.recipe;
+        let gradients =
+            if gathered > 1 { gradients.scale(1.0 / gathered as f64) } else { gradients };
+        let gradients = match recipe.clip_norm {
+            Some(limit) => gradients.clip_norm(limit),
+            None => gradients,
+        };
+        let learning_rate = learning_rate(setup, epoch, batch);
+        let network = self.network.take().expect("the optimizer puts the network back");
+        self.network = Some(self.optimizer.step(network, gradients, learning_rate));
+    }
+
+    fn end_epoch(
+        &mut self,
+        setup: &Setup<'_>,
+        epoch: usize,
+        validation: Option<Scores>,
+        validated: Duration,
+    ) {
+        let current = std::mem::take(&mut self.current);
+        self.epochs.push(EpochRecord {
+            epoch,
+            train_objective: current.objective(),
+            train_accuracy: current.accuracy(),
+            valid_loss: validation.map(|scores| scores.loss),
+            valid_accuracy: validation.map(|scores| scores.accuracy),
+            learning_rate: learning_rate(setup, epoch, setup.loader.batches_per_epoch() - 1),
+            seconds: current.seconds + validated.as_secs_f64(),
+            images_per_second: current.speed(),
+        });
+    }
+}
+
+/// Learning rate of the step that `batch` (counted from 0) of `epoch` (counted from 1) belongs to.
+pub fn learning_rate(setup: &Setup<'_>, epoch: usize, batch: usize) -> f64 {
+    let Setup { recipe, loader, .. } = setup;
+    let steps_per_epoch = loader.batches_per_epoch().div_ceil(recipe.accumulate);
+    let step = (epoch - 1) * steps_per_epoch + batch / recipe.accumulate;
+    let share = recipe.schedule.share(step, steps_per_epoch, steps_per_epoch * recipe.epochs);
+    recipe.learning_rate * share
+}
+
+impl EpochInProgress {
+    /// Mean of what was minimized.
+    pub fn objective(&self) -> f64 {
+        self.objectives.iter().sum::<f64>() / self.objectives.len().max(1) as f64
+    }
+
+    /// Share of right answers.
+    pub fn accuracy(&self) -> f64 {
+        self.right as f64 / self.images.max(1) as f64
+    }
+
+    /// Images a second.
+    pub fn speed(&self) -> f64 {
+        self.images as f64 / self.seconds.max(1e-9)
+    }
+}
+
+/// Wall clock of an epoch that may have begun in an earlier process, and of the next reading.
+struct Clock {
+    before: f64,
+    started: Instant,
+    read: Instant,
+}
+
+impl Clock {
+    fn resume(before: f64) -> Self {
+        Self { before, started: Instant::now(), read: Instant::now() }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.before + self.started.elapsed().as_secs_f64()
+    }
+
+    fn is_due(&mut self) -> bool {
+        let due = self.read.elapsed() >= READ_INTERVAL;
+        if due {
+            self.read = Instant::now();
+        }
+        due
+    }
+}

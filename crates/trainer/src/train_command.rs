@@ -1,0 +1,562 @@
+//! `backburn train`: from flags to a recipe, from a recipe to a run.
+
+use std::path::{Path, PathBuf};
+
+use backburn_data::SplitSize;
+use backburn_data::augment::{self, Pipeline};
+use backburn_data::normalization::Normalization;
+use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightInitialization};
+use backburn_regularization::{DecayMode, DecayedParameters, EarlyStoppingConfig};
+use backburn_report::Summary;
+use clap::{Args, ValueEnum};
+
+use crate::backend::Backend;
+use crate::cli::{Failure, print_line, set_threads};
+use crate::interrupt;
+use crate::optimizer::OptimizerConfig;
+use crate::prepare::PrepareError;
+use crate::progress::clock;
+use crate::recipe::{self, Recipe};
+use crate::run::{RunError, RunFolder};
+use crate::schedule::Schedule;
+use crate::session::{self, Means, Outcome, SessionError};
+
+/// `train [DATASET]`
+#[derive(Args, Clone, Debug, Default)]
+pub struct TrainArgs {
+    /// Data set: mnist, fashion-mnist, cifar10, or digits, which needs no files.
+    pub dataset: Option<String>,
+
+    /// Built-in recipe; the data set's own if not given.
+    #[arg(long, value_name = "NAME", conflicts_with = "config")]
+    recipe: Option<String>,
+    /// Recipe from a file, such as the config.toml of a run.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on with a run that was interrupted.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "recipe", "config", "out"])]
+    resume: Option<PathBuf>,
+    /// New folder for the results; runs/<time>-<data set>-<model> if not given.
+    #[arg(long, value_name = "RUN")]
+    out: Option<PathBuf>,
+    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Folder with the data; nothing else is looked at.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Threads to compute with; all cores if not given. Results do not depend on it.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print the summary as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// Flags that change a recipe.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+struct Changes {
+    /// Passes over the training images.
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    epochs: Option<usize>,
+    /// Images per batch.
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    batch_size: Option<usize>,
+    /// Peak learning rate.
+    #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
+    learning_rate: Option<f64>,
+    /// Learning-rate schedule: constant, step, cosine, one-cycle.
+    #[arg(long, value_name = "NAME", help_heading = "Recipe")]
+    schedule: Option<String>,
+    /// Optimizer: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw.
+    #[arg(long, value_name = "NAME", help_heading = "Recipe")]
+    optimizer: Option<String>,
+    /// Momentum of `momentum` and `nesterov`, in [0, 1).
+    #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
+    momentum: Option<f64>,
+    /// Greatest norm of all gradients together; 0 for no limit.
+    #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
+    clip_norm: Option<f64>,
+    /// Batches whose gradients are averaged before a step.
+    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    accumulate: Option<usize>,
+    /// Seed of every random draw.
+    #[arg(long, value_name = "S", help_heading = "Recipe")]
+    seed: Option<u64>,
+
+    /// Images to train on: a number, or a share such as 10%.
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    train_size: Option<SplitSize>,
+    /// Images to keep for validation: a number, or a share such as 10%.
+    #[arg(long, value_name = "N", help_heading = "Data")]
+    valid_size: Option<SplitSize>,
+    /// Scaling of pixels: none (0 to 255), unit (0 to 1), per-channel.
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    normalization: Option<String>,
+
+    /// Architecture: mlp, cnn, lenet-bn, resnet18, resnet34, resnet20, resnet32, resnet44, resnet56.
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
+    model: Option<String>,
+    /// Units of the mlp's hidden layers, such as 512,512; `none` for a linear classifier.
+    #[arg(long, value_name = "WIDTHS", help_heading = "Model")]
+    hidden: Option<String>,
+    /// Channels of the cnn's blocks, such as 32,64,128.
+    #[arg(long, value_name = "WIDTHS", help_heading = "Model")]
+    widths: Option<String>,
+    /// Batch normalization, for models where it can be chosen.
+    #[arg(long, value_enum, help_heading = "Model")]
+    batch_norm: Option<Switch>,
+    /// Weights: he-normal, he-uniform, xavier-normal, xavier-uniform, normal=STD, constant=X,
+    /// pytorch.
+    #[arg(long, value_name = "NAME", help_heading = "Model")]
+    initialization: Option<String>,
+
+    /// Share of activations dropped in training, in [0, 1).
+    #[arg(long, value_name = "RATE", help_heading = "Regularizers", allow_negative_numbers = true)]
+    dropout: Option<f64>,
+    /// Strength λ of weight decay; 0 for none.
+    #[arg(long, value_name = "X", help_heading = "Regularizers", allow_negative_numbers = true)]
+    weight_decay: Option<f64>,
+    /// Decay through the gradient (coupled: L2) or beside it (decoupled).
+    #[arg(long, value_enum, help_heading = "Regularizers")]
+    decay_mode: Option<DecayModeArg>,
+    /// What decays: weights, or all with biases and batch normalization.
+    #[arg(long, value_enum, help_heading = "Regularizers")]
+    decay: Option<DecayArg>,
+    /// Augmentations, such as crop=4:reflect,flip; none to turn them off.
+    #[arg(long, value_name = "LIST", help_heading = "Regularizers")]
+    augment: Option<String>,
+    /// Stop when the validation loss no longer improves: patience=5,min-delta=0.001; none to turn
+    /// it off.
+    #[arg(long, value_name = "RULE", help_heading = "Regularizers")]
+    early_stopping: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DecayModeArg {
+    Coupled,
+    Decoupled,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DecayArg {
+    Weights,
+    All,
+}
+
+/// Trains as the arguments say. `command`: the whole command line, for the manifest.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure.
+pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
+    if let Some(run) = &args.resume {
+        if args.changes != Changes::default() {
+            return Err(Failure::Usage(
+                "`--resume` goes on with the run's own recipe; flags that change it need a new run, `backburn train --config RUN/config.toml …`".into(),
+            ));
+        }
+        let backend = named_backend(args.backend.as_deref())?;
+        let means = Means { threads: set_threads(args.threads)?, command };
+        interrupt::catch();
+        let change = |recipe: &mut Recipe| {
+            recipe.backend = backend.unwrap_or(recipe.backend);
+            if args.data_dir.is_some() {
+                recipe.data_dir.clone_from(&args.data_dir);
+            }
+        };
+        return finish(session::resume(run, change, &means), run, args.json);
+    }
+    let (recipe, name) = args.recipe()?;
+    let name = format!("{name}-{}", recipe.model.name());
+    let out = args.out.clone().unwrap_or_else(|| RunFolder::default_path(&name));
+    let means = Means { threads: set_threads(args.threads)?, command };
+    interrupt::catch();
+    finish(session::start(&recipe, &out, &name, &means), &out, args.json)
+}
+
+fn finish(outcome: Result<Outcome, SessionError>, run: &Path, json: bool) -> Result<(), Failure> {
+    match outcome? {
+        Outcome::Interrupted => {
+            eprintln!(
+                "interrupted; a checkpoint was saved, go on with `cargo xtask train --resume {}`",
+                run.display()
+            );
+            Err(Failure::Interrupted)
+        }
+        Outcome::Done(summary) if json => {
+            print_line(&serde_json::to_string(&summary).expect("a summary is plain values"));
+            Ok(())
+        }
+        Outcome::Done(summary) => {
+            print_line(&result(&summary, run));
+            Ok(())
+        }
+    }
+}
+
+/// The result as a person reads it.
+fn result(summary: &Summary, run: &Path) -> String {
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    let valid = summary
+        .valid_accuracy
+        .map_or_else(String::new, |accuracy| format!(", validation {}", percent(accuracy)));
+    format!(
+        "test accuracy {} with the weights of epoch {} of {}\n\
+         training {}{valid}, generalization gap {:.2} points\n\
+         test loss {:.4}, calibration error {}\n\
+         trained in {} at {:.0} images/s\n\
+         report: {}",
+        percent(summary.test_accuracy),
+        summary.best_epoch,
+        summary.last_epoch,
+        percent(summary.train_accuracy),
+        100.0 * summary.generalization_gap,
+        summary.test_loss,
+        percent(summary.test_ece),
+        clock(summary.train_seconds),
+        summary.images_per_second,
+        run.join("report.html").display(),
+    )
+}
+
+impl TrainArgs {
+    /// The recipe with all flags applied, and a name for the run.
+    fn recipe(&self) -> Result<(Recipe, String), Failure> {
+        let (mut recipe, name) = if let Some(path) = &self.config {
+            let recipe = read_recipe(path)?;
+            let name = recipe.dataset.clone();
+            (recipe, name)
+        } else {
+            if let Some(dataset) = &self.dataset {
+                backburn_data::entry(dataset).map_err(|error| Failure::Usage(error.to_string()))?;
+            }
+            let Some(name) = self.recipe.as_ref().or(self.dataset.as_ref()) else {
+                let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();
+                return Err(Failure::Usage(format!(
+                    "which data set? `cargo xtask train DATASET`, one of {}; or `--config`, or `--resume`",
+                    known.join(", ")
+                )));
+            };
+            (recipe::built_in(name).map_err(usage)?, name.clone())
+        };
+        if let Some(dataset) = &self.dataset {
+            backburn_data::entry(dataset).map_err(|error| Failure::Usage(error.to_string()))?;
+            recipe.dataset.clone_from(dataset);
+        }
+        if self.data_dir.is_some() {
+            recipe.data_dir.clone_from(&self.data_dir);
+        }
+        // A built-in recipe leaves the backend to the program.
+        recipe.backend = named_backend(self.backend.as_deref())?.unwrap_or(recipe.backend);
+        self.changes.apply(&mut recipe)?;
+        recipe.check().map_err(usage)?;
+        Ok((recipe, name))
+    }
+}
+
+fn named_backend(name: Option<&str>) -> Result<Option<Backend>, Failure> {
+    name.map(Backend::named).transpose().map_err(usage)
+}
+
+fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::Error(format!(
+            "cannot read {}: {error}; `--config` wants a recipe such as the config.toml of a run",
+            path.display()
+        ))
+    })?;
+    Recipe::parse(&text, &path.display().to_string())
+        .map_err(|error| Failure::Error(error.to_string()))
+}
+
+fn usage(error: impl ToString) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
+impl Changes {
+    fn apply(&self, recipe: &mut Recipe) -> Result<(), Failure> {
+        self.apply_to_model(&mut recipe.model)?;
+        self.apply_to_optimizer(recipe)?;
+        self.apply_to_data(recipe)?;
+        recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
+        recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
+        recipe.learning_rate = self.learning_rate.unwrap_or(recipe.learning_rate);
+        recipe.accumulate = self.accumulate.unwrap_or(recipe.accumulate);
+        recipe.seed = self.seed.unwrap_or(recipe.seed);
+        if let Some(limit) = self.clip_norm {
+            recipe.clip_norm = (limit != 0.0).then_some(limit);
+        }
+        if let Some(name) = &self.schedule {
+            recipe.schedule =
+                Schedule::named(name).ok_or_else(|| unknown("schedule", name, &Schedule::NAMES))?;
+        }
+        if let Some(text) = &self.initialization {
+            recipe.initialization = initialization(text)?;
+        }
+        if let Some(rule) = &self.early_stopping {
+            recipe.early_stopping = early_stopping(rule)?;
+        }
+        Ok(())
+    }
+
+    fn apply_to_data(&self, recipe: &mut Recipe) -> Result<(), Failure> {
+        recipe.train_size = self.train_size.or(recipe.train_size);
+        recipe.valid_size = self.valid_size.unwrap_or(recipe.valid_size);
+        if let Some(name) = &self.normalization {
+            recipe.normalization = name.parse::<Normalization>().map_err(usage)?;
+        }
+        if let Some(list) = &self.augment {
+            recipe.augment = if list == "none" {
+                Pipeline::default()
+            } else {
+                augment::parse(list).map_err(usage)?
+            };
+        }
+        Ok(())
+    }
+
+    fn apply_to_model(&self, model: &mut ModelConfig) -> Result<(), Failure> {
+        if let Some(name) = &self.model
+            && name != model.name()
+        {
+            *model = (backburn_models::architecture(name).map_err(usage)?.config)();
+        }
+        let name = model.name();
+        let not_for =
+            |flag: &str| Failure::Usage(format!("`{flag}` does not apply to the model `{name}`"));
+        if let Some(text) = &self.hidden {
+            let ModelConfig::Mlp(config) = model else { return Err(not_for("--hidden")) };
+            config.hidden = widths("--hidden", text)?;
+        }
+        if let Some(text) = &self.widths {
+            let found = widths("--widths", text)?;
+            match model {
+                ModelConfig::Cnn(config) => config.widths = found,
+                ModelConfig::LenetBn(config) => {
+                    config.widths = found.try_into().map_err(|_| {
+                        Failure::Usage(
+                            "`--widths`: lenet-bn has two convolutions, such as 6,16".into(),
+                        )
+                    })?;
+                }
+                _ => return Err(not_for("--widths")),
+            }
+        }
+        if let Some(rate) = self.dropout {
+            if !(0.0..1.0).contains(&rate) {
+                return Err(Failure::Usage(format!(
+                    "`--dropout`: expected a rate in [0, 1), found {rate}"
+                )));
+            }
+            match model.dropout_mut() {
+                Some(dropout) => *dropout = rate,
+                None => return Err(not_for("--dropout")),
+            }
+        }
+        if let Some(switch) = self.batch_norm {
+            match model.batch_norm_mut() {
+                Some(batch_norm) => *batch_norm = switch == Switch::On,
+                None => return Err(not_for("--batch-norm")),
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_to_optimizer(&self, recipe: &mut Recipe) -> Result<(), Failure> {
+        if let Some(name) = &self.optimizer {
+            recipe.optimizer = OptimizerConfig::named(name)
+                .ok_or_else(|| unknown("optimizer", name, &OptimizerConfig::NAMES))?;
+            if matches!(recipe.optimizer, OptimizerConfig::Adamw { .. }) {
+                recipe.weight_decay.mode = DecayMode::Decoupled;
+            }
+        }
+        if let Some(value) = self.momentum {
+            match &mut recipe.optimizer {
+                OptimizerConfig::Momentum { momentum } | OptimizerConfig::Nesterov { momentum } => {
+                    *momentum = value;
+                }
+                _ => {
+                    return Err(Failure::Usage(
+                        "`--momentum` applies to `--optimizer momentum` and `nesterov`".into(),
+                    ));
+                }
+            }
+        }
+        let decay = &mut recipe.weight_decay;
+        decay.strength = self.weight_decay.unwrap_or(decay.strength);
+        match self.decay_mode {
+            Some(DecayModeArg::Coupled) => decay.mode = DecayMode::Coupled,
+            Some(DecayModeArg::Decoupled) => decay.mode = DecayMode::Decoupled,
+            None => {}
+        }
+        match self.decay {
+            Some(DecayArg::Weights) => decay.parameters = DecayedParameters::Weights,
+            Some(DecayArg::All) => decay.parameters = DecayedParameters::All,
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+    Failure::Usage(format!("unknown {what} `{name}`; known: {}", known.join(", ")))
+}
+
+/// `512,512` or `none`.
+fn widths(flag: &str, text: &str) -> Result<Vec<usize>, Failure> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    text.split(',').map(|width| width.trim().parse()).collect::<Result<_, _>>().map_err(|_| {
+        Failure::Usage(format!("`{flag}`: expected widths such as 512,512, found `{text}`"))
+    })
+}
+
+/// `he-normal`, `normal=0.01`, … Biases are zero, but for `pytorch`.
+fn initialization(text: &str) -> Result<Initialization, Failure> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let number = || {
+        value.parse::<f64>().map_err(|_| {
+            Failure::Usage(format!(
+                "`--initialization`: expected a number, as in {name}=0.01, found `{text}`"
+            ))
+        })
+    };
+    let weights = match name {
+        "he-normal" => WeightInitialization::HeNormal,
+        "he-uniform" => WeightInitialization::HeUniform,
+        "xavier-normal" => WeightInitialization::XavierNormal,
+        "xavier-uniform" => WeightInitialization::XavierUniform,
+        "normal" => WeightInitialization::Normal(number()?),
+        "constant" => WeightInitialization::Constant(number()?),
+        "pytorch" => return Ok(Initialization::PYTORCH),
+        _ => {
+            let known = [
+                "he-normal",
+                "he-uniform",
+                "xavier-normal",
+                "xavier-uniform",
+                "normal=STD",
+                "constant=X",
+                "pytorch",
+            ];
+            return Err(unknown("initialization", name, &known));
+        }
+    };
+    Ok(Initialization { weights, biases: BiasInitialization::Zeros })
+}
+
+/// `patience=5,min-delta=0.001` or `none`.
+fn early_stopping(rule: &str) -> Result<Option<EarlyStoppingConfig>, Failure> {
+    if rule == "none" {
+        return Ok(None);
+    }
+    let wrong = || {
+        Failure::Usage(format!(
+            "`--early-stopping`: expected patience=EPOCHS[,min-delta=NATS] or none, found `{rule}`"
+        ))
+    };
+    let (mut patience, mut min_delta) = (None, 0.0);
+    for part in rule.split(',') {
+        match part.split_once('=').ok_or_else(wrong)? {
+            ("patience", value) => patience = Some(value.parse().map_err(|_| wrong())?),
+            ("min-delta", value) => min_delta = value.parse().map_err(|_| wrong())?,
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(Some(EarlyStoppingConfig { patience: patience.ok_or_else(wrong)?, min_delta }))
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        let message = error.to_string();
+        match error {
+            SessionError::Prepare(PrepareError::Recipe(_) | PrepareError::Model(_))
+            | SessionError::Run(RunError::NotEmpty { .. }) => Self::Usage(message),
+            _ => Self::Error(message),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changed(changes: &Changes) -> Result<Recipe, String> {
+        let mut recipe = recipe::built_in("cifar10").unwrap();
+        let applied = changes.apply(&mut recipe).and_then(|()| recipe.check().map_err(usage));
+        match applied {
+            Ok(()) => Ok(recipe),
+            Err(Failure::Usage(message)) => Err(message),
+            Err(other) => panic!("not a usage error: {other:?}"),
+        }
+    }
+
+    fn text(value: &str) -> Option<String> {
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn without_flags_the_recipe_stays_as_it_is() {
+        let recipe = recipe::built_in("cifar10").unwrap();
+        assert_eq!(changed(&Changes::default()).unwrap(), recipe);
+    }
+
+    #[test]
+    fn flags_change_what_they_name() {
+        let recipe = changed(&Changes {
+            model: text("mlp"),
+            hidden: text("64,32"),
+            dropout: Some(0.25),
+            optimizer: text("nesterov"),
+            momentum: Some(0.8),
+            weight_decay: Some(5e-4),
+            decay_mode: Some(DecayModeArg::Coupled),
+            augment: text("none"),
+            early_stopping: text("patience=5,min-delta=0.001"),
+            initialization: text("normal=0.01"),
+            ..Changes::default()
+        })
+        .unwrap();
+        let ModelConfig::Mlp(model) = &recipe.model else { panic!("{:?}", recipe.model) };
+        assert_eq!((model.hidden.as_slice(), model.dropout), (&[64, 32][..], 0.25));
+        assert_eq!(recipe.optimizer, OptimizerConfig::Nesterov { momentum: 0.8 });
+        assert_eq!(recipe.weight_decay.strength, 5e-4);
+        assert!(recipe.augment.is_empty());
+        let stopping = EarlyStoppingConfig { patience: 5, min_delta: 0.001 };
+        assert_eq!(recipe.early_stopping, Some(stopping));
+        assert_eq!(recipe.initialization.weights, WeightInitialization::Normal(0.01));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_name() {
+        let cases = [
+            (Changes { dropout: Some(1.0), ..Changes::default() }, "--dropout"),
+            (Changes { model: text("vgg"), ..Changes::default() }, "unknown model `vgg`"),
+            (Changes { optimizer: text("lion"), ..Changes::default() }, "unknown optimizer"),
+            (Changes { schedule: text("poly"), ..Changes::default() }, "unknown schedule"),
+            (Changes { hidden: text("10"), ..Changes::default() }, "--hidden"),
+            (Changes { widths: text("a"), ..Changes::default() }, "--widths"),
+            (Changes { augment: text("spin"), ..Changes::default() }, "spin"),
+            (Changes { early_stopping: text("5"), ..Changes::default() }, "patience="),
+            (Changes { momentum: Some(0.9), ..Changes::default() }, "--momentum"),
+            (Changes { learning_rate: Some(f64::NAN), ..Changes::default() }, "learning_rate"),
+            (Changes { epochs: Some(0), ..Changes::default() }, "epochs"),
+            (Changes { initialization: text("zeros"), ..Changes::default() }, "zeros"),
+        ];
+        for (changes, expected) in cases {
+            let message = changed(&changes).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

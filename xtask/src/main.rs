@@ -1,0 +1,117 @@
+//! `cargo xtask <verb> …`: builds `backburn` with the backend that is asked for and hands over.
+//!
+//! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verb is
+//! `check`: what continuous integration runs, cheapest first.
+
+use std::env;
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+/// Backends and Cargo features have the same names.
+const BACKENDS: [&str; 7] = ["flex", "ndarray", "wgpu", "vulkan", "metal", "cuda", "rocm"];
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|verb| verb == "check") {
+        return check();
+    }
+    // `backburn` itself refuses a backend that does not exist, with the list of those that do.
+    let backend = backend(&arguments).filter(|name| BACKENDS.contains(&name.as_str()));
+    let backend = backend.unwrap_or_else(|| "flex".into());
+    let mut command = cargo();
+    command
+        .args(["run", "--quiet", "--release", "--package", "backburn-trainer", "--bin", "backburn"])
+        .args(["--no-default-features", "--features", &backend, "--"])
+        .args(&arguments);
+    hand_over(&mut command)
+}
+
+/// The value of `--backend`, if it is there.
+fn backend(arguments: &[OsString]) -> Option<String> {
+    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy());
+    while let Some(argument) = arguments.next() {
+        if argument == "--" {
+            return None;
+        }
+        if argument == "--backend" {
+            return arguments.next().map(String::from);
+        }
+        if let Some(name) = argument.strip_prefix("--backend=") {
+            return Some(name.to_owned());
+        }
+    }
+    None
+}
+
+/// Format, lints, documentation, tests.
+fn check() -> ExitCode {
+    let steps: [(&str, &[&str]); 4] = [
+        ("format", &["fmt", "--all", "--check"]),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
+        ("tests", &["test", "--workspace"]),
+    ];
+    for (name, arguments) in steps {
+        eprintln!("check: {name}");
+        let status = cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings").status();
+        match status {
+            Ok(status) if status.success() => {}
+            Ok(_) => {
+                eprintln!(
+                    "error: {name} failed; run `cargo {}` to see it alone",
+                    arguments.join(" ")
+                );
+                return ExitCode::FAILURE;
+            }
+            Err(error) => {
+                eprintln!("error: cannot start cargo: {error}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// The cargo that started us.
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Becomes the other program, so that Ctrl-C and exit status are its own.
+#[cfg(unix)]
+fn hand_over(command: &mut Command) -> ExitCode {
+    use std::os::unix::process::CommandExt;
+    // Only returns if it fails.
+    let error = command.exec();
+    eprintln!("error: cannot start cargo: {error}");
+    ExitCode::FAILURE
+}
+
+/// Runs the other program and passes its exit status on.
+#[cfg(not(unix))]
+fn hand_over(command: &mut Command) -> ExitCode {
+    match command.status() {
+        Ok(status) => ExitCode::from(status.code().map_or(1, |code| code as u8)),
+        Err(error) => {
+            eprintln!("error: cannot start cargo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(arguments: &[&str]) -> Option<String> {
+        backend(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_backend_is_found_in_both_spellings() {
+        assert_eq!(found(&["train", "mnist", "--backend", "wgpu"]).as_deref(), Some("wgpu"));
+        assert_eq!(found(&["train", "--backend=cuda", "mnist"]).as_deref(), Some("cuda"));
+        assert_eq!(found(&["train", "mnist"]), None);
+        assert_eq!(found(&["train", "--", "--backend", "wgpu"]), None);
+    }
+}
