@@ -11,6 +11,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::recipe::{Recipe, RecipeError};
 
+/// What was minimized on every batch.
+const LOSSES: &str = "losses.csv";
+
 /// Why a run folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -162,6 +165,41 @@ impl RunFolder {
         self.write("metrics.jsonl", &lines)
     }
 
+    /// Adds what was minimized on each batch of `epoch` to `losses.csv`.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn append_losses(&self, epoch: usize, objectives: &[f64]) -> Result<(), RunError> {
+        use std::fmt::Write as _;
+        let path = self.path.join(LOSSES);
+        let mut lines = String::new();
+        for (batch, objective) in (1..).zip(objectives) {
+            let _ = writeln!(lines, "{epoch},{batch},{objective}");
+        }
+        let append = || fs::OpenOptions::new().append(true).open(&path)?.write_all(lines.as_bytes());
+        append().map_err(|source| RunError::Write { path: path.clone(), source })
+    }
+
+    /// Makes `losses.csv`, or cuts it down to its first `epochs` epochs: what a killed run wrote
+    /// after its checkpoint will be trained again.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn keep_losses(&self, epochs: usize) -> Result<(), RunError> {
+        let before = fs::read_to_string(self.path.join(LOSSES)).unwrap_or_default();
+        let mut kept = "epoch,batch,objective\n".to_owned();
+        for line in before.lines().skip(1) {
+            let epoch = line.split(',').next().and_then(|epoch| epoch.parse::<usize>().ok());
+            if epoch.is_some_and(|epoch| epoch <= epochs) {
+                kept.push_str(line);
+                kept.push('\n');
+            }
+        }
+        self.write(LOSSES, kept.as_bytes())
+    }
+
     /// Writes the final scores.
     ///
     /// # Errors
@@ -258,6 +296,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = RunFolder::open(folder.path()).unwrap_err().to_string();
         assert!(message.contains("config.toml") && message.contains("a run?"), "{message}");
+    }
+
+    #[test]
+    fn losses_after_the_checkpoint_are_dropped_on_resume() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        run.keep_losses(0).unwrap();
+        run.append_losses(1, &[2.5, 1.25]).unwrap();
+        run.append_losses(2, &[0.5]).unwrap();
+        run.keep_losses(1).unwrap();
+        let text = String::from_utf8(run.read("losses.csv").unwrap()).unwrap();
+        assert_eq!(text, "epoch,batch,objective\n1,1,2.5\n1,2,1.25\n");
     }
 
     #[test]

@@ -180,7 +180,9 @@ fn train_and_score(
     let progress = Progress::new(recipe.epochs, recipe.validates());
     introduce(recipe, prepared, manifest, folder, state, &progress);
     let setup = Setup { recipe, prepared, loader, progress };
-    let ending = train(&setup, state, &mut |state| {
+    folder.keep_losses(state.epochs.len())?;
+    let ending = train(&setup, state, &mut |state, objectives| {
+        folder.append_losses(state.epochs.len(), objectives)?;
         folder.write_metrics(&state.epochs)?;
         folder.write(checkpoint::FILE, &checkpoint::to_bytes(state)?)?;
         Ok(())

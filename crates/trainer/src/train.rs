@@ -109,8 +109,8 @@ pub enum TrainError {
     Run(#[from] crate::run::RunError),
 }
 
-/// Trains from where `state` stands to the end, calling `save` after every epoch and when
-/// interrupted.
+/// Trains from where `state` stands to the end. Calls `save` after every epoch, with what was
+/// minimized on each of its batches, and when interrupted, with nothing.
 ///
 /// # Errors
 ///
@@ -118,7 +118,7 @@ pub enum TrainError {
 pub fn train(
     setup: &Setup<'_>,
     state: &mut State,
-    save: &mut dyn FnMut(&State) -> Result<(), TrainError>,
+    save: &mut dyn FnMut(&State, &[f64]) -> Result<(), TrainError>,
 ) -> Result<Ending, TrainError> {
     let Setup { recipe, progress, .. } = setup;
     progress.start();
@@ -126,7 +126,7 @@ pub fn train(
         let epoch = state.epochs.len() + 1;
         if let Some(ending) = train_epoch(setup, state, epoch) {
             if ending == Ending::Interrupted {
-                save(state)?;
+                save(state, &[])?;
             }
             return Ok(ending);
         }
@@ -141,9 +141,9 @@ pub fn train(
             state.best =
                 Some(Best { epoch, weights: parameters::export(&state.network().valid()) });
         }
-        state.end_epoch(setup, epoch, validation, started.elapsed());
+        let trained = state.end_epoch(setup, epoch, validation, started.elapsed());
         progress.end_epoch(&state.epochs[epoch - 1], verdict == Verdict::Improved);
-        save(state)?;
+        save(state, &trained.objectives)?;
         if verdict == Verdict::Stop {
             return Ok(Ending::StoppedEarly);
         }
@@ -293,13 +293,14 @@ impl State {
         self.network = Some(self.optimizer.step(network, gradients, learning_rate));
     }
 
+    /// Writes the epoch down and gives back what it was made of.
     fn end_epoch(
         &mut self,
         setup: &Setup<'_>,
         epoch: usize,
         validation: Option<Scores>,
         validated: Duration,
-    ) {
+    ) -> EpochInProgress {
         let current = std::mem::take(&mut self.current);
         self.epochs.push(EpochRecord {
             epoch,
@@ -311,6 +312,7 @@ impl State {
             seconds: current.seconds + validated.as_secs_f64(),
             images_per_second: current.speed(),
         });
+        current
     }
 }
 
