@@ -198,6 +198,7 @@ fn nothing_in(publication: &Publication, kind: &str, root: &Path) -> String {
             "holds none of its files, neither directly nor in {}/",
             publication.folders.join("/ or ")
         ),
+        false if root.exists() => "not a folder".to_owned(),
         false => "no such folder".to_owned(),
     };
     format!("{kind}{} ({reason})", root.display())

@@ -76,7 +76,7 @@ fn counts(images: usize, sizes: &[SplitSize]) -> Result<Vec<usize>, DataError> {
         };
         if count > left {
             return Err(refuse(format!(
-                "{size} is {count}, but only {left} are left; ask for less"
+                "a part of {size} was asked for, but only {left} are left; set a smaller `--train-size` or `--valid-size`"
             )));
         }
         left -= count;

@@ -87,7 +87,29 @@ fn verify_published(
             label_counts: Vec::new(),
         },
     };
-    Ok(folder.files.iter().map(report).collect())
+    let mut reports: Vec<FileReport> = folder.files.iter().map(report).collect();
+    refuse_unequal_counts(publication, &mut reports);
+    Ok(reports)
+}
+
+/// Labels that do not fit the images listed before them are no use, however right their format.
+fn refuse_unequal_counts(publication: &Publication, reports: &mut [FileReport]) {
+    for second in 1..publication.files.len().min(reports.len()) {
+        let formats = [&publication.files[second - 1].format, &publication.files[second].format];
+        if !matches!(formats, [Format::IdxImages, Format::IdxLabels]) {
+            continue;
+        }
+        let (Some(images), Some(labels)) = (reports[second - 1].images, reports[second].images)
+        else {
+            continue;
+        };
+        if images != labels {
+            let expected = format!("{images} labels, one for each image beside it");
+            let error =
+                Mismatch::new(expected, labels.to_string()).at(publication, &reports[second].path);
+            reports[second].status = FileStatus::Damaged(error.to_string());
+        }
+    }
 }
 
 fn report(publication: &Publication, file: &PublishedFile, path: &Path) -> FileReport {
@@ -351,6 +373,20 @@ mod tests {
         assert_eq!(reports[1].status, FileStatus::Unknown);
         assert_eq!(reports[1].images, Some(3));
         assert_eq!(reports[1].label_counts, [1, 0, 0, 0, 1, 1, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn labels_that_are_fewer_than_the_images_are_reported() {
+        let root = tempfile::tempdir().unwrap();
+        write_small_mnist(root.path());
+        let labels = crate::idx::tests::idx(&[1], &[7]);
+        fs::write(root.path().join("t10k-labels-idx1-ubyte"), labels).unwrap();
+        let reports = verify(crate::entry("mnist").unwrap(), &only(root.path())).unwrap();
+        let FileStatus::Damaged(reason) = &reports[3].status else {
+            panic!("{:?}", reports[3].status)
+        };
+        assert!(reason.contains("expected 2 labels") && reason.contains("found 1"), "{reason}");
+        assert_eq!(reports[1].status, FileStatus::Unknown);
     }
 
     #[test]

@@ -95,6 +95,12 @@ pub fn architecture(name: &str) -> Result<&'static Architecture, ModelError> {
     })
 }
 
+/// Greatest width of a layer: a layer between two of them has a gigabyte of weights.
+const MAX_WIDTH: usize = 16_384;
+
+/// Most layers or blocks that can be asked for.
+const MAX_LAYERS: usize = 64;
+
 /// Why a network cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -235,13 +241,25 @@ impl ModelConfig {
             Self::LenetBn(config) => ("widths", &config.widths),
             _ => return Ok(()),
         };
-        if widths.contains(&0) {
-            let (expected, found) = ("widths of at least 1", format!("{widths:?}"));
+        if widths.iter().any(|width| !(1..=MAX_WIDTH).contains(width)) {
+            let (expected, found) = ("widths from 1 to 16384", format!("{widths:?}"));
             return Err(ModelError::Setting { setting, expected, found });
         }
-        if let Self::Cnn(CnnConfig { convolutions: 0, .. }) = self {
-            let (setting, expected) = ("convolutions", "at least 1 per block");
-            return Err(ModelError::Setting { setting, expected, found: "0".into() });
+        if widths.len() > MAX_LAYERS {
+            let (expected, found) = ("at most 64 layers or blocks", widths.len().to_string());
+            return Err(ModelError::Setting { setting, expected, found });
+        }
+        if let Self::Cnn(config) = self {
+            if !(1..=MAX_LAYERS).contains(&config.convolutions) {
+                let (setting, expected) = ("convolutions", "1 to 64 per block");
+                let found = config.convolutions.to_string();
+                return Err(ModelError::Setting { setting, expected, found });
+            }
+            if config.dense > MAX_WIDTH {
+                let (setting, expected) = ("dense", "at most 16384 units");
+                let found = config.dense.to_string();
+                return Err(ModelError::Setting { setting, expected, found });
+            }
         }
         Ok(())
     }
@@ -250,6 +268,7 @@ impl ModelConfig {
 /// Any of the architectures.
 #[derive(Module, Debug)]
 #[allow(missing_docs)] // Each variant is the type of that name.
+#[allow(clippy::large_enum_variant)] // There is one network; its handles are small beside its weights.
 pub enum Network {
     Mlp(Mlp),
     Cnn(Cnn),

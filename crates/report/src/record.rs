@@ -278,9 +278,11 @@ fn read_text(path: &Path) -> Result<Option<String>, ReportError> {
             found: "other bytes".into(),
             cure: DAMAGED,
         }),
-        Err(source) => {
-            Err(ReportError::Read { path: path.to_path_buf(), source, cure: "check its rights" })
-        }
+        Err(source) => Err(ReportError::Read {
+            path: path.to_path_buf(),
+            source,
+            cure: "name a run folder that you may read",
+        }),
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A safetensors file with the current weights (`model/…`), the best ones (`best/…`) and the
 //! optimizer's memory (`optimizer/…`); everything that is not a tensor is JSON in its header.
-//! Tensors are found by parameter name, so that the state is complete in another process too.
+//! Tensors are found by parameter name, so that the state is complete in another process too. A
+//! checksum over the whole file keeps a damaged one from going on as another training.
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use backburn_regularization::EarlyStopping;
 use backburn_report::EpochRecord;
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::train::{Best, EpochInProgress, State};
 
@@ -24,9 +26,14 @@ const STATE_KEY: &str = "backburn";
 /// Changes when an older checkpoint can no longer be read.
 const VERSION: u32 = 1;
 
+/// Stands in the header for the checksum while that is computed.
+const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
+    /// SHA-256 of the file with [`NO_CHECKSUM`] in this place.
+    sha256: String,
     epochs: Vec<EpochRecord>,
     current: EpochInProgress,
     optimizer_steps: u64,
@@ -44,6 +51,14 @@ pub enum CheckpointError {
     /// The header's JSON is missing or wrong.
     #[error("not a checkpoint of this version of backburn: {0}")]
     Header(String),
+    /// Some bytes have changed since it was written.
+    #[error("expected the content that was written, with SHA-256 {expected}, found {found}")]
+    Checksum {
+        /// As written.
+        expected: String,
+        /// As read.
+        found: String,
+    },
     /// The weights are not those of the recipe's model.
     #[error(transparent)]
     Import(#[from] parameters::ImportError),
@@ -57,6 +72,7 @@ pub enum CheckpointError {
 pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     let header = Header {
         version: VERSION,
+        sha256: NO_CHECKSUM.to_owned(),
         epochs: state.epochs.clone(),
         current: state.current.clone(),
         optimizer_steps: state.optimizer.steps(),
@@ -69,7 +85,11 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
         tensors.extend(prefixed("best", best.weights.clone()));
     }
     tensors.extend(prefixed("optimizer", state.optimizer.export()));
-    Ok(weights::to_bytes(&tensors, HashMap::from([(STATE_KEY.to_owned(), header)]))?)
+    let mut bytes = weights::to_bytes(&tensors, HashMap::from([(STATE_KEY.to_owned(), header)]))?;
+    let place = find(&bytes, NO_CHECKSUM).expect("the header holds it");
+    let sum = checksum(&bytes, place);
+    bytes[place..place + sum.len()].copy_from_slice(sum.as_bytes());
+    Ok(bytes)
 }
 
 /// Puts the state of a checkpoint into a training that has not begun.
@@ -83,6 +103,11 @@ pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
     let header: Header = serde_json::from_str(header).map_err(|e| missing(&e.to_string()))?;
     if header.version != VERSION {
         return Err(missing(&format!("version {}, expected {VERSION}", header.version)));
+    }
+    let place = find(bytes, &header.sha256).filter(|_| header.sha256.len() == NO_CHECKSUM.len());
+    let found = checksum(bytes, place.ok_or_else(|| missing("its checksum is damaged"))?);
+    if found != header.sha256 {
+        return Err(CheckpointError::Checksum { expected: header.sha256, found });
     }
     let mut groups: HashMap<String, Vec<NamedTensor>> = HashMap::new();
     for mut tensor in tensors {
@@ -106,6 +131,19 @@ pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
     state.current = header.current;
     state.stopping = header.stopping;
     Ok(())
+}
+
+/// SHA-256 of a checkpoint whose own checksum begins at `place`.
+fn checksum(bytes: &[u8], place: usize) -> String {
+    let mut hash = Sha256::new();
+    hash.update(&bytes[..place]);
+    hash.update(NO_CHECKSUM);
+    hash.update(&bytes[place + NO_CHECKSUM.len()..]);
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn find(bytes: &[u8], text: &str) -> Option<usize> {
+    bytes.windows(text.len().max(1)).position(|window| window == text.as_bytes())
 }
 
 fn missing(reason: &str) -> CheckpointError {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::progress::say;
 use crate::{data_command, interrupt, report_command, train_command};
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -44,7 +45,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Threads to compute with; all cores if not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub threads: Option<usize>,
     /// Print the scores as JSON.
     #[arg(long)]
@@ -105,11 +106,11 @@ pub fn run() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!("error: {message}");
+            say(&format!("error: {message}"));
             ExitCode::from(2)
         }
         Err(Failure::Error(message)) => {
-            eprintln!("error: {message}");
+            say(&format!("error: {message}"));
             ExitCode::FAILURE
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_STATUS),
@@ -128,14 +129,19 @@ pub fn print_line(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// More than any machine has cores; many more would take minutes to start.
+const MOST_THREADS: usize = 1024;
+
 /// Makes the pool of threads that everything computes in.
 ///
 /// # Errors
 ///
-/// If `threads` is 0.
+/// If `threads` is 0 or absurdly many.
 pub fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
-    if threads == Some(0) {
-        return Err(Failure::Usage("`--threads`: expected at least 1, found 0".into()));
+    if let Some(found) = threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
+        return Err(Failure::Usage(format!(
+            "`--threads`: expected 1 to {MOST_THREADS}, found {found}"
+        )));
     }
     let threads = threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));

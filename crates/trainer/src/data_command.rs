@@ -123,7 +123,11 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
             FileStatus::Published => "published file".to_owned(),
             FileStatus::Unknown => "right format, but not the published file".to_owned(),
             FileStatus::Missing => "missing".to_owned(),
-            FileStatus::Damaged(reason) => format!("damaged: {reason}"),
+            FileStatus::Damaged(reason) => {
+                // The line begins with the path anyway.
+                let path = format!("{}: ", file.path.display());
+                format!("damaged: {}", reason.strip_prefix(&path).unwrap_or(reason))
+            }
         };
         bad += usize::from(matches!(file.status, FileStatus::Missing | FileStatus::Damaged(_)));
         print_line(&format!("{}: {verdict}", file.path.display()));

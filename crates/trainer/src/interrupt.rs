@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::progress::say;
+
 /// Exit status after an interruption, by Unix convention 128 + SIGINT.
 pub const EXIT_STATUS: u8 = 130;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Catches Ctrl-C (and, on Unix, SIGTERM and SIGHUP) from now on.
+/// Catches Ctrl-C (and, on Unix, SIGTERM and SIGHUP) from now on. Called when there is something to
+/// save: until then, as in a download, Ctrl-C ends the program at once.
 pub fn catch() {
     // Without a handler Ctrl-C ends the program at once, which is bearable: checkpoints are
     // written at every epoch.
@@ -15,7 +18,7 @@ pub fn catch() {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(EXIT_STATUS));
         }
-        eprintln!("\nstopping after this batch; Ctrl-C again quits at once, without saving");
+        say("\nstopping after this batch; Ctrl-C again quits at once, without saving");
     });
 }
 

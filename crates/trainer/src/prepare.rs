@@ -61,6 +61,12 @@ impl Prepared {
         let data = backburn_data::load_with_progress(&recipe.dataset, &source, progress)?;
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
         let (train, valid) = split(&data.train, recipe)?;
+        if train.is_empty() {
+            return Err(RecipeError::Invalid(
+                "no image is left to train on; set a greater `--train-size` or a smaller `--valid-size`".into(),
+            )
+            .into());
+        }
         if train.len() < recipe.batch_size {
             return Err(RecipeError::Invalid(format!(
                 "`batch_size`: expected at most the {} training images, found {}; set `--batch-size` or `--train-size`",

@@ -1,10 +1,12 @@
 //! What a person sees while a network trains.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use backburn_report::EpochRecord;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::train::EpochInProgress;
 
 /// Progress on stderr: a bar and a line an epoch on a terminal, plain lines elsewhere.
 #[derive(Debug)]
@@ -25,8 +27,8 @@ impl Progress {
 
     /// Prints the head of the table of epochs.
     pub fn start(&self) {
-        let valid = if self.validates { "  valid loss    acc" } else { "" };
-        self.line(&format!("epoch    objective  train acc{valid}  learning rate  images/s   time"));
+        let valid = if self.validates { "  valid loss  valid %" } else { "" };
+        self.line(&format!("  epoch  objective  train %{valid}       rate  images/s    time"));
     }
 
     /// An epoch of `batches` batches begins; `done` of them are behind us.
@@ -40,24 +42,30 @@ impl Progress {
         bar.set_message("");
     }
 
-    /// The epoch has come to `batches` batches, with these means so far.
-    pub fn update(&self, batches: usize, objective: f64, accuracy: f64, images_per_second: f64) {
+    /// The epoch has come to `batches` batches, with these results so far.
+    pub fn update(&self, epoch: usize, batches: usize, so_far: &EpochInProgress) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(batches as u64);
+        let all = bar.length().unwrap_or(1).max(1) as f64;
+        let epochs_left = self.epochs as f64 - epoch as f64 + 1.0 - batches as f64 / all;
+        let left = so_far.seconds / batches.max(1) as f64 * all * epochs_left;
         bar.set_message(format!(
-            "loss {objective:.4}  acc {:.2} %  {images_per_second:.0} img/s",
-            100.0 * accuracy
+            "loss {:.4}  acc {:.2} %  {:.0} img/s  {} left",
+            so_far.objective(),
+            100.0 * so_far.accuracy(),
+            so_far.speed(),
+            clock(left),
         ));
     }
 
     /// Prints the line of an epoch.
     pub fn end_epoch(&self, record: &EpochRecord, is_best: bool) {
         let valid = match (record.valid_loss, record.valid_accuracy) {
-            (Some(loss), Some(accuracy)) => format!("  {loss:>10.4}  {:>5.2}", 100.0 * accuracy),
+            (Some(loss), Some(accuracy)) => format!("  {loss:>10.4}  {:>7.2}", 100.0 * accuracy),
             _ => String::new(),
         };
         self.line(&format!(
-            "{:>7}  {:>9.4}      {:>5.2}{valid}{}     {:>10.3e}  {:>8.0}  {:>5}",
+            "{:>7}  {:>9.4}  {:>7.2}{valid}{} {:>9.3e}  {:>8.0}  {:>6}",
             format!("{}/{}", record.epoch, self.epochs),
             record.train_objective,
             100.0 * record.train_accuracy,
@@ -71,8 +79,8 @@ impl Progress {
     /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -84,8 +92,13 @@ impl Progress {
     }
 }
 
+/// Prints a line on stderr. That nobody reads it (`2>&1 | head`) is no reason to stop training.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("{prefix} {wide_bar:.cyan/dim} {percent:>3}% {msg}  {eta} left")
+    ProgressStyle::with_template("{prefix} {wide_bar:.cyan/dim} {percent:>3}% {msg}")
         .expect("the template is well formed")
         .progress_chars("━╸─")
 }

@@ -316,7 +316,8 @@ mod tests {
 
     #[test]
     fn values_outside_their_range_are_refused_by_name() {
-        let cases: [(fn(&mut Recipe), &str); 8] = [
+        type Spoil = fn(&mut Recipe);
+        let cases: [(Spoil, &str); 8] = [
             (|r| r.epochs = 0, "epochs"),
             (|r| r.batch_size = 0, "batch_size"),
             (|r| r.accumulate = 0, "accumulate"),

@@ -11,6 +11,7 @@ use crate::backend::Backend;
 use crate::cli::{EvaluateArgs, Failure, ReportArgs, Split, print_line, set_threads};
 use crate::evaluate::predict;
 use crate::prepare::PrepareError;
+use crate::progress::say;
 use crate::run::{RunError, RunFolder};
 use crate::session::{self, SessionError};
 
@@ -26,8 +27,13 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let folder = RunFolder::open(&args.run).map_err(failure)?;
     let mut manifest = folder.manifest().map_err(failure)?;
+    let run = args.run.display();
+    if manifest.status == Status::Diverged {
+        return Err(Failure::Error(format!(
+            "{run} is diverged, so it has no selected weights; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+        )));
+    }
     if !matches!(manifest.status, Status::Finished | Status::StoppedEarly) {
-        let run = args.run.display();
         return Err(Failure::Error(format!(
             "{run} is {}, so it has no selected weights; finish it with `cargo xtask train --resume {run}`",
             manifest.status
@@ -51,9 +57,9 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         Split::Test => {
             let reads = session::record_test_read(&folder, &mut manifest, "evaluate", "selected")
                 .map_err(failure)?;
-            eprintln!(
+            say(&format!(
                 "note: this is look {reads} at the test split; it is recorded in manifest.json"
-            );
+            ));
             Arc::new(prepared.data.test.open().clone())
         }
     };
@@ -111,7 +117,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let runs: Vec<RunRecord> = args.runs.iter().map(|run| read(run)).collect::<Result<_, _>>()?;
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     let table = backburn_report::comparison_table(&runs, width.unwrap_or(TABLE_WIDTH));
     print_line(table.trim_end());
     backburn_report::write_comparison(&runs, &args.out).map_err(report_failure)?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use backburn_data::normalization::FittedNormalization;
 use backburn_report::{EpochRecord, EvaluationRecord, Manifest, Summary};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -25,7 +26,7 @@ pub enum RunError {
         path: PathBuf,
     },
     /// A file or folder cannot be written.
-    #[error("cannot write {}: {source}; choose a folder with room and the right permissions with `--out`", path.display())]
+    #[error("cannot write {}: {source}; see to its room and permissions, or name another folder with `--out`; a run that has begun goes on with `--resume`", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -41,7 +42,7 @@ pub enum RunError {
         source: io::Error,
     },
     /// A file is not what it should be.
-    #[error("{}: {reason}; the file is damaged or of another version", path.display())]
+    #[error("{}: {reason}; the file is damaged or of another version; restore it, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name("config.toml").display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -74,8 +75,10 @@ impl RunFolder {
                 return Err(RunError::NotEmpty { path: path.to_owned() });
             }
         }
-        fs::create_dir_all(path.join("checkpoints")).map_err(write)?;
-        Ok(Self { path: path.to_owned() })
+        let folder = Self { path: path.to_owned() };
+        fs::create_dir_all(path).map_err(write)?;
+        folder.make_checkpoints()?;
+        Ok(folder)
     }
 
     /// The folder of a run that exists.
@@ -87,6 +90,16 @@ impl RunFolder {
         let folder = Self { path: path.to_owned() };
         folder.read("config.toml")?;
         Ok(folder)
+    }
+
+    /// Makes the folder of checkpoints again, should it have been deleted to save room.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made.
+    pub fn make_checkpoints(&self) -> Result<(), RunError> {
+        let path = self.path.join("checkpoints");
+        fs::create_dir_all(&path).map_err(|source| RunError::Write { path, source })
     }
 
     /// `runs/<time>-<name>`, with a number behind it if two runs start in the same second.
@@ -177,7 +190,8 @@ impl RunFolder {
         for (batch, objective) in (1..).zip(objectives) {
             let _ = writeln!(lines, "{epoch},{batch},{objective}");
         }
-        let append = || fs::OpenOptions::new().append(true).open(&path)?.write_all(lines.as_bytes());
+        let append =
+            || fs::OpenOptions::new().append(true).open(&path)?.write_all(lines.as_bytes());
         append().map_err(|source| RunError::Write { path: path.clone(), source })
     }
 
@@ -207,6 +221,16 @@ impl RunFolder {
     /// If the file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
         self.write_json("summary.json", summary)
+    }
+
+    /// Writes the scale and shift of each channel's bytes, so that `model.safetensors` can be used
+    /// without this program.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write_normalization(&self, normalization: &FittedNormalization) -> Result<(), RunError> {
+        self.write_json("normalization.json", normalization)
     }
 
     /// Writes confusion, calibration and mistakes on the test split.
@@ -255,7 +279,8 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // Removes itself if anything below fails.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
+    // Past the wrapper, which would put the temporary name into the message.
+    file.as_file_mut().write_all(bytes)?;
     file.as_file().sync_all()?;
     // Temporary files are private; results are for everyone that the folder is for.
     #[cfg(unix)]

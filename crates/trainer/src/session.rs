@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use backburn_data::normalization::FittedNormalization;
 use backburn_data::{FetchProgress, ImageSet};
 use backburn_models::{parameters, weights};
 use backburn_report::{
@@ -14,8 +15,9 @@ use burn::module::Module;
 use crate::backend::{BackendError, OpenDevice};
 use crate::checkpoint;
 use crate::evaluate::{Predictions, predict};
+use crate::interrupt;
 use crate::prepare::{PrepareError, Prepared};
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder, now};
 use crate::seeds::Seeds;
@@ -27,7 +29,7 @@ const SHOWN_MISTAKES: usize = 24;
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs)] // Each variant passes the error of that name on, but for the last two.
+#[allow(missing_docs)] // Each variant passes the error of that name on, but for the last ones.
 pub enum SessionError {
     #[error(transparent)]
     Backend(#[from] BackendError),
@@ -37,8 +39,11 @@ pub enum SessionError {
     Run(#[from] RunError),
     #[error(transparent)]
     Train(#[from] TrainError),
-    #[error(transparent)]
-    Report(#[from] backburn_report::ReportError),
+    /// Everything is written but the report.
+    #[error(
+        "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
+    )]
+    Report { run: String, source: Box<backburn_report::ReportError> },
     /// A checkpoint cannot be gone on from.
     #[error("{path}: {source}; start the run anew with `backburn train --config {config}`")]
     Checkpoint { path: String, config: String, source: checkpoint::CheckpointError },
@@ -47,6 +52,11 @@ pub enum SessionError {
         "{run} is {status}: there is nothing to resume; for a longer run start a new one, `backburn train --config {run}/config.toml --epochs N`"
     )]
     Ended { run: String, status: Status },
+    /// A run that would diverge again.
+    #[error(
+        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `backburn train --config {run}/config.toml --learning-rate X`"
+    )]
+    EndedDiverged { run: String },
     /// The loss is no longer a number.
     #[error(
         "training diverged: the loss was not finite at epoch {epoch}, batch {batch} (learning rate {learning_rate:e}); try a smaller `--learning-rate`, or `--clip-norm 1`"
@@ -89,7 +99,7 @@ pub fn start(
     let folder = RunFolder::create(out)?;
     folder.write_recipe(recipe)?;
     let manifest = manifest(recipe, &prepared, &open, name, means);
-    carry_out(recipe, &prepared, folder, manifest, &mut state, means)
+    carry_out(recipe, &prepared, &folder, manifest, &mut state, means)
 }
 
 /// Goes on with the run in `path` from its newest checkpoint.
@@ -110,6 +120,9 @@ pub fn resume(
             status: manifest.status,
         });
     }
+    if manifest.status == Status::Diverged {
+        return Err(SessionError::EndedDiverged { run: path.display().to_string() });
+    }
     let mut recipe = folder.recipe()?;
     change(&mut recipe);
     let (open, prepared) = make_ready(&recipe)?;
@@ -123,9 +136,10 @@ pub fn resume(
             source,
         })?;
     }
+    folder.make_checkpoints()?;
     manifest.device = open.name;
     manifest.threads = means.threads;
-    carry_out(&recipe, &prepared, folder, manifest, &mut state, means)
+    carry_out(&recipe, &prepared, &folder, manifest, &mut state, means)
 }
 
 /// Opens the device and loads the data.
@@ -135,7 +149,7 @@ pub fn make_ready(recipe: &Recipe) -> Result<(OpenDevice, Prepared), SessionErro
     let mut download = DownloadBar::default();
     let prepared = Prepared::load(recipe, &mut |progress| download.show(progress))?;
     for note in &prepared.data.notes {
-        eprintln!("note: {note}");
+        say(&format!("note: {note}"));
     }
     Ok((open, prepared))
 }
@@ -143,15 +157,16 @@ pub fn make_ready(recipe: &Recipe) -> Result<(OpenDevice, Prepared), SessionErro
 fn carry_out(
     recipe: &Recipe,
     prepared: &Prepared,
-    folder: RunFolder,
+    folder: &RunFolder,
     mut manifest: Manifest,
     state: &mut State,
     means: &Means,
 ) -> Result<Outcome, SessionError> {
+    interrupt::catch();
     manifest.status = Status::Running;
     manifest.ended = None;
     folder.write_manifest(&manifest)?;
-    let outcome = train_and_score(recipe, prepared, &folder, &mut manifest, state, means);
+    let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, means);
     manifest.status = match &outcome {
         Ok((_, status)) => *status,
         Err(SessionError::Diverged { .. }) => Status::Diverged,
@@ -163,7 +178,10 @@ fn carry_out(
     let (outcome, _) = outcome?;
     written?;
     if matches!(outcome, Outcome::Done(_)) {
-        backburn_report::write_report(folder.path())?;
+        backburn_report::write_report(folder.path()).map_err(|source| SessionError::Report {
+            run: folder.path().display().to_string(),
+            source: Box::new(source),
+        })?;
     }
     Ok(outcome)
 }
@@ -216,15 +234,20 @@ fn introduce(
 ) {
     let valid = prepared.valid.as_ref().map_or(0, |images| images.len());
     progress.line(&format!(
-        "{} ({} parameters) on {}: {} training, {valid} validation, {} test images",
-        recipe.model.name(),
-        parameters::count(state.network()),
+        "{}: {} training, {valid} validation, {} test images",
         recipe.dataset,
         prepared.train.len(),
         prepared.data.test.len(),
     ));
-    let (backend, device, seed) = (&manifest.backend, &manifest.device, recipe.seed);
-    progress.line(&format!("{backend} on {device}, {} threads, seed {seed}", manifest.threads));
+    let (model, seed) = (recipe.model.name(), recipe.seed);
+    let parameters = parameters::count(state.network());
+    progress.line(&format!("{model} with {parameters} parameters, seed {seed}"));
+    let (backend, device) = (&manifest.backend, &manifest.device);
+    let threads = match manifest.threads {
+        1 => "1 thread".to_owned(),
+        threads => format!("{threads} threads"),
+    };
+    progress.line(&format!("{backend} on {device}, {threads}"));
     progress.line(&format!("run folder {}", folder.path().display()));
     if !state.epochs.is_empty() || !state.current.objectives.is_empty() {
         let (epoch, batch) = (state.epochs.len() + 1, state.current.objectives.len());
@@ -247,14 +270,21 @@ fn score(
         state.load_weights(best).expect("the weights are this network's own");
     }
     let network = state.network().valid();
-    save_model(folder, &network)?;
-
     let device = state.device().clone().without_autodiff();
     let answer = |images: &Arc<ImageSet>| {
         predict(&network, images, &prepared.normalization, &device).map_err(PrepareError::from)
     };
     let sample = prepared.train_sample(Seeds::new(recipe.seed)).map_err(PrepareError::from)?;
     let train = answer(&sample)?.scores();
+    // The last step of all can break the weights without any batch after it to show it.
+    if !train.loss.is_finite() {
+        return Err(SessionError::Diverged {
+            epoch: last_epoch,
+            batch: prepared_images(recipe, prepared).div_ceil(recipe.batch_size),
+            learning_rate: state.epochs.last().map_or(f64::NAN, |epoch| epoch.learning_rate),
+        });
+    }
+    save_model(folder, &network, &prepared.normalization)?;
     let valid = match &prepared.valid {
         Some(images) => Some(answer(images)?.scores()),
         None => None,
@@ -296,12 +326,18 @@ fn prepared_images(recipe: &Recipe, prepared: &Prepared) -> usize {
     }
 }
 
-fn save_model(folder: &RunFolder, network: &backburn_models::Network) -> Result<(), RunError> {
+/// Writes the weights, and what a pixel must be scaled by before they see it.
+fn save_model(
+    folder: &RunFolder,
+    network: &backburn_models::Network,
+    normalization: &FittedNormalization,
+) -> Result<(), RunError> {
     // The entry that PyTorch's own writer leaves.
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     let bytes =
         weights::to_bytes(&parameters::export(network), metadata).expect("shapes and values agree");
-    folder.write("model.safetensors", &bytes)
+    folder.write("model.safetensors", &bytes)?;
+    folder.write_normalization(normalization)
 }
 
 /// Notes in the manifest that test data is about to be looked at; returns how often it was, this

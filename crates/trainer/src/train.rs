@@ -78,6 +78,9 @@ pub struct EpochInProgress {
     pub seconds: f64,
 }
 
+/// Writes a checkpoint: of this state, after an epoch with these objectives.
+pub type Save<'a> = dyn FnMut(&State, &[f64]) -> Result<(), TrainError> + 'a;
+
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ending {
@@ -118,7 +121,7 @@ pub enum TrainError {
 pub fn train(
     setup: &Setup<'_>,
     state: &mut State,
-    save: &mut dyn FnMut(&State, &[f64]) -> Result<(), TrainError>,
+    save: &mut Save<'_>,
 ) -> Result<Ending, TrainError> {
     let Setup { recipe, progress, .. } = setup;
     progress.start();
@@ -192,7 +195,7 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
                 return Some(Ending::Diverged { epoch, batch: first_new + bad + 1 });
             }
             let current = &state.current;
-            progress.update(number + 1, current.objective(), current.accuracy(), current.speed());
+            progress.update(epoch, number + 1, current);
             if steps && !is_last && interrupt::is_requested() {
                 return Some(Ending::Interrupted);
             }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use backburn_data::SplitSize;
 use backburn_data::augment::{self, Pipeline};
 use backburn_data::normalization::Normalization;
+use backburn_data::{DataError, SplitSize};
 use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightInitialization};
 use backburn_regularization::{DecayMode, DecayedParameters, EarlyStoppingConfig};
 use backburn_report::Summary;
@@ -12,10 +12,9 @@ use clap::{Args, ValueEnum};
 
 use crate::backend::Backend;
 use crate::cli::{Failure, print_line, set_threads};
-use crate::interrupt;
 use crate::optimizer::OptimizerConfig;
 use crate::prepare::PrepareError;
-use crate::progress::clock;
+use crate::progress::{clock, say};
 use crate::recipe::{self, Recipe};
 use crate::run::{RunError, RunFolder};
 use crate::schedule::Schedule;
@@ -46,7 +45,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Threads to compute with; all cores if not given. Results do not depend on it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
@@ -60,10 +59,10 @@ pub struct TrainArgs {
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 struct Changes {
     /// Passes over the training images.
-    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    #[arg(long, value_name = "N", help_heading = "Recipe", allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// Images per batch.
-    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    #[arg(long, value_name = "N", help_heading = "Recipe", allow_negative_numbers = true)]
     batch_size: Option<usize>,
     /// Peak learning rate.
     #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
@@ -81,17 +80,17 @@ struct Changes {
     #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
     clip_norm: Option<f64>,
     /// Batches whose gradients are averaged before a step.
-    #[arg(long, value_name = "N", help_heading = "Recipe")]
+    #[arg(long, value_name = "N", help_heading = "Recipe", allow_negative_numbers = true)]
     accumulate: Option<usize>,
     /// Seed of every random draw.
-    #[arg(long, value_name = "S", help_heading = "Recipe")]
+    #[arg(long, value_name = "S", help_heading = "Recipe", allow_negative_numbers = true)]
     seed: Option<u64>,
 
     /// Images to train on: a number, or a share such as 10%.
-    #[arg(long, value_name = "N", help_heading = "Data")]
+    #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
     train_size: Option<SplitSize>,
     /// Images to keep for validation: a number, or a share such as 10%.
-    #[arg(long, value_name = "N", help_heading = "Data")]
+    #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
     valid_size: Option<SplitSize>,
     /// Scaling of pixels: none (0 to 255), unit (0 to 1), per-channel.
     #[arg(long, value_name = "NAME", help_heading = "Data")]
@@ -167,11 +166,10 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
         }
         let backend = named_backend(args.backend.as_deref())?;
         let means = Means { threads: set_threads(args.threads)?, command };
-        interrupt::catch();
         let change = |recipe: &mut Recipe| {
             recipe.backend = backend.unwrap_or(recipe.backend);
-            if args.data_dir.is_some() {
-                recipe.data_dir.clone_from(&args.data_dir);
+            if let Some(folder) = &args.data_dir {
+                recipe.data_dir = Some(absolute(folder));
             }
         };
         return finish(session::resume(run, change, &means), run, args.json);
@@ -180,17 +178,16 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     let name = format!("{name}-{}", recipe.model.name());
     let out = args.out.clone().unwrap_or_else(|| RunFolder::default_path(&name));
     let means = Means { threads: set_threads(args.threads)?, command };
-    interrupt::catch();
     finish(session::start(&recipe, &out, &name, &means), &out, args.json)
 }
 
 fn finish(outcome: Result<Outcome, SessionError>, run: &Path, json: bool) -> Result<(), Failure> {
     match outcome? {
         Outcome::Interrupted => {
-            eprintln!(
+            say(&format!(
                 "interrupted; a checkpoint was saved, go on with `cargo xtask train --resume {}`",
                 run.display()
-            );
+            ));
             Err(Failure::Interrupted)
         }
         Outcome::Done(summary) if json => {
@@ -253,8 +250,8 @@ impl TrainArgs {
             backburn_data::entry(dataset).map_err(|error| Failure::Usage(error.to_string()))?;
             recipe.dataset.clone_from(dataset);
         }
-        if self.data_dir.is_some() {
-            recipe.data_dir.clone_from(&self.data_dir);
+        if let Some(folder) = &self.data_dir {
+            recipe.data_dir = Some(absolute(folder));
         }
         // A built-in recipe leaves the backend to the program.
         recipe.backend = named_backend(self.backend.as_deref())?.unwrap_or(recipe.backend);
@@ -275,10 +272,24 @@ fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
             path.display()
         ))
     })?;
-    Recipe::parse(&text, &path.display().to_string())
-        .map_err(|error| Failure::Error(error.to_string()))
+    let recipe = Recipe::parse(&text, &path.display().to_string())
+        .map_err(|error| Failure::Error(error.to_string()))?;
+    // Flags are checked later; what is wrong before them is wrong in the file.
+    let in_file = |error: &dyn std::fmt::Display| {
+        Failure::Error(format!("{}: {error}; set it right in the file", path.display()))
+    };
+    backburn_data::entry(&recipe.dataset).map_err(|error| in_file(&error))?;
+    recipe.check().map_err(|error| in_file(&error))?;
+    Ok(recipe)
 }
 
+/// The same folder for whoever repeats the run from elsewhere.
+fn absolute(folder: &Path) -> PathBuf {
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+// By value, so that it can stand in `map_err`.
+#[allow(clippy::needless_pass_by_value)]
 fn usage(error: impl ToString) -> Failure {
     Failure::Usage(error.to_string())
 }
@@ -481,7 +492,12 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         let message = error.to_string();
         match error {
-            SessionError::Prepare(PrepareError::Recipe(_) | PrepareError::Model(_))
+            SessionError::Prepare(
+                PrepareError::Recipe(_)
+                | PrepareError::Model(_)
+                | PrepareError::Loader(_)
+                | PrepareError::Data(DataError::Split { .. }),
+            )
             | SessionError::Run(RunError::NotEmpty { .. }) => Self::Usage(message),
             _ => Self::Error(message),
         }
