@@ -1,0 +1,130 @@
+//! The same recipe and seed give the same network, bit for bit: run after run, for any number of
+//! threads, and also after an interruption.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use backburn_data::SplitSize;
+use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
+use backburn_trainer::checkpoint;
+use backburn_trainer::optimizer::OptimizerConfig;
+use backburn_trainer::prepare::Prepared;
+use backburn_trainer::progress::Progress;
+use backburn_trainer::recipe::{Recipe, built_in};
+use backburn_trainer::train::{Ending, Setup, State, train};
+use burn::module::Module;
+use burn::tensor::Device;
+
+/// The device's generator belongs to the process: one training at a time.
+fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TRAINING: Mutex<()> = Mutex::new(());
+    TRAINING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A few steps on 256 digits, with everything that draws: dropout, augmentation, order, weights.
+fn recipe(model: ModelConfig) -> Recipe {
+    let mut recipe = built_in("digits").unwrap();
+    recipe.model = model;
+    recipe.train_size = Some(SplitSize::Count(256));
+    recipe.valid_size = SplitSize::Count(64);
+    recipe.batch_size = 32;
+    recipe.epochs = 3;
+    assert!(!recipe.augment.is_empty());
+    recipe
+}
+
+fn lenet() -> ModelConfig {
+    ModelConfig::LenetBn(LenetBnConfig { widths: [6, 16], dropout: 0.5 })
+}
+
+fn mlp() -> ModelConfig {
+    ModelConfig::Mlp(MlpConfig { hidden: vec![64, 48], dropout: 0.3, batch_norm: false })
+}
+
+/// What a training leaves behind.
+#[derive(Debug, PartialEq)]
+struct Trained {
+    weights: Vec<NamedTensor>,
+    best: Option<Vec<NamedTensor>>,
+    objectives: Vec<f64>,
+    valid_losses: Vec<Option<f64>>,
+    /// The checkpoint of every epoch.
+    checkpoints: Vec<Vec<u8>>,
+}
+
+/// Trains to the end, from a checkpoint or from the beginning.
+fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Trained {
+    let prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
+    let mut state = State::new(recipe, &prepared, &Device::flex()).unwrap();
+    if let Some(bytes) = checkpoint {
+        checkpoint::restore(&mut state, bytes).unwrap();
+    }
+    let loader = prepared.train_loader(recipe, threads).unwrap();
+    let progress = Progress::new(recipe.epochs, recipe.validates());
+    let setup = Setup { recipe, prepared: &prepared, loader, progress };
+    let mut checkpoints = Vec::new();
+    let ending = train(&setup, &mut state, &mut |state, _| {
+        checkpoints.push(checkpoint::to_bytes(state)?);
+        Ok(())
+    });
+    assert_eq!(ending.unwrap(), Ending::Finished);
+    Trained {
+        weights: parameters::export(&state.network().valid()),
+        best: state.best.map(|best| best.weights),
+        objectives: state.epochs.iter().map(|epoch| epoch.train_objective).collect(),
+        valid_losses: state.epochs.iter().map(|epoch| epoch.valid_loss).collect(),
+        checkpoints,
+    }
+}
+
+/// [`trained`] from the beginning, without the checkpoints: they hold times.
+fn trained_with_threads(recipe: &Recipe, threads: usize) -> Trained {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let trained = pool.install(|| trained(recipe, None, threads));
+    Trained { checkpoints: Vec::new(), ..trained }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_network_for_any_number_of_threads() {
+    let _alone = one_at_a_time();
+    for recipe in [recipe(lenet()), recipe(mlp())] {
+        let first = trained_with_threads(&recipe, 2);
+        let name = recipe.model.name();
+        assert!(first == trained_with_threads(&recipe, 2), "{name}: two runs differ");
+        assert!(first == trained_with_threads(&recipe, 1), "{name}: one thread differs from two");
+    }
+}
+
+#[test]
+fn another_seed_gives_another_network() {
+    let _alone = one_at_a_time();
+    let first = recipe(lenet());
+    let second = Recipe { seed: first.seed + 1, ..first.clone() };
+    assert_ne!(trained(&first, None, 1).weights, trained(&second, None, 1).weights);
+}
+
+#[test]
+fn dropout_draws_anew_in_every_step_and_from_the_seed() {
+    let _alone = one_at_a_time();
+    let with = recipe(mlp());
+    let mut without = with.clone();
+    *without.model.dropout_mut().unwrap() = 0.0;
+    assert_ne!(trained(&with, None, 1).weights, trained(&without, None, 1).weights);
+}
+
+#[test]
+fn a_training_that_was_interrupted_and_resumed_ends_like_one_that_was_not() {
+    let _alone = one_at_a_time();
+    for name in OptimizerConfig::NAMES {
+        let optimizer = OptimizerConfig::named(name).unwrap();
+        let recipe = Recipe { optimizer, ..recipe(lenet()) };
+        // The recipe's decay is decoupled, which suits every optimizer.
+        recipe.check().unwrap();
+        let whole = trained(&recipe, None, 1);
+        assert_eq!(whole.checkpoints.len(), recipe.epochs);
+        let resumed = trained(&recipe, Some(&whole.checkpoints[0]), 1);
+        assert_eq!(resumed.objectives, whole.objectives, "{name}");
+        assert_eq!(resumed.valid_losses, whole.valid_losses, "{name}");
+        assert!(resumed.weights == whole.weights, "{name}: the weights differ");
+        assert!(resumed.best == whole.best, "{name}: the best weights differ");
+    }
+}
