@@ -35,7 +35,7 @@ pub struct TrainArgs {
     /// Go on with a run that was interrupted.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "recipe", "config", "out"])]
     resume: Option<PathBuf>,
-    /// New folder for the results; runs/<time>-<data set>-<model> if not given.
+    /// New folder for the results; one under runs/, named for time, data and model, if not given.
     #[arg(long, value_name = "RUN")]
     out: Option<PathBuf>,
     /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
