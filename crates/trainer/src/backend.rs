@@ -186,7 +186,12 @@ fn graphics(api: burn::tensor::wgpu::WgpuBackend) -> Result<OpenDevice, String> 
     let options = Device::wgpu_options().graphics_api(api);
     let (device, setup) = options.init_with_setup().map_err(|error| error.to_string())?;
     let adapter = setup.adapter.get_info();
-    Ok(OpenDevice { device, name: format!("{} ({:?})", adapter.name, adapter.backend) })
+    // wgpu takes a driver that runs on the CPU if there is no other; the user should see it.
+    let place = match adapter.device_type {
+        burn::tensor::wgpu::wgpu::DeviceType::Cpu => ", no GPU: runs on the CPU",
+        _ => "",
+    };
+    Ok(OpenDevice { device, name: format!("{} ({:?}{place})", adapter.name, adapter.backend) })
 }
 
 /// Model name of the processor, where the system tells it.

@@ -1,0 +1,10 @@
+//! The program as a person meets it: what it prints, what it leaves behind, how it exits.
+//!
+//! Every test runs the real binary in a folder of its own. Data are drawn by the program, or a few
+//! images in MNIST's format that the test writes.
+
+mod interrupts;
+mod output;
+mod place;
+mod refusals;
+mod runs;

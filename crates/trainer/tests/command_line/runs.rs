@@ -1,0 +1,164 @@
+//! Trainings that go well, and what they leave behind.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::place::*;
+
+#[test]
+fn a_finished_run_leaves_every_file_of_the_contract() {
+    let place = Place::new();
+    let run = place.run(&format!("train digits {TINY} --out run"));
+    run.expect(DONE, &["test accuracy", "generalization gap", "report: run/report.html"]);
+    for file in RUN_FILES {
+        assert!(place.path("run").join(file).metadata().unwrap().len() > 0, "{file}");
+    }
+    for figure in ["accuracy", "confusion", "learning_rate", "mistakes", "reliability"] {
+        for format in ["svg", "png"] {
+            assert!(place.path(&format!("run/figures/{figure}.{format}")).exists(), "{figure}");
+        }
+    }
+    place.expect_no_temporary_files();
+
+    let manifest = place.json("run/manifest.json");
+    expect_keys(
+        &manifest,
+        "name model command backburn_version burn_version git_commit backend device threads \
+         dataset seed started ended status test_reads",
+    );
+    assert_eq!(manifest["status"], "finished");
+    assert_eq!(manifest["threads"], 1);
+    assert_eq!(manifest["dataset"]["name"], "digits");
+    assert_eq!(manifest["dataset"]["files"][0]["sha256"].as_str().unwrap().len(), 64);
+
+    expect_keys(
+        &place.json("run/summary.json"),
+        "best_epoch last_epoch train_loss train_accuracy valid_loss valid_accuracy test_loss \
+         test_accuracy generalization_gap test_ece train_seconds images_per_second parameters",
+    );
+    let metrics = place.text("run/metrics.jsonl");
+    let epochs: Vec<Value> =
+        metrics.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(epochs.len(), 2);
+    for (number, epoch) in (1..).zip(&epochs) {
+        assert_eq!(epoch["epoch"], number);
+        expect_keys(
+            epoch,
+            "epoch train_objective train_accuracy valid_loss valid_accuracy learning_rate seconds \
+             images_per_second",
+        );
+    }
+}
+
+#[test]
+fn the_config_of_a_run_repeats_it_bit_for_bit_for_any_number_of_threads() {
+    let place = Place::with_mnist();
+    place.run(&format!("train mnist --data-dir data {TINY} --seed 7 --out one")).expect(DONE, &[]);
+    place.run("train --config one/config.toml --threads 2 --out two").expect(DONE, &[]);
+    assert_eq!(place.bytes("one/model.safetensors"), place.bytes("two/model.safetensors"));
+    assert_eq!(place.text("one/config.toml"), place.text("two/config.toml"));
+    assert_eq!(place.json("two/manifest.json")["threads"], 2);
+
+    place.run("train --config one/config.toml --seed 8 --out other").expect(DONE, &[]);
+    assert_ne!(place.bytes("one/model.safetensors"), place.bytes("other/model.safetensors"));
+}
+
+#[test]
+fn the_config_of_a_run_repeats_it_from_any_folder() {
+    let place = Place::with_mnist();
+    place.run(&format!("train mnist --data-dir data {TINY} --out one")).expect(DONE, &[]);
+    let elsewhere = Place::new();
+    let config = place.path("one/config.toml");
+    let mut again = elsewhere.command(["train", "--out", "two", "--config"]);
+    finish(again.arg(config)).expect(DONE, &[]);
+    assert_eq!(place.bytes("one/model.safetensors"), elsewhere.bytes("two/model.safetensors"));
+}
+
+#[test]
+fn json_on_stdout_is_one_object_and_nothing_else() {
+    let place = Place::with_mnist();
+    let run = place.run(&format!("train mnist --data-dir data {TINY} --json --out run"));
+    run.expect(DONE, &[]);
+    let printed: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(printed, place.json("run/summary.json"));
+
+    let run = place.run("evaluate run --json");
+    run.expect(DONE, &[]);
+    let printed: Value = serde_json::from_str(&run.stdout).unwrap();
+    expect_keys(&printed, "split images loss accuracy ece");
+    assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);
+}
+
+#[test]
+fn every_look_at_the_test_split_is_recorded() {
+    let place = Place::with_mnist();
+    let reads = || place.json("run/manifest.json")["test_reads"].as_array().unwrap().len();
+    place.run(&format!("train mnist --data-dir data {TINY} --out run")).expect(DONE, &[]);
+    assert_eq!(reads(), 1);
+    place.run("evaluate run").expect(DONE, &["on 32 images"]);
+    place.run("report run").expect(DONE, &[]);
+    assert_eq!(reads(), 1);
+    let run = place.run("evaluate run --split test");
+    run.expect(DONE, &["look 2 at the test split", "on 30 images"]);
+    assert_eq!(reads(), 2);
+    let accuracy = 100.0 * place.json("run/summary.json")["test_accuracy"].as_f64().unwrap();
+    assert!(run.stdout.contains(&format!("accuracy {accuracy:.2} %")), "{}", run.stdout);
+}
+
+#[test]
+fn without_out_a_run_gets_a_folder_of_its_own_under_runs() {
+    let place = Place::with_mnist();
+    for _ in 0..2 {
+        place.run(&format!("train mnist --data-dir data {TINY}")).expect(DONE, &[]);
+    }
+    let mut names = place.names("runs");
+    names.sort();
+    assert_eq!(names.len(), 2);
+    assert!(names.iter().all(|name| name.contains("-mnist-mlp")), "{names:?}");
+}
+
+#[test]
+fn several_runs_are_compared_in_a_table_and_a_page() {
+    let place = Place::with_mnist();
+    for (seed, out) in [(1, "one"), (2, "two")] {
+        let run = format!("train mnist --data-dir data {TINY} --seed {seed} --out {out}");
+        place.run(&run).expect(DONE, &[]);
+    }
+    fs::remove_file(place.path("one/report.html")).unwrap();
+    place.run("report one").expect(DONE, &["test accuracy", "report: one/report.html"]);
+    assert!(place.path("one/report.html").exists());
+    let run = place.run("report one two --out both.html");
+    run.expect(DONE, &["mnist-mlp", "test %", "page: both.html"]);
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
+    assert!(place.text("both.html").contains("mnist-mlp"));
+}
+
+#[test]
+fn no_line_of_a_training_is_wider_than_a_terminal() {
+    let place = Place::new();
+    let run = place.run(&format!("train digits {TINY} --out run"));
+    run.expect(DONE, &["digits: 64 training, 32 validation, 2000 test images", "1/2"]);
+    let mut lines = run.stdout.lines().chain(run.stderr.lines());
+    // The name of the processor may be as long as it likes.
+    assert!(lines.all(|line| line.chars().count() < 80 || line.contains(" on ")), "{run:?}");
+}
+
+#[test]
+fn the_catalog_is_listed_and_built_in_data_need_no_files() {
+    let place = Place::new();
+    let run = place.run("data list --data-dir nowhere");
+    run.expect(DONE, &["mnist", "fashion-mnist", "cifar10", "digits", "data fetch cifar10"]);
+    place.run("data verify digits").expect(DONE, &["has no files"]);
+    place.expect_empty();
+}
+
+#[test]
+fn help_and_version_are_on_stdout() {
+    let place = Place::new();
+    for arguments in ["--help", "train --help", "data fetch --help", "--version"] {
+        let run = place.run(arguments);
+        run.expect(DONE, &[]);
+        assert!(run.stderr.is_empty() && !run.stdout.is_empty(), "{run:?}");
+    }
+}
