@@ -139,7 +139,9 @@ mod tests {
     use rand::SeedableRng;
 
     fn stream(name: &str) -> ChaCha8Rng {
-        ChaCha8Rng::seed_from_u64(name.bytes().fold(7, |hash, b| hash * 31 + u64::from(b)))
+        ChaCha8Rng::seed_from_u64(
+            name.bytes().fold(7u64, |hash, b| hash.wrapping_mul(31).wrapping_add(u64::from(b))),
+        )
     }
 
     fn mlp() -> Network {
