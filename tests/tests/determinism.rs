@@ -1,10 +1,12 @@
 //! The same recipe and seed give the same network, bit for bit: run after run, for any number of
 //! threads, and also after an interruption.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
+use backburn_regularization::EarlyStoppingConfig;
 use backburn_trainer::checkpoint;
 use backburn_trainer::optimizer::OptimizerConfig;
 use backburn_trainer::prepare::Prepared;
@@ -43,6 +45,7 @@ fn mlp() -> ModelConfig {
 /// What a training leaves behind.
 #[derive(Debug, PartialEq)]
 struct Trained {
+    ending: Ending,
     weights: Vec<NamedTensor>,
     best: Option<Vec<NamedTensor>>,
     objectives: Vec<f64>,
@@ -51,7 +54,7 @@ struct Trained {
     checkpoints: Vec<Vec<u8>>,
 }
 
-/// Trains to the end, from a checkpoint or from the beginning.
+/// Trains to its last epoch, from a checkpoint or from the beginning.
 fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Trained {
     let prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
     let mut state = State::new(recipe, &prepared, &Device::flex()).unwrap();
@@ -66,8 +69,10 @@ fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Traine
         checkpoints.push(checkpoint::to_bytes(state)?);
         Ok(())
     });
-    assert_eq!(ending.unwrap(), Ending::Finished);
+    let ending = ending.unwrap();
+    assert!(matches!(ending, Ending::Finished | Ending::StoppedEarly), "{ending:?}");
     Trained {
+        ending,
         weights: parameters::export(&state.network().valid()),
         best: state.best.map(|best| best.weights),
         objectives: state.epochs.iter().map(|epoch| epoch.train_objective).collect(),
@@ -126,5 +131,36 @@ fn a_training_that_was_interrupted_and_resumed_ends_like_one_that_was_not() {
         assert_eq!(resumed.valid_losses, whole.valid_losses, "{name}");
         assert!(resumed.weights == whole.weights, "{name}: the weights differ");
         assert!(resumed.best == whole.best, "{name}: the best weights differ");
+    }
+}
+
+#[test]
+fn a_training_that_stopped_early_does_not_go_on_when_resumed() {
+    let _alone = one_at_a_time();
+    let mut recipe = recipe(mlp());
+    // No epoch can improve by that much on the first.
+    recipe.early_stopping = Some(EarlyStoppingConfig { patience: 1, min_delta: 100.0 });
+    let whole = trained(&recipe, None, 1);
+    assert_eq!((whole.ending, whole.objectives.len()), (Ending::StoppedEarly, 2));
+    let resumed = trained(&recipe, Some(&whole.checkpoints[1]), 1);
+    assert_eq!((resumed.ending, resumed.objectives.len()), (Ending::StoppedEarly, 2));
+    // A file does not keep the order of tensors.
+    let by_name = |trained: Trained| -> BTreeMap<String, Vec<f32>> {
+        trained.best.unwrap().into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
+    };
+    assert!(by_name(resumed) == by_name(whole), "the best weights differ");
+}
+
+#[test]
+fn two_batches_of_16_accumulated_train_like_one_of_32() {
+    let _alone = one_at_a_time();
+    // Without what depends on the batch: dropout draws by batch, batch normalization averages.
+    let mut large = recipe(mlp());
+    *large.model.dropout_mut().unwrap() = 0.0;
+    let small = Recipe { batch_size: 16, accumulate: 2, ..large.clone() };
+    let (large, small) = (trained(&large, None, 1), trained(&small, None, 1));
+    for (large, small) in large.valid_losses.iter().zip(&small.valid_losses) {
+        let (large, small) = (large.unwrap(), small.unwrap());
+        assert!((large / small - 1.0).abs() < 1e-3, "{large} against {small}");
     }
 }

@@ -1,7 +1,8 @@
 //! `cargo xtask <verb> …`: builds `backburn` with the backend that is asked for and hands over.
 //!
 //! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verb is
-//! `check`: what continuous integration runs, cheapest first.
+//! `check`: what a change must pass, cheapest first. Continuous integration (`.ci/run`) does the
+//! same and then trains on each backend.
 
 use std::env;
 use std::ffi::OsString;

@@ -98,6 +98,9 @@ pub fn architecture(name: &str) -> Result<&'static Architecture, ModelError> {
 /// Greatest width of a layer: a layer between two of them has a gigabyte of weights.
 const MAX_WIDTH: usize = 16_384;
 
+/// Most weights that can be asked for: four gigabytes, and three times that with an optimizer.
+const MAX_WEIGHTS: u64 = 1_000_000_000;
+
 /// Most layers or blocks that can be asked for.
 const MAX_LAYERS: usize = 64;
 
@@ -208,6 +211,14 @@ impl ModelConfig {
         device: &Device,
     ) -> Result<Network, ModelError> {
         self.check()?;
+        let weights = self.linear_weights(image, classes);
+        if weights > MAX_WEIGHTS {
+            return Err(ModelError::Setting {
+                setting: "widths",
+                expected: "at most 1,000 million weights",
+                found: weights.to_string(),
+            });
+        }
         let resnet = |design: resnet::Design, config: &ResNetConfig| {
             Network::ResNet(design.init(config, image[0], classes, device))
         };
@@ -222,6 +233,34 @@ impl ModelConfig {
             Self::Resnet44(config) => resnet(resnet::RESNET44, config),
             Self::Resnet56(config) => resnet(resnet::RESNET56, config),
         })
+    }
+
+    /// Weights of the layers whose widths can be chosen, before any is allocated.
+    fn linear_weights(&self, [channels, height, width]: [usize; 3], classes: usize) -> u64 {
+        let product = |inputs: usize, outputs: usize| inputs as u64 * outputs as u64;
+        let chain = |widths: &[usize]| -> u64 {
+            widths.windows(2).map(|pair| product(pair[0], pair[1])).sum()
+        };
+        match self {
+            Self::Mlp(config) => {
+                let inputs = channels * height * width;
+                chain(&[&[inputs], config.hidden.as_slice(), &[classes]].concat())
+            }
+            Self::Cnn(config) => {
+                let convolutions = chain(&[&[channels], config.widths.as_slice()].concat());
+                let repeated: u64 = config.widths.iter().map(|&w| product(w, w)).sum();
+                let shrink = 1usize << config.widths.len().min(32);
+                let pixels = (height / shrink) * (width / shrink);
+                let features = config.widths.last().unwrap_or(&channels) * pixels;
+                9 * (convolutions + repeated * (config.convolutions as u64 - 1))
+                    + product(features, config.dense.max(classes))
+            }
+            Self::LenetBn(config) => {
+                let [first, second] = config.widths;
+                25 * product(first, second) + product(second * height * width / 16, 120)
+            }
+            _ => 0,
+        }
     }
 
     fn check(&self) -> Result<(), ModelError> {

@@ -37,6 +37,7 @@ pub struct EarlyStopping {
     patience: Option<usize>,
     min_delta: f64,
     best: Option<Best>,
+    /// Epochs since the best one.
     waited: usize,
 }
 
@@ -61,7 +62,7 @@ impl EarlyStopping {
     pub fn observe(&mut self, epoch: usize, loss: f64) -> Verdict {
         // A loss that is not a number compares false and so never counts as better.
         let better = match self.best {
-            None => !loss.is_nan(),
+            None => loss.is_finite(),
             Some(best) => loss < best.loss - self.min_delta,
         };
         if better {
@@ -70,11 +71,12 @@ impl EarlyStopping {
             return Verdict::Improved;
         }
         self.waited += 1;
-        if self.patience.is_some_and(|patience| self.waited >= patience) {
-            Verdict::Stop
-        } else {
-            Verdict::Waiting
-        }
+        if self.is_exhausted() { Verdict::Stop } else { Verdict::Waiting }
+    }
+
+    /// Whether patience is used up.
+    pub fn is_exhausted(&self) -> bool {
+        self.patience.is_some_and(|patience| self.waited >= patience)
     }
 
     /// The best epoch so far, counted from 1; none before the first finite loss.
@@ -117,9 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_that_is_not_a_number_never_improves() {
+    fn a_loss_that_is_not_finite_never_improves() {
         let config = EarlyStoppingConfig { patience: 2, min_delta: 0.0 };
-        assert_eq!(verdicts(config, &[f64::NAN, f64::NAN]), [Verdict::Waiting, Verdict::Stop]);
+        let losses = [f64::INFINITY, f64::NAN];
+        assert_eq!(verdicts(config, &losses), [Verdict::Waiting, Verdict::Stop]);
     }
 
     #[test]

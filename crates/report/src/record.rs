@@ -83,7 +83,7 @@ pub struct Manifest {
 pub struct DatasetRecord {
     /// Name in the catalog, such as `mnist`.
     pub name: String,
-    /// The files read; empty for a data set that the program draws.
+    /// The files read; for a data set that the program draws, its splits.
     pub files: Vec<FileRecord>,
     /// What else a reader should know, such as a checksum that is not the published one.
     pub notes: Vec<String>,

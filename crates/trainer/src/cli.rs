@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::progress::say;
 use crate::{data_command, interrupt, report_command, train_command};
@@ -86,7 +86,8 @@ pub enum Failure {
 /// Runs the program and gives its exit status.
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&arguments) {
+    let parsed = command().try_get_matches_from(&arguments);
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // clap prints help to stdout and mistakes to stderr.
@@ -115,6 +116,11 @@ pub fn run() -> ExitCode {
         }
         Err(Failure::Interrupted) => ExitCode::from(interrupt::EXIT_STATUS),
     }
+}
+
+/// The command line's grammar, with the catalogs in the help of `train`.
+fn command() -> Command {
+    Cli::command().mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
 }
 
 /// The command line as text, for the manifest: the program by its name only.
@@ -155,11 +161,21 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn help_lists_every_member_of_the_catalogs() {
+        let help = command().find_subcommand_mut("train").unwrap().render_help().to_string();
+        let data = backburn_data::CATALOG.iter().map(|row| row.name);
+        let models = backburn_models::CATALOG.iter().map(|row| row.name);
+        let augmentations = backburn_data::augment::CATALOG.iter().map(|row| row.name);
+        for name in data.chain(models).chain(augmentations) {
+            assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");
+        }
     }
 
     #[test]

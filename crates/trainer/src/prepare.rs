@@ -61,6 +61,14 @@ impl Prepared {
         let data = backburn_data::load_with_progress(&recipe.dataset, &source, progress)?;
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
         let (train, valid) = split(&data.train, recipe)?;
+        if recipe.validates() && valid.is_empty() {
+            return Err(RecipeError::Setting {
+                setting: "valid_size",
+                expected: "at least one image, or 0 for no validation",
+                found: format!("{} of {} images", recipe.valid_size, data.train.len()),
+            }
+            .into());
+        }
         if train.is_empty() {
             return Err(RecipeError::Invalid(
                 "no image is left to train on; set a greater `--train-size` or a smaller `--valid-size`".into(),

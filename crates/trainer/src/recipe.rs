@@ -228,6 +228,12 @@ impl Recipe {
         if !(decay >= 0.0 && decay.is_finite()) {
             return setting("weight_decay", "at least 0", decay.to_string());
         }
+        if let Some(folder) = &self.data_dir
+            && folder.to_str().is_none()
+        {
+            let found = folder.display().to_string();
+            return setting("data_dir", "a path in UTF-8, to be written to config.toml", found);
+        }
         self.check_initialization()?;
         self.check_early_stopping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;

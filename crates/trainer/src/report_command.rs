@@ -47,6 +47,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         recipe.data_dir.clone_from(&args.data_dir);
     }
     let (open, prepared) = session::make_ready(&recipe)?;
+    session::check_same_data(&prepared, &manifest)?;
     let network = prepared.network(&recipe, &open.device).map_err(PrepareError::from);
     let network = load(&folder, network.map_err(SessionError::from)?)?;
 

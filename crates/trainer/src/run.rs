@@ -68,17 +68,29 @@ impl RunFolder {
     ///
     /// If it holds anything or cannot be written to.
     pub fn create(path: &Path) -> Result<Self, RunError> {
-        let write = |source| RunError::Write { path: path.to_owned(), source };
-        if path.exists() {
-            let mut entries = fs::read_dir(path).map_err(write)?;
-            if entries.next().is_some() {
-                return Err(RunError::NotEmpty { path: path.to_owned() });
-            }
-        }
+        Self::check_free(path)?;
         let folder = Self { path: path.to_owned() };
-        fs::create_dir_all(path).map_err(write)?;
+        fs::create_dir_all(path)
+            .map_err(|source| RunError::Write { path: path.to_owned(), source })?;
         folder.make_checkpoints()?;
         Ok(folder)
+    }
+
+    /// Whether [`RunFolder::create`] may take this path.
+    ///
+    /// # Errors
+    ///
+    /// If there is a file, or a folder with anything in it.
+    pub fn check_free(path: &Path) -> Result<(), RunError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut entries = fs::read_dir(path)
+            .map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+        match entries.next() {
+            Some(_) => Err(RunError::NotEmpty { path: path.to_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// The folder of a run that exists.
@@ -102,17 +114,29 @@ impl RunFolder {
         fs::create_dir_all(&path).map_err(|source| RunError::Write { path, source })
     }
 
-    /// `runs/<time>-<name>`, with a number behind it if two runs start in the same second.
-    pub fn default_path(name: &str) -> PathBuf {
+    /// Makes `runs/<time>-<name>`, with a number behind it if several runs start in the same second.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written to.
+    pub fn create_named(name: &str) -> Result<Self, RunError> {
         let now = OffsetDateTime::now_utc();
         let format = time::macros::format_description!("[year][month][day]-[hour][minute][second]");
         let time = now.format(&format).expect("a date of this age can be formatted");
-        let base = Path::new("runs").join(format!("{time}-{name}"));
-        let numbered = |n: u32| base.with_file_name(format!("{time}-{name}-{n}"));
-        if !base.exists() {
-            return base;
+        let runs = Path::new("runs");
+        fs::create_dir_all(runs)
+            .map_err(|source| RunError::Write { path: runs.to_owned(), source })?;
+        let mut number = 1;
+        loop {
+            let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+            let path = runs.join(format!("{time}-{name}{suffix}"));
+            // Whoever makes the folder owns it, also if two processes try at once.
+            match fs::create_dir(&path) {
+                Ok(()) => return Self::create(&path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(RunError::Write { path, source }),
+            }
         }
-        (2..).map(numbered).find(|path| !path.exists()).unwrap_or(base)
     }
 
     /// Where it is.
@@ -202,7 +226,13 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn keep_losses(&self, epochs: usize) -> Result<(), RunError> {
-        let before = fs::read_to_string(self.path.join(LOSSES)).unwrap_or_default();
+        let path = self.path.join(LOSSES);
+        let before = match fs::read_to_string(&path) {
+            Ok(before) => before,
+            // A run that has not finished an epoch has lost nothing.
+            Err(_) if epochs == 0 => String::new(),
+            Err(source) => return Err(RunError::Read { path, source }),
+        };
         let mut kept = "epoch,batch,objective\n".to_owned();
         for line in before.lines().skip(1) {
             let epoch = line.split(',').next().and_then(|epoch| epoch.parse::<usize>().ok());

@@ -1,6 +1,6 @@
 //! A run from its recipe to its report: prepare, train, score once, write everything down.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backburn_data::normalization::FittedNormalization;
@@ -12,7 +12,7 @@ use backburn_report::{
 };
 use burn::module::Module;
 
-use crate::backend::{BackendError, OpenDevice};
+use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint;
 use crate::evaluate::{Predictions, predict};
 use crate::interrupt;
@@ -57,6 +57,11 @@ pub enum SessionError {
         "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `backburn train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },
+    /// The data have changed since the run was begun.
+    #[error(
+        "{file}: expected the file that the run was begun with, SHA-256 {expected}, found {found}; name the folder that has it with `--data-dir`"
+    )]
+    OtherData { file: String, expected: String, found: String },
     /// The loss is no longer a number.
     #[error(
         "training diverged: the loss was not finite at epoch {epoch}, batch {batch} (learning rate {learning_rate:e}); try a smaller `--learning-rate`, or `--clip-norm 1`"
@@ -73,6 +78,17 @@ pub enum Outcome {
     Interrupted,
 }
 
+/// A run that came to an end of which it can tell.
+#[derive(Debug)]
+pub struct Run {
+    /// Its folder.
+    pub path: PathBuf,
+    /// What computed.
+    pub backend: Backend,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
 /// How a run is carried out, as far as its results do not depend on it.
 #[derive(Clone, Debug)]
 pub struct Means {
@@ -82,21 +98,25 @@ pub struct Means {
     pub command: Vec<String>,
 }
 
-/// Trains by `recipe` into the new folder `out`.
+/// Trains by `recipe` into the new folder `out`, or one under `runs/` that is named for `name`.
 ///
 /// # Errors
 ///
 /// If the data, the device or the folder cannot be used, or training diverges.
 pub fn start(
     recipe: &Recipe,
-    out: &Path,
+    out: Option<&Path>,
     name: &str,
     means: &Means,
-) -> Result<Outcome, SessionError> {
+) -> Result<Run, SessionError> {
+    out.map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     // Only now, so that a mistake in the recipe leaves no folder behind.
-    let folder = RunFolder::create(out)?;
+    let folder = match out {
+        Some(path) => RunFolder::create(path)?,
+        None => RunFolder::create_named(name)?,
+    };
     folder.write_recipe(recipe)?;
     let manifest = manifest(recipe, &prepared, &open, name, means);
     carry_out(recipe, &prepared, &folder, manifest, &mut state, means)
@@ -111,7 +131,7 @@ pub fn resume(
     path: &Path,
     change: impl FnOnce(&mut Recipe),
     means: &Means,
-) -> Result<Outcome, SessionError> {
+) -> Result<Run, SessionError> {
     let folder = RunFolder::open(path)?;
     let mut manifest = folder.manifest()?;
     if matches!(manifest.status, Status::Finished | Status::StoppedEarly) {
@@ -126,6 +146,7 @@ pub fn resume(
     let mut recipe = folder.recipe()?;
     change(&mut recipe);
     let (open, prepared) = make_ready(&recipe)?;
+    check_same_data(&prepared, &manifest)?;
     let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     // A run that was stopped in its first epoch has none and begins anew.
     if path.join(checkpoint::FILE).exists() {
@@ -137,6 +158,9 @@ pub fn resume(
         })?;
     }
     folder.make_checkpoints()?;
+    // Another backend or data folder may have been named; from here on the run is theirs.
+    folder.write_recipe(&recipe)?;
+    recipe.backend.name().clone_into(&mut manifest.backend);
     manifest.device = open.name;
     manifest.threads = means.threads;
     carry_out(&recipe, &prepared, &folder, manifest, &mut state, means)
@@ -154,6 +178,24 @@ pub fn make_ready(recipe: &Recipe) -> Result<(OpenDevice, Prepared), SessionErro
     Ok((open, prepared))
 }
 
+/// That a run goes on with, or is scored on, the files that it was begun with.
+///
+/// # Errors
+///
+/// If a file has another checksum than the manifest says.
+pub fn check_same_data(prepared: &Prepared, manifest: &Manifest) -> Result<(), SessionError> {
+    for (file, recorded) in prepared.data.files.iter().zip(&manifest.dataset.files) {
+        if file.sha256 != recorded.sha256 {
+            return Err(SessionError::OtherData {
+                file: recorded.name.clone(),
+                expected: recorded.sha256.clone(),
+                found: file.sha256.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn carry_out(
     recipe: &Recipe,
     prepared: &Prepared,
@@ -161,7 +203,7 @@ fn carry_out(
     mut manifest: Manifest,
     state: &mut State,
     means: &Means,
-) -> Result<Outcome, SessionError> {
+) -> Result<Run, SessionError> {
     interrupt::catch();
     manifest.status = Status::Running;
     manifest.ended = None;
@@ -183,7 +225,7 @@ fn carry_out(
             source: Box::new(source),
         })?;
     }
-    Ok(outcome)
+    Ok(Run { path: folder.path().to_owned(), backend: recipe.backend, outcome })
 }
 
 fn train_and_score(

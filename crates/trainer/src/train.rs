@@ -126,6 +126,10 @@ pub fn train(
     let Setup { recipe, progress, .. } = setup;
     progress.start();
     while state.epochs.len() < recipe.epochs {
+        // The last epoch of a run that is resumed may have been the one to stop after.
+        if state.stopping.is_exhausted() {
+            return Ok(Ending::StoppedEarly);
+        }
         let epoch = state.epochs.len() + 1;
         if let Some(ending) = train_epoch(setup, state, epoch) {
             if ending == Ending::Interrupted {
@@ -147,11 +151,11 @@ pub fn train(
         let trained = state.end_epoch(setup, epoch, validation, started.elapsed());
         progress.end_epoch(&state.epochs[epoch - 1], verdict == Verdict::Improved);
         save(state, &trained.objectives)?;
-        if verdict == Verdict::Stop {
-            return Ok(Ending::StoppedEarly);
+        if verdict != Verdict::Stop && epoch < recipe.epochs && interrupt::is_requested() {
+            return Ok(Ending::Interrupted);
         }
     }
-    Ok(Ending::Finished)
+    Ok(if state.stopping.is_exhausted() { Ending::StoppedEarly } else { Ending::Finished })
 }
 
 /// Trains the rest of an epoch; `None` if it came to its end.

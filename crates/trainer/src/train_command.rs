@@ -6,7 +6,7 @@ use backburn_data::augment::{self, Pipeline};
 use backburn_data::normalization::Normalization;
 use backburn_data::{DataError, SplitSize};
 use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightInitialization};
-use backburn_regularization::{DecayMode, DecayedParameters, EarlyStoppingConfig};
+use backburn_regularization::{DecayMode, DecayedParameters, EarlyStoppingConfig, WeightDecay};
 use backburn_report::Summary;
 use clap::{Args, ValueEnum};
 
@@ -16,9 +16,12 @@ use crate::optimizer::OptimizerConfig;
 use crate::prepare::PrepareError;
 use crate::progress::{clock, say};
 use crate::recipe::{self, Recipe};
-use crate::run::{RunError, RunFolder};
+use crate::run::RunError;
 use crate::schedule::Schedule;
-use crate::session::{self, Means, Outcome, SessionError};
+use crate::session::{self, Means, Outcome, Run, SessionError};
+
+/// PyTorch's default weight decay of AdamW; its other optimizers have none.
+const ADAMW_DECAY: f64 = 0.01;
 
 /// `train [DATASET]`
 #[derive(Args, Clone, Debug, Default)]
@@ -70,7 +73,8 @@ struct Changes {
     /// Learning-rate schedule: constant, step, cosine, one-cycle.
     #[arg(long, value_name = "NAME", help_heading = "Recipe")]
     schedule: Option<String>,
-    /// Optimizer: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw.
+    /// Optimizer: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw. Another one than the
+    /// recipe's starts without weight decay (adamw: 0.01).
     #[arg(long, value_name = "NAME", help_heading = "Recipe")]
     optimizer: Option<String>,
     /// Momentum of `momentum` and `nesterov`, in [0, 1).
@@ -152,6 +156,21 @@ enum DecayArg {
     All,
 }
 
+/// Every data set, model, recipe and augmentation, a line each, for help.
+pub fn catalogs() -> String {
+    let table = |head: &str, rows: Vec<(&str, &str)>| {
+        let lines = rows.iter().map(|(name, summary)| format!("  {name:<14} {summary}\n"));
+        format!("{head}:\n{}", lines.collect::<String>())
+    };
+    [
+        table("Data sets", backburn_data::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
+        table("Models", backburn_models::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
+        table("Recipes", recipe::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
+        table("Augmentations", augment::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
+    ]
+    .join("\n")
+}
+
 /// Trains as the arguments say. `command`: the whole command line, for the manifest.
 ///
 /// # Errors
@@ -172,21 +191,25 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
                 recipe.data_dir = Some(absolute(folder));
             }
         };
-        return finish(session::resume(run, change, &means), run, args.json);
+        return finish(session::resume(run, change, &means)?, args.json);
     }
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
-    let out = args.out.clone().unwrap_or_else(|| RunFolder::default_path(&name));
     let means = Means { threads: set_threads(args.threads)?, command };
-    finish(session::start(&recipe, &out, &name, &means), &out, args.json)
+    finish(session::start(&recipe, args.out.as_deref(), &name, &means)?, args.json)
 }
 
-fn finish(outcome: Result<Outcome, SessionError>, run: &Path, json: bool) -> Result<(), Failure> {
-    match outcome? {
+fn finish(run: Run, json: bool) -> Result<(), Failure> {
+    match run.outcome {
         Outcome::Interrupted => {
+            // xtask builds the backend that the command line names.
+            let backend = match run.backend {
+                Backend::Flex => String::new(),
+                other => format!(" --backend {other}"),
+            };
             say(&format!(
-                "interrupted; a checkpoint was saved, go on with `cargo xtask train --resume {}`",
-                run.display()
+                "interrupted; a checkpoint was saved, go on with `cargo xtask train --resume {}{backend}`",
+                run.path.display()
             ));
             Err(Failure::Interrupted)
         }
@@ -195,7 +218,7 @@ fn finish(outcome: Result<Outcome, SessionError>, run: &Path, json: bool) -> Res
             Ok(())
         }
         Outcome::Done(summary) => {
-            print_line(&result(&summary, run));
+            print_line(&result(&summary, &run.path));
             Ok(())
         }
     }
@@ -385,11 +408,20 @@ impl Changes {
 
     fn apply_to_optimizer(&self, recipe: &mut Recipe) -> Result<(), Failure> {
         if let Some(name) = &self.optimizer {
-            recipe.optimizer = OptimizerConfig::named(name)
+            let named = OptimizerConfig::named(name)
                 .ok_or_else(|| unknown("optimizer", name, &OptimizerConfig::NAMES))?;
-            if matches!(recipe.optimizer, OptimizerConfig::Adamw { .. }) {
-                recipe.weight_decay.mode = DecayMode::Decoupled;
+            if named != recipe.optimizer {
+                // Decay is tuned for its optimizer: another one starts with PyTorch's default.
+                recipe.weight_decay = match named {
+                    OptimizerConfig::Adamw { .. } => WeightDecay {
+                        strength: ADAMW_DECAY,
+                        mode: DecayMode::Decoupled,
+                        ..WeightDecay::default()
+                    },
+                    _ => WeightDecay::default(),
+                };
             }
+            recipe.optimizer = named;
         }
         if let Some(value) = self.momentum {
             match &mut recipe.optimizer {
@@ -443,6 +475,11 @@ fn initialization(text: &str) -> Result<Initialization, Failure> {
             ))
         })
     };
+    if !value.is_empty() && !matches!(name, "normal" | "constant") {
+        return Err(Failure::Usage(format!(
+            "`--initialization`: `{name}` takes no value, found `{text}`"
+        )));
+    }
     let weights = match name {
         "he-normal" => WeightInitialization::HeNormal,
         "he-uniform" => WeightInitialization::HeUniform,
@@ -544,6 +581,7 @@ mod tests {
             ..Changes::default()
         })
         .unwrap();
+        assert_eq!(recipe.weight_decay.mode, DecayMode::Coupled);
         let ModelConfig::Mlp(model) = &recipe.model else { panic!("{:?}", recipe.model) };
         assert_eq!((model.hidden.as_slice(), model.dropout), (&[64, 32][..], 0.25));
         assert_eq!(recipe.optimizer, OptimizerConfig::Nesterov { momentum: 0.8 });
@@ -552,6 +590,18 @@ mod tests {
         let stopping = EarlyStoppingConfig { patience: 5, min_delta: 0.001 };
         assert_eq!(recipe.early_stopping, Some(stopping));
         assert_eq!(recipe.initialization.weights, WeightInitialization::Normal(0.01));
+    }
+
+    #[test]
+    fn another_optimizer_starts_with_its_own_decay() {
+        let decay = |name| {
+            let changes = Changes { optimizer: text(name), ..Changes::default() };
+            changed(&changes).unwrap().weight_decay
+        };
+        assert_eq!(decay("adam"), WeightDecay::default());
+        let adamw = recipe::built_in("cifar10").unwrap().weight_decay;
+        assert_eq!(decay("adamw"), adamw);
+        assert_eq!((adamw.strength, adamw.mode), (ADAMW_DECAY, DecayMode::Decoupled));
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --optimizer momentum --momentum 2", USAGE, &["momentum", "[0, 1)"]),
         ("train digits --model mlp --dropout 1", USAGE, &["--dropout", "[0, 1)"]),
         ("train digits --model resnet18 --dropout 0.5", USAGE, &["--dropout", "resnet18"]),
-        ("train digits --model mlp --hidden 0", USAGE, &["hidden", "at least 1"]),
+        ("train digits --model mlp --hidden 0", USAGE, &["hidden", "from 1 to 16384"]),
         ("train digits --model cnn --widths 8,8,8,8,8,8", USAGE, &["widths", "6 blocks"]),
         ("train digits --early-stopping patience=0", USAGE, &["patience", "at least 1"]),
         ("train digits --early-stopping patience=2 --valid-size 0", USAGE, &["--valid-size"]),
