@@ -14,7 +14,12 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     validates: bool,
+    /// On a narrow terminal the table leaves its least important columns out.
+    is_narrow: bool,
 }
+
+/// Columns of the table of epochs.
+const TABLE_WIDTH: u16 = 78;
 
 impl Progress {
     /// For a training of `epochs` epochs.
@@ -22,13 +27,16 @@ impl Progress {
         let bar = std::io::stderr()
             .is_terminal()
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)));
-        Self { bar, epochs, validates }
+        let width = terminal_size::terminal_size_of(std::io::stderr());
+        let is_narrow = width.is_some_and(|(width, _)| width.0 < TABLE_WIDTH);
+        Self { bar, epochs, validates, is_narrow }
     }
 
     /// Prints the head of the table of epochs.
     pub fn start(&self) {
         let valid = if self.validates { "  valid loss  valid %" } else { "" };
-        self.line(&format!("  epoch  objective  train %{valid}       rate  images/s    time"));
+        let speed = if self.is_narrow { "" } else { "      rate  images/s" };
+        self.line(&format!("  epoch  objective  train %{valid} {speed}    time"));
     }
 
     /// An epoch of `batches` batches begins; `done` of them are behind us.
@@ -64,14 +72,17 @@ impl Progress {
             (Some(loss), Some(accuracy)) => format!("  {loss:>10.4}  {:>7.2}", 100.0 * accuracy),
             _ => String::new(),
         };
+        let speed = if self.is_narrow {
+            String::new()
+        } else {
+            format!(" {:>9.3e}  {:>8.0}", record.learning_rate, record.images_per_second)
+        };
         self.line(&format!(
-            "{:>7}  {:>9.4}  {:>7.2}{valid}{} {:>9.3e}  {:>8.0}  {:>6}",
+            "{:>7}  {:>9.4}  {:>7.2}{valid}{}{speed}  {:>6}",
             format!("{}/{}", record.epoch, self.epochs),
             record.train_objective,
             100.0 * record.train_accuracy,
             if is_best { "*" } else { " " },
-            record.learning_rate,
-            record.images_per_second,
             clock(record.seconds),
         ));
     }
