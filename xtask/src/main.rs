@@ -73,9 +73,18 @@ fn check() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The cargo that started us.
+/// The cargo that started us, without what it set for us: build scripts that look at these variables
+/// would run again, and all that depends on them be built again, whenever cargo is used without
+/// xtask in between.
 fn cargo() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os() {
+        let ours = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if ours.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Becomes the other program, so that Ctrl-C and exit status are its own.
