@@ -83,6 +83,13 @@ pub enum Failure {
     Interrupted,
 }
 
+/// Makes an error that says that a flag or a recipe asks for what cannot be.
+// By value, so that it can stand in `map_err`.
+#[allow(clippy::needless_pass_by_value)]
+pub fn usage(error: impl ToString) -> Failure {
+    Failure::Usage(error.to_string())
+}
+
 /// Runs the program and gives its exit status.
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

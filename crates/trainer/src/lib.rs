@@ -22,6 +22,7 @@ pub mod seeds;
 pub mod session;
 pub mod train;
 pub mod train_command;
+mod train_flags;
 
 /// The version of Burn that this program is pinned to.
 pub const BURN_VERSION: &str = "0.22.1";
