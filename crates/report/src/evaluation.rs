@@ -78,7 +78,7 @@ impl EvaluationRecord {
                 line: None,
                 expected,
                 found,
-                cure: "write it again with `backburn evaluate`",
+                cure: "repeat the run with `cargo xtask train --config` of its config.toml",
             })
         };
         let classes = self.class_names.len();

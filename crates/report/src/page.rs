@@ -24,7 +24,7 @@ pub fn run_page(run: &RunRecord) -> String {
     }
     body += &section("Provenance", &provenance(manifest));
     if let Some(config) = &run.config {
-        let note = "<p>The file <code>config.toml</code>; <code>backburn train --config</code> of \
+        let note = "<p>The file <code>config.toml</code>; <code>cargo xtask train --config</code> of \
                     it repeats the run.</p>\n";
         body += &section("Recipe", &format!("{note}<pre>{}</pre>\n", escape(config)));
     }

@@ -229,7 +229,7 @@ impl RunRecord {
         let manifest = read_text(&manifest_path)?.ok_or_else(|| ReportError::Read {
             path: manifest_path.clone(),
             source: io::ErrorKind::NotFound.into(),
-            cure: "name a run folder, as `backburn train` makes it under `runs/`",
+            cure: "name a run folder, as `cargo xtask train` makes it under `runs/`",
         })?;
         let metrics_path = dir.join(METRICS_FILE);
         let evaluation_path = dir.join(EVALUATION_FILE);
@@ -316,7 +316,7 @@ fn parse<T: DeserializeOwned>(
 }
 
 const DAMAGED: &str =
-    "restore the file, or repeat the run with `backburn train --config` of its config.toml";
+    "restore the file, or repeat the run with `cargo xtask train --config` of its config.toml";
 
 /// Reads a number, and `null` as NaN.
 pub(crate) fn null_as_nan<'de, D: serde::Deserializer<'de>>(

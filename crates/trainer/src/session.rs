@@ -45,16 +45,16 @@ pub enum SessionError {
     )]
     Report { run: String, source: Box<backburn_report::ReportError> },
     /// A checkpoint cannot be gone on from.
-    #[error("{path}: {source}; start the run anew with `backburn train --config {config}`")]
+    #[error("{path}: {source}; start the run anew with `cargo xtask train --config {config}`")]
     Checkpoint { path: String, config: String, source: checkpoint::CheckpointError },
     /// A run that has come to its end.
     #[error(
-        "{run} is {status}: there is nothing to resume; for a longer run start a new one, `backburn train --config {run}/config.toml --epochs N`"
+        "{run} is {status}: there is nothing to resume; for a longer run start a new one, `cargo xtask train --config {run}/config.toml --epochs N`"
     )]
     Ended { run: String, status: Status },
     /// A run that would diverge again.
     #[error(
-        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `backburn train --config {run}/config.toml --learning-rate X`"
+        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },
     /// The data have changed since the run was begun.

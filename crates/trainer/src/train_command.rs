@@ -74,7 +74,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     if let Some(run) = &args.resume {
         if args.changes != Changes::default() {
             return Err(Failure::Usage(
-                "`--resume` goes on with the run's own recipe; flags that change it need a new run, `backburn train --config RUN/config.toml …`".into(),
+                "`--resume` goes on with the run's own recipe; flags that change it need a new run, `cargo xtask train --config RUN/config.toml …`".into(),
             ));
         }
         let backend = named_backend(args.backend.as_deref())?;
