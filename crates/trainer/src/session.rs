@@ -118,7 +118,9 @@ pub fn start(
         None => RunFolder::create_named(name)?,
     };
     folder.write_recipe(recipe)?;
-    let manifest = manifest(recipe, &prepared, &open, name, means);
+    // Reports tell runs apart by the names of their folders.
+    let own_name = folder.path().file_name().map_or(name.into(), |name| name.to_string_lossy());
+    let manifest = manifest(recipe, &prepared, &open, &own_name, means);
     carry_out(recipe, &prepared, &folder, manifest, &mut state, means)
 }
 
