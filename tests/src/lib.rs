@@ -4,7 +4,7 @@ pub mod formula;
 
 use backburn_models::{ModelConfig, Network};
 use backburn_regularization::Targets;
-use backburn_trainer::loss::cross_entropy;
+use backburn_trainer::loss::Loss;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Classes of every network in these tests.
@@ -20,9 +20,7 @@ pub fn training_device() -> Device {
 
 /// The same configuration without dropout.
 pub fn without_dropout(mut config: ModelConfig) -> ModelConfig {
-    if let Some(rate) = config.dropout_mut() {
-        *rate = 0.0;
-    }
+    *config.dropout_mut() = 0.0;
     config
 }
 
@@ -48,7 +46,7 @@ pub fn logits_and_loss(
     let targets = Targets::one_hot(labels, CLASSES).into_probabilities();
     let targets = TensorData::new(targets, [labels.len(), CLASSES]);
     let logits = network.forward(images);
-    let loss = cross_entropy(logits.clone(), Tensor::from_data(targets, &device));
+    let loss = Loss::CrossEntropy.forward(logits.clone(), Tensor::from_data(targets, &device));
     (logits, loss)
 }
 

@@ -112,7 +112,7 @@ fn dropout_draws_anew_in_every_step_and_from_the_seed() {
     let _alone = one_at_a_time();
     let with = recipe(mlp());
     let mut without = with.clone();
-    *without.model.dropout_mut().unwrap() = 0.0;
+    *without.model.dropout_mut() = 0.0;
     assert_ne!(trained(&with, None, 1).weights, trained(&without, None, 1).weights);
 }
 
@@ -156,7 +156,7 @@ fn two_batches_of_16_accumulated_train_like_one_of_32() {
     let _alone = one_at_a_time();
     // Without what depends on the batch: dropout draws by batch, batch normalization averages.
     let mut large = recipe(mlp());
-    *large.model.dropout_mut().unwrap() = 0.0;
+    *large.model.dropout_mut() = 0.0;
     let small = Recipe { batch_size: 16, accumulate: 2, ..large.clone() };
     let (large, small) = (trained(&large, None, 1), trained(&small, None, 1));
     for (large, small) in large.valid_losses.iter().zip(&small.valid_losses) {

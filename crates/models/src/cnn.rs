@@ -1,6 +1,6 @@
 //! Plain convolutional network: blocks of convolutions, each followed by pooling and dropout.
 
-use backburn_regularization::Dropout;
+use backburn_regularization::{Dropout, SpatialDropout};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
@@ -22,6 +22,8 @@ pub struct CnnConfig {
     pub dense: usize,
     /// Share of activations dropped after each pooling in training, in `[0, 1)`.
     pub dropout: f64,
+    /// Share of channels dropped after each pooling in training, in `[0, 1)`.
+    pub spatial_dropout: f64,
     /// Batch normalization between each convolution and its activation.
     pub batch_norm: bool,
 }
@@ -34,6 +36,7 @@ impl Default for CnnConfig {
             convolutions: 2,
             dense: 256,
             dropout: 0.2,
+            spatial_dropout: 0.0,
             batch_norm: false,
         }
     }
@@ -44,6 +47,7 @@ impl Default for CnnConfig {
 #[derive(Module, Debug)]
 pub struct Cnn {
     blocks: Vec<Block>,
+    spatial_dropout: SpatialDropout,
     dropout: Dropout,
     dense: Option<Linear>,
     head: Linear,
@@ -79,7 +83,8 @@ impl CnnConfig {
         let dense = (self.dense > 0).then(|| linear(features, self.dense, device));
         let features = if self.dense > 0 { self.dense } else { features };
         let head = linear(features, classes, device);
-        Ok(Cnn { blocks, dropout: Dropout::new(self.dropout), dense, head })
+        let spatial_dropout = SpatialDropout::new(self.spatial_dropout);
+        Ok(Cnn { blocks, spatial_dropout, dropout: Dropout::new(self.dropout), dense, head })
     }
 
     fn block(&self, inputs: usize, outputs: usize, device: &Device) -> Block {
@@ -106,7 +111,8 @@ impl Cnn {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let mut x = images;
         for block in &self.blocks {
-            x = self.dropout.forward(max_pool(block.forward(x)));
+            x = self.spatial_dropout.forward(max_pool(block.forward(x)));
+            x = self.dropout.forward(x);
         }
         let mut x: Tensor<2> = x.flatten(1, 3);
         if let Some(dense) = &self.dense {

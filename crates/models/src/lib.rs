@@ -172,14 +172,32 @@ impl ModelConfig {
         }
     }
 
-    /// The dropout rate, for architectures that have dropout.
-    pub fn dropout_mut(&mut self) -> Option<&mut f64> {
+    /// The dropout rate.
+    pub fn dropout_mut(&mut self) -> &mut f64 {
         match self {
-            Self::Mlp(config) => Some(&mut config.dropout),
-            Self::Cnn(config) => Some(&mut config.dropout),
-            Self::LenetBn(config) => Some(&mut config.dropout),
+            Self::Mlp(config) => &mut config.dropout,
+            Self::Cnn(config) => &mut config.dropout,
+            Self::LenetBn(config) => &mut config.dropout,
+            Self::Resnet18(config)
+            | Self::Resnet34(config)
+            | Self::Resnet20(config)
+            | Self::Resnet32(config)
+            | Self::Resnet44(config)
+            | Self::Resnet56(config) => &mut config.dropout,
+        }
+    }
+
+    /// The rate of spatial dropout, for architectures that have it.
+    pub fn spatial_dropout_mut(&mut self) -> Option<&mut f64> {
+        match self {
+            Self::Cnn(config) => Some(&mut config.spatial_dropout),
             _ => None,
         }
+    }
+
+    /// The rate at which the last residual is dropped, for architectures with residual blocks.
+    pub fn stochastic_depth_mut(&mut self) -> Option<&mut f64> {
+        self.resnet_mut().map(|config| &mut config.stochastic_depth)
     }
 
     /// Whether batch normalization is on, for architectures where it can be chosen.
@@ -188,12 +206,19 @@ impl ModelConfig {
             Self::Mlp(config) => Some(&mut config.batch_norm),
             Self::Cnn(config) => Some(&mut config.batch_norm),
             Self::LenetBn(_) => None,
+            resnet => resnet.resnet_mut().map(|config| &mut config.batch_norm),
+        }
+    }
+
+    fn resnet_mut(&mut self) -> Option<&mut ResNetConfig> {
+        match self {
             Self::Resnet18(config)
             | Self::Resnet34(config)
             | Self::Resnet20(config)
             | Self::Resnet32(config)
             | Self::Resnet44(config)
-            | Self::Resnet56(config) => Some(&mut config.batch_norm),
+            | Self::Resnet56(config) => Some(config),
+            Self::Mlp(_) | Self::Cnn(_) | Self::LenetBn(_) => None,
         }
     }
 
@@ -265,14 +290,16 @@ impl ModelConfig {
 
     fn check(&self) -> Result<(), ModelError> {
         let mut config = self.clone();
-        if let Some(&mut rate) = config.dropout_mut()
-            && !(0.0..1.0).contains(&rate)
-        {
-            return Err(ModelError::Setting {
-                setting: "dropout",
-                expected: "a rate in [0, 1)",
-                found: rate.to_string(),
-            });
+        let rates = [
+            ("dropout", Some(*config.dropout_mut())),
+            ("spatial_dropout", config.spatial_dropout_mut().copied()),
+            ("stochastic_depth", config.stochastic_depth_mut().copied()),
+        ];
+        for (setting, rate) in rates {
+            if let Some(rate) = rate.filter(|rate| !(0.0..1.0).contains(rate)) {
+                let (expected, found) = ("a rate in [0, 1)", rate.to_string());
+                return Err(ModelError::Setting { setting, expected, found });
+            }
         }
         let (setting, widths): (_, &[usize]) = match self {
             Self::Mlp(config) => ("hidden", &config.hidden),

@@ -127,6 +127,11 @@ impl Path {
         }
     }
 
+    /// The dimension of a weight that counts its layer's units or output channels.
+    pub fn unit_dimension(&self) -> usize {
+        usize::from(self.is_transposed())
+    }
+
     /// Burn keeps linear weights as `[in, out]`, PyTorch as `[out, in]`.
     fn is_transposed(&self) -> bool {
         self.steps

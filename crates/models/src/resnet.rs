@@ -3,6 +3,7 @@
 //! He et al., [Deep Residual Learning for Image Recognition](https://arxiv.org/abs/1512.03385),
 //! CVPR 2016, table 1 and section 4.2.
 
+use backburn_regularization::{Dropout, StochasticDepth};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
@@ -17,11 +18,16 @@ use crate::layers::{Convolution, batch_norm, global_average_pool, linear, subsam
 pub struct ResNetConfig {
     /// Batch normalization after each convolution.
     pub batch_norm: bool,
+    /// Share of pooled features dropped before the classifier in training, in `[0, 1)`.
+    pub dropout: f64,
+    /// Probability that the last block's residual is dropped in training, in `[0, 1)`; that of
+    /// earlier blocks is proportionally smaller.
+    pub stochastic_depth: f64,
 }
 
 impl Default for ResNetConfig {
     fn default() -> Self {
-        Self { batch_norm: true }
+        Self { batch_norm: true, dropout: 0.0, stochastic_depth: 0.0 }
     }
 }
 
@@ -61,12 +67,13 @@ pub(crate) const RESNET44: Design =
 pub(crate) const RESNET56: Design =
     Design { stages: &[(16, 9), (32, 9), (64, 9)], shortcut: Shortcut::ZeroPad };
 
-/// A stem, stages of residual blocks, global average pooling and the classifier.
+/// A stem, stages of residual blocks, global average pooling, dropout and the classifier.
 #[derive(Module, Debug)]
 pub struct ResNet {
     stem: Conv2d,
     stem_norm: Option<BatchNorm>,
     stages: Vec<Vec<Block>>,
+    dropout: Dropout,
     head: Linear,
 }
 
@@ -79,6 +86,7 @@ struct Block {
     norm2: Option<BatchNorm>,
     downsample: Option<Conv2d>,
     downsample_norm: Option<BatchNorm>,
+    stochastic_depth: StochasticDepth,
     #[module(skip)]
     stride: usize,
 }
@@ -96,16 +104,21 @@ impl Design {
         let stem = Convolution { kernel: 3, stride: 1, padding: 1, bias: false };
         let (stem, stem_norm) = (stem.init(channels, inputs, device), norm(inputs));
         let mut stages = Vec::new();
+        let all: usize = self.stages.iter().map(|&(_, blocks)| blocks).sum();
+        let mut number = 0;
         for (stage, &(outputs, blocks)) in self.stages.iter().enumerate() {
             let stage = (0..blocks).map(|block| {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                let block = self.block(inputs, outputs, stride, config, device);
+                number += 1;
+                let depth = StochasticDepth::linear(config.stochastic_depth, number, all);
+                let block = self.block(inputs, outputs, stride, depth, config, device);
                 inputs = outputs;
                 block
             });
             stages.push(stage.collect());
         }
-        ResNet { stem, stem_norm, stages, head: linear(inputs, classes, device) }
+        let dropout = Dropout::new(config.dropout);
+        ResNet { stem, stem_norm, stages, dropout, head: linear(inputs, classes, device) }
     }
 
     fn block(
@@ -113,6 +126,7 @@ impl Design {
         inputs: usize,
         outputs: usize,
         stride: usize,
+        stochastic_depth: StochasticDepth,
         config: &ResNetConfig,
         device: &Device,
     ) -> Block {
@@ -130,6 +144,7 @@ impl Design {
             norm2: norm(),
             downsample: projects.then(|| conv(1, stride, inputs)),
             downsample_norm: if projects { norm() } else { None },
+            stochastic_depth,
             stride,
         }
     }
@@ -145,7 +160,7 @@ impl ResNet {
         for block in self.stages.iter().flatten() {
             x = block.forward(x);
         }
-        self.head.forward(global_average_pool(x))
+        self.head.forward(self.dropout.forward(global_average_pool(x)))
     }
 }
 
@@ -153,7 +168,7 @@ impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let residual = relu(normalize(&self.norm1, self.conv1.forward(x.clone())));
         let residual = normalize(&self.norm2, self.conv2.forward(residual));
-        relu(self.shortcut(x) + residual)
+        relu(self.shortcut(x) + self.stochastic_depth.forward(residual))
     }
 
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {

@@ -1,7 +1,7 @@
 //! Dropout: silence random units in training, use all of them in evaluation.
 
 use burn::module::{Flag, Module, Param};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Device, Distribution, Tensor};
 
 /// Sets each activation to zero with probability `rate` and scales the others by `1 / (1 - rate)`,
 /// so that the expected activation stays the same and evaluation needs no scaling ("inverted"
@@ -43,16 +43,24 @@ impl Dropout {
         if !training || self.rate == 0.0 {
             return activations;
         }
-        let keep = 1.0 - self.rate;
-        let mask = activations.random_like(Distribution::Bernoulli(keep)).div_scalar(keep);
+        let mask = scaled_mask(activations.dims(), self.rate, &activations.device());
         activations * mask
     }
+}
+
+/// Zero with probability `rate`, `1 / (1 - rate)` otherwise: on average 1.
+pub(crate) fn scaled_mask<const D: usize>(
+    shape: [usize; D],
+    rate: f64,
+    device: &Device,
+) -> Tensor<D> {
+    let keep = 1.0 - rate;
+    Tensor::random(shape, Distribution::Bernoulli(keep), device).div_scalar(keep)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
 
     fn ramp(device: &Device) -> Tensor<2> {
         Tensor::arange(0..20_000, device).float().reshape([200, 100]).div_scalar(10_000.0)
@@ -95,6 +103,20 @@ mod tests {
             // Five standard errors of a share among 20,000.
             let tolerance = 5.0 * (rate * (1.0 - rate) / 20_000.0).sqrt();
             assert!((dropped - rate).abs() < tolerance, "rate {rate}: dropped {dropped}");
+        }
+    }
+
+    #[test]
+    fn the_mean_activation_stays_the_same() {
+        let device = Device::flex().autodiff();
+        for rate in [0.1, 0.3, 0.5, 0.8] {
+            device.seed(11);
+            let x = Tensor::<2>::full([200, 100], 2.0, &device);
+            let y: Vec<f32> = Dropout::new(rate).forward(x).into_data().try_to_vec().unwrap();
+            let mean = y.iter().map(|&v| f64::from(v)).sum::<f64>() / y.len() as f64;
+            // Var[y] = x² rate / (1 - rate); five standard errors of the mean of 20,000.
+            let tolerance = 5.0 * 2.0 * (rate / (1.0 - rate) / 20_000.0).sqrt();
+            assert!((mean - 2.0).abs() < tolerance, "rate {rate}: mean {mean}");
         }
     }
 

@@ -3,16 +3,37 @@
 //! | technique | acts on | file |
 //! | --- | --- | --- |
 //! | dropout | activations | `dropout.rs` |
+//! | spatial dropout | channels | `spatial_dropout.rs` |
+//! | stochastic depth | residual blocks | `stochastic_depth.rs` |
 //! | target distributions, on which label regularizers act | labels | `targets.rs` |
 //! | early stopping | the length of training | `early_stopping.rs` |
 //! | weight decay (L2) | weights | `weight_decay.rs` |
+//! | L1 | weights | `l1.rs` |
+//! | max-norm | weights | `max_norm.rs` |
+//! | exponential moving average | weights | `ema.rs` |
+//! | Lookahead | weights | `lookahead.rs` |
+//! | sharpness-aware minimization | gradients | `sam.rs` |
 
 pub mod dropout;
 pub mod early_stopping;
+pub mod ema;
+pub mod l1;
+pub mod lookahead;
+pub mod max_norm;
+pub mod sam;
+pub mod spatial_dropout;
+pub mod stochastic_depth;
 pub mod targets;
 pub mod weight_decay;
 
 pub use dropout::Dropout;
 pub use early_stopping::{EarlyStopping, EarlyStoppingConfig, Verdict};
+pub use ema::Ema;
+pub use l1::L1;
+pub use lookahead::Lookahead;
+pub use max_norm::MaxNorm;
+pub use sam::Sam;
+pub use spatial_dropout::SpatialDropout;
+pub use stochastic_depth::StochasticDepth;
 pub use targets::Targets;
 pub use weight_decay::{DecayMode, DecayedParameters, ParameterKind, WeightDecay};

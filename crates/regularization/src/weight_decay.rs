@@ -29,6 +29,13 @@ pub enum DecayedParameters {
     All,
 }
 
+impl DecayedParameters {
+    /// Whether such a parameter is pulled.
+    pub fn contains(self, parameter: ParameterKind) -> bool {
+        self == Self::All || parameter == ParameterKind::Weight
+    }
+}
+
 /// Weight decay of strength `λ`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,9 +52,8 @@ impl WeightDecay {
     /// λ for a parameter that is (or is not) the weight of a linear or convolution layer, if decay
     /// enters in the given mode; 0 otherwise.
     pub fn strength_for(&self, parameter: ParameterKind, mode: DecayMode) -> f64 {
-        let decays =
-            self.parameters == DecayedParameters::All || parameter == ParameterKind::Weight;
-        if decays && self.mode == mode { self.strength } else { 0.0 }
+        let decays = self.parameters.contains(parameter) && self.mode == mode;
+        if decays { self.strength } else { 0.0 }
     }
 }
 

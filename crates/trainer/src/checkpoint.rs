@@ -1,7 +1,8 @@
 //! Checkpoints: the whole state of a training in one file.
 //!
-//! A safetensors file with the current weights (`model/…`), the best ones (`best/…`) and the
-//! optimizer's memory (`optimizer/…`); everything that is not a tensor is JSON in its header.
+//! A safetensors file with the current weights (`model/…`), the best ones (`best/…`), the
+//! optimizer's memory (`optimizer/…`), Lookahead's slow weights (`lookahead/…`) and the moving average
+//! (`ema/…`); everything that is not a tensor is JSON in its header.
 //! Tensors are found by parameter name, so that the state is complete in another process too. A
 //! checksum over the whole file keeps a damaged one from going on as another training.
 
@@ -85,6 +86,9 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
         tensors.extend(prefixed("best", best.weights.clone()));
     }
     tensors.extend(prefixed("optimizer", state.optimizer.export()));
+    let [slow, average] = state.averaging.export();
+    tensors.extend(prefixed("lookahead", slow));
+    tensors.extend(prefixed("ema", average));
     let mut bytes = weights::to_bytes(&tensors, HashMap::from([(STATE_KEY.to_owned(), header)]))?;
     let place = find(&bytes, NO_CHECKSUM).expect("the header holds it");
     let sum = checksum(&bytes, place);
@@ -125,6 +129,10 @@ pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
         .optimizer
         .restore(header.optimizer_steps, take("optimizer"), &device)
         .map_err(|name| missing(&format!("unknown optimizer state `{name}`")))?;
+    state
+        .averaging
+        .restore([take("lookahead"), take("ema")], &device)
+        .map_err(|name| missing(&format!("`{name}` is not as the recipe's averaging needs it")))?;
     let best = take("best");
     state.best = header.best_epoch.map(|epoch| Best { epoch, weights: best });
     state.epochs = header.epochs;

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use backburn_models::Network;
 use backburn_models::parameters::Path;
+use backburn_regularization::Sam;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
+
+use crate::named_weights::NamedWeights;
 
 /// The gradient of each trained parameter as a row of numbers, by the parameter's name.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +57,7 @@ impl NamedGradients {
     /// Multiplies all gradients.
     #[must_use]
     pub fn scale(self, factor: f64) -> Self {
-        Self { by_name: self.by_name.into_iter().map(|(n, g)| (n, g.mul_scalar(factor))).collect() }
+        self.map(|gradient| gradient.mul_scalar(factor))
     }
 
     /// Scales all gradients down together so that their common norm is at most `limit`.
@@ -64,10 +67,29 @@ impl NamedGradients {
     /// ICML 2013; as PyTorch's `clip_grad_norm_`. The norm stays on the device.
     #[must_use]
     pub fn clip_norm(self, limit: f64) -> Self {
+        let Some(norm) = self.norm() else { return self };
+        let factor = (norm + 1e-6).recip().mul_scalar(limit).clamp_max(1.0);
+        self.map(|gradient| gradient * factor.clone())
+    }
+
+    /// The network moved to where sharpness-aware minimization takes its gradient. Its running
+    /// statistics are its own, so that they can change without those of `network`.
+    pub fn perturb(self, network: &Network, sam: Sam) -> Network {
+        let neighbour = network.valid().train();
+        let Some(norm) = self.norm() else { return neighbour };
+        let moves = self.map(|gradient| sam.perturbation(gradient, &norm));
+        let weights = NamedWeights::trained(&network.valid());
+        weights.add(moves.by_name).put_into(neighbour)
+    }
+
+    /// `[1]`, the Euclidean norm of all gradients together, on the device; `None` without any.
+    fn norm(&self) -> Option<Tensor<1>> {
         let squares = self.by_name.values().cloned().map(sum_of_squares);
-        let Some(total) = squares.reduce(|sum, square| sum + square) else { return self };
-        let factor = (total.sqrt() + 1e-6).recip().mul_scalar(limit).clamp_max(1.0);
-        Self { by_name: self.by_name.into_iter().map(|(n, g)| (n, g * factor.clone())).collect() }
+        Some(squares.reduce(|sum, square| sum + square)?.sqrt())
+    }
+
+    fn map(self, change: impl Fn(Tensor<1>) -> Tensor<1>) -> Self {
+        Self { by_name: self.by_name.into_iter().map(|(n, g)| (n, change(g))).collect() }
     }
 
     /// Takes the gradient of a parameter out.

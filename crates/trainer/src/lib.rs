@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows all the others. Start at `train.rs`, the training loop.
 
+pub mod averaging;
 pub mod backend;
 pub mod checkpoint;
 pub mod cli;
@@ -11,10 +12,12 @@ pub mod gradients;
 pub mod interrupt;
 pub mod loss;
 pub mod meter;
+pub mod named_weights;
 pub mod optimizer;
 pub mod prepare;
 pub mod progress;
 pub mod recipe;
+mod regularizer_flags;
 pub mod report_command;
 pub mod run;
 pub mod schedule;

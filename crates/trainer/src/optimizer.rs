@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use backburn_models::Network;
 use backburn_models::parameters::{NamedTensor, Path, Role};
-use backburn_regularization::{DecayMode, ParameterKind, WeightDecay};
+use backburn_regularization::{DecayMode, L1, MaxNorm, ParameterKind, WeightDecay};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -225,6 +225,8 @@ impl Averages {
 pub struct Optimizer {
     config: OptimizerConfig,
     weight_decay: WeightDecay,
+    l1: L1,
+    max_norm: Option<MaxNorm>,
     steps: u64,
     averages: BTreeMap<String, Averages>,
 }
@@ -232,7 +234,20 @@ pub struct Optimizer {
 impl Optimizer {
     /// Remembers nothing yet.
     pub fn new(config: OptimizerConfig, weight_decay: WeightDecay) -> Self {
-        Self { config, weight_decay, steps: 0, averages: BTreeMap::new() }
+        let averages = BTreeMap::new();
+        Self { config, weight_decay, l1: L1::default(), max_norm: None, steps: 0, averages }
+    }
+
+    /// With an L1 penalty too.
+    #[must_use]
+    pub fn with_l1(self, l1: L1) -> Self {
+        Self { l1, ..self }
+    }
+
+    /// With weights kept inside a ball after each step.
+    #[must_use]
+    pub fn with_max_norm(self, max_norm: Option<MaxNorm>) -> Self {
+        Self { max_norm, ..self }
     }
 
     /// Steps taken so far.
@@ -321,20 +336,27 @@ impl ModuleMapper for Step<'_> {
             Role::Weight => ParameterKind::Weight,
             _ => ParameterKind::Other,
         };
+        let ball = self.optimizer.max_norm.filter(|_| kind == ParameterKind::Weight);
+        let units = self.path.unit_dimension();
         param.map(|weights| {
             let shape = weights.dims();
             let flat = weights.without_autodiff().reshape([-1]);
-            let moved = self.step(&name, kind, flat, gradient);
-            moved.reshape(shape).autodiff().require_grad()
+            let moved = self.step(&name, kind, flat, gradient).reshape(shape);
+            let moved = match ball {
+                Some(ball) => ball.clip(moved, units),
+                None => moved,
+            };
+            moved.autodiff().require_grad()
         })
     }
 }
 
 impl Step<'_> {
     fn step(&mut self, name: &str, kind: ParameterKind, w: Tensor<1>, g: Tensor<1>) -> Tensor<1> {
-        let Optimizer { config, weight_decay, steps, averages } = &mut *self.optimizer;
+        let Optimizer { config, weight_decay, l1, steps, averages, .. } = &mut *self.optimizer;
         let coupled = weight_decay.strength_for(kind, DecayMode::Coupled);
         let g = if coupled > 0.0 { g + w.clone().mul_scalar(coupled) } else { g };
+        let g = l1.add_gradient(g, &w, kind);
 
         let averages = averages.entry(name.to_owned()).or_default();
         let direction = config.direction(averages, g, *steps);

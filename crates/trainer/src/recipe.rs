@@ -10,10 +10,11 @@ use backburn_data::augment::Pipeline;
 use backburn_data::loader::LastBatch;
 use backburn_data::normalization::Normalization;
 use backburn_models::{Initialization, ModelConfig};
-use backburn_regularization::{DecayMode, EarlyStoppingConfig, WeightDecay};
+use backburn_regularization::{DecayMode, EarlyStoppingConfig, L1, Lookahead, WeightDecay};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
+use crate::loss::Loss;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::Schedule;
 
@@ -98,6 +99,18 @@ pub struct Recipe {
     /// Greatest norm of all gradients together; unset means no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// What is minimized.
+    #[serde(default)]
+    pub loss: Loss,
+    /// ρ of sharpness-aware minimization, positive; unset means plain gradients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sam: Option<f64>,
+    /// Greatest norm of the weights into a unit, positive; unset means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_norm: Option<f64>,
+    /// Decay of the moving average of the weights, in `(0, 1)`; unset means no average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<f64>,
     /// The network.
     pub model: ModelConfig,
     /// Its initial weights.
@@ -108,9 +121,15 @@ pub struct Recipe {
     /// How the learning rate changes.
     #[serde(default)]
     pub schedule: Schedule,
+    /// Slow weights that follow the optimizer's; unset means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookahead: Option<Lookahead>,
     /// Pull towards zero.
     #[serde(default)]
     pub weight_decay: WeightDecay,
+    /// Pull to zero.
+    #[serde(default)]
+    pub l1: L1,
     /// When to stop before the last epoch; unset means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStoppingConfig>,
@@ -219,14 +238,29 @@ impl Recipe {
             let found = self.learning_rate.to_string();
             return setting("learning_rate", "a positive number", found);
         }
-        if let Some(limit) = self.clip_norm
-            && !(limit > 0.0 && limit.is_finite())
-        {
-            return setting("clip_norm", "a positive number", limit.to_string());
+        let positive =
+            [("clip_norm", self.clip_norm), ("max_norm", self.max_norm), ("sam", self.sam)];
+        for (name, value) in positive {
+            if let Some(value) = value.filter(|value| !(*value > 0.0 && value.is_finite())) {
+                return setting(name, "a positive number", value.to_string());
+            }
         }
         let decay = self.weight_decay.strength;
-        if !(decay >= 0.0 && decay.is_finite()) {
-            return setting("weight_decay", "at least 0", decay.to_string());
+        for (name, value) in [("weight_decay", decay), ("l1", self.l1.strength)] {
+            if !(value >= 0.0 && value.is_finite()) {
+                return setting(name, "at least 0", value.to_string());
+            }
+        }
+        if let Some(decay) = self.ema.filter(|decay| !(*decay > 0.0 && *decay < 1.0)) {
+            return setting("ema", "a decay in (0, 1)", decay.to_string());
+        }
+        if let Some(Lookahead { steps, alpha }) = self.lookahead {
+            if steps == 0 {
+                return setting("lookahead.steps", "at least 1", "0".into());
+            }
+            if !(alpha > 0.0 && alpha <= 1.0) {
+                return setting("lookahead.alpha", "a share in (0, 1]", alpha.to_string());
+            }
         }
         if let Some(folder) = &self.data_dir
             && folder.to_str().is_none()

@@ -10,7 +10,6 @@ use backburn_report::{
     DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, Status,
     Summary, TestRead,
 };
-use burn::module::Module;
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint;
@@ -305,15 +304,11 @@ fn score(
     prepared: &Prepared,
     folder: &RunFolder,
     manifest: &mut Manifest,
-    state: &mut State,
+    state: &State,
 ) -> Result<Summary, SessionError> {
     let last_epoch = state.epochs.len();
     let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
-    if let Some(best) = &state.best {
-        let best = best.weights.clone();
-        state.load_weights(best).expect("the weights are this network's own");
-    }
-    let network = state.network().valid();
+    let network = state.selected();
     let device = state.device().clone().without_autodiff();
     let answer = |images: &Arc<ImageSet>| {
         predict(&network, images, &prepared.normalization, &device).map_err(PrepareError::from)

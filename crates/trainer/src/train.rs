@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 use backburn_data::loader::{Batch, Loader, LoaderError};
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{ModelError, Network};
-use backburn_regularization::{EarlyStopping, Targets, Verdict};
+use backburn_regularization::{EarlyStopping, Ema, MaxNorm, Sam, Targets, Verdict};
 use backburn_report::EpochRecord;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use crate::averaging::Averaging;
 use crate::evaluate::{Scores, predict};
 use crate::gradients::NamedGradients;
 use crate::interrupt;
-use crate::loss::cross_entropy;
+use crate::loss::Loss;
 use crate::meter::Meter;
 use crate::optimizer::Optimizer;
 use crate::prepare::Prepared;
@@ -46,6 +47,8 @@ pub struct State {
     device: Device,
     /// Turns gradients into steps.
     pub optimizer: Optimizer,
+    /// Follows the weights.
+    pub averaging: Averaging,
     /// Follows the validation loss.
     pub stopping: EarlyStopping,
     /// The best epoch's weights, if validation selects.
@@ -146,7 +149,7 @@ pub fn train(
         };
         if verdict == Verdict::Improved {
             state.best =
-                Some(Best { epoch, weights: parameters::export(&state.network().valid()) });
+                Some(Best { epoch, weights: parameters::export(&state.evaluation_copy()) });
         }
         let trained = state.end_epoch(setup, epoch, validation, started.elapsed());
         progress.end_epoch(&state.epochs[epoch - 1], verdict == Verdict::Improved);
@@ -174,14 +177,14 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
     let mut meter = Meter::default();
     let mut gradients = NamedGradients::default();
     for (number, batch) in (done..).zip(epoch_batches) {
+        state.current.images += batch.len() as u64;
+        let input = Input::upload(batch, loader.set().classes(), &state.device);
         // Dropout draws from the device's generator: one seed a batch, so that a resumed run
         // draws what an uninterrupted one would have drawn.
-        state.device.seed(seeds.device(((epoch - 1) * batches + number) as u64));
-        state.current.images += batch.len() as u64;
-        let (loss, right) =
-            objective(state.network(), batch, loader.set().classes(), &state.device);
-        meter.push(&loss, right);
-        gradients.add(NamedGradients::gather(state.network(), loss.backward()));
+        let device_seed = seeds.device(((epoch - 1) * batches + number) as u64);
+        let pass = state.backward(recipe, &input, device_seed);
+        meter.push(&pass.objective, pass.right);
+        gradients.add(pass.gradients);
 
         let is_last = number + 1 == batches;
         let gathered = number % recipe.accumulate + 1;
@@ -208,26 +211,46 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
     None
 }
 
-/// What is minimized on a batch, and the number of right answers.
-fn objective(
-    network: &Network,
-    batch: Batch,
-    classes: usize,
-    device: &Device,
-) -> (Tensor<1>, Tensor<1>) {
-    let size = batch.len();
-    let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
-    let images = Tensor::<4>::from_data(TensorData::new(batch.images, shape), device);
-    let targets = Targets::one_hot(&batch.labels, classes);
-    let targets = TensorData::new(targets.into_probabilities(), [size, classes]);
-    let targets = Tensor::<2>::from_data(targets, device);
-    let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
-    let labels = Tensor::<2, Int>::from_data(TensorData::new(labels, [size, 1]), device);
+/// A batch on the device.
+pub(crate) struct Input {
+    /// `[batch, channels, height, width]`
+    images: Tensor<4>,
+    /// `[batch, classes]`, distributions
+    targets: Tensor<2>,
+    /// `[batch, 1]`, clean
+    labels: Tensor<2, Int>,
+}
 
-    let logits = network.forward(images);
-    let answers = logits.clone().without_autodiff().argmax(1);
-    let right = answers.equal(labels.without_autodiff()).float().sum();
-    (cross_entropy(logits, targets), right)
+impl Input {
+    pub(crate) fn upload(batch: Batch, classes: usize, device: &Device) -> Self {
+        let size = batch.len();
+        let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
+        let targets = Targets::one_hot(&batch.labels, classes).into_probabilities();
+        let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
+        let plain = device.clone().without_autodiff();
+        Self {
+            images: Tensor::from_data(TensorData::new(batch.images, shape), device),
+            targets: Tensor::from_data(TensorData::new(targets, [size, classes]), device),
+            labels: Tensor::from_data(TensorData::new(labels, [size, 1]), &plain),
+        }
+    }
+
+    /// What is minimized on this batch, and the number of right answers, each `[1]`.
+    fn objective(&self, network: &Network, loss: Loss) -> (Tensor<1>, Tensor<1>) {
+        let outputs = network.forward(self.images.clone());
+        let answers = outputs.clone().without_autodiff().argmax(1);
+        let right = answers.equal(self.labels.clone()).float().sum();
+        (loss.forward(outputs, self.targets.clone()), right)
+    }
+}
+
+/// What a forward and backward pass over a batch gives.
+pub(crate) struct Pass {
+    /// `[1]`, what is minimized.
+    pub(crate) objective: Tensor<1>,
+    /// `[1]`, the number of right answers.
+    pub(crate) right: Tensor<1>,
+    pub(crate) gradients: NamedGradients,
 }
 
 fn validate(setup: &Setup<'_>, state: &State) -> Result<Option<Scores>, LoaderError> {
@@ -235,7 +258,7 @@ fn validate(setup: &Setup<'_>, state: &State) -> Result<Option<Scores>, LoaderEr
         return Ok(None);
     };
     let device = state.device.clone().without_autodiff();
-    let predictions = predict(&state.network().valid(), valid, normalization, &device)?;
+    let predictions = predict(&state.evaluation_copy(), valid, normalization, &device)?;
     Ok(Some(predictions.scores()))
 }
 
@@ -247,10 +270,16 @@ impl State {
     /// If the model's settings are outside their range or the images too small for it.
     pub fn new(recipe: &Recipe, prepared: &Prepared, device: &Device) -> Result<Self, ModelError> {
         let device = device.clone().autodiff();
+        let network = prepared.network(recipe, &device)?;
+        let optimizer = Optimizer::new(recipe.optimizer, recipe.weight_decay)
+            .with_l1(recipe.l1)
+            .with_max_norm(recipe.max_norm.map(|limit| MaxNorm { limit }));
+        let ema = recipe.ema.map(|decay| Ema { decay });
         Ok(Self {
-            network: Some(prepared.network(recipe, &device)?),
+            averaging: Averaging::new(recipe.lookahead, ema, &network),
+            network: Some(network),
             device,
-            optimizer: Optimizer::new(recipe.optimizer, recipe.weight_decay),
+            optimizer,
             stopping: recipe.early_stopping.map_or_else(EarlyStopping::never, EarlyStopping::new),
             best: None,
             epochs: Vec::new(),
@@ -261,6 +290,25 @@ impl State {
     /// The network as it stands.
     pub fn network(&self) -> &Network {
         self.network.as_ref().expect("the optimizer puts the network back")
+    }
+
+    /// The network that is evaluated and kept, without gradients, dropout and the like: an average
+    /// of the weights, if the recipe asks for one.
+    pub fn evaluation_copy(&self) -> Network {
+        self.averaging.evaluation_copy(self.network())
+    }
+
+    /// The network that the run ends with: the best epoch's, or else as it stands.
+    ///
+    /// # Panics
+    ///
+    /// If the best weights are not this network's.
+    pub fn selected(&self) -> Network {
+        match &self.best {
+            Some(best) => parameters::import(self.network().valid(), best.weights.clone())
+                .expect("the weights are this network's own"),
+            None => self.evaluation_copy(),
+        }
     }
 
     /// Where the network lives, with gradients.
@@ -276,6 +324,24 @@ impl State {
     pub fn load_weights(&mut self, weights: Vec<NamedTensor>) -> Result<(), ImportError> {
         self.network = Some(parameters::import(self.network().clone(), weights)?);
         Ok(())
+    }
+
+    /// The objective on a batch and its gradients. `device_seed`: what dropout draws from.
+    pub(crate) fn backward(&self, recipe: &Recipe, input: &Input, device_seed: u64) -> Pass {
+        self.device.seed(device_seed);
+        let (objective, right) = input.objective(self.network(), recipe.loss);
+        let gradients = NamedGradients::gather(self.network(), objective.backward());
+        let gradients = match recipe.sam {
+            None => gradients,
+            Some(rho) => {
+                let neighbour = gradients.perturb(self.network(), Sam { rho });
+                // The same units are dropped, so that the two gradients differ by the place alone.
+                self.device.seed(device_seed);
+                let (there, _) = input.objective(&neighbour, recipe.loss);
+                NamedGradients::gather(&neighbour, there.backward())
+            }
+        };
+        Pass { objective, right, gradients }
     }
 
     /// One optimizer step with the mean of the gradients of `gathered` batches, the last of which
@@ -297,7 +363,8 @@ impl State {
         };
         let learning_rate = learning_rate(setup, epoch, batch);
         let network = self.network.take().expect("the optimizer puts the network back");
-        self.network = Some(self.optimizer.step(network, gradients, learning_rate));
+        let network = self.optimizer.step(network, gradients, learning_rate);
+        self.network = Some(self.averaging.follow(network, self.optimizer.steps()));
     }
 
     /// Writes the epoch down and gives back what it was made of.

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::{Failure, usage};
 use crate::optimizer::OptimizerConfig;
 use crate::recipe::Recipe;
+use crate::regularizer_flags::RegularizerFlags;
 use crate::schedule::Schedule;
 
 /// PyTorch's default weight decay of AdamW; its other optimizers have none.
@@ -74,16 +75,13 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "NAME", help_heading = "Model")]
     initialization: Option<String>,
 
-    /// Share of activations dropped in training, in [0, 1).
-    #[arg(long, value_name = "RATE", help_heading = "Regularizers", allow_negative_numbers = true)]
-    dropout: Option<f64>,
     /// Strength λ of weight decay; 0 for none.
     #[arg(long, value_name = "X", help_heading = "Regularizers", allow_negative_numbers = true)]
     weight_decay: Option<f64>,
     /// Decay through the gradient (coupled: L2) or beside it (decoupled).
     #[arg(long, value_enum, help_heading = "Regularizers")]
     decay_mode: Option<DecayModeArg>,
-    /// What decays: weights, or all with biases and batch normalization.
+    /// What weight decay and L1 act on: weights, or all with biases and batch normalization.
     #[arg(long, value_enum, help_heading = "Regularizers")]
     decay: Option<DecayArg>,
     /// Augmentations, such as crop=4:reflect,flip; none to turn them off.
@@ -93,6 +91,8 @@ pub(crate) struct Changes {
     /// it off.
     #[arg(long, value_name = "RULE", help_heading = "Regularizers")]
     early_stopping: Option<String>,
+    #[command(flatten)]
+    regularizers: RegularizerFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -123,6 +123,7 @@ impl Changes {
         self.apply_to_model(&mut recipe.model)?;
         self.apply_to_optimizer(recipe)?;
         self.apply_to_data(recipe)?;
+        self.regularizers.apply(recipe)?;
         recipe.epochs = self.epochs.unwrap_or(recipe.epochs);
         recipe.batch_size = self.batch_size.unwrap_or(recipe.batch_size);
         recipe.learning_rate = self.learning_rate.unwrap_or(recipe.learning_rate);
@@ -187,17 +188,6 @@ impl Changes {
                 _ => return Err(not_for("--widths")),
             }
         }
-        if let Some(rate) = self.dropout {
-            if !(0.0..1.0).contains(&rate) {
-                return Err(Failure::Usage(format!(
-                    "`--dropout`: expected a rate in [0, 1), found {rate}"
-                )));
-            }
-            match model.dropout_mut() {
-                Some(dropout) => *dropout = rate,
-                None => return Err(not_for("--dropout")),
-            }
-        }
         if let Some(switch) = self.batch_norm {
             match model.batch_norm_mut() {
                 Some(batch_norm) => *batch_norm = switch == Switch::On,
@@ -243,16 +233,19 @@ impl Changes {
             Some(DecayModeArg::Decoupled) => decay.mode = DecayMode::Decoupled,
             None => {}
         }
-        match self.decay {
-            Some(DecayArg::Weights) => decay.parameters = DecayedParameters::Weights,
-            Some(DecayArg::All) => decay.parameters = DecayedParameters::All,
-            None => {}
+        if let Some(what) = self.decay {
+            let parameters = match what {
+                DecayArg::Weights => DecayedParameters::Weights,
+                DecayArg::All => DecayedParameters::All,
+            };
+            recipe.weight_decay.parameters = parameters;
+            recipe.l1.parameters = parameters;
         }
         Ok(())
     }
 }
 
-fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
+pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
     Failure::Usage(format!("unknown {what} `{name}`; known: {}", known.join(", ")))
 }
 
@@ -356,7 +349,7 @@ mod tests {
         let recipe = changed(&Changes {
             model: text("mlp"),
             hidden: text("64,32"),
-            dropout: Some(0.25),
+            regularizers: RegularizerFlags { dropout: Some(0.25), ..Default::default() },
             optimizer: text("nesterov"),
             momentum: Some(0.8),
             weight_decay: Some(5e-4),
@@ -393,7 +386,6 @@ mod tests {
     #[test]
     fn wrong_values_are_refused_by_name() {
         let cases = [
-            (Changes { dropout: Some(1.0), ..Changes::default() }, "--dropout"),
             (Changes { model: text("vgg"), ..Changes::default() }, "unknown model `vgg`"),
             (Changes { optimizer: text("lion"), ..Changes::default() }, "unknown optimizer"),
             (Changes { schedule: text("poly"), ..Changes::default() }, "unknown schedule"),
