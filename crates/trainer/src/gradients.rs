@@ -79,7 +79,7 @@ impl NamedGradients {
         let Some(norm) = self.norm() else { return neighbour };
         let moves = self.map(|gradient| sam.perturbation(gradient, &norm));
         let weights = NamedWeights::trained(&network.valid());
-        weights.add(moves.by_name).put_into(neighbour)
+        weights.shift(moves.by_name).put_into(neighbour)
     }
 
     /// `[1]`, the Euclidean norm of all gradients together, on the device; `None` without any.

@@ -68,7 +68,7 @@ impl NamedWeights {
 
     /// Adds to each tensor what `moves` has under its name.
     #[must_use]
-    pub fn add(self, mut moves: BTreeMap<String, Tensor<1>>) -> Self {
+    pub fn shift(self, mut moves: BTreeMap<String, Tensor<1>>) -> Self {
         let moved = |(name, tensor): (String, Tensor<1>)| match moves.remove(&name) {
             Some(by) => (name, tensor + by),
             None => (name, tensor),
