@@ -5,6 +5,12 @@
 //! | dropout | activations | `dropout.rs` |
 //! | spatial dropout | channels | `spatial_dropout.rs` |
 //! | stochastic depth | residual blocks | `stochastic_depth.rs` |
+//! | label regularizers: their list, and the table of a recipe | targets, images | `labels.rs` |
+//! | DisturbLabel | labels | `disturb_label.rs` |
+//! | label smoothing | labels | `label_smoothing.rs` |
+//! | mixup | images and labels | `mixup.rs` |
+//! | CutMix | images and labels | `cutmix.rs` |
+//! | DisturbValue | values to predict, in regression | `disturb_value.rs` |
 //! | target distributions, on which label regularizers act | labels | `targets.rs` |
 //! | early stopping | the length of training | `early_stopping.rs` |
 //! | weight decay (L2) | weights | `weight_decay.rs` |
@@ -14,24 +20,36 @@
 //! | Lookahead | weights | `lookahead.rs` |
 //! | sharpness-aware minimization | gradients | `sam.rs` |
 
+pub mod cutmix;
+pub mod disturb_label;
+pub mod disturb_value;
 pub mod dropout;
 pub mod early_stopping;
 pub mod ema;
 pub mod l1;
+pub mod label_smoothing;
+pub mod labels;
 pub mod lookahead;
 pub mod max_norm;
+pub mod mixup;
 pub mod sam;
 pub mod spatial_dropout;
 pub mod stochastic_depth;
 pub mod targets;
 pub mod weight_decay;
 
+pub use cutmix::CutMix;
+pub use disturb_label::DisturbLabel;
+pub use disturb_value::DisturbValue;
 pub use dropout::Dropout;
 pub use early_stopping::{EarlyStopping, EarlyStoppingConfig, Verdict};
 pub use ema::Ema;
 pub use l1::L1;
+pub use label_smoothing::{LabelSmoothing, SmoothingConvention};
+pub use labels::{LabelRegularizer, LabelRegularizers, LabelledBatch, StrengthError};
 pub use lookahead::Lookahead;
 pub use max_norm::MaxNorm;
+pub use mixup::Mixup;
 pub use sam::Sam;
 pub use spatial_dropout::SpatialDropout;
 pub use stochastic_depth::StochasticDepth;

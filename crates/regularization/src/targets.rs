@@ -1,7 +1,7 @@
 //! Target distributions: what the loss compares the network's probabilities with.
 
 /// One distribution over the classes for each image of a batch. Label regularizers change these;
-/// the labels themselves stay clean.
+/// the labels themselves stay clean. In regression a row holds the values to predict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Targets {
     classes: usize,
@@ -37,6 +37,21 @@ impl Targets {
         self.probabilities.is_empty()
     }
 
+    /// The distributions, `[classes]` each.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.probabilities.chunks_exact(self.classes)
+    }
+
+    /// The distributions, to change them in place.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [f32]> {
+        self.probabilities.chunks_exact_mut(self.classes)
+    }
+
+    /// `[images, classes]`, row by row.
+    pub fn probabilities_mut(&mut self) -> &mut [f32] {
+        &mut self.probabilities
+    }
+
     /// `[images, classes]`, row by row.
     pub fn into_probabilities(self) -> Vec<f32> {
         self.probabilities
@@ -51,6 +66,7 @@ mod tests {
     fn all_probability_lies_on_the_label() {
         let targets = Targets::one_hot(&[2, 0], 3);
         assert_eq!((targets.len(), targets.classes()), (2, 3));
+        assert_eq!(targets.rows().nth(1), Some(&[1.0, 0.0, 0.0][..]));
         assert_eq!(targets.into_probabilities(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
     }
 }
