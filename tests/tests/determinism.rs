@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
-use backburn_regularization::EarlyStoppingConfig;
 use backburn_trainer::checkpoint;
 use backburn_trainer::optimizer::OptimizerConfig;
 use backburn_trainer::prepare::Prepared;
@@ -139,7 +138,7 @@ fn a_training_that_stopped_early_does_not_go_on_when_resumed() {
     let _alone = one_at_a_time();
     let mut recipe = recipe(mlp());
     // No epoch can improve by that much on the first.
-    recipe.early_stopping = Some(EarlyStoppingConfig { patience: 1, min_delta: 100.0 });
+    recipe.early_stopping = Some("patience=1,min-delta=100".parse().unwrap());
     let whole = trained(&recipe, None, 1);
     assert_eq!((whole.ending, whole.objectives.len()), (Ending::StoppedEarly, 2));
     let resumed = trained(&recipe, Some(&whole.checkpoints[1]), 1);

@@ -12,7 +12,8 @@
 //! | CutMix | images and labels | `cutmix.rs` |
 //! | DisturbValue | values to predict, in regression | `disturb_value.rs` |
 //! | target distributions, on which label regularizers act | labels | `targets.rs` |
-//! | early stopping | the length of training | `early_stopping.rs` |
+//! | early stopping | the length of training | `early_stopping.rs`, `prechelt.rs` |
+//! | the best epoch's weights | what training ends with | `keep.rs` |
 //! | weight decay (L2) | weights | `weight_decay.rs` |
 //! | L1 | weights | `l1.rs` |
 //! | max-norm | weights | `max_norm.rs` |
@@ -26,12 +27,14 @@ pub mod disturb_value;
 pub mod dropout;
 pub mod early_stopping;
 pub mod ema;
+pub mod keep;
 pub mod l1;
 pub mod label_smoothing;
 pub mod labels;
 pub mod lookahead;
 pub mod max_norm;
 pub mod mixup;
+mod prechelt;
 pub mod sam;
 pub mod spatial_dropout;
 pub mod stochastic_depth;
@@ -44,6 +47,7 @@ pub use disturb_value::DisturbValue;
 pub use dropout::Dropout;
 pub use early_stopping::{EarlyStopping, EarlyStoppingConfig, Verdict};
 pub use ema::Ema;
+pub use keep::Keep;
 pub use l1::L1;
 pub use label_smoothing::{LabelSmoothing, SmoothingConvention};
 pub use labels::{LabelRegularizer, LabelRegularizers, LabelledBatch, StrengthError};

@@ -1,6 +1,6 @@
 //! Checkpoints: the whole state of a training in one file.
 //!
-//! A safetensors file with the current weights (`model/…`), the best ones (`best/…`), the
+//! A safetensors file with the current weights (`model/…`), those kept so far (`best/…`), the
 //! optimizer's memory (`optimizer/…`), Lookahead's slow weights (`lookahead/…`) and the moving average
 //! (`ema/…`); everything that is not a tensor is JSON in its header.
 //! Tensors are found by parameter name, so that the state is complete in another process too. A
@@ -25,7 +25,7 @@ pub const FILE: &str = "checkpoints/latest.safetensors";
 const STATE_KEY: &str = "backburn";
 
 /// Changes when an older checkpoint can no longer be read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Stands in the header for the checksum while that is computed.
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -38,7 +38,7 @@ struct Header {
     epochs: Vec<EpochRecord>,
     current: EpochInProgress,
     optimizer_steps: u64,
-    stopping: EarlyStopping,
+    stopping: Option<EarlyStopping>,
     best_epoch: Option<usize>,
 }
 

@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::progress::say;
-use crate::{data_command, interrupt, report_command, train_command};
+use crate::{data_command, interrupt, replay_command, report_command, train_command};
 
 /// Trains image classifiers and measures what keeps them from memorizing.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Verb {
     Evaluate(EvaluateArgs),
     /// Draws the report of a run anew, or compares several runs.
     Report(ReportArgs),
+    /// Tells where each stopping criterion would have ended a run, without training again.
+    Replay(replay_command::ReplayArgs),
     /// Lists, fetches and verifies data sets.
     Data(data_command::DataArgs),
 }
@@ -109,6 +111,7 @@ pub fn run() -> ExitCode {
         Verb::Train(args) => train_command::train(&args, command_line(&arguments)),
         Verb::Evaluate(args) => report_command::evaluate(&args),
         Verb::Report(args) => report_command::report(&args),
+        Verb::Replay(args) => replay_command::replay(&args),
         Verb::Data(args) => data_command::data(&args),
     };
     match outcome {

@@ -18,6 +18,7 @@ pub mod prepare;
 pub mod progress;
 pub mod recipe;
 mod regularizer_flags;
+pub mod replay_command;
 pub mod report_command;
 pub mod run;
 pub mod schedule;

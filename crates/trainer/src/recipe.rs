@@ -10,7 +10,9 @@ use backburn_data::augment::Pipeline;
 use backburn_data::loader::LastBatch;
 use backburn_data::normalization::Normalization;
 use backburn_models::{Initialization, ModelConfig};
-use backburn_regularization::{DecayMode, EarlyStoppingConfig, L1, Lookahead, WeightDecay};
+use backburn_regularization::{
+    DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, WeightDecay,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
@@ -111,6 +113,9 @@ pub struct Recipe {
     /// Decay of the moving average of the weights, in `(0, 1)`; unset means no average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
+    /// Which epoch's weights the run ends with.
+    #[serde(default)]
+    pub keep: Keep,
     /// The network.
     pub model: ModelConfig,
     /// Its initial weights.
@@ -269,7 +274,7 @@ impl Recipe {
             return setting("data_dir", "a path in UTF-8, to be written to config.toml", found);
         }
         self.check_initialization()?;
-        self.check_early_stopping()?;
+        self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
         self.schedule.check().map_err(RecipeError::Invalid)?;
         let is_adamw = matches!(self.optimizer, OptimizerConfig::Adamw { .. });
@@ -298,28 +303,25 @@ impl Recipe {
         }
     }
 
-    fn check_early_stopping(&self) -> Result<(), RecipeError> {
-        let Some(EarlyStoppingConfig { patience, min_delta }) = self.early_stopping else {
-            return Ok(());
+    fn check_stopping_and_keeping(&self) -> Result<(), RecipeError> {
+        let invalid = |setting: &str, reason: &str| {
+            Err(RecipeError::Invalid(format!("`{setting}`: {reason}")))
         };
-        if patience == 0 {
-            return Err(RecipeError::Setting {
-                setting: "early_stopping.patience",
-                expected: "at least 1 epoch",
-                found: "0".into(),
-            });
+        if let Some(Err(reason)) = self.early_stopping.map(EarlyStoppingConfig::check) {
+            return invalid("early_stopping", &reason);
         }
-        if !(min_delta >= 0.0 && min_delta.is_finite()) {
-            return Err(RecipeError::Setting {
-                setting: "early_stopping.min_delta",
-                expected: "at least 0",
-                found: min_delta.to_string(),
-            });
+        if let Err(reason) = self.keep.check() {
+            return invalid("keep", &reason);
         }
+        let follows = match (self.early_stopping, self.keep) {
+            (Some(_), _) => "early stopping",
+            (None, Keep::LastUnder(_)) => "`keep` with last-under",
+            (None, Keep::Best | Keep::Last) => return Ok(()),
+        };
         if !self.validates() {
-            return Err(RecipeError::Invalid(
-                "early stopping follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%".into(),
-            ));
+            return Err(RecipeError::Invalid(format!(
+                "{follows} follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%"
+            )));
         }
         Ok(())
     }
@@ -376,11 +378,37 @@ mod tests {
     }
 
     #[test]
-    fn early_stopping_without_validation_is_refused() {
+    fn what_follows_the_validation_loss_is_refused_without_validation() {
         let mut recipe = built_in("digits").unwrap();
         recipe.valid_size = SplitSize::Count(0);
-        recipe.early_stopping = Some(EarlyStoppingConfig { patience: 2, min_delta: 0.0 });
-        assert!(recipe.check().unwrap_err().to_string().contains("valid-size"));
+        assert_eq!(recipe.check(), Ok(()));
+        let stopping = Recipe { early_stopping: "gl=5".parse().ok(), ..recipe.clone() };
+        let keeping = Recipe { keep: Keep::LastUnder(1.0), ..recipe };
+        for recipe in [stopping, keeping] {
+            assert!(recipe.check().unwrap_err().to_string().contains("valid-size"));
+        }
+    }
+
+    #[test]
+    fn stopping_and_keeping_survive_toml_and_are_checked() {
+        let mut recipe = built_in("digits").unwrap();
+        for (rule, keep) in [
+            ("patience=5,min-delta=0.001,warmup=3", "best"),
+            ("gl=5", "last"),
+            ("pq=0.75,strip=4", "last-under=1.0"),
+            ("up=3,warmup=2", "best"),
+        ] {
+            recipe.early_stopping = Some(rule.parse().unwrap());
+            recipe.keep = keep.parse().unwrap();
+            assert_eq!(recipe.check(), Ok(()));
+            let toml = recipe.to_toml();
+            assert!(toml.contains(&format!("keep = \"{keep}\"")), "{toml}");
+            assert_eq!(Recipe::parse(&toml, "again").unwrap(), recipe);
+        }
+        let rule = EarlyStoppingConfig::Up { strips: 0, strip: 5, warmup: 0 };
+        recipe.early_stopping = Some(rule);
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("`early_stopping`: expected"), "{message}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use backburn_data::normalization::FittedNormalization;
 use backburn_data::{FetchProgress, ImageSet};
 use backburn_models::{parameters, weights};
+use backburn_regularization::Keep;
 use backburn_report::{
     DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, Status,
     Summary, TestRead,
@@ -308,6 +309,11 @@ fn score(
 ) -> Result<Summary, SessionError> {
     let last_epoch = state.epochs.len();
     let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
+    if let (Keep::LastUnder(threshold), None) = (recipe.keep, &state.best) {
+        say(&format!(
+            "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
+        ));
+    }
     let network = state.selected();
     let device = state.device().clone().without_autodiff();
     let answer = |images: &Arc<ImageSet>| {

@@ -49,9 +49,9 @@ pub struct State {
     pub optimizer: Optimizer,
     /// Follows the weights.
     pub averaging: Averaging,
-    /// Follows the validation loss.
-    pub stopping: EarlyStopping,
-    /// The best epoch's weights, if validation selects.
+    /// Says when to stop, if the recipe has a rule for that.
+    pub stopping: Option<EarlyStopping>,
+    /// The weights that the recipe's `keep` selects so far; without any the last ones are kept.
     pub best: Option<Best>,
     /// The epochs behind us.
     pub epochs: Vec<EpochRecord>,
@@ -59,7 +59,7 @@ pub struct State {
     pub current: EpochInProgress,
 }
 
-/// Weights of the best epoch so far.
+/// Weights of the epoch that is kept so far.
 #[derive(Clone, Debug)]
 pub struct Best {
     /// Counted from 1.
@@ -89,7 +89,7 @@ pub type Save<'a> = dyn FnMut(&State, &[f64]) -> Result<(), TrainError> + 'a;
 pub enum Ending {
     /// All epochs were trained.
     Finished,
-    /// The validation loss no longer improved.
+    /// The criterion of early stopping was met.
     StoppedEarly,
     /// Ctrl-C; a checkpoint was saved.
     Interrupted,
@@ -130,7 +130,7 @@ pub fn train(
     progress.start();
     while state.epochs.len() < recipe.epochs {
         // The last epoch of a run that is resumed may have been the one to stop after.
-        if state.stopping.is_exhausted() {
+        if state.has_stopped() {
             return Ok(Ending::StoppedEarly);
         }
         let epoch = state.epochs.len() + 1;
@@ -143,22 +143,24 @@ pub fn train(
 
         let started = Instant::now();
         let validation = validate(setup, state)?;
-        let verdict = match validation {
-            Some(scores) => state.stopping.observe(epoch, scores.loss),
-            None => Verdict::Waiting,
-        };
-        if verdict == Verdict::Improved {
+        let valid_loss = validation.map(|scores| scores.loss);
+        let is_kept = valid_loss.is_some_and(|loss| recipe.keep.replaces(loss, state.kept_loss()));
+        if is_kept {
             state.best =
                 Some(Best { epoch, weights: parameters::export(&state.evaluation_copy()) });
         }
         let trained = state.end_epoch(setup, epoch, validation, started.elapsed());
-        progress.end_epoch(&state.epochs[epoch - 1], verdict == Verdict::Improved);
+        let verdict = match (&mut state.stopping, valid_loss) {
+            (Some(stopping), Some(loss)) => stopping.observe(trained.objective(), loss),
+            _ => Verdict::Continue,
+        };
+        progress.end_epoch(&state.epochs[epoch - 1], is_kept);
         save(state, &trained.objectives)?;
         if verdict != Verdict::Stop && epoch < recipe.epochs && interrupt::is_requested() {
             return Ok(Ending::Interrupted);
         }
     }
-    Ok(if state.stopping.is_exhausted() { Ending::StoppedEarly } else { Ending::Finished })
+    Ok(if state.has_stopped() { Ending::StoppedEarly } else { Ending::Finished })
 }
 
 /// Trains the rest of an epoch; `None` if it came to its end.
@@ -280,7 +282,7 @@ impl State {
             network: Some(network),
             device,
             optimizer,
-            stopping: recipe.early_stopping.map_or_else(EarlyStopping::never, EarlyStopping::new),
+            stopping: recipe.early_stopping.map(EarlyStopping::new),
             best: None,
             epochs: Vec::new(),
             current: EpochInProgress::default(),
@@ -309,6 +311,16 @@ impl State {
                 .expect("the weights are this network's own"),
             None => self.evaluation_copy(),
         }
+    }
+
+    /// Validation loss of the epoch that is kept so far.
+    fn kept_loss(&self) -> Option<f64> {
+        self.best.as_ref().and_then(|best| self.epochs[best.epoch - 1].valid_loss)
+    }
+
+    /// Whether early stopping has ended the training.
+    fn has_stopped(&self) -> bool {
+        self.stopping.as_ref().is_some_and(EarlyStopping::has_stopped)
     }
 
     /// Where the network lives, with gradients.

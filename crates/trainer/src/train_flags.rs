@@ -4,7 +4,7 @@ use backburn_data::SplitSize;
 use backburn_data::augment::{self, Pipeline};
 use backburn_data::normalization::Normalization;
 use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightInitialization};
-use backburn_regularization::{DecayMode, DecayedParameters, EarlyStoppingConfig, WeightDecay};
+use backburn_regularization::{DecayMode, DecayedParameters, Keep, WeightDecay};
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Failure, usage};
@@ -87,10 +87,14 @@ pub(crate) struct Changes {
     /// Augmentations, such as crop=4:reflect,flip; none to turn them off.
     #[arg(long, value_name = "LIST", help_heading = "Regularizers")]
     augment: Option<String>,
-    /// Stop when the validation loss no longer improves: patience=5,min-delta=0.001; none to turn
-    /// it off.
+    /// Stop by the validation loss: patience=5,min-delta=0.001, or one of Prechelt's criteria, gl=5,
+    /// pq=0.75,strip=5, up=3,strip=5; each may add warmup=3. none to turn it off.
     #[arg(long, value_name = "RULE", help_heading = "Regularizers")]
     early_stopping: Option<String>,
+    /// Weights that the run ends with: best (lowest validation loss), last, or last-under=1.0 (the
+    /// last epoch with a lower validation loss than that).
+    #[arg(long, value_name = "WHICH", help_heading = "Regularizers")]
+    keep: Option<Keep>,
     #[command(flatten)]
     regularizers: RegularizerFlags,
 }
@@ -140,8 +144,17 @@ impl Changes {
             recipe.initialization = initialization(text)?;
         }
         if let Some(rule) = &self.early_stopping {
-            recipe.early_stopping = early_stopping(rule)?;
+            recipe.early_stopping = match rule.as_str() {
+                "none" => None,
+                rule => {
+                    let parsed = rule.parse();
+                    Some(parsed.map_err(|e: String| {
+                        usage(format!("`--early-stopping`: {e}; none turns it off"))
+                    })?)
+                }
+            };
         }
+        recipe.keep = self.keep.unwrap_or(recipe.keep);
         Ok(())
     }
 
@@ -298,27 +311,6 @@ fn initialization(text: &str) -> Result<Initialization, Failure> {
     Ok(Initialization { weights, biases: BiasInitialization::Zeros })
 }
 
-/// `patience=5,min-delta=0.001` or `none`.
-fn early_stopping(rule: &str) -> Result<Option<EarlyStoppingConfig>, Failure> {
-    if rule == "none" {
-        return Ok(None);
-    }
-    let wrong = || {
-        Failure::Usage(format!(
-            "`--early-stopping`: expected patience=EPOCHS[,min-delta=NATS] or none, found `{rule}`"
-        ))
-    };
-    let (mut patience, mut min_delta) = (None, 0.0);
-    for part in rule.split(',') {
-        match part.split_once('=').ok_or_else(wrong)? {
-            ("patience", value) => patience = Some(value.parse().map_err(|_| wrong())?),
-            ("min-delta", value) => min_delta = value.parse().map_err(|_| wrong())?,
-            _ => return Err(wrong()),
-        }
-    }
-    Ok(Some(EarlyStoppingConfig { patience: patience.ok_or_else(wrong)?, min_delta }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,8 +358,7 @@ mod tests {
         assert_eq!(recipe.optimizer, OptimizerConfig::Nesterov { momentum: 0.8 });
         assert_eq!(recipe.weight_decay.strength, 5e-4);
         assert!(recipe.augment.is_empty());
-        let stopping = EarlyStoppingConfig { patience: 5, min_delta: 0.001 };
-        assert_eq!(recipe.early_stopping, Some(stopping));
+        assert_eq!(recipe.early_stopping, "patience=5,min-delta=0.001".parse().ok());
         assert_eq!(recipe.initialization.weights, WeightInitialization::Normal(0.01));
     }
 

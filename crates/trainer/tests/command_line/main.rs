@@ -8,3 +8,4 @@ mod output;
 mod place;
 mod refusals;
 mod runs;
+mod stopping;
