@@ -1,4 +1,4 @@
-//! What keeps a network from memorizing: one technique, one file.
+//! What keeps a network from memorizing: one technique, one file, one row in [`CATALOG`].
 //!
 //! | technique | acts on | file |
 //! | --- | --- | --- |
@@ -21,6 +21,7 @@
 //! | Lookahead | weights | `lookahead.rs` |
 //! | sharpness-aware minimization | gradients | `sam.rs` |
 
+pub mod catalog;
 pub mod cutmix;
 pub mod disturb_label;
 pub mod disturb_value;
@@ -41,6 +42,7 @@ pub mod stochastic_depth;
 pub mod targets;
 pub mod weight_decay;
 
+pub use catalog::{CATALOG, Technique};
 pub use cutmix::CutMix;
 pub use disturb_label::DisturbLabel;
 pub use disturb_value::DisturbValue;

@@ -104,6 +104,9 @@ pub struct Recipe {
     /// What is minimized.
     #[serde(default)]
     pub loss: Loss,
+    /// Changes of the targets.
+    #[serde(default)]
+    pub labels: LabelRegularizers,
     /// ρ of sharpness-aware minimization, positive; unset means plain gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sam: Option<f64>,
@@ -274,6 +277,7 @@ impl Recipe {
             return setting("data_dir", "a path in UTF-8, to be written to config.toml", found);
         }
         self.check_initialization()?;
+        self.check_labels()?;
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
         self.schedule.check().map_err(RecipeError::Invalid)?;
@@ -282,6 +286,32 @@ impl Recipe {
             return Err(RecipeError::Invalid(
                 "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to `decoupled`, or use `adam` for L2".into(),
             ));
+        }
+        Ok(())
+    }
+
+    fn check_labels(&self) -> Result<(), RecipeError> {
+        // A data set that does not exist is refused elsewhere.
+        let classes = backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes);
+        let LabelRegularizers { disturb_label, label_smoothing, mixup, cutmix, disturb_value } =
+            self.labels;
+        self.labels.check(classes).map_err(|error| RecipeError::Invalid(error.to_string()))?;
+        if self.loss == Loss::CrossEntropy && !disturb_value.is_off() {
+            return Err(RecipeError::Invalid(
+                "`labels.disturb_value` adds noise to the targets of a regression, and cross-entropy needs distributions; set `--loss squared-error`, or use `--disturb-label`".into(),
+            ));
+        }
+        let strengths = [
+            ("disturb_label", disturb_label),
+            ("label_smoothing", label_smoothing.strength),
+            ("mixup", mixup),
+            ("cutmix", cutmix),
+        ];
+        let on = strengths.into_iter().find(|(_, strength)| *strength != 0.0);
+        if let (Loss::SquaredError, Some((name, _))) = (self.loss, on) {
+            return Err(RecipeError::Invalid(format!(
+                "`labels.{name}` changes distributions over the classes, and `squared-error` is a regression; use `--loss cross-entropy`, or `--disturb-value`"
+            )));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Flags of `train` that switch regularizers on and off; 0 or `none` turns one off.
 
 use backburn_models::ModelConfig;
+use backburn_regularization::{DisturbValue, LabelRegularizers};
 use clap::Args;
 
 use crate::cli::{Failure, usage};
@@ -11,6 +12,31 @@ use crate::train_flags::unknown;
 /// Flags that change the regularizers of a recipe.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub(crate) struct RegularizerFlags {
+    /// Percent of the labels redrawn over all classes in every batch (DisturbLabel).
+    #[arg(
+        long,
+        value_name = "ALPHA",
+        help_heading = "Regularizers",
+        allow_negative_numbers = true
+    )]
+    pub(crate) disturb_label: Option<f64>,
+    /// Noise on the targets of `--loss squared-error`: share=0.1,noise=0.5; none to turn it off.
+    #[arg(long, value_name = "RULE", help_heading = "Regularizers")]
+    pub(crate) disturb_value: Option<String>,
+    /// Probability taken from the label and spread over all classes; over the others with 0.1:others.
+    #[arg(
+        long,
+        value_name = "SHARE",
+        help_heading = "Regularizers",
+        allow_negative_numbers = true
+    )]
+    pub(crate) label_smoothing: Option<String>,
+    /// Blend pairs of images and targets, the share drawn from Beta(X, X); 0 for none.
+    #[arg(long, value_name = "X", help_heading = "Regularizers", allow_negative_numbers = true)]
+    pub(crate) mixup: Option<f64>,
+    /// Paste boxes of other images, the share drawn from Beta(X, X); 0 for none.
+    #[arg(long, value_name = "X", help_heading = "Regularizers", allow_negative_numbers = true)]
+    pub(crate) cutmix: Option<f64>,
     /// Share of activations dropped in training, in [0, 1).
     #[arg(long, value_name = "RATE", help_heading = "Regularizers", allow_negative_numbers = true)]
     pub(crate) dropout: Option<f64>,
@@ -53,6 +79,7 @@ impl RegularizerFlags {
     /// The first flag whose value cannot be, or that does not apply to the model, by name.
     pub(crate) fn apply(&self, recipe: &mut Recipe) -> Result<(), Failure> {
         self.apply_to_model(&mut recipe.model)?;
+        self.apply_to_labels(&mut recipe.labels)?;
         // Of a penalty or a limit, 0 means none; what else is wrong, `Recipe::check` refuses.
         let some = |value: f64| (value != 0.0).then_some(value);
         if let Some(strength) = self.l1 {
@@ -75,6 +102,25 @@ impl RegularizerFlags {
         }
         if let Some(name) = &self.loss {
             recipe.loss = Loss::named(name).ok_or_else(|| unknown("loss", name, &Loss::NAMES))?;
+        }
+        Ok(())
+    }
+
+    fn apply_to_labels(&self, labels: &mut LabelRegularizers) -> Result<(), Failure> {
+        labels.disturb_label = self.disturb_label.unwrap_or(labels.disturb_label);
+        labels.mixup = self.mixup.unwrap_or(labels.mixup);
+        labels.cutmix = self.cutmix.unwrap_or(labels.cutmix);
+        if let Some(text) = &self.label_smoothing {
+            labels.label_smoothing =
+                text.parse().map_err(|error| usage(format!("`--label-smoothing`: {error}")))?;
+        }
+        if let Some(rule) = &self.disturb_value {
+            labels.disturb_value = match rule.as_str() {
+                "none" => DisturbValue::default(),
+                rule => {
+                    rule.parse().map_err(|error| usage(format!("`--disturb-value`: {error}")))?
+                }
+            };
         }
         Ok(())
     }

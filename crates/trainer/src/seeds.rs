@@ -20,6 +20,8 @@ pub enum Purpose {
     Order,
     /// Augmentation of an image in an epoch.
     Augmentation,
+    /// What label regularizers draw for a batch.
+    Labels,
     /// The device's own generator: dropout.
     Device,
 }
@@ -31,6 +33,7 @@ impl Purpose {
             Self::Weights => "weights",
             Self::Order => "order",
             Self::Augmentation => "augmentation",
+            Self::Labels => "labels",
             Self::Device => "device",
         }
     }
@@ -66,6 +69,11 @@ impl Seeds {
     /// Order of the images in `epoch`, counted from 1.
     pub fn order(self, epoch: usize) -> ChaCha8Rng {
         self.streams(Purpose::Order).at(epoch, 0)
+    }
+
+    /// What a label regularizer of that name draws for `batch` (counted from 0) of `epoch`.
+    pub fn labels(self, regularizer: &str, epoch: usize, batch: usize) -> ChaCha8Rng {
+        self.named(&format!("{}/{regularizer}", Purpose::Labels.name())).at(epoch, batch)
     }
 
     /// Seed of the device's generator for the training batch with this number, counted from 0
@@ -123,6 +131,9 @@ mod tests {
             first(Seeds::new(2).streams(Purpose::Order).at(1, 0)),
             first(seeds.weights("hidden.0.weight")),
             first(seeds.weights("hidden.1.weight")),
+            first(seeds.labels("mixup", 1, 0)),
+            first(seeds.labels("cutmix", 1, 0)),
+            first(seeds.labels("mixup", 1, 1)),
             seeds.device(0),
             seeds.device(1),
         ];

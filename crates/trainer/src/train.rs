@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use backburn_data::loader::{Batch, Loader, LoaderError};
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{ModelError, Network};
-use backburn_regularization::{EarlyStopping, Ema, MaxNorm, Sam, Targets, Verdict};
+use backburn_regularization::{EarlyStopping, Ema, LabelledBatch, MaxNorm, Sam, Targets, Verdict};
 use backburn_report::EpochRecord;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -180,11 +180,7 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
     let mut gradients = NamedGradients::default();
     for (number, batch) in (done..).zip(epoch_batches) {
         state.current.images += batch.len() as u64;
-        let input = Input::upload(batch, loader.set().classes(), &state.device);
-        // Dropout draws from the device's generator: one seed a batch, so that a resumed run
-        // draws what an uninterrupted one would have drawn.
-        let device_seed = seeds.device(((epoch - 1) * batches + number) as u64);
-        let pass = state.backward(recipe, &input, device_seed);
+        let pass = state.backward(setup, epoch, number, batch);
         meter.push(&pass.objective, pass.right);
         gradients.add(pass.gradients);
 
@@ -214,7 +210,7 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
 }
 
 /// A batch on the device.
-pub(crate) struct Input {
+struct Input {
     /// `[batch, channels, height, width]`
     images: Tensor<4>,
     /// `[batch, classes]`, distributions
@@ -224,15 +220,22 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn upload(batch: Batch, classes: usize, device: &Device) -> Self {
+    /// Batch number `number` (from 0) of `epoch`, after the recipe's label regularizers.
+    fn new(setup: &Setup<'_>, epoch: usize, number: usize, batch: Batch, device: &Device) -> Self {
+        let (recipe, classes) = (setup.recipe, setup.loader.set().classes());
         let size = batch.len();
         let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
-        let targets = Targets::one_hot(&batch.labels, classes).into_probabilities();
         let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
+        let targets = Targets::one_hot(&batch.labels, classes);
+        let mut batch = LabelledBatch { images: batch.images, shape, targets };
+        let seeds = Seeds::new(recipe.seed);
+        recipe.labels.apply(&mut batch, |name| seeds.labels(name, epoch, number));
+
+        let targets = TensorData::new(batch.targets.into_probabilities(), [size, classes]);
         let plain = device.clone().without_autodiff();
         Self {
             images: Tensor::from_data(TensorData::new(batch.images, shape), device),
-            targets: Tensor::from_data(TensorData::new(targets, [size, classes]), device),
+            targets: Tensor::from_data(targets, device),
             labels: Tensor::from_data(TensorData::new(labels, [size, 1]), &plain),
         }
     }
@@ -338,8 +341,20 @@ impl State {
         Ok(())
     }
 
-    /// The objective on a batch and its gradients. `device_seed`: what dropout draws from.
-    pub(crate) fn backward(&self, recipe: &Recipe, input: &Input, device_seed: u64) -> Pass {
+    /// The objective on batch number `number` (from 0) of `epoch` and its gradients.
+    pub(crate) fn backward(
+        &self,
+        setup: &Setup<'_>,
+        epoch: usize,
+        number: usize,
+        batch: Batch,
+    ) -> Pass {
+        let recipe = setup.recipe;
+        let input = Input::new(setup, epoch, number, batch, &self.device);
+        // Dropout draws from the device's generator: one seed a batch, so that a resumed run
+        // draws what an uninterrupted one would have drawn.
+        let place = (epoch - 1) * setup.loader.batches_per_epoch() + number;
+        let device_seed = Seeds::new(recipe.seed).device(place as u64);
         self.device.seed(device_seed);
         let (objective, right) = input.objective(self.network(), recipe.loss);
         let gradients = NamedGradients::gather(self.network(), objective.backward());

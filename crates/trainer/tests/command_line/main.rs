@@ -7,5 +7,6 @@ mod interrupts;
 mod output;
 mod place;
 mod refusals;
+mod regularizers;
 mod runs;
 mod stopping;

@@ -1,0 +1,146 @@
+//! Five steps with each regularizer of weights or gradients equal PyTorch's, and each acts on a real
+//! network as it says.
+//!
+//! Reference: `tests/pytorch/regularizers.py`, in double precision.
+
+use std::collections::BTreeMap;
+
+use backburn_models::{CnnConfig, MlpConfig, ModelConfig, Network, Role, parameters};
+use backburn_regularization::{Ema, L1, Lookahead, MaxNorm, Sam, WeightDecay};
+use backburn_tests::{
+    CLASSES, assert_close, formula, images, logits_and_loss, training_device, without_dropout,
+};
+use backburn_trainer::averaging::Averaging;
+use backburn_trainer::gradients::NamedGradients;
+use backburn_trainer::optimizer::{Optimizer, OptimizerConfig};
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use serde::Deserialize;
+
+const IMAGE: [usize; 3] = [1, 2, 3];
+const BATCH: usize = 3;
+const LEARNING_RATE: f64 = 0.5;
+
+/// Five steps in single precision.
+const RELATIVE: f64 = 1e-5;
+const ABSOLUTE: f64 = 1e-6;
+
+#[derive(Deserialize)]
+struct Reference {
+    setting: String,
+    strength: f64,
+    steps: usize,
+    parameters: BTreeMap<String, Vec<f64>>,
+}
+
+#[test]
+fn five_steps_lead_where_pytorch_leads() {
+    let reference: Vec<Reference> =
+        serde_json::from_str(include_str!("../reference/regularizers.json")).unwrap();
+    let settings: Vec<&str> = reference.iter().map(|case| case.setting.as_str()).collect();
+    assert_eq!(settings, ["sam", "l1", "max_norm", "ema", "lookahead"]);
+    for case in &reference {
+        compare(case);
+    }
+}
+
+fn compare(case: &Reference) {
+    let only = |setting: &str| (case.setting == setting).then_some(case.strength);
+    let sam = only("sam").map(|rho| Sam { rho });
+    let l1 = L1 { strength: only("l1").unwrap_or(0.0), ..L1::default() };
+    let mut optimizer = Optimizer::new(OptimizerConfig::Sgd, WeightDecay::default())
+        .with_l1(l1)
+        .with_max_norm(only("max_norm").map(|limit| MaxNorm { limit }));
+    let mut network = small();
+    let lookahead = only("lookahead").map(|alpha| Lookahead { steps: 2, alpha });
+    let mut averaging = Averaging::new(lookahead, only("ema").map(|decay| Ema { decay }), &network);
+    for step in 0..case.steps {
+        let here = gradients(&network, step);
+        let gradients = match sam {
+            Some(sam) => gradients(&here.perturb(&network, sam), step),
+            None => here,
+        };
+        let moved = optimizer.step(network, gradients, LEARNING_RATE);
+        network = averaging.follow(moved, optimizer.steps());
+    }
+    for tensor in parameters::export(&averaging.evaluation_copy(&network)) {
+        let expected = &case.parameters[&tensor.name];
+        assert_eq!(tensor.values.len(), expected.len());
+        for (i, (&found, &expected)) in tensor.values.iter().zip(expected).enumerate() {
+            let what = format!("{}: {} {i}", case.setting, tensor.name);
+            assert_close(&what, f64::from(found), expected, RELATIVE, ABSOLUTE);
+        }
+    }
+}
+
+fn small() -> Network {
+    let config = MlpConfig { hidden: vec![6], dropout: 0.0, batch_norm: false };
+    formula::fill(ModelConfig::Mlp(config).init(IMAGE, CLASSES, &training_device()).unwrap())
+}
+
+fn gradients(network: &Network, step: usize) -> NamedGradients {
+    let [channels, height, width] = IMAGE;
+    let images = formula::values(&format!("images {step}"), BATCH * channels * height * width);
+    let images = TensorData::new(images, [BATCH, channels, height, width]);
+    let images = Tensor::from_data(images, &training_device());
+    let (_, loss) = logits_and_loss(network, images, &formula::labels(BATCH, CLASSES));
+    NamedGradients::gather(network, loss.backward())
+}
+
+/// A CNN with batch normalization and the gradients of a batch.
+fn cnn() -> (Network, NamedGradients) {
+    let config = CnnConfig {
+        widths: vec![4, 8],
+        convolutions: 1,
+        dense: 8,
+        batch_norm: true,
+        ..CnnConfig::default()
+    };
+    let device = training_device();
+    let config = without_dropout(ModelConfig::Cnn(config));
+    let network = formula::fill(config.init([2, 9, 8], CLASSES, &device).unwrap());
+    let labels = formula::labels(16, CLASSES);
+    let (_, loss) = logits_and_loss(&network, images(16, [2, 9, 8], &device), &labels);
+    let gradients = NamedGradients::gather(&network, loss.backward());
+    (network, gradients)
+}
+
+#[test]
+fn no_unit_of_any_layer_is_longer_than_the_max_norm_after_a_step() {
+    let (network, gradients) = cnn();
+    let limit = 0.75;
+    let mut optimizer = Optimizer::new(OptimizerConfig::Sgd, WeightDecay::default())
+        .with_max_norm(Some(MaxNorm { limit }));
+    let clipped = parameters::export(&optimizer.step(network.clone(), gradients, 0.1).valid());
+    let (mut on_the_limit, mut units) = (0, 0);
+    for (tensor, before) in clipped.iter().zip(parameters::export(&network.valid())) {
+        if tensor.role != Role::Weight {
+            continue;
+        }
+        // PyTorch's layout: the first dimension counts units, for linear layers too.
+        let inputs: usize = tensor.shape[1..].iter().product();
+        for (unit, before) in tensor.values.chunks(inputs).zip(before.values.chunks(inputs)) {
+            let norm =
+                |unit: &[f32]| unit.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>().sqrt();
+            assert!(norm(unit) < limit * (1.0 + 1e-5), "{}: {}", tensor.name, norm(unit));
+            units += 1;
+            on_the_limit += usize::from(norm(before) > 1.5 && norm(unit) > limit * (1.0 - 1e-5));
+        }
+    }
+    assert!(units == 4 + 8 + 8 + CLASSES && on_the_limit > 4, "{on_the_limit} of {units}");
+}
+
+#[test]
+fn the_second_pass_of_sam_leaves_running_statistics_alone() {
+    let (network, gradients) = cnn();
+    let statistics = |network: &Network| -> Vec<_> {
+        let tensors = parameters::export(&network.valid()).into_iter();
+        tensors.filter(|tensor| !tensor.role.is_trained()).collect()
+    };
+    let before = statistics(&network);
+    let neighbour = gradients.perturb(&network, Sam { rho: 0.5 });
+    let device = training_device();
+    neighbour.forward(images(16, [2, 9, 8], &device));
+    assert!(before == statistics(&network));
+    assert!(before != statistics(&neighbour), "the pass was not one of training");
+}
