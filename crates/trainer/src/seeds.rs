@@ -5,6 +5,7 @@
 //! threads. Only dropout draws on the device, whose generator is reseeded from here before each
 //! step.
 
+use backburn_data::augment::Draw;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
@@ -74,6 +75,13 @@ impl Seeds {
     /// What a label regularizer of that name draws for `batch` (counted from 0) of `epoch`.
     pub fn labels(self, regularizer: &str, epoch: usize, batch: usize) -> ChaCha8Rng {
         self.named(&format!("{}/{regularizer}", Purpose::Labels.name())).at(epoch, batch)
+    }
+
+    /// What the augmentation of each image in `epoch`, counted from 1, draws from, by the image's place in
+    /// the training split. Epoch 0 has what is the same in every epoch.
+    pub fn augmentation(self, epoch: usize) -> impl Fn(usize) -> Draw + Send + Sync + 'static {
+        let streams = self.streams(Purpose::Augmentation);
+        move |image| Draw { rng: streams.at(epoch, image), lasting: streams.at(0, image), epoch }
     }
 
     /// Seed of the device's generator for the training batch with this number, counted from 0
@@ -146,6 +154,18 @@ mod tests {
     fn the_same_address_draws_the_same() {
         let draw = || first(Seeds::new(7).streams(Purpose::Augmentation).at(3, 41));
         assert_eq!(draw(), draw());
+    }
+
+    #[test]
+    fn augmentation_has_a_part_that_epochs_share_and_one_that_they_do_not() {
+        let draw = |epoch, image| Seeds::new(1).augmentation(epoch)(image);
+        let both = |draw: Draw| (first(draw.lasting), first(draw.rng));
+        let (lasting, rng) = both(draw(1, 5));
+        assert_eq!(lasting, both(draw(2, 5)).0);
+        assert_ne!(rng, both(draw(2, 5)).1);
+        assert_ne!(lasting, both(draw(1, 6)).0);
+        // The stream of runs from before augmentations had a lasting part.
+        assert_eq!(rng, first(Seeds::new(1).streams(Purpose::Augmentation).at(1, 5)));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::optimizer::Optimizer;
 use crate::prepare::Prepared;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::seeds::{Purpose, Seeds};
+use crate::seeds::Seeds;
 
 /// How often values are read back from the device, at most.
 const READ_INTERVAL: Duration = Duration::from_millis(400);
@@ -171,9 +171,8 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
     let done = state.current.objectives.len();
     progress.start_epoch(epoch, done, batches);
 
-    let augmentation = seeds.streams(Purpose::Augmentation);
-    let image_rng = move |image| augmentation.at(epoch, image);
-    let epoch_batches = loader.epoch(&mut seeds.order(epoch), image_rng).skip_batches(done);
+    let draws = seeds.augmentation(epoch);
+    let epoch_batches = loader.epoch(&mut seeds.order(epoch), draws).skip_batches(done);
 
     let mut clock = Clock::resume(state.current.seconds);
     let mut meter = Meter::default();

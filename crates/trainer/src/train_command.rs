@@ -53,7 +53,7 @@ pub struct TrainArgs {
 /// Every data set, model, recipe and augmentation, a line each, for help.
 pub fn catalogs() -> String {
     let table = |head: &str, rows: Vec<(&str, &str)>| {
-        let lines = rows.iter().map(|(name, summary)| format!("  {name:<14} {summary}\n"));
+        let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
         format!("{head}:\n{}", lines.collect::<String>())
     };
     [

@@ -1,11 +1,8 @@
 //! Pad the image and cut out a random piece of its size.
 
-use std::fmt::{self, Display};
-
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
-use super::{Augment, AugmentError, Image};
+use super::{Augment, AugmentError, Border, Draw, Image, options};
 use crate::image_set::ImageShape;
 
 /// Pads the image on all four sides and cuts out a piece of the original size at a random place:
@@ -21,34 +18,11 @@ pub struct Crop {
     pub border: Border,
 }
 
-/// What is seen beyond the edge of an image.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Border {
-    /// Black.
-    #[default]
-    Zero,
-    /// The image mirrored at its edge pixels, which are not repeated: `3 2 1 | 1` is wrong,
-    /// `3 2 | 1 2 3` is right, as NumPy's and torchvision's `reflect`.
-    Reflect,
-}
-
-impl Default for Crop {
-    fn default() -> Self {
-        Self { padding: 4, border: Border::Zero }
-    }
-}
-
 impl Crop {
-    /// Reads `4` or `4:reflect`; `None` if it is neither.
-    pub(super) fn from_options(options: Option<&str>) -> Option<Self> {
-        let Some(options) = options else { return Some(Self::default()) };
-        let (padding, border) = match options.split_once(':') {
-            None => (options, Border::Zero),
-            Some((padding, "zero")) => (padding, Border::Zero),
-            Some((padding, "reflect")) => (padding, Border::Reflect),
-            Some(_) => return None,
-        };
-        Some(Self { padding: padding.parse().ok()?, border })
+    /// Reads `4` or `4:reflect`.
+    pub(super) fn from_options(options: &str) -> Option<Self> {
+        let (padding, border) = Border::split_from(options);
+        Some(Self { padding: options::number(padding, 0..=usize::MAX)?, border })
     }
 
     /// The piece whose upper left corner is at row `top`, column `left` of the padded image.
@@ -74,14 +48,7 @@ impl Crop {
 
     /// Where position `at` of a padded side of `length` pixels comes from; `None` means black.
     fn source(self, at: usize, length: usize) -> Option<usize> {
-        if (self.padding..self.padding + length).contains(&at) {
-            return Some(at - self.padding);
-        }
-        match self.border {
-            Border::Zero => None,
-            Border::Reflect if at < self.padding => Some(self.padding - at),
-            Border::Reflect => Some(2 * (length - 1) - (at - self.padding)),
-        }
+        self.border.source(at as i32 - self.padding as i32, length)
     }
 }
 
@@ -91,16 +58,17 @@ impl Augment for Crop {
     }
 
     fn spec(&self) -> String {
-        match self.border {
-            Border::Zero => format!("crop={}", self.padding),
-            Border::Reflect => format!("crop={}:{}", self.padding, self.border),
-        }
+        format!("crop={}{}", self.padding, self.border.suffix())
     }
 
-    fn apply(&self, image: &mut Image, rng: &mut ChaCha8Rng) {
-        let (top, left) =
-            (rng.random_range(0..=2 * self.padding), rng.random_range(0..=2 * self.padding));
+    fn apply(&self, image: &mut Image, draw: &mut Draw) {
+        let mut place = || draw.rng.random_range(0..=2 * self.padding);
+        let (top, left) = (place(), place());
         self.cut(image, top, left);
+    }
+
+    fn is_off(&self) -> bool {
+        self.padding == 0
     }
 
     fn check(&self, shape: ImageShape) -> Result<(), AugmentError> {
@@ -113,21 +81,12 @@ impl Augment for Crop {
     }
 }
 
-impl Display for Border {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Zero => "zero",
-            Self::Reflect => "reflect",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::super::parse;
-    use super::super::tests::{numbered_image, rng};
+    use super::super::tests::{draw, numbered_image};
     use super::*;
 
     /// ```text
@@ -171,10 +130,10 @@ mod tests {
     #[test]
     fn all_shifts_occur_and_all_channels_shift_alike() {
         let mut seen = HashSet::new();
-        let mut rng = rng(5);
+        let mut draw = draw(5);
         for _ in 0..500 {
             let mut image = numbered_image();
-            Crop { padding: 1, border: Border::Reflect }.apply(&mut image, &mut rng);
+            Crop { padding: 1, border: Border::Reflect }.apply(&mut image, &mut draw);
             let (red, green) = image.pixels().split_at(30);
             assert!(red.iter().zip(green).all(|(red, green)| red + 30 == *green));
             seen.insert(image.pixels().to_vec());

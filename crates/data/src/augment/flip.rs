@@ -1,9 +1,8 @@
 //! Mirror left and right.
 
-use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::{Augment, Image};
+use super::{Augment, Draw, Image};
 
 /// Mirrors the image left and right with probability 0.5.
 ///
@@ -12,11 +11,10 @@ use super::{Augment, Image};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flip;
 
-impl Flip {
-    fn mirror(image: &mut Image) {
-        let width = image.shape().width.max(1);
-        image.pixels_mut().chunks_exact_mut(width).for_each(<[u8]>::reverse);
-    }
+/// Left becomes right.
+pub(super) fn mirror(image: &mut Image) {
+    let width = image.shape().width.max(1);
+    image.pixels_mut().chunks_exact_mut(width).for_each(<[u8]>::reverse);
 }
 
 impl Augment for Flip {
@@ -28,22 +26,22 @@ impl Augment for Flip {
         self.name().to_owned()
     }
 
-    fn apply(&self, image: &mut Image, rng: &mut ChaCha8Rng) {
-        if rng.next_u32() >> 31 == 1 {
-            Self::mirror(image);
+    fn apply(&self, image: &mut Image, draw: &mut Draw) {
+        if draw.rng.next_u32() >> 31 == 1 {
+            mirror(image);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{numbered_image, rng};
+    use super::super::tests::{draw, numbered_image};
     use super::*;
 
     #[test]
     fn mirroring_reverses_columns_and_leaves_rows_and_channels() {
         let mut image = numbered_image();
-        Flip::mirror(&mut image);
+        mirror(&mut image);
         assert_eq!(image.pixels()[..10], [14, 13, 12, 11, 10, 19, 18, 17, 16, 15]);
         assert_eq!(image.pixels()[30..35], [44, 43, 42, 41, 40]);
     }
@@ -51,18 +49,18 @@ mod tests {
     #[test]
     fn mirroring_twice_gives_the_image_back() {
         let mut image = numbered_image();
-        Flip::mirror(&mut image);
-        Flip::mirror(&mut image);
+        mirror(&mut image);
+        mirror(&mut image);
         assert_eq!(image.pixels(), numbered_image().pixels());
     }
 
     #[test]
     fn half_of_the_images_are_mirrored() {
-        let mut rng = rng(1);
+        let mut draw = draw(1);
         let mirrored = (0..10_000)
             .filter(|_| {
                 let mut image = numbered_image();
-                Flip.apply(&mut image, &mut rng);
+                Flip.apply(&mut image, &mut draw);
                 image.pixels()[0] == 14
             })
             .count();

@@ -3,26 +3,66 @@
 //! An augmentation is named by a short text: `crop`, `crop=2`, `crop=4:reflect`, `flip`. Several of
 //! them, joined by commas, make a [`Pipeline`], applied from left to right.
 //!
+//! What becomes of an image depends on the image and its [`Draw`] only, hence on seed, epoch and place in
+//! the set. An augmentation of strength 0 is left out: it neither changes nor draws anything.
+//!
 //! To add one: a file with a type that is an [`Augment`], and a row in [`CATALOG`].
 
 use std::fmt::{self, Debug, Display};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::image_set::ImageShape;
 
+mod alternating_flip;
+mod border;
+mod brightness;
+mod colour;
+mod contrast;
 mod crop;
+mod cutout;
+mod draw;
+mod elastic;
+mod erase;
 mod flip;
+mod image;
+mod options;
+mod rand_augment;
+mod rotate;
+mod saturation;
+mod scale;
+mod sharpness;
+mod shear;
+#[cfg(test)]
+mod tests;
+mod tone;
+mod translate;
+mod warp;
 
-pub use crop::{Border, Crop};
+pub use alternating_flip::AlternatingFlip;
+pub use border::Border;
+pub use brightness::Brightness;
+pub use colour::Colour;
+pub use contrast::Contrast;
+pub use crop::Crop;
+pub use cutout::{Cutout, CutoutFill};
+pub use draw::Draw;
+pub use elastic::Elastic;
+pub use erase::Erase;
 pub use flip::Flip;
+pub use image::Image;
+pub use rand_augment::RandAugment;
+pub use rotate::Rotate;
+pub use saturation::Saturation;
+pub use scale::Scale;
+pub use shear::Shear;
+pub use translate::Translate;
 
 /// A random change to one image.
 ///
-/// It keeps the shape, and the same generator gives the same result.
+/// It keeps the shape, and the same draw gives the same result.
 pub trait Augment: Send + Sync + Debug {
     /// Its name in [`CATALOG`].
     fn name(&self) -> &'static str;
@@ -30,8 +70,14 @@ pub trait Augment: Send + Sync + Debug {
     /// The text that [`parse`] turns into this augmentation again, with all options written out.
     fn spec(&self) -> String;
 
-    /// Changes `image` in place, drawing from `rng`.
-    fn apply(&self, image: &mut Image, rng: &mut ChaCha8Rng);
+    /// Changes `image` in place.
+    fn apply(&self, image: &mut Image, draw: &mut Draw);
+
+    /// Whether its strength is 0. A [`Pipeline`] leaves it out then, so that it draws nothing either and
+    /// the other steps do what they would do without it.
+    fn is_off(&self) -> bool {
+        false
+    }
 
     /// Whether it makes sense for images of this shape.
     ///
@@ -50,10 +96,12 @@ pub struct AugmentRow {
     pub name: &'static str,
     /// What it does, in one line, for help texts.
     pub summary: &'static str,
+    /// The options that its name alone stands for.
+    pub default: &'static str,
     /// What may follow `=` in a spec, for help texts and errors; empty if nothing may.
     pub options: &'static str,
-    /// Builds it from what followed `=`, or from nothing. `None` means that the options are wrong.
-    build: fn(Option<&str>) -> Option<Arc<dyn Augment>>,
+    /// Builds it from its options. `None` means that they are wrong.
+    build: fn(&str) -> Option<Arc<dyn Augment>>,
 }
 
 /// Every augmentation, one row each.
@@ -61,14 +109,107 @@ pub const CATALOG: &[AugmentRow] = &[
     AugmentRow {
         name: "crop",
         summary: "pad the image and cut out a random piece of its size",
+        default: "4",
         options: "PIXELS, PIXELS:zero or PIXELS:reflect, such as `crop=4:reflect`",
         build: |options| Some(Arc::new(Crop::from_options(options)?)),
     },
     AugmentRow {
         name: "flip",
         summary: "mirror left and right with probability 0.5",
+        default: "",
         options: "",
-        build: |options| options.is_none().then(|| Arc::new(Flip) as Arc<dyn Augment>),
+        build: |_| Some(Arc::new(Flip)),
+    },
+    AugmentRow {
+        name: "alternating-flip",
+        summary: "mirror left and right in every second epoch",
+        default: "",
+        options: "",
+        build: |_| Some(Arc::new(AlternatingFlip)),
+    },
+    AugmentRow {
+        name: "rotate",
+        summary: "turn by up to some degrees",
+        default: "15",
+        options: "DEGREES from 0 to 180, with `:reflect` or without, such as `rotate=15:reflect`",
+        build: |options| Some(Arc::new(Rotate::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "translate",
+        summary: "move by up to some pixels, fractions included",
+        default: "2",
+        options: "PIXELS of at least 0, with `:reflect` or without, such as `translate=2.5`",
+        build: |options| Some(Arc::new(Translate::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "scale",
+        summary: "enlarge or shrink by a factor",
+        default: "0.9:1.1",
+        options: "SMALLEST:LARGEST factor from 0.1 to 10, with `:reflect` or without, such as `scale=0.9:1.1`",
+        build: |options| Some(Arc::new(Scale::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "shear",
+        summary: "lean to the left or right by up to some degrees",
+        default: "10",
+        options: "DEGREES from 0 to 80, with `:reflect` or without, such as `shear=10`",
+        build: |options| Some(Arc::new(Shear::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "elastic",
+        summary: "bend like a sheet of rubber",
+        default: "34:4",
+        options: "ALPHA from 0 to 1000 and SIGMA from 0.5 to 100 pixels, with `:reflect` or without, such as `elastic=34:4`",
+        build: |options| Some(Arc::new(Elastic::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "brightness",
+        summary: "multiply all pixels by a factor",
+        default: "0.2",
+        options: "STRENGTH from 0 to 1, such as `brightness=0.2` for factors from 0.8 to 1.2",
+        build: |options| Some(Arc::new(Brightness::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "contrast",
+        summary: "multiply distances from the image's mean by a factor",
+        default: "0.2",
+        options: "STRENGTH from 0 to 1, such as `contrast=0.2` for factors from 0.8 to 1.2",
+        build: |options| Some(Arc::new(Contrast::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "saturation",
+        summary: "multiply distances from grey by a factor",
+        default: "0.2",
+        options: "STRENGTH from 0 to 1, such as `saturation=0.2` for factors from 0.8 to 1.2",
+        build: |options| Some(Arc::new(Saturation::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "colour",
+        summary: "brightness, contrast and saturation",
+        default: "0.2",
+        options: "STRENGTH from 0 to 1, such as `colour=0.2` for factors from 0.8 to 1.2",
+        build: |options| Some(Arc::new(Colour::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "cutout",
+        summary: "cover a square",
+        default: "8",
+        options: "PIXELS, PIXELS:neutral, PIXELS:black or PIXELS:mean, such as `cutout=8`",
+        build: |options| Some(Arc::new(Cutout::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "erase",
+        summary: "overwrite a rectangle with noise",
+        default: "0.5",
+        options: "PROBABILITY from 0 to 1, such as `erase=0.5`",
+        build: |options| Some(Arc::new(Erase::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "randaugment",
+        summary: "a few operations drawn from a list of fourteen",
+        default: "2:9",
+        options: "OPERATIONS from 0 to 14 and MAGNITUDE from 0 to 30, such as `randaugment=2:9`",
+        build: |options| Some(Arc::new(RandAugment::from_options(options)?)),
     },
 ];
 
@@ -142,7 +283,11 @@ fn parse_step(spec: &str) -> Result<Arc<dyn Augment>, AugmentError> {
         name: name.to_owned(),
         known: CATALOG.iter().map(|row| row.name).collect::<Vec<_>>().join(", "),
     })?;
-    (row.build)(options).ok_or_else(|| AugmentError::Options {
+    let built = match options {
+        Some(_) if row.options.is_empty() => None,
+        options => (row.build)(options.unwrap_or(row.default)),
+    };
+    built.ok_or_else(|| AugmentError::Options {
         spec: spec.to_owned(),
         expected: match row.options {
             "" => format!("no options, just `{name}`"),
@@ -171,10 +316,10 @@ impl Pipeline {
         self.steps.iter().try_for_each(|step| step.check(shape))
     }
 
-    /// Changes `image` in place, drawing from `rng`.
-    pub fn apply(&self, image: &mut Image, rng: &mut ChaCha8Rng) {
-        for step in &self.steps {
-            step.apply(image, rng);
+    /// Changes `image` in place. Steps of strength 0 are left out.
+    pub fn apply(&self, image: &mut Image, draw: &mut Draw) {
+        for step in self.steps.iter().filter(|step| !step.is_off()) {
+            step.apply(image, draw);
         }
     }
 }
@@ -212,145 +357,5 @@ impl Serialize for Pipeline {
 impl<'de> Deserialize<'de> for Pipeline {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
-    }
-}
-
-/// One image on its way through a [`Pipeline`], reused for the next image to spare allocations.
-#[derive(Clone, Debug)]
-pub struct Image {
-    shape: ImageShape,
-    pixels: Vec<u8>,
-    /// Of the same size, for augmentations that cannot work in place.
-    spare: Vec<u8>,
-}
-
-impl Image {
-    /// A black image.
-    pub fn new(shape: ImageShape) -> Self {
-        let pixels = vec![0; shape.pixels()];
-        Self { shape, spare: pixels.clone(), pixels }
-    }
-
-    /// Overwrites the image with `pixels`: `[channel, row, column]`, as `ImageSet::image` gives.
-    ///
-    /// # Panics
-    ///
-    /// If `pixels` is not of the image's size.
-    pub fn load(&mut self, pixels: &[u8]) {
-        self.pixels.copy_from_slice(pixels);
-    }
-
-    /// Channels, height and width.
-    pub fn shape(&self) -> ImageShape {
-        self.shape
-    }
-
-    /// `[channel, row, column]`, 0 is black.
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
-    /// The pixels, to change them in place.
-    pub fn pixels_mut(&mut self) -> &mut [u8] {
-        &mut self.pixels
-    }
-
-    /// Paints each channel anew: `paint` is given its old pixels and where to put all the new ones.
-    pub fn repaint(&mut self, mut paint: impl FnMut(&[u8], &mut [u8])) {
-        let plane = (self.shape.height * self.shape.width).max(1);
-        for (old, new) in self.pixels.chunks(plane).zip(self.spare.chunks_mut(plane)) {
-            paint(old, new);
-        }
-        std::mem::swap(&mut self.pixels, &mut self.spare);
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use rand_chacha::rand_core::{Rng, SeedableRng};
-
-    /// Two channels, higher than wide, every pixel different.
-    pub(crate) fn numbered_image() -> Image {
-        let shape = ImageShape { channels: 2, height: 6, width: 5 };
-        let mut image = Image::new(shape);
-        image.load(&(0..60).map(|i| 10 + i).collect::<Vec<u8>>());
-        image
-    }
-
-    pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
-        ChaCha8Rng::seed_from_u64(seed)
-    }
-
-    #[test]
-    fn every_augmentation_keeps_the_shape_and_the_range_and_repeats_itself() {
-        for row in CATALOG {
-            let pipeline = parse(row.name).unwrap();
-            pipeline.check(numbered_image().shape()).unwrap();
-            let mut changed = false;
-            for seed in 0..50 {
-                let (mut first, mut second) = (numbered_image(), numbered_image());
-                pipeline.apply(&mut first, &mut rng(seed));
-                pipeline.apply(&mut second, &mut rng(seed));
-                assert_eq!(first.pixels(), second.pixels(), "{}", row.name);
-                assert_eq!(first.shape(), numbered_image().shape(), "{}", row.name);
-                assert_eq!(first.pixels().len(), 60, "{}", row.name);
-                assert!(first.pixels().iter().all(|&p| p < 70), "{}", row.name);
-                changed |= first.pixels() != numbered_image().pixels();
-            }
-            assert!(changed, "{} never changes anything", row.name);
-        }
-    }
-
-    #[test]
-    fn every_row_is_described_and_gives_its_spec_back() {
-        for row in CATALOG {
-            assert!(!row.summary.is_empty(), "{}", row.name);
-            let pipeline = parse(row.name).unwrap();
-            assert_eq!(pipeline.steps[0].name(), row.name);
-            assert_eq!(parse(&pipeline.to_string()).unwrap(), pipeline);
-        }
-    }
-
-    #[test]
-    fn steps_are_applied_from_left_to_right_with_one_generator() {
-        let (mut whole, mut parts) = (numbered_image(), numbered_image());
-        parse("crop=2, flip").unwrap().apply(&mut whole, &mut rng(3));
-        let mut one = rng(3);
-        parse("crop=2").unwrap().apply(&mut parts, &mut one);
-        parse("flip").unwrap().apply(&mut parts, &mut one);
-        assert_eq!(whole.pixels(), parts.pixels());
-    }
-
-    #[test]
-    fn a_pipeline_survives_a_configuration_file() {
-        #[derive(Serialize, Deserialize)]
-        struct Config {
-            augment: Pipeline,
-        }
-        let config: Config = toml::from_str("augment = \"crop=4:reflect,flip\"").unwrap();
-        assert_eq!(toml::to_string(&config).unwrap(), "augment = \"crop=4:reflect,flip\"\n");
-        assert!(toml::from_str::<Config>("augment = \"crup\"").is_err());
-    }
-
-    #[test]
-    fn nothing_is_written_as_none_and_draws_nothing() {
-        for spec in ["", " ", "none"] {
-            let pipeline = parse(spec).unwrap();
-            assert!(pipeline.is_empty());
-            assert_eq!(pipeline.to_string(), "none");
-            let mut untouched = rng(1);
-            pipeline.apply(&mut numbered_image(), &mut untouched);
-            assert_eq!(untouched.next_u64(), rng(1).next_u64());
-        }
-    }
-
-    #[test]
-    fn errors_name_what_is_wrong_and_what_would_be_right() {
-        let message = |spec: &str| parse(spec).unwrap_err().to_string();
-        assert_eq!(message("flop"), "unknown augmentation `flop`; known: crop, flip");
-        assert_eq!(message("flip,,crop"), "unknown augmentation ``; known: crop, flip");
-        assert_eq!(message("flip=1"), "augmentation `flip=1`: expected no options, just `flip`");
-        assert!(message("crop=x").contains("crop=4:reflect"));
     }
 }

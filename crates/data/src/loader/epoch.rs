@@ -8,16 +8,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use rand_chacha::ChaCha8Rng;
-
 use super::Batch;
-use crate::augment::{Image, Pipeline};
+use crate::augment::{Draw, Image, Pipeline};
 use crate::image_set::ImageSet;
 
 /// How the images of an epoch are augmented.
 pub(super) struct Draws {
     pub(super) pipeline: Pipeline,
-    pub(super) draw: Box<dyn Fn(usize, usize) -> ChaCha8Rng + Send + Sync>,
+    pub(super) draw: Box<dyn Fn(usize, usize) -> Draw + Send + Sync>,
 }
 
 /// All that determines the batches of an epoch.
@@ -28,6 +26,8 @@ pub(super) struct Plan {
     pub(super) indices: Vec<usize>,
     pub(super) batch_size: usize,
     pub(super) draws: Option<Draws>,
+    /// To put images in while they are changed.
+    pub(super) blank: Image,
 }
 
 impl Plan {
@@ -91,7 +91,7 @@ impl Worker {
     ) -> Option<Self> {
         let (sender, batches) = sync_channel(prefetch);
         let work = move || {
-            let mut scratch = Image::new(plan.set.shape());
+            let mut scratch = plan.blank.clone();
             for number in numbers {
                 if sender.send(plan.batch(number, &mut scratch)).is_err() {
                     return;
@@ -107,7 +107,7 @@ impl Epoch {
     /// The first `batches` batches of `plan`.
     pub(super) fn new(plan: Plan, batches: usize, threads: usize, prefetch: usize) -> Self {
         Self {
-            scratch: Image::new(plan.set.shape()),
+            scratch: plan.blank.clone(),
             plan: Arc::new(plan),
             remaining: 0..batches,
             threads,

@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::augment::{AugmentError, Pipeline};
+use crate::augment::{AugmentError, Draw, Image, Pipeline};
 use crate::image_set::{ImageSet, ImageShape};
 use crate::normalization::FittedNormalization;
 
@@ -124,6 +124,8 @@ pub struct Loader {
     set: Arc<ImageSet>,
     tables: Arc<[[f32; 256]]>,
     augment: Pipeline,
+    /// To put images in while they are changed.
+    blank: Image,
     config: LoaderConfig,
 }
 
@@ -157,7 +159,9 @@ impl Loader {
             return Err(LoaderError::Channels { expected, found: normalization.channels() });
         }
         augment.check(set.shape())?;
-        Ok(Self { set, tables: normalization.tables().into(), augment, config })
+        let tables = normalization.tables();
+        let blank = Image::with_neutral(set.shape(), tables.iter().map(neutral).collect());
+        Ok(Self { set, tables: tables.into(), augment, blank, config })
     }
 
     /// The set that is loaded.
@@ -175,32 +179,33 @@ impl Loader {
 
     /// Every image once, in an order drawn from `order`, but for the images of a dropped last batch.
     ///
-    /// The augmentation of image `i` of the set is drawn from `image_rng(i)`, so that it depends
-    /// neither on the order nor on the batch size.
+    /// The augmentation of image `i` of the set is drawn from `draw(i)`, so that it depends neither on
+    /// the order nor on the batch size.
     pub fn epoch(
         &self,
         order: &mut ChaCha8Rng,
-        image_rng: impl Fn(usize) -> ChaCha8Rng + Send + Sync + 'static,
+        draw: impl Fn(usize) -> Draw + Send + Sync + 'static,
     ) -> Epoch {
         let mut indices: Vec<usize> = (0..self.set.len()).collect();
         indices.shuffle(order);
-        self.deliver(indices, self.batches_per_epoch(), self.draws(move |_, i| image_rng(i)))
+        self.deliver(indices, self.batches_per_epoch(), self.draws(move |_, i| draw(i)))
     }
 
     /// `batches` full batches of images drawn from `order` with replacement: some occur several
     /// times, some never. A batch holds at most as many images as the set.
     ///
-    /// The augmentation of the image drawn as number `n`, from 0, is drawn from `draw_rng(n)`, so
-    /// that an image that occurs twice does not look the same twice.
+    /// The augmentation of the image drawn as number `n`, from 0, if it is image `i` of the set, is drawn
+    /// from `draw(n, i)`: from another generator for every `n`, so that an image that occurs twice does
+    /// not look the same twice.
     pub fn epoch_with_replacement(
         &self,
         batches: usize,
         order: &mut ChaCha8Rng,
-        draw_rng: impl Fn(usize) -> ChaCha8Rng + Send + Sync + 'static,
+        draw: impl Fn(usize, usize) -> Draw + Send + Sync + 'static,
     ) -> Epoch {
         let images = batches.saturating_mul(self.full_batch());
         let indices = (0..images).map(|_| order.random_range(0..self.set.len())).collect();
-        self.deliver(indices, batches, self.draws(move |n, _| draw_rng(n)))
+        self.deliver(indices, batches, self.draws(draw))
     }
 
     /// Every image once, in the order of the set, without augmentation, last batch included: for
@@ -210,16 +215,25 @@ impl Loader {
         self.deliver((0..self.set.len()).collect(), batches, None)
     }
 
+    /// Image `index` of the set as an epoch shows it with this draw, before normalization.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such image.
+    pub fn look(&self, index: usize, mut draw: Draw) -> Vec<u8> {
+        let mut image = self.blank.clone();
+        image.load(self.set.image(index));
+        self.augment.apply(&mut image, &mut draw);
+        image.pixels().to_vec()
+    }
+
     /// Images in a batch that is not cut short.
     fn full_batch(&self) -> usize {
         self.config.batch_size.min(self.set.len())
     }
 
     /// `draw` is given the number of the draw and the place of the image in the set.
-    fn draws(
-        &self,
-        draw: impl Fn(usize, usize) -> ChaCha8Rng + Send + Sync + 'static,
-    ) -> Option<Draws> {
+    fn draws(&self, draw: impl Fn(usize, usize) -> Draw + Send + Sync + 'static) -> Option<Draws> {
         let pipeline = self.augment.clone();
         (!pipeline.is_empty()).then(|| Draws { pipeline, draw: Box::new(draw) })
     }
@@ -228,9 +242,20 @@ impl Loader {
         let (set, tables) = (self.set.clone(), self.tables.clone());
         let LoaderConfig { threads, prefetch, .. } = self.config;
         let batch_size = self.full_batch();
-        let plan = Plan { set, tables, indices, batch_size, draws };
+        let blank = self.blank.clone();
+        let plan = Plan { set, tables, indices, batch_size, draws, blank };
         Epoch::new(plan, batches, threads, prefetch)
     }
+}
+
+/// The byte that comes nearest to zero.
+fn neutral(table: &[f32; 256]) -> u8 {
+    (0..=255)
+        .min_by(|&a, &b| {
+            let distance = |byte: u8| table[usize::from(byte)].abs();
+            distance(a).total_cmp(&distance(b))
+        })
+        .expect("there are 256 bytes")
 }
 
 #[cfg(test)]
@@ -243,6 +268,10 @@ mod tests {
 
     fn rng(seed: u64) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(seed)
+    }
+
+    fn draw(seed: usize) -> Draw {
+        Draw { rng: rng(seed as u64), lasting: rng(seed as u64 + 1000), epoch: 1 }
     }
 
     /// 23 images of two channels, no pixel like another within an image.
@@ -264,7 +293,7 @@ mod tests {
     }
 
     fn epoch(loader: &Loader) -> Epoch {
-        loader.epoch(&mut rng(1), |i| rng(100 + i as u64))
+        loader.epoch(&mut rng(1), |i| draw(100 + i))
     }
 
     #[test]
@@ -348,9 +377,59 @@ mod tests {
     }
 
     #[test]
+    fn every_augmentation_is_the_same_for_any_number_of_threads() {
+        let shape = ImageShape { channels: 3, height: 10, width: 12 };
+        let pixels = (0..20 * 360).map(|i| (i % 251) as u8).collect();
+        let set = Arc::new(ImageSet::new(shape, 1, pixels, vec![0; 20]).unwrap());
+        let fitted = Normalization::PerChannel.fit(&set).unwrap();
+        for row in augment::CATALOG {
+            let batches = |threads| {
+                let config = LoaderConfig { threads, ..LoaderConfig::new(3) };
+                let pipeline = augment::parse(row.name).unwrap();
+                Loader::new(set.clone(), &fitted, pipeline, config).unwrap()
+            };
+            let one: Vec<Batch> = epoch(&batches(1)).collect();
+            for threads in [0, 2, 8] {
+                assert!(epoch(&batches(threads)).eq(one.iter().cloned()), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_look_is_what_the_epoch_delivers() {
+        let loader = loader(4, 2);
+        for batch in epoch(&loader) {
+            for (&index, image) in batch.indices.iter().zip(batch.images.chunks(40)) {
+                let look = loader.look(index, draw(100 + index));
+                let look: Vec<f32> =
+                    look.iter().map(|&byte| loader.tables[0][byte as usize]).collect();
+                assert_eq!(look, image);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cutout_is_zero_after_normalization_as_nearly_as_a_byte_can_be() {
+        let fitted = Normalization::PerChannel.fit(&images()).unwrap();
+        let pipeline = augment::parse("cutout=4").unwrap();
+        let loader = Loader::new(images(), &fitted, pipeline, LoaderConfig::new(23)).unwrap();
+        let batch = epoch(&loader).next().unwrap();
+        for (channel, scale) in fitted.scale.iter().enumerate() {
+            let covered = loader.tables[channel][usize::from(neutral(&loader.tables[channel]))];
+            assert!(covered.abs() <= scale / 2.0, "{covered}");
+            let planes = batch.images.chunks(20).skip(channel).step_by(2);
+            // At least a corner of the square lies in each image.
+            assert!(
+                planes.clone().all(|plane| plane.iter().filter(|&&v| v == covered).count() >= 4)
+            );
+        }
+        assert_eq!(neutral(&Normalization::Unit.fit(&images()).unwrap().tables()[0]), 0);
+    }
+
+    #[test]
     fn drawing_with_replacement_repeats_images_and_augments_them_anew() {
         let loader = loader(20, 2);
-        let draw = || loader.epoch_with_replacement(8, &mut rng(2), |n| rng(n as u64));
+        let draw = || loader.epoch_with_replacement(8, &mut rng(2), |n, _| draw(n));
         let batches: Vec<_> = draw().collect();
         assert_eq!(batches.iter().map(Batch::len).collect::<Vec<_>>(), [20; 8]);
         assert!(draw().skip_batches(1).eq(batches[1..].iter().cloned()));
@@ -365,7 +444,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "no generator for image 11")]
     fn a_panic_in_a_thread_reaches_the_caller() {
-        let draw = |i| if i == 11 { panic!("no generator for image {i}") } else { rng(0) };
+        let draw = |i| if i == 11 { panic!("no generator for image {i}") } else { draw(0) };
         loader(4, 2).epoch(&mut rng(1), draw).for_each(drop);
     }
 

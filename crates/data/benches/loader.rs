@@ -1,0 +1,71 @@
+//! Images a second that the loader delivers, shuffled, augmented and normalized, by number of threads.
+//!
+//! The images are noise: no augmentation here is faster or slower for what an image shows.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use backburn_data::augment::{self, Draw};
+use backburn_data::loader::{Loader, LoaderConfig};
+use backburn_data::normalization::Normalization;
+use backburn_data::{ImageSet, ImageShape};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+const CIFAR: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
+const MNIST: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
+
+/// Name, shape of the images, spec.
+const CASES: [(&str, ImageShape, &str); 6] = [
+    ("cifar/none", CIFAR, "none"),
+    ("cifar/crop,flip", CIFAR, "crop=4:reflect,flip"),
+    ("cifar/crop,flip,cutout,colour", CIFAR, "crop=4:reflect,flip,cutout=8,colour=0.2"),
+    ("cifar/randaugment", CIFAR, "randaugment=2:9"),
+    ("mnist/rotate,translate,scale,shear", MNIST, "rotate=15,translate=2,scale=0.9:1.1,shear=10"),
+    ("mnist/elastic,rotate", MNIST, "elastic=34:4,rotate=15"),
+];
+
+/// Enough that starting the threads does not count.
+const IMAGES: usize = 8192;
+
+fn loader(shape: ImageShape, spec: &str, threads: usize) -> Loader {
+    let mut pixels = vec![0; IMAGES * shape.pixels()];
+    ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut pixels);
+    let set = Arc::new(ImageSet::new(shape, 10, pixels, vec![0; IMAGES]).expect("lengths fit"));
+    let normalization = Normalization::PerChannel.fit(&set).expect("there are images");
+    let augment = augment::parse(spec).expect("a spec of our own");
+    let config = LoaderConfig { threads, ..LoaderConfig::new(64) };
+    Loader::new(set, &normalization, augment, config).expect("64 images make a batch")
+}
+
+/// As in training: one key, a stream for each image.
+fn draw(image: usize) -> Draw {
+    let stream = |epoch: u64| {
+        let mut rng = ChaCha8Rng::from_seed([7; 32]);
+        rng.set_stream(epoch << 32 | image as u64);
+        rng
+    };
+    Draw { rng: stream(1), lasting: stream(0), epoch: 1 }
+}
+
+fn throughput(criterion: &mut Criterion) {
+    for (name, shape, spec) in CASES {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(IMAGES as u64));
+        group.sample_size(10);
+        for threads in [1, 2] {
+            let loader = loader(shape, spec, threads);
+            group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
+                bencher.iter(|| {
+                    let mut order = ChaCha8Rng::seed_from_u64(1);
+                    loader.epoch(&mut order, draw).for_each(|batch| drop(black_box(batch)));
+                });
+            });
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, throughput);
+criterion_main!(benches);
