@@ -26,4 +26,4 @@ pub use page::{run_page, sentence};
 pub use record::{
     DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
 };
-pub use write::{write_comparison, write_report};
+pub use write::{write_comparison, write_png, write_report};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::ReportError;
 use crate::compare::comparison_page;
-use crate::figure::{Theme, png};
+use crate::figure::{Drawing, Theme, png};
 use crate::page::run_page;
 use crate::record::RunRecord;
 use crate::run_figures::{curve_figures, diagnosis_figures};
@@ -46,6 +46,17 @@ pub fn write_report(dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
 /// If the file cannot be written.
 pub fn write_comparison(runs: &[RunRecord], path: &Path) -> Result<(), ReportError> {
     write_whole(path.to_path_buf(), comparison_page(runs).as_bytes()).map(drop)
+}
+
+/// Writes a figure of its own to `path`, as PNG.
+///
+/// # Errors
+///
+/// If the figure is too large to be drawn, or the file cannot be written.
+pub fn write_png(drawing: &Drawing, path: &Path) -> Result<(), ReportError> {
+    let png = png::from_svg(&drawing.to_svg(Theme::Paper), PNG_SCALE)
+        .map_err(|reason| ReportError::Draw { figure: drawing.title().to_owned(), reason })?;
+    write_whole(path.to_path_buf(), &png).map(drop)
 }
 
 /// Writes under a temporary name in the same folder, then renames.

@@ -1,4 +1,4 @@
-//! `backburn data`: list, fetch and verify data sets.
+//! `backburn data`: list, fetch and verify data sets, look at augmented images.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,10 @@ use backburn_data::{DataError, FileStatus, Source};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Failure, print_line};
+use crate::preview_command::{PreviewArgs, preview};
 use crate::session::DownloadBar;
 
-/// `data list | fetch | verify`
+/// `data list | fetch | verify | preview`
 #[derive(Debug, Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -42,6 +43,8 @@ enum DataVerb {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Draws training images as they look in the first epochs, augmented.
+    Preview(PreviewArgs),
 }
 
 /// Does what `data` was asked to.
@@ -56,6 +59,7 @@ pub fn data(args: &DataArgs) -> Result<(), Failure> {
             fetch(name, from.as_deref(), data_dir.as_deref())
         }
         DataVerb::Verify { name, data_dir } => verify(name, data_dir.as_deref()),
+        DataVerb::Preview(args) => preview(args),
     }
 }
 

@@ -15,6 +15,7 @@ pub mod meter;
 pub mod named_weights;
 pub mod optimizer;
 pub mod prepare;
+pub mod preview_command;
 pub mod progress;
 pub mod recipe;
 mod regularizer_flags;

@@ -5,6 +5,7 @@
 //! colour-blind readers), marker and dashes, and legends lie beside the data, never on them.
 
 pub mod axis;
+pub mod contact_sheet;
 pub mod heat_map;
 pub mod image_grid;
 mod legend;
@@ -14,6 +15,7 @@ pub mod svg;
 pub mod text;
 
 pub use axis::Axis;
+pub use contact_sheet::{ContactRow, ContactSheet};
 pub use heat_map::HeatMap;
 pub use image_grid::{GridImage, ImageGrid};
 pub use line_chart::{LineChart, Mark, Series};

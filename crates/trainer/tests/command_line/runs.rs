@@ -156,6 +156,26 @@ fn the_catalog_is_listed_and_built_in_data_need_no_files() {
 }
 
 #[test]
+fn a_preview_is_a_picture_and_the_same_every_time() {
+    let place = Place::new();
+    let preview = |flags: &str| {
+        place.run(&format!("data preview digits --images 2 {flags}")).expect(DONE, &[".png"]);
+    };
+    preview("--augment rotate=20,erase");
+    preview("--augment rotate=20,erase --out again.png");
+    preview("--augment rotate=20,erase --out other.png --seed 2");
+    let read = |name| place.bytes(name);
+    assert!(read("preview.png").starts_with(b"\x89PNG"));
+    assert_eq!(read("preview.png"), read("again.png"));
+    assert_ne!(read("preview.png"), read("other.png"));
+    let images = place.run("data preview digits --images 0 --out none.png");
+    images.refuse(USAGE, &["`--images`", "1 to 64, found 0"]);
+    let rotation = place.run("data preview digits --augment rotate=181 --out none.png");
+    rotation.refuse(USAGE, &["`rotate=181`", "from 0 to 180"]);
+    assert!(!place.path("none.png").exists());
+}
+
+#[test]
 fn help_and_version_are_on_stdout() {
     let place = Place::new();
     for arguments in ["--help", "train --help", "data fetch --help", "--version"] {

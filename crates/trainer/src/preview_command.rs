@@ -1,0 +1,176 @@
+//! `backburn data preview`: a contact sheet of augmented training images.
+
+use std::path::PathBuf;
+
+use backburn_data::augment;
+use backburn_data::loader::{Loader, LoaderConfig};
+use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
+use backburn_report::write_png;
+use clap::Args;
+
+use crate::cli::{Failure, print_line, usage};
+use crate::prepare::{PrepareError, Prepared};
+use crate::recipe::built_in;
+use crate::seeds::Seeds;
+use crate::session::DownloadBar;
+
+/// Rows of a sheet at most.
+const MOST_IMAGES: usize = 64;
+/// Augmented looks of an image at most; more would leave less than a pixel for a pixel.
+const MOST_EPOCHS: usize = 15;
+/// Characters in a line of the spec, about as wide as the sheet.
+const LINE: usize = 80;
+
+/// `data preview NAME`
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    /// Data set: mnist, fashion-mnist, cifar10, digits.
+    name: String,
+    /// Augmentation, as for `train`; that of the data set's recipe if not given.
+    #[arg(long, value_name = "LIST")]
+    augment: Option<String>,
+    /// Images: the first of the training split, as the data set's recipe cuts it with this seed.
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    images: usize,
+    /// Epochs, from the first.
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    epochs: usize,
+    /// Seed of the run whose images are shown; the recipe's if not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Look for the data in this folder only.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// File to write; one that is there is replaced.
+    #[arg(long, value_name = "FILE", default_value = "preview.png")]
+    out: PathBuf,
+}
+
+/// Draws the sheet: what `train NAME --augment LIST --seed S` shows the network of the images with the
+/// first places in its training split, in its first epochs, before normalization.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure.
+pub fn preview(args: &PreviewArgs) -> Result<(), Failure> {
+    within("--images", args.images, MOST_IMAGES)?;
+    within("--epochs", args.epochs, MOST_EPOCHS)?;
+    backburn_data::entry(&args.name).map_err(usage)?;
+    let mut recipe = built_in(&args.name).map_err(usage)?;
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    recipe.data_dir = args.data_dir.clone();
+    if let Some(list) = &args.augment {
+        recipe.augment = augment::parse(list).map_err(usage)?;
+    }
+    let mut bar = DownloadBar::default();
+    let prepared = Prepared::load(&recipe, &mut |progress| bar.show(progress)).map_err(failure)?;
+    let sheet = sheet(&prepared, recipe.seed, &recipe.augment, args.images, args.epochs)?;
+    write_png(&sheet.draw(), &args.out).map_err(|error| Failure::Error(error.to_string()))?;
+    print_line(&args.out.display().to_string());
+    Ok(())
+}
+
+fn within(flag: &str, found: usize, most: usize) -> Result<(), Failure> {
+    if (1..=most).contains(&found) {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!("`{flag}`: expected 1 to {most}, found {found}")))
+}
+
+/// A row for each image: as it is, then as in each epoch.
+fn sheet(
+    prepared: &Prepared,
+    seed: u64,
+    augment: &augment::Pipeline,
+    images: usize,
+    epochs: usize,
+) -> Result<ContactSheet, Failure> {
+    let train = &prepared.train;
+    let config = LoaderConfig::new(1);
+    let loader = Loader::new(train.clone(), &prepared.normalization, augment.clone(), config)
+        .map_err(|error| failure(error.into()))?;
+    let picture = |pixels| GridImage { shape: prepared.image(), pixels, caption: Vec::new() };
+    let row = |index: usize| {
+        let looks = (1..=epochs).map(|epoch| {
+            let draw = Seeds::new(seed).augmentation(epoch)(index);
+            picture(loader.look(index, draw))
+        });
+        let original = picture(train.image(index).to_vec());
+        ContactRow {
+            label: prepared.data.class_names[usize::from(train.label(index))].to_owned(),
+            images: [original].into_iter().chain(looks).collect(),
+        }
+    };
+    let names = (1..=epochs).map(|epoch| epoch.to_string());
+    let columns = ["original".to_owned()].into_iter().chain(names).collect();
+    Ok(ContactSheet {
+        title: format!("{}, augmented with seed {seed}, by epoch", prepared.data.name),
+        notes: lines(&augment.to_string()),
+        columns,
+        rows: (0..images.min(train.len())).map(row).collect(),
+    })
+}
+
+/// The spec in lines, broken after commas.
+fn lines(spec: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for step in spec.split_inclusive(',') {
+        let last = lines.last_mut().expect("there is a line from the start");
+        if last.is_empty() || last.len() + step.len() <= LINE {
+            last.push_str(step);
+        } else {
+            lines.push(step.to_owned());
+        }
+    }
+    lines
+}
+
+/// The built-in recipe is in order, so that what is wrong but not with the data is the augmentation.
+fn failure(error: PrepareError) -> Failure {
+    match error {
+        PrepareError::Data(error) => Failure::Error(error.to_string()),
+        error => usage(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sheet_shows_what_training_shows() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.augment = augment::parse("rotate=20,alternating-flip,erase=0.7").unwrap();
+        let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
+        let Ok(sheet) = sheet(&prepared, recipe.seed, &recipe.augment, 3, 2) else {
+            panic!("no sheet")
+        };
+        let loader = prepared.train_loader(&recipe, 2).unwrap();
+        let seeds = Seeds::new(recipe.seed);
+        for epoch in 1..=2 {
+            let mut found = 0;
+            for batch in loader.epoch(&mut seeds.order(epoch), seeds.augmentation(epoch)) {
+                let size = batch.shape.pixels();
+                for (&index, seen) in batch.indices.iter().zip(batch.images.chunks(size)) {
+                    let Some(row) = sheet.rows.get(index) else { continue };
+                    let drawn = row.images[epoch].pixels.iter();
+                    let drawn = drawn.map(|&byte| prepared.normalization.apply(0, byte));
+                    assert!(drawn.eq(seen.iter().copied()), "image {index} in epoch {epoch}");
+                    found += 1;
+                }
+            }
+            assert_eq!(found, 3);
+        }
+        assert_eq!(sheet.rows[0].images[0].pixels, prepared.train.image(0));
+        assert_ne!(sheet.rows[0].images[0].pixels, sheet.rows[0].images[1].pixels);
+    }
+
+    #[test]
+    fn a_long_spec_is_broken_after_commas() {
+        let spec = ["rotate=15:reflect"; 9].join(",");
+        let lines = lines(&spec);
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines.concat(), spec);
+        assert!(lines.iter().all(|line| line.len() <= LINE));
+    }
+}
