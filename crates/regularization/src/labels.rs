@@ -378,7 +378,8 @@ pub(crate) mod tests {
 
     #[test]
     fn every_setting_of_the_table_is_the_regularizer_of_its_name() {
-        let settings: [(&str, fn(&mut LabelRegularizers, f64)); 5] = [
+        type Set = fn(&mut LabelRegularizers, f64);
+        let settings: [(&str, Set); 5] = [
             ("disturb-label", |table, alpha| table.disturb_label = alpha),
             ("label-smoothing", |table, strength| table.label_smoothing.strength = strength),
             ("mixup", |table, alpha| table.mixup = alpha),

@@ -11,7 +11,8 @@ use backburn_data::loader::LastBatch;
 use backburn_data::normalization::Normalization;
 use backburn_models::{Initialization, ModelConfig};
 use backburn_regularization::{
-    DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, WeightDecay,
+    DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, StrengthError,
+    WeightDecay,
 };
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +106,7 @@ pub struct Recipe {
     #[serde(default)]
     pub loss: Loss,
     /// Changes of the targets.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "LabelRegularizers::is_off")]
     pub labels: LabelRegularizers,
     /// ρ of sharpness-aware minimization, positive; unset means plain gradients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -295,7 +296,9 @@ impl Recipe {
         let classes = backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes);
         let LabelRegularizers { disturb_label, label_smoothing, mixup, cutmix, disturb_value } =
             self.labels;
-        self.labels.check(classes).map_err(|error| RecipeError::Invalid(error.to_string()))?;
+        self.labels.check(classes).map_err(|StrengthError { setting, expected, found }| {
+            RecipeError::Setting { setting, expected, found: found.to_string() }
+        })?;
         if self.loss == Loss::CrossEntropy && !disturb_value.is_off() {
             return Err(RecipeError::Invalid(
                 "`labels.disturb_value` adds noise to the targets of a regression, and cross-entropy needs distributions; set `--loss squared-error`, or use `--disturb-label`".into(),
