@@ -11,6 +11,7 @@ use backburn_trainer::optimizer::OptimizerConfig;
 use backburn_trainer::prepare::Prepared;
 use backburn_trainer::progress::Progress;
 use backburn_trainer::recipe::{Recipe, built_in};
+use backburn_trainer::schedule::Schedule;
 use backburn_trainer::train::{Ending, Setup, State, train};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -49,6 +50,8 @@ struct Trained {
     best: Option<Vec<NamedTensor>>,
     objectives: Vec<f64>,
     valid_losses: Vec<Option<f64>>,
+    /// Of each epoch's last step.
+    learning_rates: Vec<f64>,
     /// The checkpoint of every epoch.
     checkpoints: Vec<Vec<u8>>,
 }
@@ -76,6 +79,7 @@ fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Traine
         best: state.best.map(|best| best.weights),
         objectives: state.epochs.iter().map(|epoch| epoch.train_objective).collect(),
         valid_losses: state.epochs.iter().map(|epoch| epoch.valid_loss).collect(),
+        learning_rates: state.epochs.iter().map(|epoch| epoch.learning_rate).collect(),
         checkpoints,
     }
 }
@@ -130,6 +134,24 @@ fn a_training_that_was_interrupted_and_resumed_ends_like_one_that_was_not() {
         assert_eq!(resumed.valid_losses, whole.valid_losses, "{name}");
         assert!(resumed.weights == whole.weights, "{name}: the weights differ");
         assert!(resumed.best == whole.best, "{name}: the best weights differ");
+    }
+}
+
+#[test]
+fn a_resumed_training_still_knows_how_long_it_has_waited_on_a_plateau() {
+    let _alone = one_at_a_time();
+    let mut recipe = recipe(mlp());
+    // No epoch can improve by that much on the first.
+    recipe.schedule = Schedule::Plateau { factor: 0.5, patience: 1, min_delta: 100.0, floor: 0.0 };
+    recipe.epochs = 6;
+    recipe.check().unwrap();
+    let whole = trained(&recipe, None, 1);
+    let shares = whole.learning_rates.iter().map(|rate| rate / recipe.learning_rate);
+    assert_eq!(shares.collect::<Vec<_>>(), [1.0, 1.0, 1.0, 0.5, 0.5, 0.25]);
+    for (epoch, checkpoint) in (1..).zip(&whole.checkpoints[..5]) {
+        let resumed = trained(&recipe, Some(checkpoint), 1);
+        assert_eq!(resumed.learning_rates, whole.learning_rates, "after epoch {epoch}");
+        assert!(resumed.weights == whole.weights, "after epoch {epoch}: the weights differ");
     }
 }
 

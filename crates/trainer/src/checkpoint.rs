@@ -16,6 +16,7 @@ use burn::module::Module;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::plateau::Plateau;
 use crate::train::{Best, EpochInProgress, State};
 
 /// The newest checkpoint of a run, inside its folder.
@@ -39,6 +40,7 @@ struct Header {
     current: EpochInProgress,
     optimizer_steps: u64,
     stopping: Option<EarlyStopping>,
+    plateau: Plateau,
     best_epoch: Option<usize>,
 }
 
@@ -78,6 +80,7 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
         current: state.current.clone(),
         optimizer_steps: state.optimizer.steps(),
         stopping: state.stopping.clone(),
+        plateau: state.plateau.clone(),
         best_epoch: state.best.as_ref().map(|best| best.epoch),
     };
     let header = serde_json::to_string(&header).expect("the header is plain values");
@@ -138,6 +141,7 @@ pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
     state.epochs = header.epochs;
     state.current = header.current;
     state.stopping = header.stopping;
+    state.plateau = header.plateau;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ pub mod loss;
 pub mod meter;
 pub mod named_weights;
 pub mod optimizer;
+pub mod plateau;
 pub mod prepare;
 pub mod preview_command;
 pub mod progress;

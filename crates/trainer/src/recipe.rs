@@ -282,6 +282,11 @@ impl Recipe {
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
         self.schedule.check().map_err(RecipeError::Invalid)?;
+        if matches!(self.schedule, Schedule::Plateau { .. }) && !self.validates() {
+            return Err(RecipeError::Invalid(
+                "the schedule `plateau` follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%".into(),
+            ));
+        }
         let is_adamw = matches!(self.optimizer, OptimizerConfig::Adamw { .. });
         if is_adamw && self.weight_decay.mode == DecayMode::Coupled && decay > 0.0 {
             return Err(RecipeError::Invalid(
@@ -442,6 +447,15 @@ mod tests {
         recipe.early_stopping = Some(rule);
         let message = recipe.check().unwrap_err().to_string();
         assert!(message.contains("`early_stopping`: expected"), "{message}");
+    }
+
+    #[test]
+    fn a_plateau_without_validation_is_refused() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.schedule = Schedule::named("plateau").unwrap();
+        assert_eq!(recipe.check(), Ok(()));
+        recipe.valid_size = SplitSize::Count(0);
+        assert!(recipe.check().unwrap_err().to_string().contains("valid-size"));
     }
 
     #[test]

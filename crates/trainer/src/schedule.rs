@@ -44,6 +44,23 @@ pub enum Schedule {
         #[serde(default = "one_cycle_end")]
         end: f64,
     },
+    /// Multiplied by `factor` when the validation loss has not improved for more than `patience`
+    /// epochs; see [`Plateau`](crate::plateau::Plateau). Needs a validation split.
+    Plateau {
+        /// In `[0, 1)`.
+        #[serde(default = "plateau_factor")]
+        factor: f64,
+        /// Epochs without improvement that are put up with.
+        #[serde(default = "plateau_patience")]
+        patience: usize,
+        /// Smallest decrease of the validation loss, in nats, that is more than no improvement; at
+        /// least 0. Absolute: not a share of the loss, as is PyTorch's default.
+        #[serde(default = "plateau_min_delta")]
+        min_delta: f64,
+        /// Lowest learning rate as a share of the peak, in `[0, 1)`.
+        #[serde(default)]
+        floor: f64,
+    },
 }
 
 fn one_cycle_warmup() -> f64 {
@@ -58,9 +75,21 @@ fn one_cycle_end() -> f64 {
     1.0 / 250_000.0
 }
 
+fn plateau_factor() -> f64 {
+    0.1
+}
+
+fn plateau_patience() -> usize {
+    3
+}
+
+fn plateau_min_delta() -> f64 {
+    1e-4
+}
+
 impl Schedule {
     /// The schedules' names, as in recipes and on the command line.
-    pub const NAMES: [&str; 4] = ["constant", "step", "cosine", "one-cycle"];
+    pub const NAMES: [&str; 5] = ["constant", "step", "cosine", "one-cycle", "plateau"];
 
     /// The schedule of that name with its usual settings.
     pub fn named(name: &str) -> Option<Self> {
@@ -73,16 +102,24 @@ impl Schedule {
                 start: one_cycle_start(),
                 end: one_cycle_end(),
             },
+            "plateau" => Self::Plateau {
+                factor: plateau_factor(),
+                patience: plateau_patience(),
+                min_delta: plateau_min_delta(),
+                floor: 0.0,
+            },
             _ => return None,
         })
     }
 
-    /// Learning rate of an optimizer step as a share of the peak.
+    /// Learning rate of an optimizer step as a share of the peak, as far as it follows from the
+    /// step alone: what the validation loss does to it is
+    /// [`Plateau::share`](crate::plateau::Plateau::share).
     ///
     /// `step`: counted from 0. `steps_per_epoch` and `total_steps`: at least 1.
     pub fn share(&self, step: usize, steps_per_epoch: usize, total_steps: usize) -> f64 {
         match *self {
-            Self::Constant => 1.0,
+            Self::Constant | Self::Plateau { .. } => 1.0,
             Self::Step { epochs, factor } => {
                 factor.powf(((step / steps_per_epoch) / epochs.max(1)) as f64)
             }
@@ -133,6 +170,21 @@ impl Schedule {
                 inside("warmup", warmup, 0.01, 0.99)?;
                 inside("start", start, 0.0, 1.0)?;
                 inside("end", end, 0.0, 1.0)
+            }
+            Self::Plateau { factor, min_delta, floor, .. } => {
+                for (name, value) in [("factor", factor), ("floor", floor)] {
+                    if !(0.0..1.0).contains(&value) {
+                        return Err(format!(
+                            "schedule setting `{name}`: expected a value in [0, 1), found {value}"
+                        ));
+                    }
+                }
+                if !(min_delta >= 0.0 && min_delta.is_finite()) {
+                    return Err(format!(
+                        "schedule setting `min_delta`: expected at least 0, found {min_delta}"
+                    ));
+                }
+                Ok(())
             }
         }
     }
@@ -212,6 +264,14 @@ mod tests {
         assert!(error.contains("warmup") && error.contains("1.5"), "{error}");
         assert!(Schedule::Step { epochs: 0, factor: 0.5 }.check().is_err());
         assert!(Schedule::Cosine { warmup: f64::NAN, floor: 0.0 }.check().is_err());
+        let plateau = |factor, min_delta, floor| {
+            Schedule::Plateau { factor, patience: 0, min_delta, floor }.check()
+        };
+        assert_eq!(plateau(0.0, 0.0, 0.0), Ok(()));
+        assert!(plateau(1.0, 0.0, 0.0).unwrap_err().contains("`factor`"));
+        assert!(plateau(0.5, -1e-9, 0.0).unwrap_err().contains("`min_delta`"));
+        assert!(plateau(0.5, f64::NAN, 0.0).unwrap_err().contains("`min_delta`"));
+        assert!(plateau(0.5, 0.0, 1.0).unwrap_err().contains("`floor`"));
     }
 
     #[test]

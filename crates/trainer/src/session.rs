@@ -117,6 +117,7 @@ pub fn start(
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::create_named(name)?,
     };
+    folder.make_checkpoints()?;
     folder.write_recipe(recipe)?;
     // Reports tell runs apart by the names of their folders.
     let own_name = folder.path().file_name().map_or(name.into(), |name| name.to_string_lossy());
@@ -253,7 +254,7 @@ fn train_and_score(
     match ending? {
         Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
         Ending::Diverged { epoch, batch } => {
-            let learning_rate = crate::train::learning_rate(&setup, epoch, batch - 1);
+            let learning_rate = state.learning_rate(&setup, epoch, batch - 1);
             Err(SessionError::Diverged { epoch, batch, learning_rate })
         }
         ending => {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use backburn_data::loader::{Batch, Loader, LoaderError};
+use backburn_data::loader::{Batch, Epoch, Loader, LoaderError};
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{ModelError, Network};
 use backburn_regularization::{EarlyStopping, Ema, LabelledBatch, MaxNorm, Sam, Targets, Verdict};
@@ -18,6 +18,7 @@ use crate::interrupt;
 use crate::loss::Loss;
 use crate::meter::Meter;
 use crate::optimizer::Optimizer;
+use crate::plateau::Plateau;
 use crate::prepare::Prepared;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -51,12 +52,16 @@ pub struct State {
     pub averaging: Averaging,
     /// Says when to stop, if the recipe has a rule for that.
     pub stopping: Option<EarlyStopping>,
+    /// Lowers the learning rate with the schedule `plateau`.
+    pub plateau: Plateau,
     /// The weights that the recipe's `keep` selects so far; without any the last ones are kept.
     pub best: Option<Best>,
     /// The epochs behind us.
     pub epochs: Vec<EpochRecord>,
     /// The epoch that is under way.
     pub current: EpochInProgress,
+    /// Time spent waiting for batches, in this process.
+    pub waited: Duration,
 }
 
 /// Weights of the epoch that is kept so far.
@@ -154,6 +159,10 @@ pub fn train(
             (Some(stopping), Some(loss)) => stopping.observe(trained.objective(), loss),
             _ => Verdict::Continue,
         };
+        // After the epoch was written down with the learning rate that it had.
+        if let Some(loss) = valid_loss {
+            state.plateau.observe(&recipe.schedule, loss);
+        }
         progress.end_epoch(&state.epochs[epoch - 1], is_kept);
         save(state, &trained.objectives)?;
         if verdict != Verdict::Stop && epoch < recipe.epochs && interrupt::is_requested() {
@@ -166,18 +175,18 @@ pub fn train(
 /// Trains the rest of an epoch; `None` if it came to its end.
 fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<Ending> {
     let Setup { recipe, loader, progress, .. } = setup;
-    let seeds = Seeds::new(recipe.seed);
     let batches = loader.batches_per_epoch();
     let done = state.current.objectives.len();
     progress.start_epoch(epoch, done, batches);
 
-    let draws = seeds.augmentation(epoch);
-    let epoch_batches = loader.epoch(&mut seeds.order(epoch), draws).skip_batches(done);
-
     let mut clock = Clock::resume(state.current.seconds);
     let mut meter = Meter::default();
     let mut gradients = NamedGradients::default();
-    for (number, batch) in (done..).zip(epoch_batches) {
+    let mut epoch_batches = epoch_batches(setup, epoch).skip_batches(done);
+    for number in done..batches {
+        let asked = Instant::now();
+        let batch = epoch_batches.next().expect("an epoch has its number of batches");
+        state.waited += asked.elapsed();
         state.current.images += batch.len() as u64;
         let pass = state.backward(setup, epoch, number, batch);
         meter.push(&pass.objective, pass.right);
@@ -187,7 +196,8 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
         let gathered = number % recipe.accumulate + 1;
         let steps = gathered == recipe.accumulate || is_last;
         if steps {
-            state.step(setup, std::mem::take(&mut gradients), gathered, epoch, number);
+            let learning_rate = state.learning_rate(setup, epoch, number);
+            state.step(recipe, std::mem::take(&mut gradients), gathered, learning_rate);
         }
 
         if is_last || clock.is_due() || (steps && interrupt::is_requested()) {
@@ -206,6 +216,12 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
         }
     }
     None
+}
+
+/// The training batches of `epoch`, counted from 1.
+pub(crate) fn epoch_batches(setup: &Setup<'_>, epoch: usize) -> Epoch {
+    let seeds = Seeds::new(setup.recipe.seed);
+    setup.loader.epoch(&mut seeds.order(epoch), seeds.augmentation(epoch))
 }
 
 /// A batch on the device.
@@ -285,9 +301,11 @@ impl State {
             device,
             optimizer,
             stopping: recipe.early_stopping.map(EarlyStopping::new),
+            plateau: Plateau::default(),
             best: None,
             epochs: Vec::new(),
             current: EpochInProgress::default(),
+            waited: Duration::ZERO,
         })
     }
 
@@ -340,7 +358,7 @@ impl State {
         Ok(())
     }
 
-    /// The objective on batch number `number` (from 0) of `epoch` and its gradients.
+    /// The objective on batch number `number` (from 0) of `epoch` (from 1) and its gradients.
     pub(crate) fn backward(
         &self,
         setup: &Setup<'_>,
@@ -370,24 +388,21 @@ impl State {
         Pass { objective, right, gradients }
     }
 
-    /// One optimizer step with the mean of the gradients of `gathered` batches, the last of which
-    /// is `batch`, counted from 0.
-    fn step(
+    /// One optimizer step with the mean of the gradients of `gathered` batches, whose sum is
+    /// `gradients`.
+    pub(crate) fn step(
         &mut self,
-        setup: &Setup<'_>,
+        recipe: &Recipe,
         gradients: NamedGradients,
         gathered: usize,
-        epoch: usize,
-        batch: usize,
+        learning_rate: f64,
     ) {
-        let recipe = setup.recipe;
         let gradients =
             if gathered > 1 { gradients.scale(1.0 / gathered as f64) } else { gradients };
         let gradients = match recipe.clip_norm {
             Some(limit) => gradients.clip_norm(limit),
             None => gradients,
         };
-        let learning_rate = learning_rate(setup, epoch, batch);
         let network = self.network.take().expect("the optimizer puts the network back");
         let network = self.optimizer.step(network, gradients, learning_rate);
         self.network = Some(self.averaging.follow(network, self.optimizer.steps()));
@@ -408,21 +423,22 @@ impl State {
             train_accuracy: current.accuracy(),
             valid_loss: validation.map(|scores| scores.loss),
             valid_accuracy: validation.map(|scores| scores.accuracy),
-            learning_rate: learning_rate(setup, epoch, setup.loader.batches_per_epoch() - 1),
+            learning_rate: self.learning_rate(setup, epoch, setup.loader.batches_per_epoch() - 1),
             seconds: current.seconds + validated.as_secs_f64(),
             images_per_second: current.speed(),
         });
         current
     }
-}
 
-/// Learning rate of the step that `batch` (counted from 0) of `epoch` (counted from 1) belongs to.
-pub fn learning_rate(setup: &Setup<'_>, epoch: usize, batch: usize) -> f64 {
-    let Setup { recipe, loader, .. } = setup;
-    let steps_per_epoch = loader.batches_per_epoch().div_ceil(recipe.accumulate);
-    let step = (epoch - 1) * steps_per_epoch + batch / recipe.accumulate;
-    let share = recipe.schedule.share(step, steps_per_epoch, steps_per_epoch * recipe.epochs);
-    recipe.learning_rate * share
+    /// Learning rate of the step that `batch` (counted from 0) of the present `epoch` (counted
+    /// from 1) belongs to.
+    pub fn learning_rate(&self, setup: &Setup<'_>, epoch: usize, batch: usize) -> f64 {
+        let Setup { recipe, loader, .. } = setup;
+        let steps_per_epoch = loader.batches_per_epoch().div_ceil(recipe.accumulate);
+        let step = (epoch - 1) * steps_per_epoch + batch / recipe.accumulate;
+        let share = recipe.schedule.share(step, steps_per_epoch, steps_per_epoch * recipe.epochs);
+        recipe.learning_rate * share * self.plateau.share()
+    }
 }
 
 impl EpochInProgress {
@@ -443,22 +459,22 @@ impl EpochInProgress {
 }
 
 /// Wall clock of an epoch that may have begun in an earlier process, and of the next reading.
-struct Clock {
+pub(crate) struct Clock {
     before: f64,
     started: Instant,
     read: Instant,
 }
 
 impl Clock {
-    fn resume(before: f64) -> Self {
+    pub(crate) fn resume(before: f64) -> Self {
         Self { before, started: Instant::now(), read: Instant::now() }
     }
 
-    fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.before + self.started.elapsed().as_secs_f64()
     }
 
-    fn is_due(&mut self) -> bool {
+    pub(crate) fn is_due(&mut self) -> bool {
         let due = self.read.elapsed() >= READ_INTERVAL;
         if due {
             self.read = Instant::now();

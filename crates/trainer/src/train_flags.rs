@@ -28,7 +28,7 @@ pub(crate) struct Changes {
     /// Peak learning rate.
     #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
-    /// Learning-rate schedule: constant, step, cosine, one-cycle.
+    /// Learning-rate schedule: constant, step, cosine, one-cycle, plateau.
     #[arg(long, value_name = "NAME", help_heading = "Recipe")]
     schedule: Option<String>,
     /// Optimizer: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw. Another one than the
