@@ -8,7 +8,9 @@ use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::progress::say;
-use crate::{data_command, interrupt, replay_command, report_command, train_command};
+use crate::{
+    data_command, find_rate_command, interrupt, replay_command, report_command, train_command,
+};
 
 /// Trains image classifiers and measures what keeps them from memorizing.
 #[derive(Debug, Parser)]
@@ -22,6 +24,8 @@ struct Cli {
 enum Verb {
     /// Trains a network, by a built-in recipe or your own.
     Train(Box<train_command::TrainArgs>),
+    /// Looks for a learning rate: trains a few steps while the rate rises.
+    FindRate(Box<find_rate_command::FindRateArgs>),
     /// Scores a finished run on its validation or test split.
     Evaluate(EvaluateArgs),
     /// Draws the report of a run anew, or compares several runs.
@@ -109,6 +113,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = match cli.verb {
         Verb::Train(args) => train_command::train(&args, command_line(&arguments)),
+        Verb::FindRate(args) => find_rate_command::find_rate(&args),
         Verb::Evaluate(args) => report_command::evaluate(&args),
         Verb::Report(args) => report_command::report(&args),
         Verb::Replay(args) => replay_command::replay(&args),
@@ -128,9 +133,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The command line's grammar, with the catalogs in the help of `train`.
+/// The command line's grammar, with the catalogs in the help of `train` and `find-rate`.
 fn command() -> Command {
-    Cli::command().mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
+    Cli::command()
+        .mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
+        .mut_subcommand("find-rate", |find_rate| {
+            let find_rate = find_rate.after_help(train_command::catalogs());
+            find_rate.mut_arg("resume", |resume| resume.hide(true))
+        })
 }
 
 /// The command line as text, for the manifest: the program by its name only.

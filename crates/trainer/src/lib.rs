@@ -8,6 +8,8 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data_command;
 pub mod evaluate;
+pub mod find_rate;
+pub mod find_rate_command;
 pub mod gradients;
 pub mod interrupt;
 pub mod loss;

@@ -69,11 +69,9 @@ impl RunFolder {
     /// If it holds anything or cannot be written to.
     pub fn create(path: &Path) -> Result<Self, RunError> {
         Self::check_free(path)?;
-        let folder = Self { path: path.to_owned() };
         fs::create_dir_all(path)
             .map_err(|source| RunError::Write { path: path.to_owned(), source })?;
-        folder.make_checkpoints()?;
-        Ok(folder)
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Whether [`RunFolder::create`] may take this path.
@@ -104,7 +102,8 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Makes the folder of checkpoints again, should it have been deleted to save room.
+    /// Makes the folder of checkpoints: for a new run, or again, should it have been deleted to
+    /// save room.
     ///
     /// # Errors
     ///
@@ -292,7 +291,7 @@ impl RunFolder {
         fs::read(&path).map_err(|source| RunError::Read { path, source })
     }
 
-    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+    pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
         let mut text = serde_json::to_vec_pretty(value).expect("a record is plain values");
         text.push(b'\n');
         self.write(name, &text)
@@ -342,8 +341,7 @@ mod tests {
         run.write("a.txt", b"one").unwrap();
         run.write("a.txt", b"two").unwrap();
         assert_eq!(run.read("a.txt").unwrap(), b"two");
-        // The file and the folder of checkpoints.
-        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 1);
     }
 
     #[test]

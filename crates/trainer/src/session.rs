@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use backburn_data::normalization::FittedNormalization;
 use backburn_data::{FetchProgress, ImageSet};
@@ -244,12 +245,14 @@ fn train_and_score(
     introduce(recipe, prepared, manifest, folder, state, &progress);
     let setup = Setup { recipe, prepared, loader, progress };
     folder.keep_losses(state.epochs.len())?;
+    let started = Instant::now();
     let ending = train(&setup, state, &mut |state, objectives| {
         folder.append_losses(state.epochs.len(), objectives)?;
         folder.write_metrics(&state.epochs)?;
         folder.write(checkpoint::FILE, &checkpoint::to_bytes(state)?)?;
         Ok(())
     });
+    let trained = started.elapsed();
     setup.progress.finish();
     match ending? {
         Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
@@ -258,6 +261,8 @@ fn train_and_score(
             Err(SessionError::Diverged { epoch, batch, learning_rate })
         }
         ending => {
+            let waited = 100.0 * state.waited.as_secs_f64() / trained.as_secs_f64().max(1e-9);
+            setup.progress.line(&format!("waited for batches {waited:.1} % of the time"));
             let summary = score(recipe, prepared, folder, manifest, state)?;
             let status = match ending {
                 Ending::StoppedEarly => Status::StoppedEarly,

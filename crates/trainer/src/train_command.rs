@@ -29,10 +29,10 @@ pub struct TrainArgs {
     config: Option<PathBuf>,
     /// Go on with a run that was interrupted.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "recipe", "config", "out"])]
-    resume: Option<PathBuf>,
+    pub(crate) resume: Option<PathBuf>,
     /// New folder for the results; one under runs/, named for time, data and model, if not given.
     #[arg(long, value_name = "RUN")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
     #[arg(long)]
     backend: Option<String>,
@@ -41,10 +41,10 @@ pub struct TrainArgs {
     data_dir: Option<PathBuf>,
     /// Threads to compute with; all cores if not given. Results do not depend on it.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    threads: Option<usize>,
+    pub(crate) threads: Option<usize>,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 
     #[command(flatten)]
     changes: Changes,
@@ -145,7 +145,7 @@ fn result(summary: &Summary, run: &Path) -> String {
 
 impl TrainArgs {
     /// The recipe with all flags applied, and a name for the run.
-    fn recipe(&self) -> Result<(Recipe, String), Failure> {
+    pub(crate) fn recipe(&self) -> Result<(Recipe, String), Failure> {
         let (mut recipe, name) = if let Some(path) = &self.config {
             let recipe = read_recipe(path)?;
             let name = recipe.dataset.clone();

@@ -78,6 +78,12 @@ impl Series {
         self
     }
 
+    /// Shows `points`, such as those that the line is a mean of, faintly behind the line.
+    pub fn with_raw(mut self, points: Vec<(f64, f64)>) -> Self {
+        self.raw = points;
+        self
+    }
+
     /// Adds a shaded band; each item is a place with the band's lower and upper edge.
     pub fn with_band(mut self, band: Vec<(f64, f64, f64)>) -> Self {
         self.band = band;

@@ -1,0 +1,235 @@
+//! `backburn find-rate`: a range test of the learning rate, its curve, and what to take from it.
+
+use backburn_models::parameters;
+use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series, Theme, png};
+use clap::Args;
+use serde::Serialize;
+
+use crate::cli::{Failure, print_line, set_threads, usage};
+use crate::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
+use crate::interrupt;
+use crate::prepare::PrepareError;
+use crate::progress::Progress;
+use crate::recipe::Recipe;
+use crate::run::{RunError, RunFolder};
+use crate::session::{SessionError, make_ready};
+use crate::train::{Setup, State};
+use crate::train_command::TrainArgs;
+
+/// Pixels of the PNG for each pixel of the figure, as in reports.
+const PNG_SCALE: f32 = 2.0;
+
+/// `find-rate [DATASET]`
+#[derive(Args, Clone, Debug)]
+#[command(long_about = "\
+Looks for a learning rate: trains a few steps while the rate rises.
+
+Begins with the recipe's initial weights, sees training images only, and ends where the loss has \
+risen to four times its lowest value. The recipe's own learning rate, schedule, epochs and early \
+stopping play no part. Leaves find-rate.json and the curve of the loss as SVG and PNG; the network \
+is not kept.")]
+pub struct FindRateArgs {
+    #[command(flatten)]
+    train: TrainArgs,
+    /// First learning rate.
+    #[arg(long, value_name = "X", default_value_t = 1e-7, help_heading = "Range")]
+    #[arg(allow_negative_numbers = true)]
+    from: f64,
+    /// Last learning rate.
+    #[arg(long, value_name = "X", default_value_t = 10.0, help_heading = "Range")]
+    #[arg(allow_negative_numbers = true)]
+    to: f64,
+    /// Optimizer steps, each with a greater rate than the one before.
+    #[arg(long, value_name = "N", default_value_t = 100, help_heading = "Range")]
+    #[arg(allow_negative_numbers = true)]
+    steps: usize,
+}
+
+/// `find-rate.json`
+#[derive(Debug, Serialize)]
+struct Record<'a> {
+    backburn_version: &'static str,
+    seed: u64,
+    recipe: &'a Recipe,
+    range: RateRange,
+    suggestions: Option<Suggestions>,
+    /// For `--learning-rate`.
+    recommended: Option<f64>,
+    /// Why there is no suggestion.
+    no_suggestion: Option<String>,
+    #[serde(flatten)]
+    curve: &'a RateCurve,
+}
+
+/// Carries out a range test as the arguments say.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure.
+pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
+    if args.train.resume.is_some() {
+        return Err(Failure::Usage(
+            "`find-rate` begins with the recipe's initial weights and has nothing to resume; name the run's recipe with `--config RUN/config.toml`".into(),
+        ));
+    }
+    let range = RateRange { from: args.from, to: args.to, steps: args.steps };
+    range.check().map_err(usage)?;
+    let (recipe, name) = args.train.recipe()?;
+    let threads = set_threads(args.train.threads)?;
+    let Some(curve) = measure(args, &recipe, range, threads)? else {
+        return Err(Failure::Interrupted);
+    };
+    let found = curve.suggest();
+    let record = Record {
+        backburn_version: env!("CARGO_PKG_VERSION"),
+        seed: recipe.seed,
+        recipe: &recipe,
+        range,
+        suggestions: found.ok(),
+        recommended: found.ok().map(|found| found.recommended()),
+        no_suggestion: found.err().map(|reason| reason.to_string()),
+        curve: &curve,
+    };
+    // Only now, so that a test that was interrupted leaves no folder behind.
+    let name = format!("find-rate-{name}-{}", recipe.model.name());
+    let folder = write(args, &name, &record).map_err(SessionError::from)?;
+    if args.train.json {
+        print_line(&serde_json::to_string(&record).expect("a record is plain values"));
+    } else {
+        print_line(&summary(range, &curve, found));
+        print_line(&format!("curve: {}", folder.path().join("curve.png").display()));
+    }
+    Ok(())
+}
+
+/// The curve; `None` if interrupted.
+fn measure(
+    args: &FindRateArgs,
+    recipe: &Recipe,
+    range: RateRange,
+    threads: usize,
+) -> Result<Option<RateCurve>, SessionError> {
+    args.train.out.as_deref().map_or(Ok(()), RunFolder::check_free)?;
+    let (open, prepared) = make_ready(recipe)?;
+    let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
+    let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
+    let progress = Progress::new(1, recipe.validates());
+    interrupt::catch();
+    let (images, model) = (prepared.train.len(), recipe.model.name());
+    progress.line(&format!("{}: {images} training images", recipe.dataset));
+    let parameters = parameters::count(state.network());
+    progress.line(&format!("{model} with {parameters} parameters, seed {}", recipe.seed));
+    let RateRange { from, to, steps } = range;
+    progress.line(&format!("{steps} steps with learning rates from {from:e} to {to:e}"));
+    let setup = Setup { recipe, prepared: &prepared, loader, progress };
+    let curve = find_rate::measure(&setup, &mut state, range);
+    setup.progress.finish();
+    Ok(curve)
+}
+
+/// Writes figure and record into their folder, each file whole, the record last.
+fn write(args: &FindRateArgs, name: &str, record: &Record<'_>) -> Result<RunFolder, RunError> {
+    let folder = match &args.train.out {
+        Some(path) => RunFolder::create(path)?,
+        None => RunFolder::create_named(name)?,
+    };
+    let svg = draw(record.curve, record.suggestions).to_svg(Theme::Paper);
+    folder.write("curve.svg", svg.as_bytes())?;
+    let png = png::from_svg(&svg, PNG_SCALE).expect("a drawing is a well-formed SVG of its size");
+    folder.write("curve.png", &png)?;
+    folder.write_json("find-rate.json", record)?;
+    Ok(folder)
+}
+
+/// The result as a person reads it.
+fn summary(
+    range: RateRange,
+    curve: &RateCurve,
+    found: Result<Suggestions, NoSuggestion>,
+) -> String {
+    let end = match curve.end {
+        RateCurveEnd::LastRate => "to the last",
+        RateCurveEnd::Rose => "until the loss was four times its lowest",
+        RateCurveEnd::NotFinite => "until the loss was not finite",
+    };
+    let tried = format!("tried {} of {} rates, {end}", curve.rates.len(), range.steps);
+    match found {
+        Ok(found) => format!(
+            "{tried}\n\
+             the loss falls most steeply at {:.1e} and is lowest at {:.1e}\n\
+             recommended: --learning-rate {:.1e}\n\
+             (a tenth of the lowest's, which noise moves less than the steepest's)",
+            found.steepest,
+            found.lowest,
+            found.recommended(),
+        ),
+        Err(reason) => format!("{tried}\nno suggestion can be made: {reason}"),
+    }
+}
+
+/// The losses by learning rate, with the suggestions marked.
+fn draw(curve: &RateCurve, suggestions: Option<Suggestions>) -> Drawing {
+    let ceiling = ceiling(curve);
+    let points = |values: &[f64]| -> Vec<(f64, f64)> {
+        let cut = values.iter().map(|loss| loss.min(ceiling));
+        curve.rates.iter().copied().zip(cut).collect()
+    };
+    let series = Series::line("smoothed (faint: each step)", points(&curve.smoothed));
+    let mut chart = LineChart::new(
+        "Loss by learning rate",
+        Axis::log("learning rate (per step, log scale)"),
+        Axis::linear("training objective (nats)"),
+    )
+    .with(series.with_raw(points(&curve.losses)));
+    if let Some(Suggestions { steepest, tenth_of_lowest, .. }) = suggestions {
+        for (name, rate) in
+            [("steepest fall", steepest), ("a tenth of the lowest's", tenth_of_lowest)]
+        {
+            let step = curve.rates.partition_point(|&other| other < rate);
+            let y = curve.smoothed.get(step).copied();
+            chart = chart.mark(Mark { x: rate, y, name: format!("{name}: {rate:.1e}") });
+        }
+    }
+    chart.draw()
+}
+
+/// What the curve is cut off above, so that its last, steepest rise does not press down the rest.
+fn ceiling(curve: &RateCurve) -> f64 {
+    let lowest = curve.lowest().unwrap_or(0);
+    let before = curve.smoothed.iter().take(lowest + 1);
+    1.3 * before.copied().fold(f64::MIN_POSITIVE, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RANGE: RateRange = RateRange { from: 1e-7, to: 10.0, steps: 100 };
+
+    #[test]
+    fn suggestions_are_printed_and_marked() {
+        let loss = |step: usize| if step < 80 { 2.5 - 0.025 * step as f64 } else { 1e6 };
+        let losses: Vec<f64> = (0..100).map(loss).collect();
+        let curve = RateCurve::new(RANGE, &losses);
+        let found = curve.suggest().unwrap();
+        let text = summary(RANGE, &curve, Ok(found));
+        assert!(text.contains("tried 81 of 100 rates"), "{text}");
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        let svg = draw(&curve, Some(found)).to_svg(Theme::Paper);
+        for part in ["learning rate (per step, log scale)", "objective (nats)", "steepest fall:"] {
+            assert!(svg.contains(part), "no `{part}`");
+        }
+        // The last loss does not set the scale.
+        assert!(!svg.contains("10⁶") && !svg.contains("200,000"));
+    }
+
+    #[test]
+    fn a_curve_of_no_use_is_drawn_and_said_to_be_so() {
+        for losses in [&[2.3; 100][..], &[f64::NAN]] {
+            let curve = RateCurve::new(RANGE, losses);
+            let text = summary(RANGE, &curve, curve.suggest());
+            assert!(text.contains("no suggestion can be made: the loss never fell"), "{text}");
+            assert!(draw(&curve, None).to_svg(Theme::Paper).contains("Loss by learning rate"));
+        }
+    }
+}
