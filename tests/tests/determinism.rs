@@ -9,7 +9,7 @@ use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parame
 use backburn_trainer::checkpoint;
 use backburn_trainer::optimizer::OptimizerConfig;
 use backburn_trainer::prepare::Prepared;
-use backburn_trainer::progress::Progress;
+use backburn_trainer::progress::{Detail, Progress};
 use backburn_trainer::recipe::{Recipe, built_in};
 use backburn_trainer::schedule::Schedule;
 use backburn_trainer::train::{Ending, Setup, State, train};
@@ -64,7 +64,7 @@ fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Traine
         checkpoint::restore(&mut state, bytes).unwrap();
     }
     let loader = prepared.train_loader(recipe, threads).unwrap();
-    let progress = Progress::new(recipe.epochs, recipe.validates());
+    let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
     let setup = Setup { recipe, prepared: &prepared, loader, progress };
     let mut checkpoints = Vec::new();
     let ending = train(&setup, &mut state, &mut |state, _| {

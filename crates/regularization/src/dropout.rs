@@ -59,8 +59,16 @@ pub(crate) fn scaled_mask<const D: usize>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use std::sync::{Mutex, MutexGuard, PoisonError};
+
     use super::*;
+
+    /// The device's generator belongs to the process: one test draws at a time.
+    pub(crate) fn one_at_a_time() -> MutexGuard<'static, ()> {
+        static DRAWING: Mutex<()> = Mutex::new(());
+        DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     fn ramp(device: &Device) -> Tensor<2> {
         Tensor::arange(0..20_000, device).float().reshape([200, 100]).div_scalar(10_000.0)
@@ -92,6 +100,7 @@ mod tests {
 
     #[test]
     fn activations_are_dropped_or_scaled_at_the_given_rate() {
+        let _alone = one_at_a_time();
         let device = Device::flex().autodiff();
         device.seed(7);
         for rate in [0.1, 0.3, 0.5, 0.8] {
@@ -108,6 +117,7 @@ mod tests {
 
     #[test]
     fn the_mean_activation_stays_the_same() {
+        let _alone = one_at_a_time();
         let device = Device::flex().autodiff();
         for rate in [0.1, 0.3, 0.5, 0.8] {
             device.seed(11);
@@ -122,6 +132,7 @@ mod tests {
 
     #[test]
     fn the_same_device_seed_draws_the_same_mask() {
+        let _alone = one_at_a_time();
         let device = Device::flex().autodiff();
         let draw = |seed| {
             device.seed(seed);

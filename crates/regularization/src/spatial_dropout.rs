@@ -50,10 +50,12 @@ impl SpatialDropout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dropout::tests::one_at_a_time;
     use burn::tensor::Device;
 
     /// 40 images of 50 channels of 2 × 3 ones, each channel as a row of 6.
     fn channels(rate: f64) -> Vec<Vec<f32>> {
+        let _alone = one_at_a_time();
         let device = Device::flex().autodiff();
         device.seed(3);
         let x = Tensor::<4>::ones([40, 50, 2, 3], &device);

@@ -1,5 +1,5 @@
-//! `evaluation.json`: which classes are confused, how far confidence can be trusted, and the worst
-//! mistakes.
+//! `evaluation.json`: scores of the answers, which classes are confused, how far confidence can be
+//! trusted, and the worst mistakes.
 
 use std::path::Path;
 
@@ -21,6 +21,68 @@ pub struct EvaluationRecord {
     pub reliability: Vec<ReliabilityBin>,
     /// Wrong answers, the highest loss first; usually not all of them.
     pub mistakes: Vec<Mistake>,
+    /// Mean cross-entropy in nats. Older records have neither this nor what follows.
+    #[serde(default)]
+    pub nll: Option<f64>,
+    /// Brier score, summed over the classes, in `[0, 2]`.
+    #[serde(default)]
+    pub brier: Option<f64>,
+    /// Expected calibration error over the bins of `reliability`, in `[0, 1]`.
+    #[serde(default)]
+    pub ece: Option<f64>,
+    /// Maximum calibration error over these bins, in `[0, 1]`.
+    #[serde(default)]
+    pub mce: Option<f64>,
+    /// How often the label is among the most probable classes.
+    #[serde(default)]
+    pub top_k: Option<TopKRecord>,
+    /// One record a class, in label order.
+    #[serde(default)]
+    pub per_class: Vec<ClassRecord>,
+    /// Scores with the temperature fitted on the validation split; `None` without that split, or if
+    /// no temperature is the best.
+    #[serde(default)]
+    pub temperature: Option<TemperatureRecord>,
+}
+
+/// How often the label is among the `k` most probable classes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopKRecord {
+    /// Classes that are looked at.
+    pub k: usize,
+    /// Share of images in `[0, 1]`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub accuracy: f64,
+}
+
+/// How well one class is recognized. A share of nothing is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassRecord {
+    /// Images of the class (its support).
+    pub images: u64,
+    /// Share of them that is answered rightly (recall), in `[0, 1]`.
+    pub accuracy: Option<f64>,
+    /// Share of right answers among those that name the class, in `[0, 1]`.
+    pub precision: Option<f64>,
+    /// Harmonic mean of the two: `2 · right / (images + answers)`, in `[0, 1]`.
+    pub f1: Option<f64>,
+}
+
+/// Scores of the same answers with logits divided by a temperature.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TemperatureRecord {
+    /// The temperature, above 0; more than 1 makes a network less sure.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub temperature: f64,
+    /// Mean cross-entropy in nats.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub nll: f64,
+    /// Brier score, in `[0, 2]`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub brier: f64,
+    /// Expected calibration error, in `[0, 1]`.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub ece: f64,
 }
 
 /// One bin of the reliability diagram.
@@ -91,6 +153,10 @@ impl EvaluationRecord {
             let expected = format!("{classes} counts in row {row} of `confusion`");
             return wrong(expected, format!("{length}"));
         }
+        if ![0, classes].contains(&self.per_class.len()) {
+            let rows = self.per_class.len();
+            return wrong(format!("{classes} rows of `per_class`"), format!("{rows}"));
+        }
         for (place, mistake) in self.mistakes.iter().enumerate() {
             let [channels, height, width] = mistake.shape;
             if channels != 1 && channels != 3 {
@@ -139,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_an_older_version_has_no_scores() {
+        let mut json = serde_json::to_value(sample::evaluation()).unwrap();
+        for name in ["nll", "brier", "ece", "mce", "top_k", "per_class", "temperature"] {
+            assert!(!json.as_object_mut().unwrap().remove(name).unwrap().is_null(), "{name}");
+        }
+        let read: EvaluationRecord = serde_json::from_value(json).unwrap();
+        read.check(Path::new("evaluation.json")).unwrap();
+        assert!(read.nll.is_none() && read.per_class.is_empty() && read.temperature.is_none());
+    }
+
+    #[test]
     fn mistakes_are_counted_off_the_diagonal() {
         let mut evaluation = sample::evaluation();
         evaluation.class_names = vec!["a".into(), "b".into()];
@@ -157,6 +234,9 @@ mod tests {
         let mut shape = sample::evaluation();
         shape.mistakes[0].shape = [1, usize::MAX, 2];
         assert!(shape.check(path).is_err());
+        let mut classes = sample::evaluation();
+        classes.per_class.pop();
+        assert!(classes.check(path).unwrap_err().to_string().contains("10 rows of `per_class`"));
         let mut label = sample::evaluation();
         label.mistakes[0].prediction = 10;
         assert!(label.check(path).unwrap_err().to_string().contains("classes below 10"));

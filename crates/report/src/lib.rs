@@ -2,8 +2,11 @@
 //!
 //! [`record`] and [`evaluation`] are the files of a run folder as types; the trainer writes them.
 //! [`write_report`] turns a folder into `report.html` and `figures/`, [`comparison_table`] and
-//! [`write_comparison`] set runs side by side.
+//! [`write_comparison`] set runs side by side, [`arms_table`] and [`write_arms`] whole arms of runs,
+//! with and without a regularizer.
 
+pub mod arms;
+pub mod arms_page;
 pub mod compare;
 pub mod curves;
 pub mod diagnosis;
@@ -17,13 +20,17 @@ pub mod record;
 pub mod run_figures;
 #[cfg(test)]
 mod sample;
+pub mod statistics;
 mod write;
 
+pub use arms::{Arm, ArmRun, ArmsComparison, arms_table};
 pub use compare::{comparison_page, comparison_table};
 pub use error::ReportError;
-pub use evaluation::{EvaluationRecord, Mistake, ReliabilityBin};
+pub use evaluation::{
+    ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
+};
 pub use page::{run_page, sentence};
 pub use record::{
     DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
 };
-pub use write::{write_comparison, write_png, write_report};
+pub use write::{write_arms, write_comparison, write_png, write_report};

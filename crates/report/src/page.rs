@@ -1,5 +1,6 @@
 //! `report.html`: one run on one page that needs no network and no program to run.
 
+use crate::evaluation::EvaluationRecord;
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, facts, figure, section, table};
@@ -14,13 +15,13 @@ pub fn run_page(run: &RunRecord) -> String {
     if let Some(summary) = &run.summary {
         body += &section("Summary", &summary_tables(summary));
     }
-    for (heading, figures) in [
-        ("Learning curves", curve_figures(run)),
-        ("Answers on the test split", diagnosis_figures(run)),
-    ] {
-        if !figures.is_empty() {
-            body += &section(heading, &gallery(&figures));
-        }
+    let curves = curve_figures(run);
+    if !curves.is_empty() {
+        body += &section("Learning curves", &gallery(&curves));
+    }
+    if let Some(evaluation) = &run.evaluation {
+        let answers = scores(evaluation) + &gallery(&diagnosis_figures(run)) + &classes(evaluation);
+        body += &section("Answers on the test split", &answers);
     }
     body += &section("Provenance", &provenance(manifest));
     if let Some(config) = &run.config {
@@ -133,6 +134,63 @@ fn summary_tables(summary: &Summary) -> String {
     )
 }
 
+/// How good the answers and their probabilities are; nothing for a record of an older version.
+fn scores(evaluation: &EvaluationRecord) -> String {
+    let EvaluationRecord { nll, brier, ece, mce, top_k, temperature, .. } = evaluation;
+    let row = |name: String, nll: Option<f64>, brier: Option<f64>, ece: Option<f64>| {
+        [name, loss(nll), loss(brier), percent(ece)]
+    };
+    if nll.is_none() {
+        return String::new();
+    }
+    let mut rows = vec![row("as trained".into(), *nll, *brier, *ece)];
+    let mut note =
+        "NLL is the negative log-likelihood (cross-entropy) in nats, the Brier score is \
+                    summed over the classes (0 to 2), ECE is the expected calibration error."
+            .to_owned();
+    if let Some(scaled) = temperature {
+        let name = format!("with temperature {}", loss(scaled.temperature));
+        rows.push(row(name, Some(scaled.nll), Some(scaled.brier), Some(scaled.ece)));
+        note += " The temperature, by which the logits are divided, was fitted on the validation \
+                 split; it changes no answer.";
+    }
+    let head = [("probabilities", Words), ("NLL", Numbers), ("Brier", Numbers), ("ECE", Numbers)];
+    let rows = table(&head, rows.iter().map(<[String; 4]>::as_slice));
+    let mut rest = Vec::new();
+    if let Some(top) = top_k {
+        rest.push((format!("top-{} accuracy", top.k), percent(top.accuracy)));
+    }
+    rest.push(("maximum calibration error, of any bin".into(), percent(*mce)));
+    let rest: Vec<(&str, String)> =
+        rest.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    format!("<p>{note}</p>\n<div class=\"columns\">\n{rows}{}</div>\n", facts(&rest))
+}
+
+/// How well each class is recognized; nothing for a record of an older version.
+fn classes(evaluation: &EvaluationRecord) -> String {
+    if evaluation.per_class.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<[String; 5]> = evaluation
+        .class_names
+        .iter()
+        .zip(&evaluation.per_class)
+        .map(|(name, class)| {
+            let shares = [class.accuracy, class.precision, class.f1].map(percent);
+            let [accuracy, precision, f1] = shares;
+            [name.clone(), count(class.images), accuracy, precision, f1]
+        })
+        .collect();
+    let head = [
+        ("class", Words),
+        ("images", Numbers),
+        ("accuracy (recall)", Numbers),
+        ("precision", Numbers),
+        ("F1", Numbers),
+    ];
+    table(&head, rows.iter().map(<[String; 5]>::as_slice))
+}
+
 fn gallery(figures: &[RunFigure]) -> String {
     let figures: String = figures.iter().map(|f| figure(&f.drawing, f.caption)).collect();
     format!("<div class=\"figures\">\n{figures}</div>\n")
@@ -179,7 +237,7 @@ fn provenance(manifest: &Manifest) -> String {
 }
 
 /// A word of a command line, quoted as a shell wants it.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -247,6 +305,13 @@ mod tests {
             "Confusion matrix",
             "Reliability",
             "Worst mistakes",
+            "with temperature 1.3204",
+            "<td class=\"number\">0.0177</td>",
+            "<td class=\"number\">0.0092</td>",
+            "top-5 accuracy",
+            "99.99 %",
+            "maximum calibration error",
+            "accuracy (recall)",
             "final score, weights of epoch 9",
             "hidden = [120, 84]",
             "finished",
@@ -254,6 +319,17 @@ mod tests {
         for part in parts {
             assert!(page.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn a_page_of_an_older_record_has_its_figures_and_no_empty_table() {
+        let mut run = sample::run();
+        let evaluation = run.evaluation.as_mut().unwrap();
+        (evaluation.nll, evaluation.temperature) = (None, None);
+        evaluation.per_class.clear();
+        let page = run_page(&run);
+        assert!(page.contains("Confusion matrix"));
+        assert!(!page.contains("Brier") && !page.contains("precision"));
     }
 
     #[test]

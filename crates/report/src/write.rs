@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::ReportError;
+use crate::arms::ArmsComparison;
+use crate::arms_page::{arms_figure, arms_page};
 use crate::compare::comparison_page;
 use crate::figure::{Drawing, Theme, png};
 use crate::page::run_page;
@@ -57,6 +59,21 @@ pub fn write_png(drawing: &Drawing, path: &Path) -> Result<(), ReportError> {
     let png = png::from_svg(&drawing.to_svg(Theme::Paper), PNG_SCALE)
         .map_err(|reason| ReportError::Draw { figure: drawing.title().to_owned(), reason })?;
     write_whole(path.to_path_buf(), &png).map(drop)
+}
+
+/// Writes what compares `arms` into the folder `dir`: `comparison.json`, the figure `comparison` as
+/// SVG and PNG, and `report.html`.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> {
+    let json = serde_json::to_string_pretty(arms).expect("a comparison is plain values");
+    write_whole(dir.join("comparison.json"), format!("{json}\n").as_bytes())?;
+    let figure = arms_figure(arms);
+    write_whole(dir.join("comparison.svg"), figure.to_svg(Theme::Paper).as_bytes())?;
+    write_png(&figure, &dir.join("comparison.png"))?;
+    write_whole(dir.join("report.html"), arms_page(arms).as_bytes()).map(drop)
 }
 
 /// Writes under a temporary name in the same folder, then renames.

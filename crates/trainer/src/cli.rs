@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::evaluate::test_time_augmentation::Views;
 use crate::progress::say;
 use crate::{
-    data_command, find_rate_command, interrupt, replay_command, report_command, train_command,
+    compare_arms, compare_regularizers, data_command, evaluate_command, find_rate_command,
+    interrupt, replay_command, report_command, train_command,
 };
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -32,6 +34,8 @@ enum Verb {
     Report(ReportArgs),
     /// Tells where each stopping criterion would have ended a run, without training again.
     Replay(replay_command::ReplayArgs),
+    /// Trains on little data without and with each regularizer, several seeds, and compares.
+    CompareRegularizers(Box<compare_arms::CompareArgs>),
     /// Lists, fetches and verifies data sets.
     Data(data_command::DataArgs),
 }
@@ -44,6 +48,18 @@ pub struct EvaluateArgs {
     /// The split to score on. Every look at the test split is recorded in the run's manifest.
     #[arg(long, value_enum, default_value_t = Split::Valid)]
     pub split: Split,
+    /// Also score with logits divided by the temperature that suits the validation split best.
+    #[arg(long)]
+    pub temperature: bool,
+    /// Also score the mean over views of each image: flip, shift=PIXELS, or both with a comma.
+    #[arg(long, value_name = "VIEWS", conflicts_with = "mc_dropout")]
+    pub tta: Option<Views>,
+    /// Also score the mean over that many passes with dropout, 2 to 1000.
+    #[arg(long, value_name = "PASSES", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub mc_dropout: Option<u16>,
+    /// Count an answer as right if the label is among the K most probable classes; 5 if not given.
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub top_k: Option<u16>,
     /// Backend to compute on; the run's own if not given.
     #[arg(long)]
     pub backend: Option<String>,
@@ -114,9 +130,12 @@ pub fn run() -> ExitCode {
     let outcome = match cli.verb {
         Verb::Train(args) => train_command::train(&args, command_line(&arguments)),
         Verb::FindRate(args) => find_rate_command::find_rate(&args),
-        Verb::Evaluate(args) => report_command::evaluate(&args),
+        Verb::Evaluate(args) => evaluate_command::evaluate(&args),
         Verb::Report(args) => report_command::report(&args),
         Verb::Replay(args) => replay_command::replay(&args),
+        Verb::CompareRegularizers(args) => {
+            compare_regularizers::compare_regularizers(&args, command_line(&arguments))
+        }
         Verb::Data(args) => data_command::data(&args),
     };
     match outcome {
@@ -138,8 +157,8 @@ fn command() -> Command {
     Cli::command()
         .mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
         .mut_subcommand("find-rate", |find_rate| {
-            let find_rate = find_rate.after_help(train_command::catalogs());
-            find_rate.mut_arg("resume", |resume| resume.hide(true))
+            let notes = [find_rate_command::NOTES, &train_command::catalogs()].join("\n\n");
+            find_rate.after_help(notes).mut_arg("resume", |resume| resume.hide(true))
         })
 }
 
@@ -193,8 +212,12 @@ mod tests {
         let data = backburn_data::CATALOG.iter().map(|row| row.name);
         let models = backburn_models::CATALOG.iter().map(|row| row.name);
         let augmentations = backburn_data::augment::CATALOG.iter().map(|row| row.name);
-        for name in data.chain(models).chain(augmentations) {
+        let techniques = backburn_regularization::CATALOG.iter().map(|row| row.flag);
+        for name in data.chain(models).chain(augmentations).chain(techniques.clone()) {
             assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");
+        }
+        for flag in techniques {
+            assert!(help.contains(&format!("--{flag} <")), "{flag} is no flag of train");
         }
     }
 

@@ -27,8 +27,8 @@ const SLOPE_SHARE: usize = 20;
 /// What the loss must fall by to have fallen, as a share of where it started.
 const LEAST_FALL: f64 = 0.05;
 
-/// And in standard deviations of the smoothed loss: the lowest of a hundred values that only
-/// scatter lies two and a half below their mean.
+/// And in standard deviations of what noise makes it fall by: the lowest of a hundred values that
+/// only scatter lies two and a half below their mean.
 const LEAST_DEVIATIONS: f64 = 4.0;
 
 /// The rates to try: from the first to the last, each greater than the one before by the same
@@ -125,7 +125,7 @@ impl Suggestions {
     /// The steepest point is as usual a choice, but can follow the noise of the batches. From the
     /// smallest to the greatest of five seeds it moved by a factor of 390 in `find-rate digits`,
     /// where this one moved by 11; of 1.5 and 2 in `find-rate mnist --model mlp --optimizer adam`,
-    /// and of 160 and 5 with `--optimizer sgd`.
+    /// and of 155 and 5 with `--optimizer sgd`.
     pub fn recommended(&self) -> f64 {
         self.tenth_of_lowest
     }
@@ -199,7 +199,9 @@ impl RateCurve {
         let start = self.start();
         let start_loss = self.losses[..start].iter().sum::<f64>() / start as f64;
         let fall = start_loss - self.smoothed[lowest];
-        let noise = LEAST_DEVIATIONS * self.deviation(lowest);
+        // Of the smoothed loss, and of the mean that it is compared with.
+        let variance = (1.0 - self.smoothing) / (1.0 + self.smoothing) + 1.0 / start as f64;
+        let noise = LEAST_DEVIATIONS * self.deviation() * variance.sqrt();
         if fall <= noise.max(LEAST_FALL * start_loss.abs()) {
             return Err(NoSuggestion::NeverFell);
         }
@@ -222,12 +224,16 @@ impl RateCurve {
         }
     }
 
-    /// Standard deviation that noise alone gives the smoothed loss, from the differences between
-    /// neighbouring losses up to `last`: a slow change of the loss does not count.
-    fn deviation(&self, last: usize) -> f64 {
-        let squares = self.losses[..=last].windows(2).map(|pair| (pair[1] - pair[0]).powi(2));
-        let variance = squares.sum::<f64>() / last.max(1) as f64 / 2.0;
-        (variance * (1.0 - self.smoothing) / (1.0 + self.smoothing)).sqrt()
+    /// Standard deviation of a loss, from the median difference between neighbours: neither the
+    /// slow fall of the loss nor the few steps of its rise count much.
+    fn deviation(&self) -> f64 {
+        let pairs = self.losses.windows(2);
+        let mut differences: Vec<f64> = pairs.map(|pair| (pair[1] - pair[0]).abs()).collect();
+        differences.sort_by(f64::total_cmp);
+        let median = differences.get(differences.len() / 2).copied().unwrap_or(0.0);
+        // Half of a normal distribution's values lie within 0.6745 standard deviations, and a
+        // difference scatters by √2 more than a value.
+        median / (0.6745 * 2.0_f64.sqrt())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
 use crate::interrupt;
 use crate::prepare::PrepareError;
-use crate::progress::Progress;
+use crate::progress::{Detail, Progress};
 use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder};
 use crate::session::{SessionError, make_ready};
@@ -19,24 +19,24 @@ use crate::train_command::TrainArgs;
 /// Pixels of the PNG for each pixel of the figure, as in reports.
 const PNG_SCALE: f32 = 2.0;
 
-/// `find-rate [DATASET]`
-#[derive(Args, Clone, Debug)]
-#[command(long_about = "\
-Looks for a learning rate: trains a few steps while the rate rises.
-
+/// What the flags do not say, for the end of help.
+pub(crate) const NOTES: &str = "\
 Begins with the recipe's initial weights, sees training images only, and ends where the loss has \
 risen to four times its lowest value. The recipe's own learning rate, schedule, epochs and early \
 stopping play no part. Leaves find-rate.json and the curve of the loss as SVG and PNG; the network \
-is not kept.")]
+is not kept.";
+
+/// `find-rate [DATASET]`
+#[derive(Args, Clone, Debug)]
 pub struct FindRateArgs {
     #[command(flatten)]
     train: TrainArgs,
     /// First learning rate.
-    #[arg(long, value_name = "X", default_value_t = 1e-7, help_heading = "Range")]
+    #[arg(long, value_name = "X", default_value = "1e-7", help_heading = "Range")]
     #[arg(allow_negative_numbers = true)]
     from: f64,
     /// Last learning rate.
-    #[arg(long, value_name = "X", default_value_t = 10.0, help_heading = "Range")]
+    #[arg(long, value_name = "X", default_value = "10", help_heading = "Range")]
     #[arg(allow_negative_numbers = true)]
     to: f64,
     /// Optimizer steps, each with a greater rate than the one before.
@@ -113,7 +113,7 @@ fn measure(
     let (open, prepared) = make_ready(recipe)?;
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
-    let progress = Progress::new(1, recipe.validates());
+    let progress = Progress::new(1, recipe.validates(), Detail::Full);
     interrupt::catch();
     let (images, model) = (prepared.train.len(), recipe.model.name());
     progress.line(&format!("{}: {images} training images", recipe.dataset));

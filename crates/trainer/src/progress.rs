@@ -8,12 +8,22 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::train::EpochInProgress;
 
+/// How much is said about a training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What is trained, and a line an epoch.
+    Full,
+    /// Nothing but the bar: whoever trains many networks says a line a run.
+    Brief,
+}
+
 /// Progress on stderr: a bar and a line an epoch on a terminal, plain lines elsewhere.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     validates: bool,
+    detail: Detail,
     /// On a narrow terminal the table leaves its least important columns out.
     is_narrow: bool,
 }
@@ -23,13 +33,13 @@ const TABLE_WIDTH: u16 = 78;
 
 impl Progress {
     /// For a training of `epochs` epochs.
-    pub fn new(epochs: usize, validates: bool) -> Self {
+    pub fn new(epochs: usize, validates: bool, detail: Detail) -> Self {
         let bar = std::io::stderr()
             .is_terminal()
             .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)));
         let width = terminal_size::terminal_size_of(std::io::stderr());
         let is_narrow = width.is_some_and(|(width, _)| width.0 < TABLE_WIDTH);
-        Self { bar, epochs, validates, is_narrow }
+        Self { bar, epochs, validates, detail, is_narrow }
     }
 
     /// Prints the head of the table of epochs.
@@ -89,6 +99,9 @@ impl Progress {
 
     /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
+        if self.detail == Detail::Brief {
+            return;
+        }
         match &self.bar {
             Some(bar) => bar.suspend(|| say(text)),
             None => say(text),

@@ -58,6 +58,11 @@ pub static CATALOG: &[BuiltIn] = &[
         summary: "the sources' five-layer MLP with dropout 0.3, 15 epochs of Adam",
         text: include_str!("recipes/mnist-dropout.toml"),
     },
+    BuiltIn {
+        name: "small",
+        summary: "little data and no regularizer, to compare them: a cnn on 1,000 images",
+        text: include_str!("recipes/small.toml"),
+    },
 ];
 
 /// Everything that decides what a training does, except how many threads do it.

@@ -40,14 +40,14 @@ const CRITERIA: [&str; 20] = [
 
 /// Columns of a criterion's text in the table. A longer one gets a line of its own, so that the
 /// table fits a terminal of 80 columns.
-const CRITERION_WIDTH: usize = 20;
+const CRITERION_WIDTH: usize = 18;
 
 /// What stands below the tables.
 const NOTE: &str = "\
-Each rule that stops keeps the epoch with the lowest validation loss up to there.
-\"above\" is how far its loss is above that of the best epoch of the whole log. The
-log ends where the run ended, which may itself have been stopped early: nothing is
-known of what a criterion would have done after that.";
+A rule that stops keeps the epoch with the lowest validation loss up to there.
+\"above\" is how far that loss is above the lowest of the whole log. The log ends
+where the run ended, which may itself have been stopped early: nothing is known
+of what a criterion would have done after that.";
 
 /// `replay RUN…`
 #[derive(Args, Clone, Debug, Default)]
@@ -111,8 +111,8 @@ pub fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         let choices: Vec<Choice> = criteria.iter().map(|c| choose(*c, &run.epochs)).collect();
         let (path, epochs, status) = (run.dir.display(), run.epochs.len(), run.manifest.status);
         if args.json {
-            let run =
-                json!({"run": run.dir, "epochs": epochs, "status": status, "choices": choices});
+            let path = path.to_string();
+            let run = json!({"run": path, "epochs": epochs, "status": status, "choices": choices});
             print_line(&run.to_string());
         } else {
             print_line(&format!("{path}: {epochs} epochs, {status}\n{}", table(&choices)));
@@ -199,22 +199,20 @@ fn validation_loss(epoch: &EpochRecord) -> f64 {
 fn table(choices: &[Choice]) -> String {
     let width = CRITERION_WIDTH;
     let mut lines = format!(
-        "{:<width$}  stops  keeps  valid loss  valid %   epochs saved      above\n",
+        "{:<width$}  stops  keeps  valid loss  valid %  epochs saved      above\n",
         "criterion"
     );
     for choice in choices {
-        // Padding that ends a line of its own.
-        let indent = if choice.criterion.len() > width {
-            lines += &format!("{}\n", choice.criterion);
-            ""
-        } else {
-            &choice.criterion
-        };
-        lines += &format!("{indent:<width$}  ");
+        let mut name = choice.criterion.as_str();
+        if name.len() > width {
+            lines += &format!("{name}\n");
+            name = "";
+        }
+        lines += &format!("{name:<width$}  ");
         lines += &match &choice.remark {
             Some(remark) => format!("{remark}\n"),
             None => format!(
-                "{:>5}  {:>5}  {:>10}  {:>7}  {:>13}  {:>9}\n",
+                "{:>5}  {:>5}  {:>10}  {:>7}  {:>12}  {:>9}\n",
                 choice.stops_after.map_or("—".into(), |epoch| epoch.to_string()),
                 choice.keeps,
                 loss(choice.valid_loss),
@@ -314,7 +312,7 @@ mod tests {
     fn the_table_fits_80_columns_however_long_a_criterion_is() {
         let long = "patience=2,min-delta=0.001,warmup=1";
         let criteria = CRITERIA.into_iter().chain([long]);
-        let mut valid = VALID.map(|loss| 12_345.678 * loss);
+        let mut valid = VALID.map(|loss| 1234.5 * loss);
         valid[4] = 1e-7;
         let text = table(&criteria.map(|c| choice(c, &valid)).collect::<Vec<_>>());
         assert!(text.contains(&format!("\n{long}\n")), "{text}");

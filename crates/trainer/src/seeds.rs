@@ -25,6 +25,8 @@ pub enum Purpose {
     Labels,
     /// The device's own generator: dropout.
     Device,
+    /// The device's own generator in evaluation with dropout.
+    MonteCarloDropout,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::Augmentation => "augmentation",
             Self::Labels => "labels",
             Self::Device => "device",
+            Self::MonteCarloDropout => "monte-carlo-dropout",
         }
     }
 }
@@ -92,6 +95,12 @@ impl Seeds {
         rng.next_u64()
     }
 
+    /// Seed of the device's generator for a batch of a pass with dropout in evaluation, both counted
+    /// from 0.
+    pub fn monte_carlo_dropout(self, pass: usize, batch: usize) -> u64 {
+        self.streams(Purpose::MonteCarloDropout).at(pass, batch).next_u64()
+    }
+
     fn named(self, name: &str) -> Streams {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());
@@ -144,6 +153,9 @@ mod tests {
             first(seeds.labels("mixup", 1, 1)),
             seeds.device(0),
             seeds.device(1),
+            seeds.monte_carlo_dropout(0, 0),
+            seeds.monte_carlo_dropout(0, 1),
+            seeds.monte_carlo_dropout(1, 0),
         ];
         for (i, a) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(a), "draw {i} is not new");

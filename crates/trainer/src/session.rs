@@ -10,15 +10,16 @@ use backburn_models::{parameters, weights};
 use backburn_regularization::Keep;
 use backburn_report::{
     DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, Status,
-    Summary, TestRead,
+    Summary, TemperatureRecord, TestRead, TopKRecord,
 };
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint;
-use crate::evaluate::{Predictions, predict};
+use crate::evaluate::temperature::fit_temperature;
+use crate::evaluate::{CalibrationBin, Predictions, TOP_K, predict};
 use crate::interrupt;
 use crate::prepare::{PrepareError, Prepared};
-use crate::progress::{Progress, say};
+use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder, now};
 use crate::seeds::Seeds;
@@ -97,6 +98,8 @@ pub struct Means {
     pub threads: usize,
     /// The command line, program first.
     pub command: Vec<String>,
+    /// How much is said about it on the way.
+    pub detail: Detail,
 }
 
 /// Trains by `recipe` into the new folder `out`, or one under `runs/` that is named for `name`.
@@ -241,7 +244,7 @@ fn train_and_score(
     means: &Means,
 ) -> Result<(Outcome, Status), SessionError> {
     let loader = prepared.train_loader(recipe, means.threads).map_err(PrepareError::from)?;
-    let progress = Progress::new(recipe.epochs, recipe.validates());
+    let progress = Progress::new(recipe.epochs, recipe.validates(), means.detail);
     introduce(recipe, prepared, manifest, folder, state, &progress);
     let setup = Setup { recipe, prepared, loader, progress };
     folder.keep_losses(state.epochs.len())?;
@@ -337,9 +340,10 @@ fn score(
     }
     save_model(folder, &network, &prepared.normalization)?;
     let valid = match &prepared.valid {
-        Some(images) => Some(answer(images)?.scores()),
+        Some(images) => Some(answer(images)?),
         None => None,
     };
+    let valid_scores = valid.as_ref().map(Predictions::scores);
     record_test_read(folder, manifest, "final score", &format!("epoch {best_epoch}"))?;
     let images = Arc::new(prepared.data.test.open().clone());
     let predictions = answer(&images)?;
@@ -352,8 +356,8 @@ fn score(
         last_epoch,
         train_loss: train.loss,
         train_accuracy: train.accuracy,
-        valid_loss: valid.map(|scores| scores.loss),
-        valid_accuracy: valid.map(|scores| scores.accuracy),
+        valid_loss: valid_scores.map(|scores| scores.loss),
+        valid_accuracy: valid_scores.map(|scores| scores.accuracy),
         test_loss: test.loss,
         test_accuracy: test.accuracy,
         generalization_gap: train.accuracy - test.accuracy,
@@ -363,7 +367,7 @@ fn score(
         parameters: parameters::count(&network) as u64,
     };
     folder.write_summary(&summary)?;
-    folder.write_evaluation(&evaluation(prepared, &images, &predictions))?;
+    folder.write_evaluation(&evaluation(prepared, &images, &predictions, valid.as_ref()))?;
     Ok(summary)
 }
 
@@ -408,10 +412,13 @@ pub fn record_test_read(
     Ok(manifest.test_reads.len())
 }
 
+/// What there is to say of the answers to `images`. `valid`: the answers to the validation split,
+/// which a temperature is fitted on.
 fn evaluation(
     prepared: &Prepared,
     images: &ImageSet,
     predictions: &Predictions,
+    valid: Option<&Predictions>,
 ) -> EvaluationRecord {
     let shape = images.shape();
     let mistake = |i: usize| {
@@ -426,20 +433,40 @@ fn evaluation(
             pixels: images.image(i).to_vec(),
         }
     };
+    // Where no temperature is the best, there is none to report.
+    let temperature = valid.and_then(|valid| fit_temperature(valid).ok()).map(|temperature| {
+        let scaled = predictions.scaled(temperature);
+        TemperatureRecord {
+            temperature,
+            nll: scaled.scores().loss,
+            brier: scaled.brier_score(),
+            ece: scaled.calibration_error(),
+        }
+    });
+    let k = TOP_K.min(predictions.classes());
     EvaluationRecord {
         class_names: prepared.data.class_names.iter().map(|name| (*name).to_owned()).collect(),
         confusion: predictions.confusion(),
-        reliability: predictions
-            .reliability()
-            .into_iter()
-            .map(|bin| ReliabilityBin {
-                count: bin.count,
-                confidence: bin.confidence,
-                accuracy: bin.accuracy,
-            })
-            .collect(),
+        reliability: reliability(predictions),
         mistakes: predictions.worst_mistakes(SHOWN_MISTAKES).into_iter().map(mistake).collect(),
+        nll: Some(predictions.scores().loss),
+        brier: Some(predictions.brier_score()),
+        ece: Some(predictions.calibration_error()),
+        mce: Some(predictions.maximum_calibration_error()),
+        top_k: Some(TopKRecord { k, accuracy: predictions.top_k_accuracy(k) }),
+        per_class: predictions.per_class(),
+        temperature,
     }
+}
+
+/// The bins of a reliability diagram, as they are written down.
+pub fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
+    let bin = |bin: CalibrationBin| ReliabilityBin {
+        count: bin.count,
+        confidence: bin.confidence,
+        accuracy: bin.accuracy,
+    };
+    predictions.reliability().into_iter().map(bin).collect()
 }
 
 fn manifest(

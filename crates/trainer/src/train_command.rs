@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::{DataError, augment};
 use backburn_report::Summary;
-use clap::Args;
+use clap::{Args, FromArgMatches};
 
 use crate::backend::Backend;
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::prepare::PrepareError;
-use crate::progress::{clock, say};
+use crate::progress::{Detail, clock, say};
 use crate::recipe::{self, Recipe};
 use crate::run::RunError;
 use crate::session::{self, Means, Outcome, Run, SessionError};
@@ -50,8 +50,10 @@ pub struct TrainArgs {
     changes: Changes,
 }
 
-/// Every data set, model, recipe and augmentation, a line each, for help.
+/// Every data set, model, recipe, regularizer and augmentation, a line each, for help.
 pub fn catalogs() -> String {
+    let techniques =
+        backburn_regularization::CATALOG.iter().map(|row| (row.flag, row.summary)).collect();
     let table = |head: &str, rows: Vec<(&str, &str)>| {
         let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
         format!("{head}:\n{}", lines.collect::<String>())
@@ -60,6 +62,7 @@ pub fn catalogs() -> String {
         table("Data sets", backburn_data::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
         table("Models", backburn_models::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
         table("Recipes", recipe::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
+        table("Regularizers", techniques),
         table("Augmentations", augment::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
     ]
     .join("\n")
@@ -78,7 +81,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
             ));
         }
         let backend = named_backend(args.backend.as_deref())?;
-        let means = Means { threads: set_threads(args.threads)?, command };
+        let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Full };
         let change = |recipe: &mut Recipe| {
             recipe.backend = backend.unwrap_or(recipe.backend);
             if let Some(folder) = &args.data_dir {
@@ -89,7 +92,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     }
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
-    let means = Means { threads: set_threads(args.threads)?, command };
+    let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Full };
     finish(session::start(&recipe, args.out.as_deref(), &name, &means)?, args.json)
 }
 
@@ -144,6 +147,17 @@ fn result(summary: &Summary, run: &Path) -> String {
 }
 
 impl TrainArgs {
+    /// Reads the words that follow `train` on a command line.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such flag, or its value is not of its kind.
+    pub(crate) fn from_words(words: &[String]) -> Result<Self, Failure> {
+        let command = Self::augment_args(clap::Command::new("train").no_binary_name(true));
+        let matches = command.try_get_matches_from(words).map_err(usage)?;
+        Self::from_arg_matches(&matches).map_err(usage)
+    }
+
     /// The recipe with all flags applied, and a name for the run.
     pub(crate) fn recipe(&self) -> Result<(Recipe, String), Failure> {
         let (mut recipe, name) = if let Some(path) = &self.config {

@@ -45,6 +45,11 @@ impl Axis {
         &self.label
     }
 
+    /// Whether equal ratios are equally far apart.
+    pub(super) fn is_log(&self) -> bool {
+        self.scale == Scale::Log
+    }
+
     /// Whether a value has a place on the axis.
     pub fn shows(&self, value: f64) -> bool {
         value.is_finite() && (self.scale != Scale::Log || value > 0.0)

@@ -6,6 +6,7 @@
 
 pub mod axis;
 pub mod contact_sheet;
+pub mod dot_plot;
 pub mod heat_map;
 pub mod image_grid;
 mod legend;
@@ -16,6 +17,7 @@ pub mod text;
 
 pub use axis::Axis;
 pub use contact_sheet::{ContactRow, ContactSheet};
+pub use dot_plot::{DotPlot, Dots, Panel};
 pub use heat_map::HeatMap;
 pub use image_grid::{GridImage, ImageGrid};
 pub use line_chart::{LineChart, Mark, Series};

@@ -42,7 +42,7 @@ fn the_rate_that_is_found_lies_within_the_range_and_trains() {
 
     let rate = record["recommended"].as_f64().unwrap();
     let train = format!(
-        "train {TEST} --train-size 640 --threads 1 --epochs 5 --learning-rate {rate:e} --out run"
+        "train {TEST} --train-size 640 --threads 1 --epochs 20 --learning-rate {rate:e} --out run"
     );
     place.run(&train).expect(DONE, &["test accuracy"]);
     let accuracy = place.json("run/summary.json")["train_accuracy"].as_f64().unwrap();

@@ -8,7 +8,7 @@ use crate::place::*;
 #[test]
 fn a_command_line_that_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
-    let cases: [(&str, i32, &[&str]); 46] = [
+    let cases: [(&str, i32, &[&str]); 53] = [
         ("", USAGE, &["train", "evaluate", "report", "data"]),
         ("dance", USAGE, &["`dance`|'dance'"]),
         ("train", USAGE, &["which data set?", "mnist, fashion-mnist, cifar10, digits"]),
@@ -38,7 +38,11 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --weight-decay -1", USAGE, &["weight_decay", "at least 0"]),
         ("train digits --optimizer momentum --momentum 2", USAGE, &["momentum", "[0, 1)"]),
         ("train digits --model mlp --dropout 1", USAGE, &["--dropout", "[0, 1)"]),
-        ("train digits --model resnet18 --dropout 0.5", USAGE, &["--dropout", "resnet18"]),
+        (
+            "train digits --model resnet18 --spatial-dropout 0.5",
+            USAGE,
+            &["--spatial-dropout", "resnet18"],
+        ),
         ("train digits --model mlp --hidden 0", USAGE, &["hidden", "from 1 to 16384"]),
         ("train digits --model cnn --widths 8,8,8,8,8,8", USAGE, &["widths", "6 blocks"]),
         ("train digits --early-stopping patience=0", USAGE, &["patience", "at least 1"]),
@@ -53,6 +57,13 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --train-size 101%", USAGE, &["101%", "from 0 to 1"]),
         ("train --resume run --epochs 9", USAGE, &["--resume", "--config RUN/config.toml"]),
         ("evaluate run --split train", USAGE, &["valid, test"]),
+        ("evaluate run --tta flop", USAGE, &["--tta", "unknown view `flop`", "shift=PIXELS"]),
+        ("evaluate run --tta shift=0", USAGE, &["--tta", "at least 1 pixel", "shift=0"]),
+        ("evaluate run --tta flip --mc-dropout 9", USAGE, &["--tta", "--mc-dropout"]),
+        ("evaluate run --mc-dropout 1", USAGE, &["--mc-dropout", "2..=1000"]),
+        ("evaluate run --mc-dropout 1001", USAGE, &["--mc-dropout", "2..=1000"]),
+        ("evaluate run --mc-dropout -3", USAGE, &["--mc-dropout", "2..=1000"]),
+        ("evaluate run --top-k -1", USAGE, &["--top-k", "-1"]),
         ("report", USAGE, &["<RUN>"]),
         ("data verify minst", USAGE, &["unknown data set `minst`", "cifar10"]),
     ];
@@ -252,6 +263,27 @@ fn a_run_that_is_damaged_is_refused_by_file() {
     place.run("report run").refuse(ERROR, &["run/summary.json", "expected", "--config"]);
     fs::write(place.path("run/manifest.json"), "{").unwrap();
     place.run("evaluate run").refuse(ERROR, &["run/manifest.json", "damaged"]);
+}
+
+#[test]
+fn a_score_that_a_run_cannot_have_is_refused_before_the_test_split_is_looked_at() {
+    let place = Place::with_mnist();
+    let tiny = TINY.replace("--valid-size 32", "--valid-size 0").replace("0.2", "0");
+    place.run(&format!("train mnist --data-dir data {tiny} --out run")).expect(DONE, &[]);
+    let cases: [(&str, i32, &[&str]); 6] = [
+        ("--temperature", ERROR, &["--temperature", "no images for it", "--valid-size"]),
+        ("--tta shift=28", USAGE, &["--tta", "`shift=28`", "28×28"]),
+        ("--mc-dropout 3", USAGE, &["--mc-dropout", "needs dropout", "mlp", "at rate 0"]),
+        ("--top-k 0", USAGE, &["--top-k", "expected 1 to 10", "found 0"]),
+        ("--top-k 11", USAGE, &["--top-k", "expected 1 to 10", "found 11"]),
+        ("--top-k 65536", USAGE, &["--top-k", "65536"]),
+    ];
+    for (flags, code, parts) in cases {
+        place.run(&format!("evaluate run --split test {flags}")).refuse(code, parts);
+    }
+    assert_eq!(place.json("run/manifest.json")["test_reads"].as_array().unwrap().len(), 1);
+    let written = place.json("run/evaluation.json");
+    assert!(written["temperature"].is_null() && written["brier"].is_number(), "{written}");
 }
 
 #[test]

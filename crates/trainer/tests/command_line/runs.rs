@@ -86,8 +86,62 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
     let run = place.run("evaluate run --json");
     run.expect(DONE, &[]);
     let printed: Value = serde_json::from_str(&run.stdout).unwrap();
-    expect_keys(&printed, "split images loss accuracy ece");
+    expect_keys(
+        &printed,
+        "split images class_names loss accuracy top_k brier ece mce per_class confusion reliability \
+         variants",
+    );
     assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);
+    assert_eq!(printed["loss"], place.json("run/summary.json")["valid_loss"]);
+    assert_eq!(printed["per_class"].as_array().unwrap().len(), 10);
+}
+
+/// Two epochs of [`TINY`], after which the network is wrong now and then and right more often.
+const LEARNED: &str = "train mnist --data-dir data --train-size 160 --valid-size 40 --epochs 3 --model mlp --hidden 16 --batch-size 8 --learning-rate 0.003 --dropout 0.3 --threads 1 --out run";
+
+#[test]
+fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {
+    let place = Place::with_mnist();
+    place.run(LEARNED).expect(DONE, &[]);
+    let evaluate = |flags: &str| {
+        let run = place.run(&format!("evaluate run --split test --temperature {flags}"));
+        run.expect(DONE, &[]);
+        // The number of the look is in a note on stderr.
+        run.stdout
+    };
+    let table = evaluate("--tta flip,shift=1 --top-k 3");
+    for part in ["on 30 images of the test split", "\nplain ", "\ntemperature T=", "top-3"] {
+        assert!(table.contains(part), "no `{part}` in:\n{table}");
+    }
+    assert!(table.contains("\ntta flip,shift=1 ") && table.contains("\nclass "), "{table}");
+    let printed: Value = serde_json::from_str(&evaluate("--mc-dropout 3 --json")).unwrap();
+    let [temperature, dropout] = printed["variants"].as_array().unwrap().as_slice() else {
+        panic!("expected two variants: {printed}")
+    };
+    assert_eq!(temperature["accuracy"], printed["accuracy"]);
+    expect_keys(
+        dropout,
+        "name loss accuracy top_k brier ece mce passes predictive_entropy mutual_information",
+    );
+    assert!(dropout["mutual_information"].as_f64().unwrap() > 0.0, "{dropout}");
+
+    // What a run writes down is what an evaluation of its test split says.
+    let written = place.json("run/evaluation.json");
+    assert_eq!(written["temperature"]["temperature"], temperature["temperature"]);
+    assert_eq!(written["temperature"]["nll"], temperature["loss"]);
+    for (name, key) in [("nll", "loss"), ("brier", "brier"), ("ece", "ece"), ("mce", "mce")] {
+        assert_eq!(written[name], printed[key], "{name}");
+    }
+    for name in ["top_k", "per_class", "confusion", "reliability"] {
+        assert_eq!(written[name], printed[name], "{name}");
+    }
+
+    let dropout = evaluate("--mc-dropout 3");
+    assert!(dropout.contains("mutual information"), "{dropout}");
+    assert_eq!(dropout, evaluate("--mc-dropout 3"));
+    assert!(table.lines().chain(dropout.lines()).all(|line| line.chars().count() <= 80), "{table}");
+    let page = place.text("run/report.html");
+    assert!(page.contains("with temperature") && page.contains("Brier"), "{page}");
 }
 
 #[test]
@@ -103,7 +157,7 @@ fn every_look_at_the_test_split_is_recorded() {
     run.expect(DONE, &["look 2 at the test split", "on 30 images"]);
     assert_eq!(reads(), 2);
     let accuracy = 100.0 * place.json("run/summary.json")["test_accuracy"].as_f64().unwrap();
-    assert!(run.stdout.contains(&format!("accuracy {accuracy:.2} %")), "{}", run.stdout);
+    assert!(run.stdout.contains(&format!(" {accuracy:.2} %")), "{}", run.stdout);
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! What a few runs allow to say: mean, spread, paired differences, and how often chance alone would
+//! say the same.
+
+use serde::Serialize;
+
+/// Mean and spread of one score over seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    /// Arithmetic mean; NaN of no values.
+    pub mean: f64,
+    /// Standard deviation of the sample, with `n − 1`; NaN of fewer than two values.
+    pub standard_deviation: f64,
+}
+
+impl Spread {
+    /// Mean and spread of `values`.
+    pub fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let standard_deviation =
+            if values.len() < 2 { f64::NAN } else { (squares / (n - 1.0)).sqrt() };
+        Self { mean, standard_deviation }
+    }
+}
+
+/// Which scores are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// High ones, as of accuracy.
+    Higher,
+    /// Low ones, as of a loss.
+    Lower,
+}
+
+/// What differences by seed say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Better in every seed, and on average by more than twice the standard error.
+    Better,
+    /// Worse in every seed, and on average by more than twice the standard error.
+    Worse,
+    /// Neither.
+    NoClearEffect,
+}
+
+impl Verdict {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::NoClearEffect => "unclear",
+        }
+    }
+}
+
+/// Differences of a score between two arms that were run with the same seeds, and so on the same
+/// images, in the same order, from the same initial weights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairedDifference {
+    /// One difference a seed.
+    pub by_seed: Vec<f64>,
+    /// Their mean.
+    pub mean: f64,
+    /// Standard error of the mean, `s / √n`; NaN of fewer than two seeds.
+    pub standard_error: f64,
+    /// What they say.
+    pub verdict: Verdict,
+}
+
+impl PairedDifference {
+    /// What `by_seed` says about a score of which `better` ones are wanted.
+    ///
+    /// The verdict is [`Verdict::Better`] or [`Verdict::Worse`] if `|mean| > 2 · standard error` and
+    /// all differences have the same sign, else [`Verdict::NoClearEffect`]; of one seed, always the
+    /// last.
+    pub fn of(by_seed: Vec<f64>, better: Better) -> Self {
+        let spread = Spread::of(&by_seed);
+        let standard_error = spread.standard_deviation / (by_seed.len() as f64).sqrt();
+        let all = |sign: f64| by_seed.iter().all(|difference| difference * sign > 0.0);
+        // A standard error that is not a number compares false: one seed decides nothing.
+        let is_clear = spread.mean.abs() > 2.0 * standard_error && (all(1.0) || all(-1.0));
+        let verdict = match (is_clear, better) {
+            (false, _) => Verdict::NoClearEffect,
+            (true, Better::Higher) if spread.mean > 0.0 => Verdict::Better,
+            (true, Better::Lower) if spread.mean < 0.0 => Verdict::Better,
+            (true, _) => Verdict::Worse,
+        };
+        Self { mean: spread.mean, by_seed, standard_error, verdict }
+    }
+}
+
+/// How often, at most, [`PairedDifference`] calls an arm without any effect better or worse:
+/// `P(|t| > 2)` of Student's t with `seeds − 1` degrees of freedom, in `[0, 1]`. Takes differences to
+/// be normally distributed. `None` for fewer than two seeds, of which nothing is said.
+///
+/// With θ = atan(2 / √ν), the chance of less is `sin θ · (1 + ½ cos² θ + (1·3)/(2·4) cos⁴ θ + …)` for
+/// an even ν, up to the power `ν − 2`, and `2/π · (θ + sin θ (cos θ + ⅔ cos³ θ + …))` for an odd one.
+///
+/// Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4.
+pub fn false_alarms(seeds: usize) -> Option<f64> {
+    let freedom = seeds.checked_sub(1).filter(|freedom| *freedom > 0)?;
+    let angle = (2.0 / (freedom as f64).sqrt()).atan();
+    let (sine, cosine) = angle.sin_cos();
+    let is_even = freedom.is_multiple_of(2);
+    let (mut term, mut power) = if is_even { (1.0, 0) } else { (cosine, 1) };
+    let mut sum = 0.0;
+    while power + 2 <= freedom {
+        sum += term;
+        term *= cosine * cosine * (power + 1) as f64 / (power + 2) as f64;
+        power += 2;
+    }
+    let less =
+        if is_even { sine * sum } else { (angle + sine * sum) * std::f64::consts::FRAC_2_PI };
+    Some(1.0 - less)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn mean_and_spread_are_those_of_a_sample() {
+        let spread = Spread::of(&[1.0, 2.0, 6.0]);
+        // Deviations −2, −1, 3: squares 14, divided by 2.
+        close(spread.mean, 3.0);
+        close(spread.standard_deviation, 7.0_f64.sqrt());
+        assert!(Spread::of(&[5.0]).standard_deviation.is_nan());
+        assert!(Spread::of(&[]).mean.is_nan());
+    }
+
+    #[test]
+    fn a_paired_difference_has_the_standard_error_of_the_differences() {
+        let difference = PairedDifference::of(vec![0.5, 1.0, 1.5], Better::Higher);
+        close(difference.mean, 1.0);
+        // Standard deviation 0.5 over √3.
+        close(difference.standard_error, 0.5 / 3.0_f64.sqrt());
+        assert_eq!(difference.verdict, Verdict::Better);
+    }
+
+    #[test]
+    fn a_verdict_needs_size_and_one_sign_and_knows_what_is_better() {
+        let verdict =
+            |values: &[f64], better| PairedDifference::of(values.to_vec(), better).verdict;
+        assert_eq!(verdict(&[0.5, 1.0, 1.5], Better::Lower), Verdict::Worse);
+        assert_eq!(verdict(&[-0.5, -1.0, -1.5], Better::Lower), Verdict::Better);
+        assert_eq!(verdict(&[-0.5, -1.0, -1.5], Better::Higher), Verdict::Worse);
+        // Mean 1, standard error 0.611: one sign, but too little.
+        assert_eq!(verdict(&[0.2, 0.6, 2.2], Better::Higher), Verdict::NoClearEffect);
+        // Mean 1.76, standard error 0.546: large enough, but one seed says otherwise.
+        let mixed = [-0.4, 2.2, 2.2, 2.2, 2.6];
+        let difference = PairedDifference::of(mixed.to_vec(), Better::Higher);
+        assert!(difference.mean > 2.0 * difference.standard_error);
+        assert_eq!(difference.verdict, Verdict::NoClearEffect);
+    }
+
+    #[test]
+    fn one_seed_and_no_difference_at_all_say_nothing() {
+        for values in [vec![3.0], vec![0.0, 0.0, 0.0], vec![]] {
+            let difference = PairedDifference::of(values, Better::Higher);
+            assert_eq!(difference.verdict, Verdict::NoClearEffect);
+        }
+    }
+
+    #[test]
+    fn false_alarms_are_those_of_students_t() {
+        assert_eq!(false_alarms(0), None);
+        assert_eq!(false_alarms(1), None);
+        // One degree of freedom is Cauchy's distribution, two have a closed form.
+        close(false_alarms(2).unwrap(), 1.0 - 2.0 * 2.0_f64.atan() / std::f64::consts::PI);
+        close(false_alarms(3).unwrap(), 1.0 - 2.0 / 6.0_f64.sqrt());
+        // The density of t, integrated by Simpson's rule in 200,000 steps.
+        let integrals = [(4, 0.139_325_9), (5, 0.116_116_5), (10, 0.076_552_8), (31, 0.054_625_0)];
+        for (seeds, expected) in integrals {
+            let found = false_alarms(seeds).unwrap();
+            assert!((found - expected).abs() < 1e-6, "{seeds}: {found}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! `backburn evaluate`.
+
+use std::sync::Arc;
+
+use backburn_data::ImageSet;
+use backburn_data::loader::LoaderError;
+use backburn_models::{Network, parameters, weights};
+use backburn_report::number::{count, loss, percent};
+use backburn_report::{Manifest, Status};
+use serde_json::{Map, Value, json};
+
+use crate::backend::Backend;
+use crate::cli::{EvaluateArgs, Failure, Split, print_line, set_threads, usage};
+use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
+use crate::evaluate::temperature::fit_temperature;
+use crate::evaluate::{Predictions, TOP_K, predict};
+use crate::prepare::{PrepareError, Prepared};
+use crate::progress::say;
+use crate::recipe::Recipe;
+use crate::run::{RunError, RunFolder};
+use crate::seeds::Seeds;
+use crate::session::{self, SessionError};
+
+/// Spaces between the columns of a table.
+const GAP: usize = 2;
+
+/// A class's name is cut to this many characters, so that a row fits a terminal.
+const LONGEST_NAME: usize = 40;
+
+/// A way to ask the network, with what came of it: a row of the table.
+struct Variant {
+    name: String,
+    predictions: Predictions,
+    /// What else there is to say of it.
+    details: Value,
+}
+
+/// Scores a run's selected weights.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure.
+pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
+    set_threads(args.threads)?;
+    let folder = RunFolder::open(&args.run).map_err(failure)?;
+    let mut manifest = folder.manifest().map_err(failure)?;
+    check_ended(args, &manifest)?;
+    let mut recipe = folder.recipe().map_err(failure)?;
+    if let Some(name) = &args.backend {
+        recipe.backend = Backend::named(name).map_err(|e| Failure::Usage(e.to_string()))?;
+    }
+    if args.data_dir.is_some() {
+        recipe.data_dir.clone_from(&args.data_dir);
+    }
+    let (open, prepared) = session::make_ready(&recipe)?;
+    session::check_same_data(&prepared, &manifest)?;
+    let network = prepared.network(&recipe, &open.device).map_err(PrepareError::from);
+    let network = load(&folder, network.map_err(SessionError::from)?)?;
+    let normalization = &prepared.normalization;
+    let ask = |images: &Arc<ImageSet>| {
+        predict(&network, images, normalization, &open.device).map_err(loader_failure)
+    };
+
+    // Whatever can be refused is refused before the test split is looked at.
+    let k = top_k(args, prepared.classes())?;
+    if let Some(views) = args.tta {
+        views.check(prepared.train.shape()).map_err(|e| usage(format!("`--tta`: {e}")))?;
+    }
+    let dropping = args.mc_dropout.map(|_| dropping(&recipe, &network)).transpose()?;
+    let temperature = args.temperature.then(|| temperature(&prepared, ask)).transpose()?;
+
+    let images = match args.split {
+        Split::Valid => prepared.valid.clone().ok_or_else(|| {
+            Failure::Error("the run kept no images for validation; use `--split test`".into())
+        })?,
+        Split::Test => {
+            let reads = session::record_test_read(&folder, &mut manifest, "evaluate", "selected")
+                .map_err(failure)?;
+            say(&format!(
+                "note: this is look {reads} at the test split; it is recorded in manifest.json"
+            ));
+            Arc::new(prepared.data.test.open().clone())
+        }
+    };
+    let plain = ask(&images)?;
+    let mut variants = Vec::new();
+    if let Some(temperature) = temperature {
+        if args.split == Split::Valid {
+            say(
+                "note: the temperature was fitted on these very images; `--split test` shows what it is worth",
+            );
+        }
+        variants.push(Variant {
+            name: format!("temperature T={temperature:.3}"),
+            predictions: plain.scaled(temperature),
+            details: json!({ "temperature": temperature }),
+        });
+    }
+    if let Some(views) = args.tta {
+        let predictions = views.predict(&network, &images, normalization, &open.device);
+        variants.push(Variant {
+            name: format!("tta {views}"),
+            predictions: predictions.map_err(loader_failure)?,
+            details: json!({ "views": views.count() }),
+        });
+    }
+    if let (Some(dropping), Some(passes)) = (dropping, args.mc_dropout) {
+        let (passes, seeds) = (usize::from(passes), Seeds::new(recipe.seed));
+        let predictions = dropping.predict(&images, normalization, &open.device, passes, seeds);
+        let predictions = predictions.map_err(loader_failure)?;
+        variants.push(Variant {
+            name: format!("mc-dropout {passes}"),
+            predictions: predictions.mean,
+            details: json!({
+                "passes": passes,
+                "predictive_entropy": predictions.predictive_entropy,
+                "mutual_information": predictions.mutual_information,
+            }),
+        });
+    }
+    let split = if args.split == Split::Test { "test" } else { "valid" };
+    if args.json {
+        print_line(&as_json(split, &plain, &variants, k, &prepared).to_string());
+    } else {
+        print_line(as_text(split, plain, variants, k, &prepared).trim_end());
+    }
+    Ok(())
+}
+
+fn check_ended(args: &EvaluateArgs, manifest: &Manifest) -> Result<(), Failure> {
+    let run = args.run.display();
+    match manifest.status {
+        Status::Finished | Status::StoppedEarly => Ok(()),
+        Status::Diverged => Err(Failure::Error(format!(
+            "{run} is diverged, so it has no selected weights; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+        ))),
+        status => Err(Failure::Error(format!(
+            "{run} is {status}, so it has no selected weights; finish it with `cargo xtask train --resume {run}`"
+        ))),
+    }
+}
+
+fn top_k(args: &EvaluateArgs, classes: usize) -> Result<usize, Failure> {
+    let k = args.top_k.map_or(TOP_K.min(classes), usize::from);
+    if (1..=classes).contains(&k) {
+        return Ok(k);
+    }
+    Err(Failure::Usage(format!(
+        "`--top-k`: expected 1 to {classes}, the number of classes, found {k}"
+    )))
+}
+
+/// The network with its dropout switched on.
+fn dropping(recipe: &Recipe, network: &Network) -> Result<DroppingNetwork, Failure> {
+    let mut model = recipe.model.clone();
+    let dropout = *model.dropout_mut();
+    let spatial = model.spatial_dropout_mut().copied().unwrap_or(0.0);
+    if dropout == 0.0 && spatial == 0.0 {
+        return Err(Failure::Usage(format!(
+            "`--mc-dropout`: MC dropout needs dropout; the run's model, {}, has it at rate 0; name a run that was trained with `--dropout`",
+            model.name()
+        )));
+    }
+    Ok(DroppingNetwork::new(network))
+}
+
+fn temperature(
+    prepared: &Prepared,
+    ask: impl Fn(&Arc<ImageSet>) -> Result<Predictions, Failure>,
+) -> Result<f64, Failure> {
+    let Some(valid) = &prepared.valid else {
+        return Err(Failure::Error(
+            "`--temperature` is fitted on the validation split, and the run kept no images for it; name a run that was trained with a `--valid-size`".into(),
+        ));
+    };
+    fit_temperature(&ask(valid)?).map_err(|error| {
+        Failure::Error(format!(
+            "`--temperature`: {error}; leave it out, or name a run with another `--valid-size`"
+        ))
+    })
+}
+
+/// Everything there is to say, as one object.
+fn as_json(
+    split: &str,
+    plain: &Predictions,
+    variants: &[Variant],
+    k: usize,
+    prepared: &Prepared,
+) -> Value {
+    let mut object = json!({
+        "split": split,
+        "images": plain.images(),
+        "class_names": prepared.data.class_names,
+        "per_class": plain.per_class(),
+        "confusion": plain.confusion(),
+        "reliability": session::reliability(plain),
+    });
+    let variant = |variant: &Variant| {
+        let mut row = json!({ "name": variant.name });
+        extend(&mut row, scores_as_json(&variant.predictions, k));
+        extend(&mut row, variant.details.clone());
+        row
+    };
+    extend(&mut object, scores_as_json(plain, k));
+    object["variants"] = variants.iter().map(variant).collect();
+    object
+}
+
+fn scores_as_json(predictions: &Predictions, k: usize) -> Value {
+    let scores = predictions.scores();
+    json!({
+        "loss": scores.loss,
+        "accuracy": scores.accuracy,
+        "top_k": { "k": k, "accuracy": predictions.top_k_accuracy(k) },
+        "brier": predictions.brier_score(),
+        "ece": predictions.calibration_error(),
+        "mce": predictions.maximum_calibration_error(),
+    })
+}
+
+/// Adds the entries of one object to another.
+fn extend(object: &mut Value, entries: Value) {
+    if let (Value::Object(object), Value::Object(entries)) = (object, entries) {
+        object.extend::<Map<String, Value>>(entries);
+    }
+}
+
+/// A table of the variants, and one of the classes by plain answers.
+fn as_text(
+    split: &str,
+    plain: Predictions,
+    variants: Vec<Variant>,
+    k: usize,
+    prepared: &Prepared,
+) -> String {
+    let split = if split == "test" { "test" } else { "validation" };
+    let mut text =
+        format!("scores on {} images of the {split} split\n\n", count(plain.images() as u64));
+
+    let classes = plain.per_class();
+    let plain = Variant { name: "plain".into(), predictions: plain, details: Value::Null };
+    let variants: Vec<Variant> = [plain].into_iter().chain(variants).collect();
+    let head = ["", "accuracy", &format!("top-{k}"), "NLL", "Brier", "ECE"].map(String::from);
+    let row = |variant: &Variant| {
+        let (predictions, scores) = (&variant.predictions, variant.predictions.scores());
+        [
+            variant.name.clone(),
+            percent(scores.accuracy),
+            percent(predictions.top_k_accuracy(k)),
+            loss(scores.loss),
+            loss(predictions.brier_score()),
+            percent(predictions.calibration_error()),
+        ]
+    };
+    let rows: Vec<_> = [head].into_iter().chain(variants.iter().map(row)).collect();
+    text += &table(&rows);
+    for variant in &variants {
+        let detail = |name: &str| variant.details[name].as_f64();
+        if let (Some(entropy), Some(information)) =
+            (detail("predictive_entropy"), detail("mutual_information"))
+        {
+            text += &format!(
+                "\n{}: mean predictive entropy {} nats,\nmean mutual information {} nats\n",
+                variant.name,
+                loss(entropy),
+                loss(information)
+            );
+        }
+    }
+
+    let head = ["class", "images", "accuracy", "precision", "F1"].map(String::from);
+    let names = prepared.data.class_names.iter().map(|name| name.chars().take(LONGEST_NAME));
+    let rows = names.zip(classes).map(|(name, class)| {
+        [
+            name.collect(),
+            count(class.images),
+            percent(class.accuracy),
+            percent(class.precision),
+            percent(class.f1),
+        ]
+    });
+    text + "\n" + &table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+/// Cells in columns: those of the first start at its left edge, those of the others end at their
+/// right one.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let mut line = format!("{:<width$}", row[0], width = widths[0]);
+        for (cell, width) in row.iter().zip(widths).skip(1) {
+            line += &format!("{:GAP$}{cell:>width$}", "");
+        }
+        line + "\n"
+    };
+    rows.iter().map(line).collect()
+}
+
+fn load(folder: &RunFolder, network: Network) -> Result<Network, Failure> {
+    let damaged = |reason: String| {
+        let path = folder.path().join("model.safetensors");
+        failure(RunError::Damaged { path, reason })
+    };
+    let bytes = folder.read("model.safetensors").map_err(failure)?;
+    let (tensors, _) = weights::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
+    parameters::import(network, tensors).map_err(|e| damaged(e.to_string()))
+}
+
+fn failure(error: RunError) -> Failure {
+    SessionError::from(error).into()
+}
+
+fn loader_failure(error: LoaderError) -> Failure {
+    SessionError::from(PrepareError::from(error)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["", "NLL"], ["plain", "0.5"], ["größer", "0.25"]];
+        let rows = rows.map(|row| row.map(String::from));
+        assert_eq!(table(&rows), "         NLL\nplain    0.5\ngrößer  0.25\n");
+    }
+}
