@@ -5,7 +5,7 @@
 pub struct Technique {
     /// Its flag of `train`, without the dashes.
     pub flag: &'static str,
-    /// What it acts on.
+    /// What it acts on, in a word, for help.
     pub acts_on: &'static str,
     /// One line for help.
     pub summary: &'static str,

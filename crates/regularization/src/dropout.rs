@@ -9,7 +9,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 ///
 /// Acts only in training: on an autodiff device, while its flag is set. `network.valid()` turns it
 /// into the identity. The mask is drawn by the device's own generator, which training reseeds
-/// before each step.
+/// before each batch.
 ///
 /// Srivastava et al., [Dropout](https://jmlr.org/papers/v15/srivastava14a.html), JMLR 2014.
 #[derive(Module, Debug)]

@@ -58,16 +58,10 @@ pub enum Changes {
 pub struct LabelRegularizerRow {
     /// Its name, also that of its generator.
     pub name: &'static str,
-    /// What it does, in one line, for help texts.
-    pub summary: &'static str,
-    /// What its strength is, with unit and range.
-    pub strength: &'static str,
     /// A strength that is often used.
     pub usual: f64,
     /// What it changes.
     pub changes: Changes,
-    /// Where it comes from.
-    pub paper: &'static str,
     /// Builds it with a strength.
     pub build: fn(f64) -> Box<dyn LabelRegularizer>,
 }
@@ -76,49 +70,34 @@ pub struct LabelRegularizerRow {
 pub static CATALOG: &[LabelRegularizerRow] = &[
     LabelRegularizerRow {
         name: "disturb-label",
-        summary: "redraw a share of the labels over all classes",
-        strength: "alpha, percent of the labels, 0 to 100",
         usual: 10.0,
         changes: Changes::Labels,
-        paper: "https://arxiv.org/abs/1605.00055",
         build: |alpha| Box::new(DisturbLabel { alpha }),
     },
     LabelRegularizerRow {
         name: "label-smoothing",
-        summary: "take a share of the probability from the label and spread it over the classes",
-        strength: "the share, in [0, 1)",
         usual: 0.1,
         changes: Changes::Labels,
-        paper: "https://arxiv.org/abs/1512.00567",
         build: |strength| {
             Box::new(LabelSmoothing { strength, convention: SmoothingConvention::Uniform })
         },
     },
     LabelRegularizerRow {
         name: "mixup",
-        summary: "blend each image and its target with another of the batch",
-        strength: "both parameters of the Beta distribution of the share, 0 (off) to 1000",
         usual: 0.2,
         changes: Changes::LabelsAndImages,
-        paper: "https://arxiv.org/abs/1710.09412",
         build: |alpha| Box::new(Mixup { alpha }),
     },
     LabelRegularizerRow {
         name: "cutmix",
-        summary: "paste a box of another image of the batch, and blend targets by its area",
-        strength: "both parameters of the Beta distribution of the share, 0 (off) to 1000",
         usual: 1.0,
         changes: Changes::LabelsAndImages,
-        paper: "https://arxiv.org/abs/1905.04899",
         build: |alpha| Box::new(CutMix { alpha }),
     },
     LabelRegularizerRow {
         name: "disturb-value",
-        summary: "add Gaussian noise to a share of the values to predict, in regression",
-        strength: "the share, 0 to 1, disturbed with standard deviation 1",
         usual: 0.1,
         changes: Changes::Values,
-        paper: "https://arxiv.org/abs/2110.05003",
         build: |share| Box::new(DisturbValue { share, noise: 1.0 }),
     },
 ];

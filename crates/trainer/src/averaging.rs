@@ -41,7 +41,8 @@ impl Averaging {
         network
     }
 
-    /// The network to evaluate and keep: the average, else the slow weights, else `network`'s own.
+    /// The network to evaluate and keep: the average, else the slow weights with the running
+    /// statistics of `network`, else `network`'s own.
     pub fn evaluation_copy(&self, network: &Network) -> Network {
         match (&self.ema, &self.lookahead) {
             (Some((_, average)), _) => average.put_into(network.valid()),

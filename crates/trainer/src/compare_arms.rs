@@ -18,6 +18,9 @@ use crate::run::{RunError, RunFolder};
 use crate::session::{self, Means, Outcome, SessionError};
 use crate::train_command::TrainArgs;
 
+/// More seeds than anybody has the time for; asking for more is taken for a mistake.
+const MOST_SEEDS: u64 = 1000;
+
 /// `compare-… [DATASET]`
 #[derive(Args, Clone, Debug, Default)]
 pub struct CompareArgs {
@@ -27,16 +30,16 @@ pub struct CompareArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) model: Option<String>,
     /// Images to train on: a number, or a share such as 10%; 1000 if not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     train_size: Option<SplitSize>,
     /// Passes over the training images; 30 if not given.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     epochs: Option<usize>,
     /// How many seeds; 3 if not given, which are few.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seeds: Option<u64>,
     /// The first seed; 1 if not given.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Only these arms, and the one that they are compared with.
     #[arg(long, value_name = "ARM,ARM", value_delimiter = ',')]
@@ -52,7 +55,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Threads to compute with; all cores if not given. Results do not depend on it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
     /// List the arms with their flags, and train nothing.
     #[arg(long)]
@@ -193,7 +196,9 @@ impl CompareArgs {
     fn all_seeds(&self) -> Result<Vec<u64>, Failure> {
         let (first, count) = (self.seed.unwrap_or(1), self.seeds.unwrap_or(3));
         match first.checked_add(count) {
-            _ if count == 0 => Err(usage("`--seeds`: expected at least 1, found 0")),
+            _ if !(1..=MOST_SEEDS).contains(&count) => {
+                Err(usage(format!("`--seeds`: expected 1 to {MOST_SEEDS}, found {count}")))
+            }
             Some(end) => Ok((first..end).collect()),
             None => Err(usage("`--seed`: expected a number that leaves room for `--seeds` more")),
         }
@@ -261,9 +266,6 @@ pub(crate) fn compare(
     let planned = plan(experiment, args, &seeds, &out)?;
     let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Brief };
     train(&planned, &mut arms, &out, &means)?;
-    if let Some(reason) = &arms[0].absent {
-        return Err(Failure::Error(format!("nothing to compare with: {}: {reason}", arms[0].name)));
-    }
 
     let words = repeat(&[]).into_iter().take(2).chain(means.command.into_iter().skip(1)).collect();
     let names = [args.dataset(), common.model.name()];
@@ -390,6 +392,12 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
                 );
                 let folder = format!("{}/seed-{}", arm.name, run.seed);
                 arm.runs.push(ArmRun { seed: run.seed, folder, summary: *summary });
+            }
+            Err(reason) if run.arm == 0 => {
+                return Err(Failure::Error(format!(
+                    "nothing to compare with: {name} diverged with seed {}: {reason}",
+                    run.seed
+                )));
             }
             Err(reason) => {
                 line += " diverged";

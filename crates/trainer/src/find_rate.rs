@@ -170,8 +170,7 @@ impl RateCurve {
             curve.losses.push(loss);
             curve.smoothed.push(smoothed);
             lowest = smoothed.min(lowest);
-            // Four times the lowest, also where a regularizer has made the loss negative.
-            if smoothed > lowest + (RISE - 1.0) * lowest.abs() {
+            if smoothed > RISE * lowest {
                 curve.end = RateCurveEnd::Rose;
                 break;
             }

@@ -178,7 +178,7 @@ fn draw(curve: &RateCurve, suggestions: Option<Suggestions>) -> Drawing {
     let mut chart = LineChart::new(
         "Loss by learning rate",
         Axis::log("learning rate (per step, log scale)"),
-        Axis::linear("training objective (nats)"),
+        Axis::linear("training objective"),
     )
     .with(series.with_raw(points(&curve.losses)));
     if let Some(Suggestions { steepest, tenth_of_lowest, .. }) = suggestions {

@@ -16,7 +16,7 @@ pub enum Loss {
     ///
     /// Hastie et al., [The Elements of Statistical Learning](https://hastie.su.domains/ElemStatLearn/),
     /// 2009, section 4.2. Scores take the outputs for logits all the same, so of a network trained
-    /// this way only the accuracy means what it says.
+    /// this way only the accuracy means what it says, and nothing can be selected by validation loss.
     SquaredError,
 }
 

@@ -356,6 +356,13 @@ impl Recipe {
         if let Err(reason) = self.keep.check() {
             return invalid("keep", &reason);
         }
+        let plateau = matches!(self.schedule, Schedule::Plateau { .. });
+        let selects = self.early_stopping.is_some() || plateau || self.keep != Keep::Last;
+        if self.loss == Loss::SquaredError && selects {
+            return Err(RecipeError::Invalid(
+                "`squared-error` trains no probabilities, so its validation loss, a cross-entropy, says nothing to stop, slow down or select by; set `--keep last`, and neither early stopping nor the schedule `plateau`".into(),
+            ));
+        }
         let follows = match (self.early_stopping, self.keep) {
             (Some(_), _) => "early stopping",
             (None, Keep::LastUnder(_)) => "`keep` with last-under",

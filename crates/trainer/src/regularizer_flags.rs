@@ -1,7 +1,7 @@
 //! Flags of `train` that switch regularizers on and off; 0 or `none` turns one off.
 
 use backburn_models::ModelConfig;
-use backburn_regularization::{DisturbValue, LabelRegularizers};
+use backburn_regularization::{DisturbValue, LabelRegularizers, LabelSmoothing};
 use clap::Args;
 
 use crate::cli::{Failure, usage};
@@ -66,7 +66,8 @@ pub(crate) struct RegularizerFlags {
     /// Sharpness-aware minimization with this ρ, such as 0.05: two passes a step; 0 for none.
     #[arg(long, value_name = "RHO", help_heading = "Regularizers", allow_negative_numbers = true)]
     pub(crate) sam: Option<f64>,
-    /// What is minimized: cross-entropy, or squared-error (regression of the class indicators).
+    /// What is minimized: cross-entropy, or squared-error (regression of the class indicators; with
+    /// `--keep last`).
     #[arg(long, value_name = "NAME", help_heading = "Regularizers")]
     pub(crate) loss: Option<String>,
 }
@@ -121,6 +122,10 @@ impl RegularizerFlags {
                     rule.parse().map_err(|error| usage(format!("`--disturb-value`: {error}")))?
                 }
             };
+        }
+        // Of what is off, config.toml says nothing, so that no setting of it is left to differ.
+        if labels.label_smoothing.is_off() {
+            labels.label_smoothing = LabelSmoothing::default();
         }
         Ok(())
     }

@@ -229,8 +229,10 @@ impl FromStr for Criterion {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(keep) = text.parse() {
-            return Ok(Self::Keep(keep));
+        match text.parse() {
+            Ok(keep) => return Ok(Self::Keep(keep)),
+            Err(error) if text.starts_with("last-under") => return Err(error),
+            Err(_) => {}
         }
         let stop = text.parse().map(Self::Stop);
         stop.map_err(|error| format!("{error}; also best, last and last-under=LOSS"))

@@ -2,8 +2,8 @@
 //!
 //! Each purpose has its own key, and each use its own stream of that key, addressed by epoch and
 //! index. Nothing depends on how much another purpose drew, on the backend or on the number of
-//! threads. Only dropout draws on the device, whose generator is reseeded from here before each
-//! step.
+//! threads. Dropout, spatial dropout and stochastic depth draw on the device, one after the other,
+//! from a generator that is reseeded from here before each batch.
 
 use backburn_data::augment::Draw;
 use rand_chacha::ChaCha8Rng;
@@ -23,7 +23,7 @@ pub enum Purpose {
     Augmentation,
     /// What label regularizers draw for a batch.
     Labels,
-    /// The device's own generator: dropout.
+    /// The device's own generator: dropout and what else draws inside the network.
     Device,
     /// The device's own generator in evaluation with dropout.
     MonteCarloDropout,

@@ -52,8 +52,11 @@ pub struct TrainArgs {
 
 /// Every data set, model, recipe, regularizer and augmentation, a line each, for help.
 pub fn catalogs() -> String {
-    let techniques =
-        backburn_regularization::CATALOG.iter().map(|row| (row.flag, row.summary)).collect();
+    let techniques: Vec<(&str, String)> = backburn_regularization::CATALOG
+        .iter()
+        .map(|row| (row.flag, format!("{}: {}", row.acts_on, row.summary)))
+        .collect();
+    let techniques = techniques.iter().map(|(flag, line)| (*flag, line.as_str())).collect();
     let table = |head: &str, rows: Vec<(&str, &str)>| {
         let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
         format!("{head}:\n{}", lines.collect::<String>())

@@ -28,7 +28,7 @@ const GREATEST: u32 = 30;
 ///
 /// Either sign is equally likely. The scales are those of torchvision's
 /// [`RandAugment`](https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandAugment.html),
-/// which has magnitudes from 0 to 30 as well. What moves in is black, and changes of geometry that follow
+/// but for solarize, so that magnitude 0 leaves white as it is; its magnitudes are from 0 to 30 as well. What moves in is black, and changes of geometry that follow
 /// each other are resampled together. Saturation leaves grey images alone.
 ///
 /// Cubuk et al., [RandAugment](https://arxiv.org/abs/1909.13719), 2020.

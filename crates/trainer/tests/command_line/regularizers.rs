@@ -12,7 +12,7 @@ const DATA: &str = "mnist --data-dir data --train-size 48 --valid-size 32 --epoc
 fn model(flag: &str) -> &'static str {
     match flag {
         "stochastic-depth" => "--model resnet20",
-        "disturb-value" => "--model mlp --hidden 8 --loss squared-error",
+        "disturb-value" => "--model mlp --hidden 8 --loss squared-error --keep last",
         _ => "--model cnn --widths 4,6",
     }
 }
@@ -86,7 +86,7 @@ fn everything_together_trains_and_resumes_to_the_same_weights() {
 #[test]
 fn values_outside_their_range_are_refused_by_name_with_the_range() {
     let place = Place::new();
-    let cases: [(&str, &[&str]); 18] = [
+    let cases: [(&str, &[&str]); 19] = [
         ("--dropout 1.0", &["--dropout", "[0, 1)", "1"]),
         ("--dropout=-0.1", &["--dropout", "[0, 1)"]),
         ("--model cnn --spatial-dropout 1", &["--spatial-dropout", "[0, 1)"]),
@@ -97,8 +97,15 @@ fn values_outside_their_range_are_refused_by_name_with_the_range() {
         ("--disturb-label 101", &["disturb_label", "0 to 100 percent"]),
         ("--label-smoothing 1.2", &["label_smoothing", "below 1", "1.2"]),
         ("--mixup=-1", &["mixup", "Beta"]),
-        ("--loss squared-error --mixup 0.2", &["mixup", "squared-error", "cross-entropy"]),
-        ("--loss squared-error --label-smoothing 0.1", &["label_smoothing", "squared-error"]),
+        ("--loss squared-error", &["squared-error", "--keep last"]),
+        (
+            "--loss squared-error --keep last --mixup 0.2",
+            &["mixup", "squared-error", "cross-entropy"],
+        ),
+        (
+            "--loss squared-error --keep last --label-smoothing 0.1",
+            &["label_smoothing", "squared-error"],
+        ),
         ("--disturb-value share=0.1,noise=1", &["disturb_value", "squared-error"]),
         ("--l1=-1", &["l1", "at least 0"]),
         ("--max-norm=-1", &["max_norm", "positive"]),
