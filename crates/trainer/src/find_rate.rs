@@ -170,7 +170,8 @@ impl RateCurve {
             curve.losses.push(loss);
             curve.smoothed.push(smoothed);
             lowest = smoothed.min(lowest);
-            if smoothed > RISE * lowest {
+            // Four times the lowest, and still a rise if that should be negative.
+            if smoothed > lowest + (RISE - 1.0) * lowest.abs() {
                 curve.end = RateCurveEnd::Rose;
                 break;
             }

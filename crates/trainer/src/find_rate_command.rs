@@ -216,7 +216,8 @@ mod tests {
         assert!(text.contains("tried 81 of 100 rates"), "{text}");
         assert!(text.lines().all(|line| line.len() < 80), "{text}");
         let svg = draw(&curve, Some(found)).to_svg(Theme::Paper);
-        for part in ["learning rate (per step, log scale)", "objective (nats)", "steepest fall:"] {
+        for part in ["learning rate (per step, log scale)", "training objective", "steepest fall:"]
+        {
             assert!(svg.contains(part), "no `{part}`");
         }
         // The last loss does not set the scale.
