@@ -1,10 +1,12 @@
 //! `backburn report`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use backburn_report::RunRecord;
+use backburn_report::record::MANIFEST_FILE;
 
 use crate::cli::{Failure, ReportArgs, print_line};
+use crate::progress::say;
 
 /// Columns of a table where the terminal does not tell its width.
 const TABLE_WIDTH: usize = 80;
@@ -22,13 +24,27 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         print_line(&format!("report: {}", run.join("report.html").display()));
         return Ok(());
     }
-    let runs: Vec<RunRecord> = args.runs.iter().map(|run| read(run)).collect::<Result<_, _>>()?;
+    let runs = with_a_manifest(&args.runs);
+    let runs: Vec<RunRecord> = runs.into_iter().map(read).collect::<Result<_, _>>()?;
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     let table = backburn_report::comparison_table(&runs, width.unwrap_or(TABLE_WIDTH));
     print_line(table.trim_end());
     backburn_report::write_comparison(&runs, &args.out).map_err(report_failure)?;
     print_line(&format!("page: {}", args.out.display()));
     Ok(())
+}
+
+/// Those that are folders of runs. `runs/*` also names what `find-rate` and comparisons leave there;
+/// it is passed over with a note. Where there is no run at all, the first is kept to say so.
+fn with_a_manifest(folders: &[PathBuf]) -> Vec<&Path> {
+    let is_run = |folder: &&PathBuf| folder.join(MANIFEST_FILE).exists();
+    if !folders.iter().any(|folder| is_run(&folder)) {
+        return folders.iter().take(1).map(PathBuf::as_path).collect();
+    }
+    for other in folders.iter().filter(|folder| !is_run(folder)) {
+        say(&format!("note: {} is not the folder of a run, and is left out", other.display()));
+    }
+    folders.iter().filter(is_run).map(PathBuf::as_path).collect()
 }
 
 fn read(run: &Path) -> Result<RunRecord, Failure> {

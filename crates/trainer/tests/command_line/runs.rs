@@ -182,6 +182,10 @@ fn several_runs_are_compared_in_a_table_and_a_page() {
     fs::remove_file(place.path("one/report.html")).unwrap();
     place.run("report one").expect(DONE, &["test accuracy", "report: one/report.html"]);
     assert!(place.path("one/report.html").exists());
+    fs::create_dir(place.path("other")).unwrap();
+    place
+        .run("report one other two --out both.html")
+        .expect(DONE, &["note: other is not the folder of a run, and is left out"]);
     let run = place.run("report one two --out both.html");
     // The same data and model: only the folders' names tell the two apart.
     run.expect(DONE, &["\none ", "\ntwo ", "mlp", "mnist", "test %", "page: both.html"]);
