@@ -4,11 +4,14 @@ use backburn_regularization::{Dropout, SpatialDropout};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
-use crate::layers::{Convolution, batch_norm, linear, max_pool};
+use crate::layers::{
+    Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
+    max_pool2x2, normalize,
+};
 
 /// How to build a [`Cnn`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,27 +112,29 @@ impl Cnn {
     /// - `images`: `[batch, channels, height, width]`
     /// - returns logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = images;
+        let mut x = channels_last(images);
         for block in &self.blocks {
-            x = self.spatial_dropout.forward(max_pool(block.forward(x)));
+            x = self.spatial_dropout.forward(max_pool2x2(block.forward(x)));
             x = self.dropout.forward(x);
         }
-        let mut x: Tensor<2> = x.flatten(1, 3);
+        let mut x = flatten(x);
         if let Some(dense) = &self.dense {
-            x = relu(dense.forward(x));
+            x = apply(dense, x, Activation::Relu);
         }
-        self.head.forward(x)
+        apply(&self.head, x, Activation::Identity)
     }
 }
 
 impl Block {
     fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
         for (i, conv) in self.convs.iter().enumerate() {
-            x = conv.forward(x);
-            if let Some(norm) = self.norms.get(i) {
-                x = norm.forward(x);
-            }
-            x = relu(x);
+            x = match self.norms.get(i) {
+                None => convolve(conv, x, Activation::Relu),
+                Some(norm) => {
+                    let x = convolve(conv, x, Activation::Identity);
+                    normalize(norm, x, None, Activation::Relu)
+                }
+            };
         }
         x
     }

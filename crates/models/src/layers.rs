@@ -1,9 +1,13 @@
-//! Layers without values: initialization fills them in afterwards, on the host.
+//! Layers without values, which initialization fills in afterwards, on the host; and how they act.
+//!
+//! Feature maps inside networks are channels-last: `[batch, height, width, channels]`.
 
+use backburn_kernels::{self as kernels, BatchNormParameters, BatchStatistics, ConvOptions};
+pub(crate) use backburn_kernels::{Activation, max_pool2x2};
+use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor, module};
+use burn::tensor::{Device, Tensor, s};
 
 /// A linear layer with bias.
 pub(crate) fn linear(inputs: usize, outputs: usize, device: &Device) -> Linear {
@@ -30,6 +34,31 @@ impl Convolution {
     }
 }
 
+/// A convolution and what follows it.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, channels]`; returns the same
+pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    let PaddingConfig2d::Explicit(top, left, ..) = conv.padding else {
+        unreachable!("`Convolution` pads explicitly")
+    };
+    let options = ConvOptions { stride: conv.stride, padding: [top, left] };
+    let bias = conv.bias.as_ref().map(Param::val);
+    kernels::conv2d(x, conv.weight.val(), bias, options, activation)
+}
+
+/// A linear layer and what follows it.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, inputs]`
+/// - returns: `[batch, outputs]`
+pub(crate) fn apply(linear: &Linear, x: Tensor<2>, activation: Activation) -> Tensor<2> {
+    let bias = linear.bias.as_ref().expect("`linear` makes layers with bias");
+    kernels::linear(x, linear.weight.val(), bias.val(), activation)
+}
+
 /// Batch normalization with ε = 1e-5 and momentum 0.1.
 ///
 /// Ioffe & Szegedy, [Batch Normalization](https://arxiv.org/abs/1502.03167), ICML 2015. The running
@@ -38,18 +67,67 @@ pub(crate) fn batch_norm(features: usize, device: &Device) -> BatchNorm {
     BatchNormConfig::new(features).init(device)
 }
 
-/// Maximum over 2×2 windows; an odd last row or column is dropped.
-pub(crate) fn max_pool(x: Tensor<4>) -> Tensor<4> {
-    module::max_pool2d(x, MaxPoolOptions::new([2, 2]))
+/// Batch normalization, the sum with `residual` if there is one, and what follows: with the
+/// statistics of the batch in training, which move the running ones, and with those in evaluation.
+///
+/// # Shapes
+///
+/// - `x`, `residual`: `[batch, …, channels]`; returns the same
+pub(crate) fn normalize<const D: usize>(
+    norm: &BatchNorm,
+    x: Tensor<D>,
+    residual: Option<Tensor<D>>,
+    activation: Activation,
+) -> Tensor<D> {
+    let device = x.device();
+    let (gamma, beta, epsilon) = (norm.gamma.val(), norm.beta.val(), norm.epsilon);
+    let parameters = BatchNormParameters { gamma, beta, epsilon };
+    if !device.is_autodiff() || !norm.training.is_enabled() {
+        let mean = norm.running_mean.value().to_device(&device);
+        let variance = norm.running_var.value().to_device(&device);
+        let statistics = BatchStatistics { mean, variance };
+        return kernels::batch_norm(x, parameters, statistics, residual, activation);
+    }
+    let normalized = kernels::batch_norm_train(x, parameters, residual, activation);
+    let BatchStatistics { mean, variance } = normalized.statistics;
+    let momentum = norm.momentum;
+    let moved = |running: Tensor<1>, batch: Tensor<1>| {
+        let running = running.to_device(&device).mul_scalar(1.0 - momentum);
+        (running + batch.mul_scalar(momentum)).detach()
+    };
+    norm.running_mean.update(moved(norm.running_mean.value_sync(), mean));
+    norm.running_var.update(moved(norm.running_var.value_sync(), variance));
+    normalized.output
 }
 
-/// Mean over each whole channel: `[batch, channels, height, width]` to `[batch, channels]`.
+/// Images as data sets have them, with a pixel's channels side by side.
+///
+/// # Shapes
+///
+/// - `images`: `[batch, channels, height, width]`
+/// - returns: `[batch, height, width, channels]`
+pub(crate) fn channels_last(images: Tensor<4>) -> Tensor<4> {
+    images.permute([0, 2, 3, 1])
+}
+
+/// Feature maps in a row, channel by channel, as PyTorch flattens them.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, channels]`
+/// - returns: `[batch, channels · height · width]`
+pub(crate) fn flatten(x: Tensor<4>) -> Tensor<2> {
+    x.permute([0, 3, 1, 2]).flatten(1, 3)
+}
+
+/// Mean over each whole channel: `[batch, height, width, channels]` to `[batch, channels]`.
 pub(crate) fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
-    let [batch, channels, height, width] = x.dims();
-    x.reshape([batch, channels, height * width]).mean_dim(2).reshape([batch, channels])
+    let [batch, height, width, channels] = x.dims();
+    x.reshape([batch, height * width, channels]).mean_dim(1).reshape([batch, channels])
 }
 
-/// Every `stride`-th row and column, starting with the first.
+/// Every `stride`-th row and column, starting with the first, of `[batch, height, width, channels]`.
 pub(crate) fn subsample(x: Tensor<4>, stride: usize) -> Tensor<4> {
-    module::avg_pool2d(x, AvgPoolOptions::new([1, 1]).with_stride([stride; 2]))
+    let every = s![.., ..;stride as isize, ..;stride as isize, ..];
+    x.slice(every)
 }

@@ -4,11 +4,14 @@ use backburn_regularization::Dropout;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::ModelError;
-use crate::layers::{Convolution, batch_norm, linear, max_pool};
+use crate::layers::{
+    Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
+    max_pool2x2, normalize,
+};
 
 /// How to build a [`LenetBn`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,11 +82,13 @@ impl LenetBn {
     /// - `images`: `[batch, channels, height, width]`
     /// - returns logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let x = max_pool(relu(self.norm1.forward(self.conv1.forward(images))));
-        let x = max_pool(relu(self.norm2.forward(self.conv2.forward(x))));
-        let x: Tensor<2> = x.flatten(1, 3);
-        let x = self.dropout.forward(relu(self.dense1.forward(x)));
-        let x = relu(self.dense2.forward(x));
-        self.head.forward(x)
+        let mut x = channels_last(images);
+        for (conv, norm) in [(&self.conv1, &self.norm1), (&self.conv2, &self.norm2)] {
+            let convolved = convolve(conv, x, Activation::Identity);
+            x = max_pool2x2(normalize(norm, convolved, None, Activation::Relu));
+        }
+        let x = self.dropout.forward(apply(&self.dense1, flatten(x), Activation::Relu));
+        let x = apply(&self.dense2, x, Activation::Relu);
+        apply(&self.head, x, Activation::Identity)
     }
 }

@@ -3,10 +3,10 @@
 use backburn_regularization::Dropout;
 use burn::module::Module;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{batch_norm, linear};
+use crate::layers::{Activation, apply, batch_norm, linear, normalize};
 
 /// How to build an [`Mlp`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,12 +59,15 @@ impl Mlp {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         let mut x: Tensor<2> = images.flatten(1, 3);
         for (i, layer) in self.hidden.iter().enumerate() {
-            x = layer.forward(x);
-            if let Some(norm) = self.norms.get(i) {
-                x = norm.forward(x);
-            }
-            x = self.dropout.forward(relu(x));
+            x = match self.norms.get(i) {
+                None => apply(layer, x, Activation::Relu),
+                Some(norm) => {
+                    let x = apply(layer, x, Activation::Identity);
+                    normalize(norm, x, None, Activation::Relu)
+                }
+            };
+            x = self.dropout.forward(x);
         }
-        self.head.forward(x)
+        apply(&self.head, x, Activation::Identity)
     }
 }

@@ -10,7 +10,10 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Device, Tensor, activation::relu};
 use serde::{Deserialize, Serialize};
 
-use crate::layers::{Convolution, batch_norm, global_average_pool, linear, subsample};
+use crate::layers::{
+    Activation, Convolution, apply, batch_norm, channels_last, convolve, global_average_pool,
+    linear, normalize, subsample,
+};
 
 /// What of a [`ResNet`] may be chosen; its depth comes with its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -156,39 +159,65 @@ impl ResNet {
     /// - `images`: `[batch, channels, height, width]`
     /// - returns logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = relu(normalize(&self.stem_norm, self.stem.forward(images)));
+        let mut x = convolve_and_normalize(
+            &self.stem,
+            &self.stem_norm,
+            channels_last(images),
+            None,
+            Activation::Relu,
+        );
         for block in self.stages.iter().flatten() {
             x = block.forward(x);
         }
-        self.head.forward(self.dropout.forward(global_average_pool(x)))
+        apply(&self.head, self.dropout.forward(global_average_pool(x)), Activation::Identity)
     }
 }
 
 impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let residual = relu(normalize(&self.norm1, self.conv1.forward(x.clone())));
-        let residual = normalize(&self.norm2, self.conv2.forward(residual));
-        relu(self.shortcut(x) + self.stochastic_depth.forward(residual))
+        let (conv1, norm1) = (&self.conv1, &self.norm1);
+        let (conv2, norm2) = (&self.conv2, &self.norm2);
+        let shortcut = self.shortcut(x.clone());
+        let residual = convolve_and_normalize(conv1, norm1, x, None, Activation::Relu);
+        if self.stochastic_depth.acts_on(&residual) {
+            let residual =
+                convolve_and_normalize(conv2, norm2, residual, None, Activation::Identity);
+            return relu(shortcut + self.stochastic_depth.forward(residual));
+        }
+        convolve_and_normalize(conv2, norm2, residual, Some(shortcut), Activation::Relu)
     }
 
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
         if let Some(downsample) = &self.downsample {
-            return normalize(&self.downsample_norm, downsample.forward(x));
+            let norm = &self.downsample_norm;
+            return convolve_and_normalize(downsample, norm, x, None, Activation::Identity);
         }
         let x = if self.stride > 1 { subsample(x, self.stride) } else { x };
-        let [batch, channels, height, width] = x.dims();
+        let [batch, height, width, channels] = x.dims();
         let [outputs, ..] = self.conv2.weight.dims();
         if channels == outputs {
             return x;
         }
-        let zeros = Tensor::zeros([batch, outputs - channels, height, width], &x.device());
-        Tensor::cat(vec![x, zeros], 1)
+        let zeros = Tensor::zeros([batch, height, width, outputs - channels], &x.device());
+        Tensor::cat(vec![x, zeros], 3)
     }
 }
 
-fn normalize(norm: &Option<BatchNorm>, x: Tensor<4>) -> Tensor<4> {
-    match norm {
-        Some(norm) => norm.forward(x),
-        None => x,
-    }
+/// `activation(norm(conv(x)) + shortcut)`, of which all but the convolution may be missing.
+fn convolve_and_normalize(
+    conv: &Conv2d,
+    norm: &Option<BatchNorm>,
+    x: Tensor<4>,
+    shortcut: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    let Some(norm) = norm else {
+        let Some(shortcut) = shortcut else { return convolve(conv, x, activation) };
+        let sum = convolve(conv, x, Activation::Identity) + shortcut;
+        return match activation {
+            Activation::Identity => sum,
+            Activation::Relu => relu(sum),
+        };
+    };
+    normalize(norm, convolve(conv, x, Activation::Identity), shortcut, activation)
 }

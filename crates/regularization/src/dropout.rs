@@ -43,8 +43,7 @@ impl Dropout {
         if !training || self.rate == 0.0 {
             return activations;
         }
-        let mask = scaled_mask(activations.dims(), self.rate, &activations.device());
-        activations * mask
+        backburn_kernels::dropout(activations, self.rate)
     }
 }
 

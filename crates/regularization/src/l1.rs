@@ -22,6 +22,11 @@ pub struct L1 {
 }
 
 impl L1 {
+    /// λ, or 0 for a parameter that is not pulled.
+    pub fn strength_for(&self, parameter: ParameterKind) -> f64 {
+        if self.parameters.contains(parameter) { self.strength } else { 0.0 }
+    }
+
     /// The gradient of loss and penalty together, given that of the loss alone.
     ///
     /// # Shapes
@@ -33,10 +38,11 @@ impl L1 {
         weights: &Tensor<1>,
         parameter: ParameterKind,
     ) -> Tensor<1> {
-        if self.strength == 0.0 || !self.parameters.contains(parameter) {
+        let strength = self.strength_for(parameter);
+        if strength == 0.0 {
             return gradient;
         }
-        gradient + weights.clone().sign().mul_scalar(self.strength)
+        gradient + weights.clone().sign().mul_scalar(strength)
     }
 }
 

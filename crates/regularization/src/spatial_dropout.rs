@@ -35,15 +35,15 @@ impl SpatialDropout {
 
     /// # Shapes
     ///
-    /// - `activations`: `[batch, channels, height, width]`
+    /// - `activations`: `[batch, height, width, channels]`
     /// - returns: the same shape
     pub fn forward(&self, activations: Tensor<4>) -> Tensor<4> {
         let device = activations.device();
         if !self.training.is_enabled() || !device.is_autodiff() || self.rate == 0.0 {
             return activations;
         }
-        let [batch, channels, ..] = activations.dims();
-        activations * scaled_mask([batch, channels, 1, 1], self.rate, &device)
+        let [batch, _, _, channels] = activations.dims();
+        activations * scaled_mask([batch, 1, 1, channels], self.rate, &device)
     }
 }
 
@@ -53,13 +53,13 @@ mod tests {
     use crate::dropout::tests::one_at_a_time;
     use burn::tensor::Device;
 
-    /// 40 images of 50 channels of 2 × 3 ones, each channel as a row of 6.
+    /// 40 images of 2 × 3 pixels of 50 channels, all ones; each channel as a row of 6.
     fn channels(rate: f64) -> Vec<Vec<f32>> {
         let _alone = one_at_a_time();
         let device = Device::flex().autodiff();
         device.seed(3);
-        let x = Tensor::<4>::ones([40, 50, 2, 3], &device);
-        let y = SpatialDropout::new(rate).forward(x);
+        let x = Tensor::<4>::ones([40, 2, 3, 50], &device);
+        let y = SpatialDropout::new(rate).forward(x).permute([0, 3, 1, 2]);
         let y: Vec<f32> = y.into_data().try_to_vec().unwrap();
         y.chunks(6).map(<[f32]>::to_vec).collect()
     }

@@ -46,17 +46,22 @@ impl StochasticDepth {
         self.rate
     }
 
+    /// Whether [`StochasticDepth::forward`] would change `residual`.
+    pub fn acts_on(&self, residual: &Tensor<4>) -> bool {
+        self.training.is_enabled() && residual.device().is_autodiff() && self.rate > 0.0
+    }
+
     /// # Shapes
     ///
-    /// - `residual`: `[batch, channels, height, width]`
+    /// - `residual`: `[batch, …]`
     /// - returns: the same shape
     pub fn forward(&self, residual: Tensor<4>) -> Tensor<4> {
-        let device = residual.device();
-        if !self.training.is_enabled() || !device.is_autodiff() || self.rate == 0.0 {
+        if !self.acts_on(&residual) {
             return residual;
         }
         let [batch, ..] = residual.dims();
-        residual * scaled_mask([batch, 1, 1, 1], self.rate, &device)
+        let mask = scaled_mask([batch, 1, 1, 1], self.rate, &residual.device());
+        residual * mask
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use backburn_kernels::{self as kernels, Moved, OptimizerStep, Rule};
 use backburn_models::Network;
 use backburn_models::parameters::{NamedTensor, Path, Role};
 use backburn_regularization::{DecayMode, L1, MaxNorm, ParameterKind, WeightDecay};
@@ -197,6 +198,45 @@ impl OptimizerConfig {
     }
 }
 
+impl OptimizerConfig {
+    /// [`OptimizerConfig::direction`] of step `step`, as the kernel that does all of a step at once
+    /// knows it.
+    fn rule(&self, step: u64) -> Rule {
+        match *self {
+            Self::Sgd => Rule::Sgd,
+            Self::Momentum { momentum } => Rule::Momentum { momentum: momentum as f32 },
+            Self::Nesterov { momentum } => Rule::Nesterov { momentum: momentum as f32 },
+            Self::Adagrad { epsilon } => {
+                Rule::RootMeanSquare { decay: 1.0, gain: 1.0, epsilon: epsilon as f32 }
+            }
+            Self::Rmsprop { decay, epsilon } => Rule::RootMeanSquare {
+                decay: decay as f32,
+                gain: (1.0 - decay) as f32,
+                epsilon: epsilon as f32,
+            },
+            Self::Adam { beta1, beta2, epsilon } | Self::Adamw { beta1, beta2, epsilon } => {
+                let betas = [beta1, beta2];
+                Rule::Adam {
+                    betas: betas.map(|beta| beta as f32),
+                    gains: betas.map(|beta| (1.0 - beta) as f32),
+                    corrections: betas.map(|beta| (1.0 - beta.powf(step as f64)) as f32),
+                    epsilon: epsilon as f32,
+                }
+            }
+        }
+    }
+
+    /// The names of the running averages that `direction` keeps.
+    fn averages(&self) -> &'static [&'static str] {
+        match self {
+            Self::Sgd => &[],
+            Self::Momentum { .. } | Self::Nesterov { .. } => &["momentum"],
+            Self::Adagrad { .. } | Self::Rmsprop { .. } => &["square"],
+            Self::Adam { .. } | Self::Adamw { .. } => &["mean", "square"],
+        }
+    }
+}
+
 /// Running averages of one parameter, by the name of the average.
 #[derive(Clone, Debug, Default)]
 struct Averages {
@@ -212,6 +252,27 @@ impl Averages {
         };
         self.by_name.insert(name, next.clone());
         next
+    }
+
+    /// Takes the step of a parameter at once, with the averages of these names.
+    fn step(
+        &mut self,
+        names: &[&'static str],
+        step: OptimizerStep,
+        weights: Tensor<1>,
+        gradient: Tensor<1>,
+    ) -> Tensor<1> {
+        let ([values], device) = (weights.dims(), weights.device());
+        let mut average = |place: usize| match names.get(place) {
+            None => Tensor::empty([0], &device),
+            Some(name) => {
+                self.by_name.remove(name).unwrap_or_else(|| Tensor::zeros([values], &device))
+            }
+        };
+        let before = Moved { weights, first: average(0), second: average(1) };
+        let after = kernels::optimizer_step(step, before, gradient);
+        self.by_name.extend(names.iter().copied().zip([after.first, after.second]));
+        after.weights
     }
 
     /// `a ← rate · a + (1 − rate) · x`, starting from zero.
@@ -354,14 +415,22 @@ impl ModuleMapper for Step<'_> {
 impl Step<'_> {
     fn step(&mut self, name: &str, kind: ParameterKind, w: Tensor<1>, g: Tensor<1>) -> Tensor<1> {
         let Optimizer { config, weight_decay, l1, steps, averages, .. } = &mut *self.optimizer;
+        let averages = averages.entry(name.to_owned()).or_default();
         let coupled = weight_decay.strength_for(kind, DecayMode::Coupled);
+        let decoupled = weight_decay.strength_for(kind, DecayMode::Decoupled);
+        if kernels::fuses_optimizer_steps(&w) {
+            let step = OptimizerStep {
+                rule: config.rule(*steps),
+                learning_rate: self.learning_rate as f32,
+                coupled_decay: coupled as f32,
+                l1: l1.strength_for(kind) as f32,
+                shrink: (1.0 - self.learning_rate * decoupled) as f32,
+            };
+            return averages.step(config.averages(), step, w, g);
+        }
         let g = if coupled > 0.0 { g + w.clone().mul_scalar(coupled) } else { g };
         let g = l1.add_gradient(g, &w, kind);
-
-        let averages = averages.entry(name.to_owned()).or_default();
         let direction = config.direction(averages, g, *steps);
-
-        let decoupled = weight_decay.strength_for(kind, DecayMode::Decoupled);
         let w =
             if decoupled > 0.0 { w.mul_scalar(1.0 - self.learning_rate * decoupled) } else { w };
         w - direction.mul_scalar(self.learning_rate)

@@ -1,0 +1,211 @@
+//! Two-dimensional convolution.
+
+use burn::tensor::activation::relu;
+use burn::tensor::{Tensor, module};
+
+use crate::cpu::Activation;
+#[cfg(feature = "flex")]
+use crate::device::is_ours;
+
+/// Stride and padding of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConvOptions {
+    /// Pixels from one window to the next, down and right; at least 1.
+    pub stride: [usize; 2],
+    /// Zeros around the input, above and below, left and right.
+    pub padding: [usize; 2],
+}
+
+/// `activation(weight ∗ x + bias)`, where ∗ is cross-correlation, as in PyTorch's `Conv2d`.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, inputs]`
+/// - `weight`: `[outputs, inputs, kernel height, kernel width]`
+/// - `bias`: `[outputs]`
+/// - returns: `[batch, height, width, outputs]`
+///
+/// # Panics
+///
+/// If the shapes do not fit each other.
+pub fn conv2d(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions,
+    activation: Activation,
+) -> Tensor<4> {
+    #[cfg(feature = "flex")]
+    if is_ours(&x) {
+        return ours::conv2d(x, weight, bias, options, activation);
+    }
+    let channels_first = x.permute([0, 3, 1, 2]);
+    let options = burn::tensor::ops::ConvOptions::new(options.stride, options.padding, [1, 1], 1);
+    let y = module::conv2d(channels_first, weight, bias, options).permute([0, 2, 3, 1]);
+    match activation {
+        Activation::Identity => y,
+        Activation::Relu => relu(y),
+    }
+}
+
+/// Convolutions and linear layers on Flex, for tensors of any rank.
+#[cfg(feature = "flex")]
+pub(crate) mod ours {
+    use burn::backend::autodiff::checkpoint::base::Checkpointer;
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::autodiff::grads::Gradients;
+    use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+    use burn::backend::flex::FlexTensor;
+    use burn::backend::tensor::FloatTensor;
+    use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+    use burn::tensor::{Shape, Tensor};
+
+    use super::ConvOptions;
+    use crate::cpu::{
+        self, Activation, ConvShape, WeightLayout, bias_gradient, input_gradient, weight_gradient,
+    };
+    use crate::flex::{in_order, into_values, tensor, values};
+
+    /// What is convolved, and how weights and output are laid out.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Plan {
+        pub(crate) shape: ConvShape,
+        pub(crate) layout: WeightLayout,
+        pub(crate) output: Shape,
+        pub(crate) activation: Activation,
+    }
+
+    #[backend_extension(Flex, Autodiff)]
+    pub(crate) trait Convolve: Backend {
+        /// Without bias if `bias` is empty: an operation cannot have optional tensors.
+        fn backburn_convolve(
+            x: FloatTensor<Self>,
+            weight: FloatTensor<Self>,
+            bias: FloatTensor<Self>,
+            plan: Plan,
+        ) -> FloatTensor<Self>;
+    }
+
+    pub(super) fn conv2d(
+        x: Tensor<4>,
+        weight: Tensor<4>,
+        bias: Option<Tensor<1>>,
+        options: ConvOptions,
+        activation: Activation,
+    ) -> Tensor<4> {
+        let [batch, height, width, inputs] = x.dims();
+        let [outputs, of_weight, kernel_height, kernel_width] = weight.dims();
+        assert_eq!(inputs, of_weight, "channels of the images, input channels of the weights");
+        let shape = ConvShape {
+            batch,
+            input: [height, width],
+            inputs,
+            outputs,
+            kernel: [kernel_height, kernel_width],
+            stride: options.stride,
+            padding: options.padding,
+        };
+        let layout = WeightLayout::convolution(inputs, shape.taps());
+        let [height, width] = shape.output();
+        let output = Shape::from([batch, height, width, outputs]);
+        convolve(x, weight, bias, Plan { shape, layout, output, activation })
+    }
+
+    pub(crate) fn convolve<const D: usize>(
+        x: Tensor<D>,
+        weight: Tensor<D>,
+        bias: Option<Tensor<1>>,
+        plan: Plan,
+    ) -> Tensor<D> {
+        let bias = bias.unwrap_or_else(|| Tensor::empty([0], &x.device()));
+        Tensor::from_dispatch(Dispatch::backburn_convolve(
+            x.into_dispatch(),
+            weight.into_dispatch(),
+            bias.into_dispatch(),
+            plan,
+        ))
+    }
+
+    impl Convolve for Flex {
+        fn backburn_convolve(
+            x: FlexTensor,
+            weight: FlexTensor,
+            bias: FlexTensor,
+            plan: Plan,
+        ) -> FlexTensor {
+            let Plan { shape, layout, output, activation } = plan;
+            let (x, weight, bias) = (in_order(x), in_order(weight), in_order(bias));
+            let bias = Some(values(&bias)).filter(|bias| !bias.is_empty());
+            let y = cpu::convolve(&shape, values(&x), values(&weight), layout, bias, activation);
+            tensor(y, output)
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    struct State {
+        x: FlexTensor,
+        weight: FlexTensor,
+        /// The output, where the activation's gradient needs it.
+        y: Option<FlexTensor>,
+        shape: ConvShape,
+        layout: WeightLayout,
+    }
+
+    #[derive(Debug)]
+    struct ConvolveBackward;
+
+    impl Backward<Flex, 3> for ConvolveBackward {
+        type State = State;
+
+        fn backward(
+            self,
+            ops: Ops<State, 3>,
+            gradients: &mut Gradients,
+            _checkpointer: &mut Checkpointer,
+        ) {
+            let State { x, weight, y, shape, layout } = ops.state;
+            let [node_x, node_weight, node_bias] = ops.parents;
+            let mut gradient = in_order(gradients.consume::<Flex>(&ops.node));
+            if let Some(y) = y {
+                let masked = cpu::relu_gradient(into_values(gradient), values(&y));
+                gradient = tensor(masked, y.layout().shape().clone());
+            }
+            if let Some(node) = node_bias {
+                let bias = bias_gradient(values(&gradient), shape.outputs);
+                gradients.register::<Flex>(node.id, tensor(bias, [shape.outputs]));
+            }
+            if let Some(node) = node_weight {
+                let weights = weight_gradient(&shape, values(&x), values(&gradient), layout);
+                let weights = tensor(weights, weight.layout().shape().clone());
+                gradients.register::<Flex>(node.id, weights);
+            }
+            if let Some(node) = node_x {
+                let dx = input_gradient(&shape, values(&gradient), values(&weight), layout);
+                gradients.register::<Flex>(node.id, tensor(dx, x.layout().shape().clone()));
+            }
+        }
+    }
+
+    impl<C: CheckpointStrategy> Convolve for Autodiff<Flex, C> {
+        fn backburn_convolve(
+            x: FloatTensor<Self>,
+            weight: FloatTensor<Self>,
+            bias: FloatTensor<Self>,
+            plan: Plan,
+        ) -> FloatTensor<Self> {
+            let nodes = [x.node(), weight.node(), bias.node()];
+            let x = in_order(x.into_primitive());
+            let weight = in_order(weight.into_primitive());
+            let bias = bias.into_primitive();
+            let Plan { shape, layout, activation, .. } = plan.clone();
+            let y = Flex::backburn_convolve(x.clone(), weight.clone(), bias, plan);
+            match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => {
+                    let of_activation = (activation == Activation::Relu).then(|| y.clone());
+                    prep.finish(State { x, weight, y: of_activation, shape, layout }, y)
+                }
+                OpsKind::UnTracked(prep) => prep.finish(y),
+            }
+        }
+    }
+}

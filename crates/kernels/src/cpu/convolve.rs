@@ -1,0 +1,256 @@
+//! Convolution, forward and the gradient of its input, as sums over pixels and kernel positions.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::activation::Activation;
+use super::buffer::{Buffer, Writer};
+use super::panels::{Panel, Panels, WeightLayout};
+use super::product::{TapOffset, tile};
+use super::shape::{ConvShape, Region, Tap, input_regions, output_regions};
+use super::simd::{self, Simd, Task};
+
+/// Sums of the largest tile: 12 rows of two vectors of 16.
+const MOST_SUMS: usize = 12 * 2 * 16;
+
+/// Weights that stay in the second-level cache while pixels pass by, in numbers.
+const WEIGHTS_AT_A_TIME: usize = 96 * 1024;
+/// Pixels of a task: enough to be worth starting, few enough for a fair share.
+const PIXELS_OF_A_TASK: usize = 192;
+
+/// `activation(weights ∗ input + bias)`.
+///
+/// # Shapes
+///
+/// - `input`: `[batch, height, width, inputs]`
+/// - `weights`: as `layout` says
+/// - `bias`: `[outputs]`
+/// - returns: `[batch, height, width, outputs]` of the output
+pub fn convolve(
+    shape: &ConvShape,
+    input: &[f32],
+    weights: &[f32],
+    layout: WeightLayout,
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    let panels = Panels::pack(weights, layout, [shape.outputs, shape.inputs, shape.taps()]);
+    Gather {
+        batch: shape.batch,
+        source: input,
+        source_pixels: shape.input_pixels(),
+        target_pixels: shape.output_pixels(),
+        regions: &output_regions(shape),
+        panels: &panels,
+        bias,
+        activation,
+    }
+    .run()
+}
+
+/// The gradient of [`convolve`] (without activation) with respect to its input.
+///
+/// # Shapes
+///
+/// - `gradient`: `[batch, height, width, outputs]` of the output
+/// - returns: `[batch, height, width, inputs]`
+pub fn input_gradient(
+    shape: &ConvShape,
+    gradient: &[f32],
+    weights: &[f32],
+    layout: WeightLayout,
+) -> Vec<f32> {
+    let exchanged = layout.exchanged();
+    let panels = Panels::pack(weights, exchanged, [shape.inputs, shape.outputs, shape.taps()]);
+    Gather {
+        batch: shape.batch,
+        source: gradient,
+        source_pixels: shape.output_pixels(),
+        target_pixels: shape.input_pixels(),
+        regions: &input_regions(shape),
+        panels: &panels,
+        bias: None,
+        activation: Activation::Identity,
+    }
+    .run()
+}
+
+/// Every target pixel gathers what its source pixels send through the weights.
+#[derive(Clone, Copy)]
+struct Gather<'a> {
+    batch: usize,
+    source: &'a [f32],
+    source_pixels: usize,
+    target_pixels: usize,
+    regions: &'a [Region],
+    panels: &'a Panels,
+    bias: Option<&'a [f32]>,
+    activation: Activation,
+}
+
+impl Gather<'_> {
+    fn run(self) -> Vec<f32> {
+        let Self { batch, panels, .. } = self;
+        assert_eq!(self.source.len(), batch * self.source_pixels * panels.inputs);
+        assert!(self.bias.is_none_or(|bias| bias.len() == panels.outputs));
+        let mut target = Buffer::new(batch * self.target_pixels * panels.outputs);
+        let to = target.writer();
+
+        let at_a_time = (WEIGHTS_AT_A_TIME / panels.panel_size().max(1)).clamp(1, panels.count());
+        let mut tasks = Vec::new();
+        for first_panel in (0..panels.count()).step_by(at_a_time) {
+            let end_panel = (first_panel + at_a_time).min(panels.count());
+            for region in self.regions {
+                let pixels = batch * region.pixels.len();
+                for first_pixel in (0..pixels).step_by(PIXELS_OF_A_TASK) {
+                    let end_pixel = (first_pixel + PIXELS_OF_A_TASK).min(pixels);
+                    tasks.push((first_panel..end_panel, region, first_pixel..end_pixel));
+                }
+            }
+        }
+        tasks.into_par_iter().for_each(|(panel_numbers, region, pixels)| {
+            let tap = |tap: &Tap| TapOffset {
+                shift: tap.shift * panels.inputs as isize,
+                row: tap.position * panels.inputs,
+            };
+            let taps = region.taps.iter().map(tap).collect();
+            simd::run(Share { gather: self, region, taps, pixels, panel_numbers, to });
+        });
+        // SAFETY: the tasks cover every pixel of every region and every panel.
+        unsafe { target.assume_written() }
+    }
+}
+
+/// A task: some pixels of a region, some panels.
+struct Share<'a> {
+    gather: Gather<'a>,
+    region: &'a Region,
+    taps: Vec<TapOffset>,
+    pixels: std::ops::Range<usize>,
+    panel_numbers: std::ops::Range<usize>,
+    to: Writer<'a>,
+}
+
+impl Task for Share<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut first = self.pixels.start;
+        while first < self.pixels.end {
+            let rest = self.pixels.end - first;
+            let rows = if S::ROWS >= 12 && rest >= 12 {
+                self.rows::<S, 12>(simd, first)
+            } else if S::ROWS >= 8 && rest >= 8 {
+                self.rows::<S, 8>(simd, first)
+            } else if rest >= 6 {
+                self.rows::<S, 6>(simd, first)
+            } else if rest >= 4 {
+                self.rows::<S, 4>(simd, first)
+            } else if rest >= 2 {
+                self.rows::<S, 2>(simd, first)
+            } else {
+                self.rows::<S, 1>(simd, first)
+            };
+            first += rows;
+        }
+    }
+}
+
+impl Share<'_> {
+    /// `M` pixels from `first` on, with all panels of the task. Returns `M`.
+    #[inline(always)]
+    fn rows<S: Simd, const M: usize>(&self, simd: S, first: usize) -> usize {
+        let Gather { source, source_pixels, target_pixels, panels, .. } = self.gather;
+        let (inputs, outputs) = (panels.inputs, panels.outputs);
+        let of_image = self.region.pixels.len();
+        let mut sources = [source.as_ptr(); M];
+        let mut targets = [0; M];
+        let (mut image, mut place) = (first / of_image, first % of_image);
+        for m in 0..M {
+            let (target, source_pixel) = self.region.pixels[place];
+            let source_pixel = image * source_pixels + source_pixel as usize;
+            sources[m] = source.as_ptr().wrapping_add(source_pixel * inputs);
+            targets[m] = (image * target_pixels + target as usize) * outputs;
+            place += 1;
+            if place == of_image {
+                (image, place) = (image + 1, 0);
+            }
+        }
+        for number in self.panel_numbers.clone() {
+            let panel = panels.panel(number);
+            if panel.vectors == 2 {
+                self.panel::<S, M, 2>(simd, &sources, &targets, panel);
+            } else {
+                self.panel::<S, M, 1>(simd, &sources, &targets, panel);
+            }
+        }
+        M
+    }
+
+    #[inline(always)]
+    fn panel<S: Simd, const M: usize, const N: usize>(
+        &self,
+        simd: S,
+        sources: &[*const f32; M],
+        targets: &[usize; M],
+        panel: Panel<'_>,
+    ) {
+        let depth = self.gather.panels.inputs;
+        let mut start = [simd.splat(0.0); N];
+        if let Some(bias) = self.gather.bias {
+            for (n, start) in start.iter_mut().enumerate() {
+                *start = load_some(simd, &bias[(panel.first + n * S::LANES).min(bias.len())..]);
+            }
+        }
+        let mut sums = [const { MaybeUninit::<f32>::uninit() }; MOST_SUMS];
+        let sums: *mut f32 = sums.as_mut_ptr().cast();
+        let weights = panel.values.as_ptr();
+        // SAFETY: regions hold pixels of the images only, and a panel has weights for all taps.
+        unsafe { tile::<S, M, N>(simd, sources, &self.taps, depth, weights, start, sums) };
+        for m in 0..M {
+            for n in 0..N {
+                let first = n * S::LANES;
+                let count = panel.outputs.saturating_sub(first).min(S::LANES);
+                let to = self.to.at(targets[m] + panel.first + first, count);
+                // SAFETY: `tile` wrote the sums; the numbers of this pixel belong to this task.
+                unsafe {
+                    let sum = simd.load(sums.add((m * N + n) * S::LANES));
+                    let value = match self.gather.activation {
+                        Activation::Identity => sum,
+                        Activation::Relu => simd.max(simd.splat(0.0), sum),
+                    };
+                    store_some(simd, to, value, count);
+                }
+            }
+        }
+    }
+}
+
+/// The first numbers of `values`, and zeros if there are too few.
+#[inline(always)]
+fn load_some<S: Simd>(simd: S, values: &[f32]) -> S::Vector {
+    let mut all = [0.0; 16];
+    let count = values.len().min(S::LANES);
+    all[..count].copy_from_slice(&values[..count]);
+    // SAFETY: no vector is longer than 16.
+    unsafe { simd.load(all.as_ptr()) }
+}
+
+/// # Safety
+///
+/// `count` numbers can be written at `to`; `count` is at most `LANES`.
+#[inline(always)]
+unsafe fn store_some<S: Simd>(simd: S, to: *mut f32, value: S::Vector, count: usize) {
+    // SAFETY: no vector is longer than 16, and `count` numbers fit both places.
+    unsafe {
+        if count == S::LANES {
+            simd.store(to, value);
+        } else {
+            let mut all = [0.0; 16];
+            simd.store(all.as_mut_ptr(), value);
+            std::ptr::copy_nonoverlapping(all.as_ptr(), to, count);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The kernels themselves: slices in, slices out, nothing of Burn.
+
+mod activation;
+mod buffer;
+mod convolve;
+mod dropout;
+mod kept;
+mod normalize;
+mod optimizer_step;
+mod panels;
+mod pool;
+mod product;
+mod shape;
+mod simd;
+mod weight_gradient;
+
+pub use activation::{Activation, relu_gradient};
+pub use convolve::{convolve, input_gradient};
+pub use dropout::{DropoutMask, dropout};
+pub use normalize::{
+    Forward as NormalizeForward, Moments, NormalizeGradients, Statistics, moments, normalize,
+    normalize_gradient,
+};
+pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
+pub use panels::WeightLayout;
+pub use pool::{PoolShape, max_pool, max_pool_gradient};
+pub use shape::ConvShape;
+pub use simd::instruction_set;
+pub use weight_gradient::{bias_gradient, weight_gradient};

@@ -1,0 +1,425 @@
+//! Batch normalization of rows of channels, with a residual and ReLU, and its gradients.
+
+use rayon::prelude::*;
+
+use super::activation::Activation;
+use super::buffer::Buffer;
+use super::simd::{self, Simd, Task};
+
+/// Numbers whose statistics are taken at once: they stay in the first-level cache. A constant, so
+/// that sums do not depend on the number of threads.
+const NUMBERS_OF_A_PART: usize = 16 * 1024;
+
+/// Rows of few channels are taken several at a time, as one row of at least this many numbers.
+const LEAST_WIDTH: usize = 64;
+
+/// Numbers that are taken as one row: rows of all channels, so many that whole vectors fit.
+fn width(channels: usize) -> usize {
+    let lanes = simd::lanes();
+    // Lanes are a power of two, so this is their least common multiple.
+    let whole = channels * (lanes >> channels.trailing_zeros().min(lanes.trailing_zeros()));
+    whole * LEAST_WIDTH.div_ceil(whole)
+}
+
+/// Numbers of a part: whole rows.
+fn numbers_of_a_part(width: usize) -> usize {
+    (NUMBERS_OF_A_PART / width).max(1) * width
+}
+
+/// `values`, again and again, `width` numbers in all.
+fn tile(values: &[f32], width: usize) -> Vec<f32> {
+    values.iter().copied().cycle().take(width).collect()
+}
+
+/// The sum of what [`tile`] laid side by side.
+fn fold(tiled: &[f32], channels: usize) -> Vec<f32> {
+    let mut sums = tiled[..channels].to_vec();
+    for more in tiled[channels..].chunks_exact(channels) {
+        for (sum, &value) in sums.iter_mut().zip(more) {
+            *sum += value;
+        }
+    }
+    sums
+}
+
+/// Mean and variance of each channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moments {
+    /// `[channels]`
+    pub mean: Vec<f32>,
+    /// `[channels]`, over all rows ("biased").
+    pub variance: Vec<f32>,
+}
+
+/// Mean and variance of each channel over all rows of `x`, `[rows, channels]`.
+///
+/// Two passes over parts that fit the cache, joined as in Chan et al., [Algorithms for Computing the
+/// Sample Variance](https://doi.org/10.1080/00031305.1983.10483115), 1983, so that a large mean
+/// takes no digits from the variance.
+pub fn moments(x: &[f32], channels: usize) -> Moments {
+    let width = width(channels);
+    let parts: Vec<Part> = x
+        .par_chunks(numbers_of_a_part(width))
+        .map(|numbers| simd::run(PartMoments { numbers, channels, width }))
+        .collect();
+    let mut count = 0.0;
+    let mut mean = vec![0.0_f64; channels];
+    let mut squares = vec![0.0_f64; channels];
+    for part in &parts {
+        let all = count + part.rows;
+        for c in 0..channels {
+            let difference = f64::from(part.mean[c]) - mean[c];
+            mean[c] += difference * part.rows / all;
+            squares[c] +=
+                f64::from(part.squares[c]) + difference * difference * count * part.rows / all;
+        }
+        count = all;
+    }
+    Moments {
+        mean: mean.iter().map(|&mean| mean as f32).collect(),
+        variance: squares.iter().map(|&squares| (squares / count) as f32).collect(),
+    }
+}
+
+struct Part {
+    rows: f64,
+    mean: Vec<f32>,
+    /// Sum of squared distances from `mean`.
+    squares: Vec<f32>,
+}
+
+struct PartMoments<'a> {
+    numbers: &'a [f32],
+    channels: usize,
+    width: usize,
+}
+
+impl Task for PartMoments<'_> {
+    type Output = Part;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Part {
+        let Self { numbers, channels, width } = self;
+        let count = (numbers.len() / channels) as f32;
+        let mut sums = vec![0.0; width];
+        for row in numbers.chunks(width) {
+            let whole = row.len() / S::LANES * S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
+                unsafe {
+                    let x = simd.load(row.as_ptr().add(at));
+                    let sum = sums.as_mut_ptr().add(at);
+                    simd.store(sum, simd.add(simd.load(sum), x));
+                }
+            }
+            for at in whole..row.len() {
+                sums[at] += row[at];
+            }
+        }
+        let mut mean = fold(&sums, channels);
+        for mean in &mut mean {
+            *mean /= count;
+        }
+        let means = tile(&mean, width);
+        sums.fill(0.0);
+        for row in numbers.chunks(width) {
+            let whole = row.len() / S::LANES * S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                // SAFETY: as above.
+                unsafe {
+                    let x = simd.load(row.as_ptr().add(at));
+                    let distance = simd.sub(x, simd.load(means.as_ptr().add(at)));
+                    let sum = sums.as_mut_ptr().add(at);
+                    simd.store(sum, simd.mul_add(distance, distance, simd.load(sum)));
+                }
+            }
+            for at in whole..row.len() {
+                sums[at] += (row[at] - means[at]) * (row[at] - means[at]);
+            }
+        }
+        Part { rows: f64::from(count), mean, squares: fold(&sums, channels) }
+    }
+}
+
+/// `activation((x − mean) / √(variance + ε) · γ + β + residual)`
+///
+/// # Shapes
+///
+/// - `x`, `residual`: `[rows, channels]`; returns the same
+/// - `gamma`, `beta`: `[channels]`
+pub fn normalize(
+    x: &[f32],
+    moments: &Moments,
+    gamma: &[f32],
+    beta: &[f32],
+    epsilon: f32,
+    residual: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    let channels = gamma.len();
+    let scale: Vec<f32> = moments
+        .variance
+        .iter()
+        .zip(gamma)
+        .map(|(variance, gamma)| gamma / (variance + epsilon).sqrt())
+        .collect();
+    let shift: Vec<f32> = (0..channels).map(|c| beta[c] - moments.mean[c] * scale[c]).collect();
+    let width = width(channels);
+    let (scale, shift) = (&tile(&scale, width)[..], &tile(&shift, width)[..]);
+    let mut y = Buffer::new(x.len());
+    let to = y.writer();
+    assert!(residual.is_none_or(|residual| residual.len() == x.len()));
+    let part = numbers_of_a_part(width);
+    x.par_chunks(part).enumerate().for_each(|(number, x)| {
+        let residual = residual.map(|residual| &residual[number * part..][..x.len()]);
+        // SAFETY: this part of the output is written here alone, and not read.
+        let y = unsafe { to.slice(number * part, x.len()) };
+        simd::run(Affine { x, y, scale, shift, residual, activation });
+    });
+    // SAFETY: the parts cover all of `x`, and each wrote as much.
+    unsafe { y.assume_written() }
+}
+
+struct Affine<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    /// As wide as a row.
+    scale: &'a [f32],
+    shift: &'a [f32],
+    residual: Option<&'a [f32]>,
+    activation: Activation,
+}
+
+impl Task for Affine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { x, y, scale, shift, residual, activation } = self;
+        let width = scale.len();
+        let floor = match activation {
+            Activation::Identity => f32::NEG_INFINITY,
+            Activation::Relu => 0.0,
+        };
+        let lowest = simd.splat(floor);
+        for (row, (x, y)) in x.chunks(width).zip(y.chunks_mut(width)).enumerate() {
+            let residual = residual.map(|residual| &residual[row * width..][..x.len()]);
+            let whole = x.len() / S::LANES * S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
+                unsafe {
+                    let scale = simd.load(scale.as_ptr().add(at));
+                    let shift = simd.load(shift.as_ptr().add(at));
+                    let mut value = simd.mul_add(simd.load(x.as_ptr().add(at)), scale, shift);
+                    if let Some(residual) = residual {
+                        value = simd.add(value, simd.load(residual.as_ptr().add(at)));
+                    }
+                    simd.store(y.as_mut_ptr().add(at), simd.max(lowest, value));
+                }
+            }
+            for at in whole..x.len() {
+                let value = x[at] * scale[at] + shift[at] + residual.map_or(0.0, |r| r[at]);
+                y[at] = if value < floor { floor } else { value };
+            }
+        }
+    }
+}
+
+/// Whose moments a normalization uses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Statistics {
+    /// Those of `x` itself, through which the gradient flows too.
+    OfBatch,
+    /// Others, which are constants.
+    Given,
+}
+
+/// What [`normalize`] leaves to its gradient.
+#[derive(Clone, Copy, Debug)]
+pub struct Forward<'a> {
+    /// `[rows, channels]`
+    pub x: &'a [f32],
+    /// As in [`normalize`].
+    pub moments: &'a Moments,
+    /// Whose they are.
+    pub statistics: Statistics,
+    /// `[channels]`
+    pub gamma: &'a [f32],
+    /// As in [`normalize`].
+    pub epsilon: f32,
+    /// The output, if ReLU came last.
+    pub relu: Option<&'a [f32]>,
+}
+
+/// Gradients of [`normalize`].
+#[derive(Clone, Debug)]
+pub struct NormalizeGradients {
+    /// `[rows, channels]`
+    pub x: Vec<f32>,
+    /// `[rows, channels]`, if asked for.
+    pub residual: Option<Vec<f32>>,
+    /// `[channels]`
+    pub gamma: Vec<f32>,
+    /// `[channels]`
+    pub beta: Vec<f32>,
+}
+
+/// The gradients of [`normalize`] with respect to everything.
+///
+/// Ioffe & Szegedy, [Batch Normalization](https://arxiv.org/abs/1502.03167), section 3. With
+/// x̂ = (x − mean) / √(variance + ε) and g the gradient before ReLU, summed over n rows:
+///
+/// - β: Σg, γ: Σg·x̂, residual: g
+/// - x: γ / √(variance + ε) · (g − Σg/n − x̂ · Σ(g·x̂)/n), without the sums if the moments are given
+///
+/// `gradient`: `[rows, channels]`; its memory is used for the result.
+pub fn normalize_gradient(
+    forward: Forward<'_>,
+    mut gradient: Vec<f32>,
+    residual: bool,
+) -> NormalizeGradients {
+    let Forward { x, moments, statistics, gamma, epsilon, relu } = forward;
+    let channels = gamma.len();
+    let width = width(channels);
+    let part = numbers_of_a_part(width);
+    let mean = tile(&moments.mean, width);
+    assert_eq!(gradient.len(), x.len());
+    let sums: Vec<(Vec<f32>, Vec<f32>)> = gradient
+        .par_chunks_mut(part)
+        .enumerate()
+        .map(|(number, gradient)| {
+            let first = number * part;
+            simd::run(PartSums {
+                x: &x[first..first + gradient.len()],
+                mean: &mean,
+                channels,
+                relu: relu.map(|y| &y[first..first + gradient.len()]),
+                gradient,
+            })
+        })
+        .collect();
+    let mut beta = vec![0.0_f64; channels];
+    let mut products = vec![0.0_f64; channels];
+    for (of_gradient, of_product) in &sums {
+        for c in 0..channels {
+            beta[c] += f64::from(of_gradient[c]);
+            products[c] += f64::from(of_product[c]);
+        }
+    }
+    let rows = (x.len() / channels) as f64;
+    let mut scale = vec![0.0; channels];
+    let mut slope = vec![0.0; channels];
+    let mut shift = vec![0.0; channels];
+    let mut of_gamma = vec![0.0; channels];
+    for c in 0..channels {
+        let inverse = 1.0 / (f64::from(moments.variance[c]) + f64::from(epsilon)).sqrt();
+        let factor = f64::from(gamma[c]) * inverse;
+        // dx = factor · (g − Σg/n − (x − mean) · inverse² · Σg(x − mean)/n)
+        let of_distance = factor * inverse * inverse * products[c] / rows;
+        of_gamma[c] = (products[c] * inverse) as f32;
+        scale[c] = factor as f32;
+        if statistics == Statistics::Given {
+            continue;
+        }
+        slope[c] = -of_distance as f32;
+        shift[c] = (of_distance * f64::from(moments.mean[c]) - factor * beta[c] / rows) as f32;
+    }
+    let kept = residual.then(|| gradient.clone());
+    let [scale, slope, shift] = [scale, slope, shift].map(|values| tile(&values, width));
+    gradient.par_chunks_mut(part).zip(x.par_chunks(part)).for_each(|(gradient, x)| {
+        simd::run(Combine { gradient, x, scale: &scale, slope: &slope, shift: &shift });
+    });
+    NormalizeGradients {
+        x: gradient,
+        residual: kept,
+        gamma: of_gamma,
+        beta: beta.iter().map(|&beta| beta as f32).collect(),
+    }
+}
+
+/// Takes ReLU's gradient in place; sums of the gradient and of its product with `x − mean`.
+struct PartSums<'a> {
+    gradient: &'a mut [f32],
+    x: &'a [f32],
+    /// As wide as a row.
+    mean: &'a [f32],
+    channels: usize,
+    relu: Option<&'a [f32]>,
+}
+
+impl Task for PartSums<'_> {
+    type Output = (Vec<f32>, Vec<f32>);
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Self::Output {
+        let Self { gradient, x, mean, channels, relu } = self;
+        let width = mean.len();
+        let mut of_gradient = vec![0.0; width];
+        let mut of_product = vec![0.0; width];
+        for (row, (gradient, x)) in gradient.chunks_mut(width).zip(x.chunks(width)).enumerate() {
+            let relu = relu.map(|y| &y[row * width..][..x.len()]);
+            let whole = x.len() / S::LANES * S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
+                unsafe {
+                    let mut g = simd.load(gradient.as_ptr().add(at));
+                    if let Some(y) = relu {
+                        g = simd.where_positive(simd.load(y.as_ptr().add(at)), g);
+                        simd.store(gradient.as_mut_ptr().add(at), g);
+                    }
+                    let mean = simd.load(mean.as_ptr().add(at));
+                    let distance = simd.sub(simd.load(x.as_ptr().add(at)), mean);
+                    let sum = of_gradient.as_mut_ptr().add(at);
+                    simd.store(sum, simd.add(simd.load(sum), g));
+                    let sum = of_product.as_mut_ptr().add(at);
+                    simd.store(sum, simd.mul_add(g, distance, simd.load(sum)));
+                }
+            }
+            for at in whole..x.len() {
+                if relu.is_some_and(|y| y[at] <= 0.0) {
+                    gradient[at] = 0.0;
+                }
+                of_gradient[at] += gradient[at];
+                of_product[at] += gradient[at] * (x[at] - mean[at]);
+            }
+        }
+        (fold(&of_gradient, channels), fold(&of_product, channels))
+    }
+}
+
+/// `scale · gradient + slope · x + shift`, channel by channel, in the gradient's memory.
+struct Combine<'a> {
+    gradient: &'a mut [f32],
+    x: &'a [f32],
+    /// As wide as a row.
+    scale: &'a [f32],
+    slope: &'a [f32],
+    shift: &'a [f32],
+}
+
+impl Task for Combine<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { gradient, x, scale, slope, shift } = self;
+        let width = scale.len();
+        for (gradient, x) in gradient.chunks_mut(width).zip(x.chunks(width)) {
+            let whole = x.len() / S::LANES * S::LANES;
+            for at in (0..whole).step_by(S::LANES) {
+                // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
+                unsafe {
+                    let to = gradient.as_mut_ptr().add(at);
+                    let shift = simd.load(shift.as_ptr().add(at));
+                    let slope = simd.load(slope.as_ptr().add(at));
+                    let scale = simd.load(scale.as_ptr().add(at));
+                    let of_x = simd.mul_add(simd.load(x.as_ptr().add(at)), slope, shift);
+                    simd.store(to, simd.mul_add(simd.load(to), scale, of_x));
+                }
+            }
+            for at in whole..x.len() {
+                gradient[at] = scale[at] * gradient[at] + slope[at] * x[at] + shift[at];
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Vectors of `f32`: AVX-512, AVX2 with FMA, or arrays that the compiler maps to what there is.
+//!
+//! Kernels are written once, over [`Simd`]; [`run`] picks the widest instruction set of the machine
+//! at run time. `BACKBURN_SIMD=portable|avx2|avx512` sets an upper limit, for tests and comparisons.
+
+use std::sync::OnceLock;
+
+/// A vector instruction set. A value of such a type is the proof that the CPU has it.
+///
+/// All methods are lane by lane.
+pub(crate) trait Simd: Copy {
+    /// `LANES` numbers in a register.
+    type Vector: Copy;
+    /// Numbers in a vector.
+    const LANES: usize;
+    /// Rows of a tile of products that fit the registers, two vectors wide.
+    const ROWS: usize;
+
+    fn splat(self, value: f32) -> Self::Vector;
+    /// # Safety
+    ///
+    /// `LANES` numbers can be read at `from`, of any alignment.
+    unsafe fn load(self, from: *const f32) -> Self::Vector;
+    /// # Safety
+    ///
+    /// `LANES` numbers can be written at `to`, of any alignment.
+    unsafe fn store(self, to: *mut f32, value: Self::Vector);
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a · b + c`, in one rounding where the machine can.
+    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    /// `value` where `condition > 0`, else zero.
+    fn where_positive(self, condition: Self::Vector, value: Self::Vector) -> Self::Vector;
+}
+
+/// A computation that is compiled once for each instruction set.
+pub(crate) trait Task {
+    type Output;
+    /// Mark implementations `#[inline(always)]`: only what is inlined into [`run`]'s functions is
+    /// compiled for their instruction set.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `task` with the widest vectors of this machine.
+#[inline]
+pub(crate) fn run<T: Task>(task: T) -> T::Output {
+    match level() {
+        // SAFETY: `level` found the features that the functions enable.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 => unsafe { x86::run_avx512(task) },
+        // SAFETY: as above.
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 => unsafe { x86::run_avx2(task) },
+        Level::Portable => task.run(Portable(())),
+    }
+}
+
+/// Numbers in a vector on this machine.
+pub(crate) fn lanes() -> usize {
+    struct Lanes;
+    impl Task for Lanes {
+        type Output = usize;
+        #[inline(always)]
+        fn run<S: Simd>(self, _simd: S) -> usize {
+            S::LANES
+        }
+    }
+    run(Lanes)
+}
+
+/// The instruction sets, narrowest first.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// The name of the instruction set in use: `portable`, `avx2` or `avx512`.
+pub fn instruction_set() -> &'static str {
+    level().name()
+}
+
+fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let limit = std::env::var("BACKBURN_SIMD").ok();
+        let available = available();
+        let is_limit = |level: &Level| limit.as_deref() == Some(level.name());
+        available.iter().copied().find(is_limit).unwrap_or(available[available.len() - 1])
+    })
+}
+
+fn available() -> Vec<Level> {
+    #[allow(unused_mut)]
+    let mut levels = vec![Level::Portable];
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            levels.push(Level::Avx2);
+            if is_x86_feature_detected!("avx512f") {
+                levels.push(Level::Avx512);
+            }
+        }
+    }
+    levels
+}
+
+/// Four numbers, in whatever the compiler's target has.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable(());
+
+/// Applies `f` lane by lane.
+#[inline(always)]
+fn zip(a: [f32; 4], b: [f32; 4], f: impl Fn(f32, f32) -> f32) -> [f32; 4] {
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3])]
+}
+
+impl Simd for Portable {
+    type Vector = [f32; 4];
+    const LANES: usize = 4;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> [f32; 4] {
+        [value; 4]
+    }
+    #[inline(always)]
+    unsafe fn load(self, from: *const f32) -> [f32; 4] {
+        // SAFETY: the caller's.
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32, value: [f32; 4]) {
+        // SAFETY: the caller's.
+        unsafe { to.cast::<[f32; 4]>().write_unaligned(value) }
+    }
+    #[inline(always)]
+    fn add(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn max(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn mul_add(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
+        // Without the instruction, `f32::mul_add` is a slow function call.
+        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+            [
+                a[0].mul_add(b[0], c[0]),
+                a[1].mul_add(b[1], c[1]),
+                a[2].mul_add(b[2], c[2]),
+                a[3].mul_add(b[3], c[3]),
+            ]
+        } else {
+            self.add(self.mul(a, b), c)
+        }
+    }
+    #[inline(always)]
+    fn where_positive(self, condition: [f32; 4], value: [f32; 4]) -> [f32; 4] {
+        zip(condition, value, |c, v| if c > 0.0 { v } else { 0.0 })
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Simd, Task};
+
+    /// 256-bit vectors with fused multiply-add; made by [`run_avx2`] alone.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx2(());
+
+    /// 512-bit vectors; made by [`run_avx512`] alone.
+    #[derive(Clone, Copy)]
+    pub(super) struct Avx512(());
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn run_avx2<T: Task>(task: T) -> T::Output {
+        task.run(Avx2(()))
+    }
+
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    pub(super) fn run_avx512<T: Task>(task: T) -> T::Output {
+        task.run(Avx512(()))
+    }
+
+    /// Methods that are one intrinsic each.
+    macro_rules! intrinsics {
+        ($vector:ty; $($method:ident($($argument:ident),*) = $intrinsic:ident;)*) => {
+            $(
+                #[inline(always)]
+                fn $method(self, $($argument: $vector),*) -> $vector {
+                    // SAFETY: `self` exists on CPUs that have the instruction set only.
+                    unsafe { $intrinsic($($argument),*) }
+                }
+            )*
+        };
+    }
+
+    impl Simd for Avx2 {
+        type Vector = __m256;
+        const LANES: usize = 8;
+        const ROWS: usize = 6;
+
+        #[inline(always)]
+        fn splat(self, value: f32) -> __m256 {
+            // SAFETY: `self` exists on CPUs that have the instruction set only.
+            unsafe { _mm256_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(self, from: *const f32) -> __m256 {
+            // SAFETY: the caller's, and as above.
+            unsafe { _mm256_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, value: __m256) {
+            // SAFETY: the caller's, and as above.
+            unsafe { _mm256_storeu_ps(to, value) }
+        }
+        intrinsics! { __m256;
+            add(a, b) = _mm256_add_ps;
+            sub(a, b) = _mm256_sub_ps;
+            mul(a, b) = _mm256_mul_ps;
+            max(a, b) = _mm256_max_ps;
+            mul_add(a, b, c) = _mm256_fmadd_ps;
+        }
+        #[inline(always)]
+        fn where_positive(self, condition: __m256, value: __m256) -> __m256 {
+            // SAFETY: `self` exists on CPUs that have the instruction set only.
+            unsafe {
+                let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps());
+                _mm256_and_ps(mask, value)
+            }
+        }
+    }
+
+    impl Simd for Avx512 {
+        type Vector = __m512;
+        const LANES: usize = 16;
+        const ROWS: usize = 12;
+
+        #[inline(always)]
+        fn splat(self, value: f32) -> __m512 {
+            // SAFETY: `self` exists on CPUs that have the instruction set only.
+            unsafe { _mm512_set1_ps(value) }
+        }
+        #[inline(always)]
+        unsafe fn load(self, from: *const f32) -> __m512 {
+            // SAFETY: the caller's, and as above.
+            unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn store(self, to: *mut f32, value: __m512) {
+            // SAFETY: the caller's, and as above.
+            unsafe { _mm512_storeu_ps(to, value) }
+        }
+        intrinsics! { __m512;
+            add(a, b) = _mm512_add_ps;
+            sub(a, b) = _mm512_sub_ps;
+            mul(a, b) = _mm512_mul_ps;
+            max(a, b) = _mm512_max_ps;
+            mul_add(a, b, c) = _mm512_fmadd_ps;
+        }
+        #[inline(always)]
+        fn where_positive(self, condition: __m512, value: __m512) -> __m512 {
+            // SAFETY: `self` exists on CPUs that have the instruction set only.
+            unsafe {
+                let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(condition, _mm512_setzero_ps());
+                _mm512_maskz_mov_ps(mask, value)
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What a training step spends its time on, written for the CPU; Burn's own elsewhere.
+//!
+//! Each operation takes and returns Burn tensors. On Burn's Flex backend it is ours, with a gradient
+//! written by hand; on every other backend it is made of Burn's own operations. Feature maps are
+//! channels-last, `[batch, height, width, channels]`: a pixel's channels lie side by side, which is
+//! what vectors of the CPU read, and what GPU libraries turn images into anyway. Weights keep
+//! Burn's and PyTorch's shapes.
+//!
+//! | operation | file |
+//! | --- | --- |
+//! | convolution, with bias and ReLU | `conv2d.rs` |
+//! | linear layer, with bias and ReLU | `linear.rs` |
+//! | batch normalization, with a residual and ReLU | `batch_norm.rs` |
+//! | pooling: maximum over windows, mean over an image | `max_pool.rs`, `average_pool.rs` |
+//! | dropout | `dropout.rs` |
+//! | an optimizer's step | `optimizer_step.rs` |
+//!
+//! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
+//! number of threads: what is summed by several threads is cut into parts by the shapes alone.
+
+mod batch_norm;
+mod conv2d;
+pub mod cpu;
+mod device;
+mod dropout;
+#[cfg(feature = "flex")]
+mod flex;
+mod linear;
+mod max_pool;
+mod optimizer_step;
+
+pub use batch_norm::{
+    BatchNormParameters, BatchStatistics, Normalized, batch_norm, batch_norm_train,
+};
+pub use conv2d::{ConvOptions, conv2d};
+pub use cpu::Activation;
+pub use cpu::{OptimizerStep, Rule};
+pub use dropout::dropout;
+pub use linear::linear;
+pub use max_pool::max_pool2x2;
+pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};

@@ -1,0 +1,51 @@
+//! Linear layer.
+
+#[cfg(feature = "flex")]
+use burn::tensor::Shape;
+use burn::tensor::activation::relu;
+use burn::tensor::{Tensor, module};
+
+use crate::cpu::Activation;
+#[cfg(feature = "flex")]
+use crate::{
+    conv2d::ours::{Plan, convolve},
+    cpu::{ConvShape, WeightLayout},
+    device::is_ours,
+};
+
+/// `activation(x · weight + bias)`.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, inputs]`
+/// - `weight`: `[inputs, outputs]`, as Burn's `Linear` keeps it
+/// - `bias`: `[outputs]`
+/// - returns: `[batch, outputs]`
+///
+/// # Panics
+///
+/// If the shapes do not fit each other.
+pub fn linear(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+) -> Tensor<2> {
+    #[cfg(feature = "flex")]
+    if is_ours(&x) {
+        let ([batch, inputs], [of_weight, outputs]) = (x.dims(), weight.dims());
+        assert_eq!(inputs, of_weight, "values of a row, input units of the weights");
+        let plan = Plan {
+            shape: ConvShape::linear(batch, inputs, outputs),
+            layout: WeightLayout::linear(outputs),
+            output: Shape::from([batch, outputs]),
+            activation,
+        };
+        return convolve(x, weight, Some(bias), plan);
+    }
+    let y = module::linear(x, weight, Some(bias));
+    match activation {
+        Activation::Identity => y,
+        Activation::Relu => relu(y),
+    }
+}
