@@ -31,6 +31,7 @@ pub mod run;
 pub mod schedule;
 pub mod seeds;
 pub mod session;
+mod table;
 pub mod train;
 pub mod train_command;
 mod train_flags;
