@@ -4,6 +4,8 @@
 
 pub mod averaging;
 pub mod backend;
+mod bench;
+pub mod bench_command;
 pub mod checkpoint;
 pub mod cli;
 pub mod compare_arms;
