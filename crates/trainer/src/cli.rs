@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::bench::child;
 use crate::evaluate::test_time_augmentation::Views;
 use crate::progress::say;
 use crate::{
-    compare_arms, compare_regularizers, data_command, evaluate_command, find_rate_command,
-    interrupt, replay_command, report_command, train_command,
+    bench_command, compare_arms, compare_regularizers, data_command, evaluate_command,
+    find_rate_command, interrupt, replay_command, report_command, train_command,
 };
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -38,6 +39,11 @@ enum Verb {
     CompareRegularizers(Box<compare_arms::CompareArgs>),
     /// Lists, fetches and verifies data sets.
     Data(data_command::DataArgs),
+    /// Measures how fast this machine trains, and compares with PyTorch.
+    Bench(Box<bench_command::BenchArgs>),
+    /// Measures for `bench`, which asks over stdin.
+    #[command(hide = true)]
+    BenchChild(child::BenchChildArgs),
 }
 
 /// `evaluate RUN`
@@ -137,6 +143,8 @@ pub fn run() -> ExitCode {
             compare_regularizers::compare_regularizers(&args, command_line(&arguments))
         }
         Verb::Data(args) => data_command::data(&args),
+        Verb::Bench(args) => bench_command::bench(&args),
+        Verb::BenchChild(args) => child::serve(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,9 +20,7 @@ use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder};
 use crate::seeds::Seeds;
 use crate::session::{self, SessionError};
-
-/// Spaces between the columns of a table.
-const GAP: usize = 2;
+use crate::table::table;
 
 /// A class's name is cut to this many characters, so that a row fits a terminal.
 const LONGEST_NAME: usize = 40;
@@ -283,21 +281,6 @@ fn as_text(
     text + "\n" + &table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-/// Cells in columns: those of the first start at its left edge, those of the others end at their
-/// right one.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
-    let line = |row: &[String; N]| {
-        let mut line = format!("{:<width$}", row[0], width = widths[0]);
-        for (cell, width) in row.iter().zip(widths).skip(1) {
-            line += &format!("{:GAP$}{cell:>width$}", "");
-        }
-        line + "\n"
-    };
-    rows.iter().map(line).collect()
-}
-
 fn load(folder: &RunFolder, network: Network) -> Result<Network, Failure> {
     let damaged = |reason: String| {
         let path = folder.path().join("model.safetensors");
@@ -314,16 +297,4 @@ fn failure(error: RunError) -> Failure {
 
 fn loader_failure(error: LoaderError) -> Failure {
     SessionError::from(PrepareError::from(error)).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["", "NLL"], ["plain", "0.5"], ["größer", "0.25"]];
-        let rows = rows.map(|row| row.map(String::from));
-        assert_eq!(table(&rows), "         NLL\nplain    0.5\ngrößer  0.25\n");
-    }
 }

@@ -12,13 +12,18 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// Catches Ctrl-C (and, on Unix, SIGTERM and SIGHUP) from now on. Called when there is something to
 /// save: until then, as in a download, Ctrl-C ends the program at once.
 pub fn catch() {
+    catch_and_say("\nstopping after this batch; Ctrl-C again quits at once, without saving");
+}
+
+/// As [`catch`], with other words for what happens now.
+pub(crate) fn catch_and_say(notice: &'static str) {
     // Without a handler Ctrl-C ends the program at once, which is bearable: checkpoints are
     // written at every epoch.
-    let _ = ctrlc::set_handler(|| {
+    let _ = ctrlc::set_handler(move || {
         if REQUESTED.swap(true, Ordering::SeqCst) {
             std::process::exit(i32::from(EXIT_STATUS));
         }
-        say("\nstopping after this batch; Ctrl-C again quits at once, without saving");
+        say(notice);
     });
 }
 

@@ -4,6 +4,8 @@
 
 pub mod averaging;
 pub mod backend;
+mod bench;
+pub mod bench_command;
 pub mod checkpoint;
 pub mod cli;
 pub mod compare_arms;
@@ -31,6 +33,7 @@ pub mod run;
 pub mod schedule;
 pub mod seeds;
 pub mod session;
+mod table;
 pub mod train;
 pub mod train_command;
 mod train_flags;

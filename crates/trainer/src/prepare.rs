@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backburn_data::loader::{Loader, LoaderConfig, LoaderError};
+use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError};
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
 use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source, SplitSize};
 use backburn_models::{ModelError, Network};
@@ -105,13 +105,7 @@ impl Prepared {
     ///
     /// If the batch size or the augmentation do not fit the images.
     pub fn train_loader(&self, recipe: &Recipe, threads: usize) -> Result<Loader, LoaderError> {
-        let config = LoaderConfig {
-            batch_size: recipe.batch_size,
-            last_batch: recipe.last_batch,
-            // More loader threads than this would take the cores from the network.
-            threads: threads.clamp(1, 4),
-            prefetch: PREFETCHED_BATCHES,
-        };
+        let config = loader_config(recipe.batch_size, recipe.last_batch, threads);
         let train = Arc::clone(&self.train);
         Loader::new(train, &self.normalization, recipe.augment.clone(), config)
     }
@@ -141,6 +135,17 @@ impl Prepared {
         let seeds = Seeds::new(recipe.seed);
         Ok(recipe.initialization.apply(network, |name| seeds.weights(name)))
     }
+}
+
+/// How training loads its batches, if it computes with that many threads.
+pub(crate) fn loader_config(
+    batch_size: usize,
+    last_batch: LastBatch,
+    threads: usize,
+) -> LoaderConfig {
+    // More loader threads than this would take the cores from the network.
+    let threads = threads.clamp(1, 4);
+    LoaderConfig { batch_size, last_batch, threads, prefetch: PREFETCHED_BATCHES }
 }
 
 /// Training and validation images. Validation is drawn first, so that it stays the same for any

@@ -304,8 +304,9 @@ pub fn now() -> String {
     now.format(&Rfc3339).expect("a date of this age can be formatted")
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+/// Writes a file under a temporary name in the same folder, then renames it.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path);
     // Removes itself if anything below fails.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     // Past the wrapper, which would put the temporary name into the message.
@@ -319,6 +320,12 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// The folder that a file is in; that of a bare name is the current one.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Every test runs the real binary in a folder of its own. Data are drawn by the program, or a few
 //! images in MNIST's format that the test writes.
 
+mod bench;
 mod comparisons;
 mod find_rate;
 mod interrupts;

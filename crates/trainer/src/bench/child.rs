@@ -1,0 +1,96 @@
+//! A process that measures: says that it is ready, then answers until nobody asks any more.
+
+use std::io::{self, BufRead, Write};
+
+use backburn_models::architecture;
+use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::protocol::{Greeting, PeakMemory, Request};
+use super::training::Training;
+use super::{loader, matrix_product, memory};
+use crate::backend::{Backend, OpenDevice};
+use crate::cli::{Failure, set_threads, usage};
+
+/// `bench-child`, which `bench` starts.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchChildArgs {
+    /// What computes.
+    #[arg(long)]
+    backend: String,
+    /// Threads to compute with.
+    #[arg(long)]
+    threads: usize,
+    /// Architecture to train; without it only layers, products and the loader can be asked for.
+    #[arg(long, requires = "batch_size")]
+    model: Option<String>,
+    /// Images in a training batch.
+    #[arg(long)]
+    batch_size: Option<usize>,
+}
+
+/// What the answers are measured with.
+struct Bench {
+    open: OpenDevice,
+    threads: usize,
+    training: Option<Training>,
+}
+
+/// Answers requests until the other end of stdin is closed.
+///
+/// # Errors
+///
+/// If the backend cannot be used, or a request is none.
+pub(crate) fn serve(args: &BenchChildArgs) -> Result<(), Failure> {
+    let threads = set_threads(Some(args.threads))?;
+    let open = Backend::named(&args.backend).map_err(usage)?.open();
+    let open = open.map_err(|error| Failure::Error(error.to_string()))?;
+    let mut bench = Bench { open, threads, training: None };
+    let mut first_step_seconds = None;
+    if let (Some(model), Some(batch_size)) = (&args.model, args.batch_size) {
+        let model = (architecture(model).map_err(usage)?.config)();
+        let started = Training::start(&model, batch_size, &bench.open.device);
+        let (training, seconds) = started.map_err(usage)?;
+        bench.training = Some(training);
+        first_step_seconds = Some(seconds);
+    }
+    say(&Greeting { name: bench.open.name.clone(), first_step_seconds })?;
+    for line in io::stdin().lock().lines() {
+        let line = line.map_err(|error| Failure::Error(format!("cannot read stdin: {error}")))?;
+        let answer = serde_json::from_str(&line).map_err(|error| error.to_string());
+        let answer = answer.and_then(|request| bench.answer(request));
+        say(&answer.map_err(|reason| Failure::Error(format!("request `{line}`: {reason}")))?)?;
+    }
+    Ok(())
+}
+
+impl Bench {
+    fn answer(&mut self, request: Request) -> Result<Value, String> {
+        let device = &self.open.device;
+        let training = self.training.as_mut().ok_or("no `--model` was named");
+        let work = match request {
+            Request::Training { seconds } => training?.train(seconds),
+            Request::Evaluation { seconds } => training?.evaluate(seconds),
+            Request::MatrixProduct { seconds } => matrix_product::multiply(seconds, device),
+            Request::Forward { layer, seconds } => layer.forward(seconds, device),
+            Request::Backward { layer, seconds } => layer.backward(seconds, device),
+            Request::Loader { augment, seconds } => loader::load(&augment, seconds, self.threads)?,
+            Request::PeakMemory => {
+                return Ok(as_json(&PeakMemory { peak_memory_bytes: memory::peak() }));
+            }
+        };
+        Ok(as_json(&work))
+    }
+}
+
+fn as_json(answer: &impl Serialize) -> Value {
+    serde_json::to_value(answer).expect("an answer is plain values")
+}
+
+/// A line on stdout, at once.
+fn say(answer: &impl Serialize) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{}", as_json(answer)).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::Error(format!("cannot write to stdout: {error}")))
+}

@@ -1,0 +1,58 @@
+//! What the bench and the processes that measure say to each other: one JSON object a line.
+//! `tests/pytorch/bench.py` speaks the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::layers::Layer;
+
+/// What a process says when it is ready.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Greeting {
+    /// Of the hardware, or of the program and its version.
+    pub(crate) name: String,
+    /// From the network's construction to the end of the first training step, if it has a network.
+    pub(crate) first_step_seconds: Option<f64>,
+}
+
+/// What it is asked. `seconds` is how long a repetition should last at least.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "measure", rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Training steps; the answer is [`Work`] in images.
+    Training { seconds: f64 },
+    /// Forward passes of the evaluation copy; [`Work`] in images.
+    Evaluation { seconds: f64 },
+    /// [`PeakMemory`] so far.
+    PeakMemory,
+    /// [`Work`] in floating-point operations.
+    MatrixProduct { seconds: f64 },
+    /// A convolution; [`Work`] in floating-point operations.
+    Forward { layer: Layer, seconds: f64 },
+    /// Its gradients; [`Work`] in floating-point operations.
+    Backward { layer: Layer, seconds: f64 },
+    /// Epochs of the loader alone; [`Work`] in images.
+    Loader { augment: String, seconds: f64 },
+}
+
+/// What was done in a repetition.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Work {
+    /// Images or floating-point operations.
+    pub(crate) amount: f64,
+    /// Wall clock.
+    pub(crate) seconds: f64,
+}
+
+impl Work {
+    /// A second.
+    pub(crate) fn rate(self) -> f64 {
+        self.amount / self.seconds
+    }
+}
+
+/// The most memory that the process has had.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct PeakMemory {
+    /// `None` where the system does not tell.
+    pub(crate) peak_memory_bytes: Option<u64>,
+}

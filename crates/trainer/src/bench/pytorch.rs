@@ -1,0 +1,114 @@
+//! PyTorch, to compare with: `tests/pytorch/bench.py` in a Python of the user's.
+//!
+//! Its OpenMP is left as it is. Between parallel loops its threads spin for some milliseconds before
+//! they sleep; `OMP_WAIT_POLICY=PASSIVE` would make them sleep at once, which slows PyTorch down by a
+//! tenth on free cores. The script waits that time out before it answers instead, so that nothing
+//! spins in the other's turn.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::plan::Case;
+use super::process::Process;
+use super::protocol::Greeting;
+use crate::backend::Backend;
+use crate::cli::Failure;
+
+/// In the workspace.
+const SCRIPT: &str = "tests/pytorch/bench.py";
+
+/// How to get a Python that can be used. The script says the same of one without torch.
+const CURE: &str = "name a Python that has torch with `--python`; one is made by `python3 -m venv venv` and `venv/bin/pip install torch numpy`, and is then `venv/bin/python`";
+
+/// A Python that has PyTorch.
+#[derive(Clone, Debug)]
+pub(crate) struct PyTorch {
+    python: PathBuf,
+    script: PathBuf,
+    /// As PyTorch names it.
+    device: &'static str,
+    /// `PyTorch` and its version.
+    pub(crate) name: String,
+}
+
+/// Order in which PyTorch keeps the values of images in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MemoryFormat {
+    /// PyTorch's default: channel after channel.
+    Contiguous,
+    /// Pixel after pixel.
+    ChannelsLast,
+}
+
+impl MemoryFormat {
+    /// Those that make a difference to an architecture: one without convolutions sees images as rows
+    /// of numbers.
+    pub(crate) fn of(model: &str) -> &'static [Self] {
+        if model == "mlp" { &[Self::Contiguous] } else { &[Self::Contiguous, Self::ChannelsLast] }
+    }
+
+    /// PyTorch's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Contiguous => "contiguous",
+            Self::ChannelsLast => "channels_last",
+        }
+    }
+}
+
+impl PyTorch {
+    /// Finds the script, and out whether `python` can run it.
+    ///
+    /// # Errors
+    ///
+    /// If PyTorch has no such backend, or script, Python or PyTorch are not there.
+    pub(crate) fn find(python: &Path, backend: Backend) -> Result<Self, Failure> {
+        let device = backend.pytorch_device().ok_or_else(|| {
+            Failure::Usage(format!(
+                "`--against pytorch`: PyTorch has no counterpart of the backend `{backend}`; use one that it has, such as `--backend flex`"
+            ))
+        })?;
+        let mut pytorch =
+            Self { python: python.to_owned(), script: script()?, device, name: String::new() };
+        let mut command = pytorch.command();
+        command.arg("--probe");
+        let (_, greeting) = Process::start(command, "--against pytorch".into(), CURE)?;
+        pytorch.name = greeting.name;
+        Ok(pytorch)
+    }
+
+    /// Starts a process with a network.
+    ///
+    /// # Errors
+    ///
+    /// If PyTorch cannot train it.
+    pub(crate) fn start(
+        &self,
+        case: &Case,
+        format: MemoryFormat,
+        threads: usize,
+    ) -> Result<(Process, Greeting), Failure> {
+        let mut command = self.command();
+        command.args(["--model", &case.model, "--batch-size", &case.batch_size.to_string()]);
+        command.args(["--threads", &threads.to_string(), "--memory-format", format.name()]);
+        Process::start(command, format!("{} in PyTorch", case.name()), CURE)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(&self.script).args(["--device", self.device]);
+        command
+    }
+}
+
+/// Where the script is: in the folder that this program was built from, or in that of a clone that it
+/// is used in.
+fn script() -> Result<PathBuf, Failure> {
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(SCRIPT);
+    let candidates = [built_from, PathBuf::from(SCRIPT)];
+    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+        Failure::Error(format!(
+            "`--against pytorch`: {SCRIPT} is neither where this program was built nor here; run it in a clone of the repository"
+        ))
+    })
+}

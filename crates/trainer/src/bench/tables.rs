@@ -1,0 +1,290 @@
+//! What was measured, as a person reads it in a terminal of 80 columns.
+
+use backburn_report::number::{ABSENT, rate};
+
+use super::figure::Figure;
+use super::plan::Case;
+use super::record::{
+    BenchRecord, ComparisonRecord, LayerRecord, LoaderRecord, NetworkRecord, PyTorchRecord,
+};
+use crate::table::table;
+
+/// What stands below the tables.
+const NOTE: &str = "\
+Figures are medians with the lowest and the highest. Ratios and shares are those
+of repetitions that took turns.";
+
+/// Of bytes.
+const MEBI: f64 = (1024 * 1024) as f64;
+
+/// All tables, without a line end.
+pub(crate) fn tables(record: &BenchRecord) -> String {
+    let mut parts = vec![head(record)];
+    if !record.networks.is_empty() {
+        parts.extend([training(record), evaluation(record), start(record)]);
+    }
+    if let Some(name) = &record.pytorch {
+        let title = |what| format!("{what} against {name}, eager, its faster memory format\n");
+        let training = comparison(record, |pytorch| &pytorch.training);
+        parts.push(title("training") + &training);
+        let evaluation = comparison(record, |pytorch| &pytorch.evaluation);
+        parts.push(title("evaluation") + &evaluation);
+        parts.push(start_comparison(record));
+    }
+    parts.push(matrix_product(record));
+    if !record.layers.is_empty() {
+        parts.push(layers(record));
+    }
+    parts.push(loader(record));
+    parts.push(NOTE.to_owned());
+    parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n")
+}
+
+fn head(record: &BenchRecord) -> String {
+    let threads = match record.threads {
+        1 => "1 thread".to_owned(),
+        threads => format!("{threads} threads"),
+    };
+    let instructions = record.instruction_set.map_or(String::new(), |set| format!(", {set}"));
+    let repetitions = record.matrix_product.gflop_per_second.repetitions;
+    format!(
+        "backburn {} with Burn {}\n{} on {}{instructions}, {threads}\n{repetitions} repetitions of at least {} s",
+        record.backburn_version,
+        record.burn_version,
+        record.backend,
+        record.device,
+        record.seconds_per_repetition,
+    )
+}
+
+fn training(record: &BenchRecord) -> String {
+    let head = ["training, images/s", "median", "lowest", "highest", "over 1 thread's"];
+    let row = |network: &NetworkRecord| {
+        let [median, lowest, highest] = cells(network.training_images_per_second);
+        let gain = network.one_thread.map_or(String::new(), |one| times(one.gain.median));
+        [name(network), median, lowest, highest, gain]
+    };
+    with_head(head, record.networks.iter().map(row))
+}
+
+fn evaluation(record: &BenchRecord) -> String {
+    let head = ["evaluation, images/s", "median", "lowest", "highest"];
+    let row = |network: &NetworkRecord| {
+        let [median, lowest, highest] = cells(network.evaluation_images_per_second);
+        [name(network), median, lowest, highest]
+    };
+    with_head(head, record.networks.iter().map(row))
+}
+
+fn start(record: &BenchRecord) -> String {
+    let head = ["until the first step, s", "median", "lowest", "highest", "peak memory, MiB"];
+    let row = |network: &NetworkRecord| {
+        let [median, lowest, highest] = cells(network.first_step_seconds);
+        [name(network), median, lowest, highest, mebibytes(network.peak_memory_bytes)]
+    };
+    with_head(head, record.networks.iter().map(row))
+}
+
+fn comparison(record: &BenchRecord, side: impl Fn(&PyTorchRecord) -> &ComparisonRecord) -> String {
+    let head = ["images/s", "PyTorch's", "format", "ours/PyTorch's", "lowest", "highest"];
+    let row = |network: &NetworkRecord| {
+        let against = side(network.pytorch.as_ref()?);
+        let Figure { median, lowest, highest, .. } = against.ratio;
+        Some([
+            name(network),
+            digits(against.images_per_second.median),
+            against.faster_memory_format.to_owned(),
+            times(median),
+            times(lowest),
+            times(highest),
+        ])
+    };
+    with_head(head, record.networks.iter().filter_map(row))
+}
+
+/// Time until the first step and memory, where less is better.
+fn start_comparison(record: &BenchRecord) -> String {
+    let head = ["ours/PyTorch's", "first step", "lowest", "highest", "peak memory"];
+    let row = |network: &NetworkRecord| {
+        let pytorch = network.pytorch.as_ref()?;
+        let Figure { median, lowest, highest, .. } = pytorch.first_step_ratio;
+        let memory = pytorch.peak_memory_ratio.map_or(ABSENT.into(), times);
+        Some([name(network), times(median), times(lowest), times(highest), memory])
+    };
+    with_head(head, record.networks.iter().filter_map(row))
+}
+
+fn matrix_product(record: &BenchRecord) -> String {
+    let product = &record.matrix_product;
+    let head = ["matrix product, GFLOP/s", "median", "lowest", "highest", "over 1 thread's"];
+    let row = |name: &str, figure: Figure, gain: Option<Figure>| {
+        let [median, lowest, highest] = cells(figure);
+        let gain = gain.map_or(String::new(), |gain| times(gain.median));
+        [name.to_owned(), median, lowest, highest, gain]
+    };
+    let size = product.size;
+    let all = row(&format!("{size}×{size}, all threads"), product.gflop_per_second, product.gain);
+    let one = product
+        .one_thread_gflop_per_second
+        .map(|figure| row(&format!("{size}×{size}, 1 thread"), figure, None));
+    with_head(head, [all].into_iter().chain(one))
+}
+
+fn layers(record: &BenchRecord) -> String {
+    let batch_size = record.layers.first().map_or(0, |layer| layer.batch_size);
+    let title = format!("layers, GFLOP/s, batch {batch_size}");
+    let row = |layer: &LayerRecord| {
+        [
+            format!("{:<9} {}", layer.model, layer.layer),
+            digits(layer.forward_gflop_per_second.median),
+            share(layer.forward_share),
+            digits(layer.backward_gflop_per_second.median),
+            share(layer.backward_share),
+        ]
+    };
+    let rows = record.layers.iter().map(row);
+    let table = with_head([&title, "forward", "share", "backward", "share"], rows);
+    table + "(channels, kernel, stride, image side; shares of the matrix product's rate)"
+}
+
+fn loader(record: &BenchRecord) -> String {
+    let head = ["loader, images/s of 3×32×32", "median", "lowest", "highest"];
+    let row = |loader: &LoaderRecord| {
+        let [median, lowest, highest] = cells(loader.images_per_second);
+        [format!("--augment {}", loader.augment), median, lowest, highest]
+    };
+    with_head(head, record.loader.iter().map(row))
+}
+
+fn with_head<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    table(&[head.map(str::to_owned)].into_iter().chain(rows).collect::<Vec<_>>())
+}
+
+fn name(network: &NetworkRecord) -> String {
+    Case { model: network.model.clone(), batch_size: network.batch_size }.name()
+}
+
+fn cells(figure: Figure) -> [String; 3] {
+    [figure.median, figure.lowest, figure.highest].map(digits)
+}
+
+/// At least three digits.
+fn digits(value: f64) -> String {
+    match value {
+        value if value < 1.0 => format!("{value:.3}"),
+        value if value < 10.0 => format!("{value:.2}"),
+        value if value < 100.0 => format!("{value:.1}"),
+        value => rate(value),
+    }
+}
+
+fn times(ratio: f64) -> String {
+    format!("{} ×", digits(ratio))
+}
+
+fn share(figure: Figure) -> String {
+    format!("{:.0} %", 100.0 * figure.median)
+}
+
+fn mebibytes(bytes: Option<u64>) -> String {
+    bytes.map_or(ABSENT.into(), |bytes| rate(bytes as f64 / MEBI))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layers::{LAYERS, Layer};
+    use super::super::record::{FormatRecord, MatrixProductRecord, OneThreadRecord};
+    use super::*;
+
+    /// Everything there can be, with numbers as wide as they come.
+    fn record() -> BenchRecord {
+        let figure =
+            Figure { median: 812_345.6, lowest: 712_345.6, highest: 912_345.6, repetitions: 5 };
+        let ratio = Figure { median: 0.987, lowest: 0.123, highest: 123.0, repetitions: 5 };
+        let comparison = ComparisonRecord {
+            faster_memory_format: "channels_last",
+            images_per_second: figure,
+            ratio,
+        };
+        let network = NetworkRecord {
+            model: "resnet18".into(),
+            image: [3, 32, 32],
+            batch_size: 1024,
+            training_images_per_second: figure,
+            evaluation_images_per_second: figure,
+            first_step_seconds: ratio,
+            peak_memory_bytes: Some(123 << 30),
+            one_thread: Some(OneThreadRecord { training_images_per_second: figure, gain: ratio }),
+            pytorch: Some(PyTorchRecord {
+                formats: vec![FormatRecord {
+                    memory_format: "channels_last",
+                    training_images_per_second: figure,
+                    evaluation_images_per_second: figure,
+                    first_step_seconds: ratio,
+                    peak_memory_bytes: None,
+                }],
+                training: comparison.clone(),
+                evaluation: comparison,
+                first_step_ratio: ratio,
+                peak_memory_ratio: None,
+            }),
+        };
+        let layer = |(model, layers): (&'static str, &[Layer])| LayerRecord {
+            model,
+            layer: layers[layers.len() - 1],
+            batch_size: 32,
+            forward_gflop_per_second: figure,
+            forward_share: ratio,
+            backward_gflop_per_second: figure,
+            backward_share: ratio,
+        };
+        BenchRecord {
+            backburn_version: "0.1.0",
+            burn_version: "0.22.1",
+            git_commit: None,
+            started: String::new(),
+            ended: String::new(),
+            backend: "flex",
+            device: "AMD EPYC 9V74 80-Core Processor".into(),
+            processor: String::new(),
+            instruction_set: Some("AVX-512"),
+            threads: 128,
+            seconds_per_repetition: 0.4,
+            pytorch: Some("PyTorch 2.15.0+cu132".into()),
+            networks: vec![network],
+            matrix_product: MatrixProductRecord {
+                size: 1024,
+                gflop_per_second: figure,
+                one_thread_gflop_per_second: Some(figure),
+                gain: Some(ratio),
+            },
+            layers: LAYERS.map(layer).to_vec(),
+            loader: vec![LoaderRecord {
+                augment: "crop=4:reflect,flip",
+                images_per_second: figure,
+            }],
+        }
+    }
+
+    #[test]
+    fn the_tables_fit_80_columns() {
+        let text = tables(&record());
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        for part in ["812,346", "0.987 ×", "channels_last", "125,952", "99 %", ABSENT] {
+            assert!(text.contains(part), "no {part} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn without_pytorch_and_layers_there_are_no_tables_of_them() {
+        let mut record = record();
+        (record.pytorch, record.layers) = (None, Vec::new());
+        let text = tables(&record);
+        assert!(!text.contains("PyTorch") && !text.contains("layers"), "{text}");
+    }
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        assert_eq!([0.0581, 7.181, 87.14, 1712.7].map(digits), ["0.058", "7.18", "87.1", "1,713"]);
+    }
+}

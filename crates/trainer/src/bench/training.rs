@@ -1,0 +1,141 @@
+//! A network that is trained on noise, with the network, loss, gradients and optimizer of a real run.
+
+use std::time::Instant;
+
+use backburn_models::{Initialization, ModelConfig, ModelError, Network};
+use backburn_regularization::{Targets, WeightDecay};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::noise;
+use super::protocol::Work;
+use super::stopwatch::{repeat, wait};
+use crate::gradients::NamedGradients;
+use crate::loss::Loss;
+use crate::optimizer::{Optimizer, OptimizerConfig};
+use crate::seeds::Seeds;
+
+/// As all data sets here have.
+const CLASSES: usize = 10;
+
+/// So small that the weights hardly move. Else thousands of steps would learn the one batch by heart,
+/// and computing with gradients that vanish is slow on some machines.
+const LEARNING_RATE: f64 = 1e-6;
+
+/// Channels, height and width of the images that an architecture is measured on: MNIST's for those
+/// that were made for it, CIFAR-10's for the others.
+pub(crate) fn image(model: &str) -> [usize; 3] {
+    match model {
+        "mlp" | "lenet-bn" => [1, 28, 28],
+        _ => [3, 32, 32],
+    }
+}
+
+/// A network between two steps.
+pub(crate) struct Training {
+    /// Only absent while the optimizer moves it.
+    network: Option<Network>,
+    optimizer: Optimizer,
+    /// With gradients.
+    device: Device,
+    /// `[batch, channels, height, width]`
+    images: Tensor<4>,
+    /// `[batch, classes]`
+    targets: Tensor<2>,
+}
+
+impl Training {
+    /// Builds a network, draws its weights and does a first step; also returns how many seconds that
+    /// took.
+    ///
+    /// # Errors
+    ///
+    /// If the images are too small for the network.
+    pub(crate) fn start(
+        model: &ModelConfig,
+        batch_size: usize,
+        device: &Device,
+    ) -> Result<(Self, f64), ModelError> {
+        let device = device.clone().autodiff();
+        let image @ [channels, height, width] = image(model.name());
+        let images = noise::tensor([batch_size, channels, height, width], &device);
+        let labels: Vec<u8> = (0..batch_size).map(|i| (i * 7 % CLASSES) as u8).collect();
+        let targets = Targets::one_hot(&labels, CLASSES).into_probabilities();
+        let targets = TensorData::new(targets, [batch_size, CLASSES]);
+        let targets = Tensor::from_data(targets, &device);
+        wait(&device);
+
+        let started = Instant::now();
+        let seeds = Seeds::new(1);
+        let network = model.init(image, CLASSES, &device)?;
+        let network = Initialization::default().apply(network, |name| seeds.weights(name));
+        let adam = OptimizerConfig::named("adam").expect("it is one of the optimizers");
+        let optimizer = Optimizer::new(adam, WeightDecay::default());
+        let mut training = Self { network: Some(network), optimizer, device, images, targets };
+        training.step();
+        wait(&training.device);
+        Ok((training, started.elapsed().as_secs_f64()))
+    }
+
+    /// Forward pass, loss, backward pass and a step of the optimizer.
+    fn step(&mut self) {
+        let network = self.network.take().expect("the optimizer puts the network back");
+        let logits = network.forward(self.images.clone());
+        let loss = Loss::CrossEntropy.forward(logits, self.targets.clone());
+        let gradients = NamedGradients::gather(&network, loss.backward());
+        self.network = Some(self.optimizer.step(network, gradients, LEARNING_RATE));
+    }
+
+    /// Trains for that many seconds.
+    pub(crate) fn train(&mut self, seconds: f64) -> Work {
+        let device = self.device.clone();
+        let elapsed = repeat(seconds, || wait(&device), || self.step());
+        Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
+    }
+
+    /// Forward passes as an evaluation does them, for that many seconds.
+    pub(crate) fn evaluate(&self, seconds: f64) -> Work {
+        let network = self.network.as_ref().expect("the optimizer puts the network back").valid();
+        let images = self.images.clone().without_autodiff();
+        let pass = || drop(network.forward(images.clone()));
+        let elapsed = repeat(seconds, || wait(&self.device), pass);
+        Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
+    }
+
+    fn batch_size(&self) -> usize {
+        self.images.dims()[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_models::{CATALOG, parameters};
+
+    use super::*;
+
+    fn start(model: &ModelConfig, batch_size: usize) -> Training {
+        Training::start(model, batch_size, &Device::flex()).unwrap().0
+    }
+
+    #[test]
+    fn every_architecture_can_be_measured_on_its_images() {
+        for architecture in CATALOG {
+            let model = (architecture.config)();
+            assert!(model.init(image(model.name()), CLASSES, &Device::flex()).is_ok());
+        }
+    }
+
+    #[test]
+    fn training_moves_the_weights_and_counts_images() {
+        let mut training = start(&(CATALOG[0].config)(), 3);
+        let weights = |training: &Training| {
+            let head = parameters::export(training.network.as_ref().unwrap());
+            head.into_iter().find(|tensor| tensor.name == "head.weight").unwrap().values
+        };
+        let before = weights(&training);
+        let work = training.train(0.0);
+        assert_eq!(work.amount, 3.0);
+        assert_ne!(weights(&training), before);
+        assert_eq!(training.evaluate(0.0).amount, 3.0);
+    }
+}
