@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor, module};
+use backburn_kernels::{Activation, ConvOptions, conv2d};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::noise;
@@ -82,13 +82,13 @@ const fn layer(inputs: usize, outputs: usize, kernel: usize, stride: usize, side
 ///
 /// # Shapes
 ///
-/// - `images`: `[batch, inputs, side, side]`
+/// - `images`: `[batch, side, side, inputs]`
 /// - `weight`: `[outputs, inputs, kernel, kernel]`
-/// - returns: `[batch, outputs, side / stride, side / stride]`
+/// - returns: `[batch, side / stride, side / stride, outputs]`
 fn convolve(images: Tensor<4>, weight: Tensor<4>, layer: Layer) -> Tensor<4> {
     let Layer { kernel, stride, .. } = layer;
-    let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1; 2], 1);
-    module::conv2d(images, weight, None, options)
+    let options = ConvOptions { stride: [stride; 2], padding: [kernel / 2; 2] };
+    conv2d(images, weight, None, options, Activation::Identity)
 }
 
 impl Layer {
@@ -102,7 +102,7 @@ impl Layer {
     /// Images and weights.
     fn operands(self, device: &Device) -> (Tensor<4>, Tensor<4>) {
         let Self { inputs, outputs, kernel, side, .. } = self;
-        let images = noise::tensor([BATCH_SIZE, inputs, side, side], device);
+        let images = noise::tensor([BATCH_SIZE, side, side, inputs], device);
         let weight = noise::tensor([outputs, inputs, kernel, kernel], device);
         (images, weight)
     }
@@ -122,7 +122,7 @@ impl Layer {
         let device = device.clone().autodiff();
         let (images, weight) = self.operands(&device);
         let (images, weight) = (images.require_grad(), weight.require_grad());
-        let outputs = [BATCH_SIZE, self.outputs, self.side / self.stride, self.side / self.stride];
+        let outputs = [BATCH_SIZE, self.side / self.stride, self.side / self.stride, self.outputs];
         let gradient = noise::tensor(outputs, &device);
         let pass = || {
             let outputs = convolve(images.clone(), weight.clone(), self);
