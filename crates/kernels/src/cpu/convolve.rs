@@ -171,6 +171,10 @@ impl Share<'_> {
         for m in 0..M {
             let (target, source_pixel) = self.region.pixels[place];
             let source_pixel = image * source_pixels + source_pixel as usize;
+            for tap in &self.taps {
+                let from = (source_pixel * inputs) as isize + tap.shift;
+                debug_assert!(from >= 0 && from as usize + inputs <= source.len());
+            }
             sources[m] = source.as_ptr().wrapping_add(source_pixel * inputs);
             targets[m] = (image * target_pixels + target as usize) * outputs;
             place += 1;
@@ -204,16 +208,19 @@ impl Share<'_> {
                 *start = load_some(simd, &bias[(panel.first + n * S::LANES).min(bias.len())..]);
             }
         }
+        for tap in &self.taps {
+            debug_assert!((tap.row + depth) * N * S::LANES <= panel.values.len());
+        }
         let mut sums = [const { MaybeUninit::<f32>::uninit() }; MOST_SUMS];
         let sums: *mut f32 = sums.as_mut_ptr().cast();
         let weights = panel.values.as_ptr();
         // SAFETY: regions hold pixels of the images only, and a panel has weights for all taps.
         unsafe { tile::<S, M, N>(simd, sources, &self.taps, depth, weights, start, sums) };
-        for m in 0..M {
+        for (m, target) in targets.iter().enumerate() {
             for n in 0..N {
                 let first = n * S::LANES;
                 let count = panel.outputs.saturating_sub(first).min(S::LANES);
-                let to = self.to.at(targets[m] + panel.first + first, count);
+                let to = self.to.at(target + panel.first + first, count);
                 // SAFETY: `tile` wrote the sums; the numbers of this pixel belong to this task.
                 unsafe {
                     let sum = simd.load(sums.add((m * N + n) * S::LANES));

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::activation::Activation;
-use super::buffer::Buffer;
+use super::buffer::{Buffer, Writer};
 use super::simd::{self, Simd, Task};
 
 /// Numbers whose statistics are taken at once: they stay in the first-level cache. A constant, so
@@ -324,14 +324,24 @@ pub fn normalize_gradient(
         slope[c] = -of_distance as f32;
         shift[c] = (of_distance * f64::from(moments.mean[c]) - factor * beta[c] / rows) as f32;
     }
-    let kept = residual.then(|| gradient.clone());
     let [scale, slope, shift] = [scale, slope, shift].map(|values| tile(&values, width));
-    gradient.par_chunks_mut(part).zip(x.par_chunks(part)).for_each(|(gradient, x)| {
-        simd::run(Combine { gradient, x, scale: &scale, slope: &slope, shift: &shift });
+    let (scale, slope, shift) = (&scale[..], &slope[..], &shift[..]);
+    // The result takes the gradient's memory, unless that is to be the residual's gradient.
+    let mut separate = Buffer::new(if residual { x.len() } else { 0 });
+    let from = Writer::new(&mut gradient);
+    let to = if residual { separate.writer() } else { from };
+    x.par_chunks(part).enumerate().for_each(|(number, x)| {
+        simd::run(Combine { from, to, first: number * part, x, scale, slope, shift });
     });
+    let (of_x, of_residual) = if residual {
+        // SAFETY: the parts cover all of `x`, and each wrote as much.
+        (unsafe { separate.assume_written() }, Some(gradient))
+    } else {
+        (gradient, None)
+    };
     NormalizeGradients {
-        x: gradient,
-        residual: kept,
+        x: of_x,
+        residual: of_residual,
         gamma: of_gamma,
         beta: beta.iter().map(|&beta| beta as f32).collect(),
     }
@@ -387,9 +397,14 @@ impl Task for PartSums<'_> {
     }
 }
 
-/// `scale · gradient + slope · x + shift`, channel by channel, in the gradient's memory.
+/// `scale · gradient + slope · x + shift`, channel by channel.
 struct Combine<'a> {
-    gradient: &'a mut [f32],
+    /// The gradient.
+    from: Writer<'a>,
+    /// The result; may be the same memory.
+    to: Writer<'a>,
+    /// Where this part begins in both.
+    first: usize,
     x: &'a [f32],
     /// As wide as a row.
     scale: &'a [f32],
@@ -402,23 +417,26 @@ impl Task for Combine<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { gradient, x, scale, slope, shift } = self;
+        let Self { from, to, first, x, scale, slope, shift } = self;
         let width = scale.len();
-        for (gradient, x) in gradient.chunks_mut(width).zip(x.chunks(width)) {
+        for (row, x) in x.chunks(width).enumerate() {
+            let gradient = from.at(first + row * width, x.len());
+            let to = to.at(first + row * width, x.len());
             let whole = x.len() / S::LANES * S::LANES;
-            for at in (0..whole).step_by(S::LANES) {
-                // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
-                unsafe {
-                    let to = gradient.as_mut_ptr().add(at);
+            // SAFETY: `at` and the vector after it lie inside the row, rows are `width` long, and this
+            // part is this task's alone.
+            unsafe {
+                for at in (0..whole).step_by(S::LANES) {
                     let shift = simd.load(shift.as_ptr().add(at));
                     let slope = simd.load(slope.as_ptr().add(at));
                     let scale = simd.load(scale.as_ptr().add(at));
                     let of_x = simd.mul_add(simd.load(x.as_ptr().add(at)), slope, shift);
-                    simd.store(to, simd.mul_add(simd.load(to), scale, of_x));
+                    let value = simd.mul_add(simd.load(gradient.add(at)), scale, of_x);
+                    simd.store(to.add(at), value);
                 }
-            }
-            for at in whole..x.len() {
-                gradient[at] = scale[at] * gradient[at] + slope[at] * x[at] + shift[at];
+                for at in whole..x.len() {
+                    *to.add(at) = scale[at] * *gradient.add(at) + slope[at] * x[at] + shift[at];
+                }
             }
         }
     }

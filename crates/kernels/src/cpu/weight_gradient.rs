@@ -1,5 +1,8 @@
 //! The gradients of a convolution's weights and bias.
 
+// Indices say which register is meant.
+#![allow(clippy::needless_range_loop)]
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -386,6 +389,10 @@ impl Share<'_> {
             let start = self.first + of_panel + (first * taps + tap) * width;
             let next_row = taps * width;
             let to = self.to.at(start, (M - 1) * next_row + width);
+            for &(i, o) in meetings {
+                debug_assert!((i as usize) < block.input.len());
+                debug_assert!((o as usize) < block.output.len());
+            }
             // SAFETY: the sums belong to this task alone; meetings are pixels of the block.
             unsafe {
                 let mut sums = [[simd.splat(0.0); N]; M];
