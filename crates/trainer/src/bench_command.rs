@@ -6,12 +6,13 @@ use backburn_models::architecture;
 use clap::{Args, ValueEnum};
 
 use crate::backend::{Backend, processor};
-use crate::bench::machine;
+use crate::bench::figure::Figure;
 use crate::bench::plan::{Case, Plan};
 use crate::bench::pytorch::PyTorch;
 use crate::bench::record::BenchRecord;
 use crate::bench::tables::tables;
 use crate::bench::turns::{self, Scaling};
+use crate::bench::{bystanders, machine};
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::interrupt;
 use crate::progress::say;
@@ -23,8 +24,8 @@ const REPETITIONS: usize = 3;
 /// Of each measurement against PyTorch, where ratios count that are near each other.
 const REPETITIONS_AGAINST: usize = 5;
 
-/// Least length of a repetition in seconds: the whole bench takes some three minutes on two cores, of
-/// which resnet18, whose steps are longer than this, takes half.
+/// Least length of a repetition in seconds. The whole bench takes six minutes of processor time on two
+/// slow cores, of which resnet18, whose steps are longer than this, takes more than half.
 const SECONDS: f64 = 0.4;
 
 /// Likewise, against PyTorch.
@@ -121,6 +122,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
 
 fn measure(plan: &Plan, models: &[String], batch_sizes: &[usize]) -> Result<BenchRecord, Failure> {
     let started = now();
+    let mut others: Vec<f64> = bystanders::count().into_iter().collect();
     let (mut process, greeting) = plan.start(None, plan.threads)?;
     say(&format!("{} on {}: matrix products, layers, loader", plan.backend, greeting.name));
     let matrix_product = machine::matrix_product(plan, &mut process)?;
@@ -139,6 +141,7 @@ fn measure(plan: &Plan, models: &[String], batch_sizes: &[usize]) -> Result<Benc
         let scales = plan.threads > 1 && Some(case.batch_size) == smallest;
         let scaling = if scales { Scaling::Measure } else { Scaling::LeaveOut };
         networks.push(turns::measure(plan, &case, scaling)?);
+        others.extend(bystanders::count());
     }
     Ok(BenchRecord {
         backburn_version: env!("CARGO_PKG_VERSION"),
@@ -152,6 +155,7 @@ fn measure(plan: &Plan, models: &[String], batch_sizes: &[usize]) -> Result<Benc
         instruction_set: instruction_set(),
         threads: plan.threads,
         seconds_per_repetition: plan.seconds,
+        busy_threads_of_others: (!others.is_empty()).then(|| Figure::of(&others)),
         pytorch: plan.pytorch.as_ref().map(|pytorch| pytorch.name.clone()),
         networks,
         matrix_product,

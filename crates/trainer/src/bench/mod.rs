@@ -6,6 +6,7 @@
 //! compared can take turns ([`turns`]). They must, because the speed of a machine that others use too
 //! drifts within minutes, by as much as what is to be found out.
 
+pub(crate) mod bystanders;
 pub(crate) mod child;
 pub(crate) mod figure;
 pub(crate) mod layers;

@@ -24,6 +24,9 @@ pub(crate) struct BenchRecord {
     pub(crate) threads: usize,
     /// Least length of a repetition.
     pub(crate) seconds_per_repetition: f64,
+    /// Threads that other programs kept busy, looked at between measurements; absent where the system
+    /// does not tell.
+    pub(crate) busy_threads_of_others: Option<Figure>,
     /// `PyTorch` and its version, if it was compared with.
     pub(crate) pytorch: Option<String>,
     pub(crate) networks: Vec<NetworkRecord>,

@@ -2,6 +2,7 @@
 
 use backburn_report::number::{ABSENT, rate};
 
+use super::bystanders;
 use super::figure::Figure;
 use super::plan::Case;
 use super::record::{
@@ -37,6 +38,7 @@ pub(crate) fn tables(record: &BenchRecord) -> String {
     }
     parts.push(loader(record));
     parts.push(NOTE.to_owned());
+    parts.extend(record.busy_threads_of_others.and_then(bystanders::warning));
     parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n")
 }
 
@@ -250,6 +252,7 @@ mod tests {
             instruction_set: Some("AVX-512"),
             threads: 128,
             seconds_per_repetition: 0.4,
+            busy_threads_of_others: Some(figure),
             pytorch: Some("PyTorch 2.15.0+cu132".into()),
             networks: vec![network],
             matrix_product: MatrixProductRecord {

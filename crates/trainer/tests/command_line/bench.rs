@@ -31,8 +31,8 @@ fn a_bench_prints_tables_and_leaves_every_figure_with_its_unit() {
     expect_keys(
         &record,
         "backburn_version burn_version git_commit started ended backend device processor \
-         instruction_set threads seconds_per_repetition pytorch networks matrix_product layers \
-         loader",
+         instruction_set threads seconds_per_repetition busy_threads_of_others pytorch networks \
+         matrix_product layers loader",
     );
     let network = &record["networks"][0];
     expect_keys(
