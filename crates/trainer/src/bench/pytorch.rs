@@ -15,15 +15,6 @@ const SCRIPT: &str = "tests/pytorch/bench.py";
 /// How to get a Python that can be used. The script says the same of one without torch.
 const CURE: &str = "name a Python that has torch with `--python`; one is made by `python3 -m venv venv` and `venv/bin/pip install torch numpy`, and is then `venv/bin/python`";
 
-/// How threads of OpenMP wait for each other between parallel loops: GNU's count, everybody's policy.
-const SPIN_VARIABLES: [&str; 2] = ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"];
-
-/// Spins before a thread sleeps: some microseconds, which bridge the time between two loops, instead
-/// of GNU's milliseconds. Where other programs use the cores too, a thread that spins takes them from
-/// the one that it waits for, and PyTorch becomes several times slower; a ratio would then be too good.
-/// The policy `PASSIVE`, which sleeps at once, costs PyTorch a tenth on free cores.
-const SPIN_COUNT: &str = "10000";
-
 /// A Python that has PyTorch.
 #[derive(Clone, Debug)]
 pub(crate) struct PyTorch {
@@ -98,13 +89,12 @@ impl PyTorch {
         Process::start(command, format!("{} in PyTorch", case.name()), CURE)
     }
 
+    /// OpenMP's threads wait as PyTorch's users have it, spinning for milliseconds: on free cores every
+    /// other way costs PyTorch up to a tenth. On busy ones it makes PyTorch several times slower, a ratio
+    /// too good; that is why the bench warns of busy cores.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.python);
         command.arg(&self.script).args(["--device", self.device]);
-        // Whoever has chosen how threads wait has reasons.
-        if SPIN_VARIABLES.iter().all(|name| std::env::var_os(name).is_none()) {
-            command.env(SPIN_VARIABLES[0], SPIN_COUNT);
-        }
         command
     }
 }
