@@ -190,7 +190,7 @@ mod tests {
         let layer = layer(2, 4, 3, 2, 6);
         let (images, weight) = layer.operands(&Device::flex());
         let outputs = convolve(images, weight, layer).dims();
-        assert_eq!(outputs, [BATCH_SIZE, 4, 3, 3]);
+        assert_eq!(outputs, [BATCH_SIZE, 3, 3, 4]);
         let outputs: usize = outputs.iter().product();
         assert_eq!(layer.operations(), (2 * outputs * 2 * 9) as f64);
         let device = Device::flex();
