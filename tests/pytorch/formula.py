@@ -1,4 +1,4 @@
-"""Numbers by formula, the same here and in tests/src/formula.rs to the last bit."""
+"""Numbers by formula, the same here and in tests/src/values.rs and formula.rs to the last bit."""
 
 import math
 

@@ -1,6 +1,7 @@
 //! What the contract tests share: numbers by formula, networks filled with them, tolerances.
 
 pub mod formula;
+mod values;
 
 use backburn_models::{ModelConfig, Network};
 use backburn_regularization::Targets;

@@ -1,0 +1,276 @@
+//! Convolutions agree with Burn's own and with their definition, whatever the sizes.
+
+#![cfg(feature = "flex")]
+
+mod common;
+
+use backburn_kernels::cpu::{self, Activation, ConvShape, WeightLayout};
+use backburn_kernels::{ConvOptions, conv2d};
+use burn::tensor::{Tensor, module};
+use common::{
+    ACTIVATIONS, Errors, activate, cases, constant, error, generator, gradients, leaf, of, pick,
+    sixty_fourths, tensor, values,
+};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+const IMAGES: [[usize; 2]; 8] = [[1, 1], [2, 1], [1, 6], [3, 3], [4, 4], [5, 7], [9, 4], [11, 13]];
+const KERNELS: [[usize; 2]; 7] = [[1, 1], [2, 3], [3, 3], [3, 1], [4, 2], [5, 5], [7, 7]];
+const STRIDES: [[usize; 2]; 6] = [[1, 1], [1, 1], [2, 2], [3, 3], [1, 2], [3, 1]];
+const PADDINGS: [[usize; 2]; 6] = [[0, 0], [1, 1], [2, 2], [3, 3], [0, 1], [3, 2]];
+const CHANNELS: [usize; 15] = [1, 2, 3, 5, 6, 8, 12, 16, 17, 31, 32, 33, 48, 64, 65];
+
+/// Sizes for which the kernels take other ways.
+const LARGE: [(&str, ConvShape); 6] = [
+    ("more weights than are summed in parts", square(2, 4, [256, 256], 3, 1, 1)),
+    ("as many, with a stride", square(3, 7, [130, 96], 5, 2, 2)),
+    ("more images than parts", square(17, 5, [6, 33], 3, 1, 1)),
+    ("parts of different sizes", square(37, 3, [17, 16], 2, 1, 0)),
+    ("images of more pixels than are taken at a time", square(2, 15, [5, 12], 3, 1, 1)),
+    ("many pixels of many weights", square(1, 25, [128, 96], 3, 1, 0)),
+];
+
+const fn square(
+    batch: usize,
+    size: usize,
+    [inputs, outputs]: [usize; 2],
+    kernel: usize,
+    stride: usize,
+    padding: usize,
+) -> ConvShape {
+    ConvShape {
+        batch,
+        input: [size, size],
+        inputs,
+        outputs,
+        kernel: [kernel, kernel],
+        stride: [stride, stride],
+        padding: [padding, padding],
+    }
+}
+
+/// A shape whose kernel fits its images.
+fn random_shape(rng: &mut ChaCha8Rng) -> ConvShape {
+    loop {
+        let shape = ConvShape {
+            batch: rng.random_range(1..=5),
+            input: pick(rng, &IMAGES),
+            inputs: pick(rng, &CHANNELS),
+            outputs: pick(rng, &CHANNELS),
+            kernel: pick(rng, &KERNELS),
+            stride: pick(rng, &STRIDES),
+            padding: pick(rng, &PADDINGS),
+        };
+        if (0..2).all(|d| shape.kernel[d] <= shape.input[d] + 2 * shape.padding[d]) {
+            return shape;
+        }
+    }
+}
+
+#[test]
+fn random_shapes_agree_with_burn() {
+    let rng = &mut generator(1);
+    let mut errors = Errors::default();
+    for _ in 0..cases(240) {
+        let case = Case {
+            shape: random_shape(rng),
+            bias: rng.random(),
+            activation: pick(rng, &ACTIVATIONS),
+            memory: pick(rng, &[Memory::ChannelsLast, Memory::Permuted, Memory::Sliced]),
+        };
+        compare_with_burn(rng, case, &mut errors);
+    }
+}
+
+#[test]
+fn large_shapes_agree_with_burn() {
+    let rng = &mut generator(2);
+    let mut errors = Errors::default();
+    for (_, shape) in LARGE.into_iter().take(cases(LARGE.len())) {
+        for activation in ACTIVATIONS {
+            let case = Case { shape, bias: true, activation, memory: Memory::ChannelsLast };
+            compare_with_burn(rng, case, &mut errors);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    shape: ConvShape,
+    bias: bool,
+    activation: Activation,
+    memory: Memory,
+}
+
+/// How images and weights lie in memory.
+#[derive(Clone, Copy, Debug)]
+enum Memory {
+    ChannelsLast,
+    /// Images are channels-first, weights have inputs and outputs exchanged.
+    Permuted,
+    /// The second half of a larger tensor.
+    Sliced,
+}
+
+fn compare_with_burn(rng: &mut ChaCha8Rng, case: Case, errors: &mut Errors) {
+    let ConvShape { batch, input: [height, width], inputs, outputs, kernel, stride, padding } =
+        case.shape;
+    let [kernel_height, kernel_width] = kernel;
+    // Each leaf with the axes that make images channels-last and weights PyTorch's.
+    let ((x, x_axes), (weight, weight_axes)) = match case.memory {
+        Memory::ChannelsLast => (
+            (leaf(rng, [batch, height, width, inputs]), [0, 1, 2, 3]),
+            (leaf(rng, [outputs, inputs, kernel_height, kernel_width]), [0, 1, 2, 3]),
+        ),
+        Memory::Permuted => (
+            (leaf(rng, [batch, inputs, height, width]), [0, 2, 3, 1]),
+            (leaf(rng, [inputs, outputs, kernel_height, kernel_width]), [1, 0, 2, 3]),
+        ),
+        Memory::Sliced => (
+            (leaf(rng, [2 * batch, height, width, inputs]), [0, 1, 2, 3]),
+            (leaf(rng, [2 * outputs, inputs, kernel_height, kernel_width]), [0, 1, 2, 3]),
+        ),
+    };
+    let bias = leaf(rng, [2 * outputs]);
+    let seen_x = || second_half(x.clone().permute(x_axes), batch);
+    let seen_weight = || second_half(weight.clone().permute(weight_axes), outputs);
+    let seen_bias = || case.bias.then(|| second_half(bias.clone(), outputs));
+
+    let options = ConvOptions { stride, padding };
+    let ours = conv2d(seen_x(), seen_weight(), seen_bias(), options, case.activation);
+    let options = burn::tensor::ops::ConvOptions::new(stride, padding, [1, 1], 1);
+    let images = seen_x().permute([0, 3, 1, 2]);
+    let burns = module::conv2d(images, seen_weight(), seen_bias(), options).permute([0, 2, 3, 1]);
+    let burns = activate(burns, case.activation, &ours);
+    errors.check("output", &case, &values(ours.clone()), &burns.output);
+
+    let coefficients = constant(rng, ours.dims());
+    let ours = gradients(ours, &coefficients);
+    let burns = gradients(burns.for_gradients, &coefficients);
+    errors.check("gradient of the images", &case, &of(&x, &ours), &of(&x, &burns));
+    errors.check("gradient of the weights", &case, &of(&weight, &ours), &of(&weight, &burns));
+    if case.bias {
+        errors.check("gradient of the bias", &case, &of(&bias, &ours), &of(&bias, &burns));
+    }
+}
+
+/// The last `count` rows.
+fn second_half<const D: usize>(x: Tensor<D>, count: usize) -> Tensor<D> {
+    let rows = x.dims()[0];
+    x.narrow(0, rows - count, count)
+}
+
+#[test]
+fn sums_that_need_no_rounding_are_those_of_the_definition() {
+    let rng = &mut generator(3);
+    let random: Vec<ConvShape> = (0..cases(120)).map(|_| random_shape(rng)).collect();
+    let large = LARGE.into_iter().take(cases(LARGE.len())).map(|(_, shape)| shape);
+    for shape in random.into_iter().chain(large) {
+        let layout = WeightLayout::convolution(shape.inputs, shape.taps());
+        let [height, width] = shape.output();
+        let input =
+            sixty_fourths(rng, shape.batch * shape.input[0] * shape.input[1] * shape.inputs);
+        let weights = sixty_fourths(rng, shape.outputs * shape.inputs * shape.taps());
+        let gradient = sixty_fourths(rng, shape.batch * height * width * shape.outputs);
+        let expected = by_definition(&shape, &input, &weights, &gradient);
+
+        let output = cpu::convolve(&shape, &input, &weights, layout, None, Activation::Identity);
+        assert_eq!(error(&output, &expected.output), 0.0, "output of {shape:?}");
+        let of_input = cpu::input_gradient(&shape, &gradient, &weights, layout);
+        assert_eq!(error(&of_input, &expected.input), 0.0, "gradient of the input of {shape:?}");
+        let of_weights = cpu::weight_gradient(&shape, &input, &gradient, layout);
+        assert_eq!(error(&of_weights, &expected.weights), 0.0, "of the weights of {shape:?}");
+        let of_bias = cpu::bias_gradient(&gradient, shape.outputs);
+        assert_eq!(error(&of_bias, &expected.bias), 0.0, "of the bias of {shape:?}");
+    }
+}
+
+/// Output and gradients in double precision.
+struct Definition {
+    output: Vec<f64>,
+    input: Vec<f64>,
+    weights: Vec<f64>,
+    bias: Vec<f64>,
+}
+
+/// `output[o] = Σ weight · input` over all that meet, and the gradients of `Σ gradient · output`.
+fn by_definition(
+    shape: &ConvShape,
+    input: &[f32],
+    weights: &[f32],
+    gradient: &[f32],
+) -> Definition {
+    let ConvShape { batch, input: [height, width], inputs, outputs, .. } = *shape;
+    let [out_height, out_width] = shape.output();
+    let mut result = Definition {
+        output: vec![0.0; gradient.len()],
+        input: vec![0.0; input.len()],
+        weights: vec![0.0; weights.len()],
+        bias: vec![0.0; outputs],
+    };
+    for place in 0..batch * out_height * out_width {
+        let (image, y, x) =
+            (place / (out_height * out_width), place / out_width % out_height, place % out_width);
+        for output in 0..outputs {
+            result.bias[output] += f64::from(gradient[place * outputs + output]);
+        }
+        for tap in 0..shape.taps() {
+            let (down, right) = (tap / shape.kernel[1], tap % shape.kernel[1]);
+            let Some(y) = (y * shape.stride[0] + down).checked_sub(shape.padding[0]) else {
+                continue;
+            };
+            let Some(x) = (x * shape.stride[1] + right).checked_sub(shape.padding[1]) else {
+                continue;
+            };
+            if y >= height || x >= width {
+                continue;
+            }
+            let pixel = (image * height + y) * width + x;
+            for output in 0..outputs {
+                let to = place * outputs + output;
+                for channel in 0..inputs {
+                    let from = pixel * inputs + channel;
+                    let weight = (output * inputs + channel) * shape.taps() + tap;
+                    let [i, w, g] = [input[from], weights[weight], gradient[to]].map(f64::from);
+                    result.output[to] += i * w;
+                    result.input[from] += g * w;
+                    result.weights[weight] += g * i;
+                }
+            }
+        }
+    }
+    result
+}
+
+#[test]
+fn the_gradient_of_a_plain_sum_counts_what_reads_a_pixel() {
+    // The gradient that arrives is a single one, seen as many.
+    let ones = |shape: [usize; 4]| tensor(vec![1.0; shape.iter().product()], shape).require_grad();
+    let (x, weight) = (ones([1, 3, 4, 1]), ones([1, 1, 3, 3]));
+    let options = ConvOptions { stride: [1, 1], padding: [1, 1] };
+    let y = conv2d(x.clone(), weight.clone(), None, options, Activation::Identity);
+    let gradients = y.sum().backward();
+    let expected: [f32; 12] = [4.0, 6.0, 6.0, 4.0, 6.0, 9.0, 9.0, 6.0, 4.0, 6.0, 6.0, 4.0];
+    assert_eq!(of(&x, &gradients), expected);
+    assert_eq!(of(&weight, &gradients), [6.0, 8.0, 6.0, 9.0, 12.0, 9.0, 6.0, 8.0, 6.0]);
+}
+
+#[test]
+fn nothing_is_tracked_where_no_gradient_is_asked_for() {
+    let rng = &mut generator(4);
+    let (x, weight) = (constant(rng, [2, 4, 4, 3]), leaf(rng, [5, 3, 3, 3]));
+    let options = ConvOptions { stride: [1, 1], padding: [1, 1] };
+    let y = conv2d(x.clone(), weight.clone(), None, options, Activation::Relu);
+    let gradients = y.sum().backward();
+    assert!(x.grad(&gradients).is_none());
+    assert!(weight.grad(&gradients).is_some());
+}
+
+#[test]
+#[should_panic(expected = "does not fit")]
+fn a_kernel_larger_than_the_padded_images_is_refused() {
+    let rng = &mut generator(5);
+    let options = ConvOptions { stride: [1, 1], padding: [1, 0] };
+    let (x, weight) = (constant(rng, [1, 1, 2, 3]), constant(rng, [4, 3, 3, 3]));
+    conv2d(x, weight, None, options, Activation::Identity);
+}

@@ -1,0 +1,75 @@
+//! Pooling agrees with Burn's own, and where several pixels are the greatest, the first one counts.
+
+#![cfg(feature = "flex")]
+
+mod common;
+
+use backburn_kernels::max_pool2x2;
+use burn::tensor::module;
+use burn::tensor::ops::MaxPoolOptions;
+use common::{constant, generator, gradients, leaf, of, tensor, values};
+use rand::RngExt;
+
+#[test]
+fn images_of_any_size_agree_with_burn() {
+    let rng = &mut generator(1);
+    for [height, width] in [[2, 2], [2, 3], [3, 2], [5, 7], [8, 6], [9, 9]] {
+        for channels in [1, 3, 6, 16, 17, 33] {
+            let x = leaf(rng, [3, channels, height, width]);
+            let ours = max_pool2x2(x.clone().permute([0, 2, 3, 1]));
+            let burns = module::max_pool2d(x.clone(), MaxPoolOptions::new([2, 2]));
+            let burns = burns.permute([0, 2, 3, 1]);
+            let case = format!("{channels} channels of {height}×{width} pixels");
+            assert_eq!(values(ours.clone()), values(burns.clone()), "{case}");
+            let coefficients = constant(rng, ours.dims());
+            let (ours, burns) = (gradients(ours, &coefficients), gradients(burns, &coefficients));
+            assert_eq!(of(&x, &ours), of(&x, &burns), "{case}");
+        }
+    }
+}
+
+#[test]
+fn of_equal_pixels_the_first_takes_the_gradient() {
+    let x = vec![
+        1.0, 1.0, 0.0, 2.0, //
+        1.0, 1.0, 2.0, 2.0, //
+        5.0, 6.0, -1.0, -1.0, //
+        6.0, 6.0, -2.0, -1.0,
+    ];
+    let expected: [f32; 16] = [
+        10.0, 0.0, 0.0, 20.0, //
+        0.0, 0.0, 0.0, 0.0, //
+        0.0, 30.0, 40.0, 0.0, //
+        0.0, 0.0, 0.0, 0.0,
+    ];
+    let x = tensor(x, [1, 4, 4, 1]).require_grad();
+    let coefficients = tensor(vec![10.0, 20.0, 30.0, 40.0], [1, 2, 2, 1]);
+    let gradients = gradients(max_pool2x2(x.clone()), &coefficients);
+    assert_eq!(of(&x, &gradients), expected);
+}
+
+#[test]
+fn no_gradient_is_lost_or_made_where_pixels_are_equal() {
+    let rng = &mut generator(2);
+    // Three values in windows of four: every window has two that are equal. Sums of whole numbers
+    // need no rounding.
+    let whole = |rng: &mut _, count| -> Vec<f32> {
+        let rng: &mut rand_chacha::ChaCha8Rng = rng;
+        (0..count).map(|_| rng.random_range(-1..=1) as f32).collect()
+    };
+    let x = tensor(whole(rng, 2 * 7 * 9 * 5), [2, 7, 9, 5]).require_grad();
+    let coefficients = tensor(whole(rng, 2 * 3 * 4 * 5), [2, 3, 4, 5]);
+    let gradients = gradients(max_pool2x2(x.clone()), &coefficients);
+    let sum = |values: Vec<f32>| values.iter().sum::<f32>();
+    assert_eq!(sum(of(&x, &gradients)), sum(values(coefficients)));
+}
+
+#[test]
+fn a_number_that_is_none_stays_visible() {
+    for place in 0..4 {
+        let mut x = vec![1.0, 2.0, 3.0, 4.0];
+        x[place] = f32::NAN;
+        let y = values(max_pool2x2(tensor(x, [1, 2, 2, 1])));
+        assert!(y[0].is_nan(), "NaN at {place} became {}", y[0]);
+    }
+}

@@ -1,0 +1,173 @@
+//! Every kernel gives the same bits, whatever the number of threads.
+
+mod common;
+
+use backburn_kernels::cpu::{
+    self, Activation, ConvShape, DropoutMask, NormalizeForward, OptimizerStep, PoolShape, Rule,
+    Statistics, WeightLayout,
+};
+use common::{generator, numbers};
+
+const THREADS: [usize; 5] = [1, 2, 3, 5, 8];
+
+/// Runs `kernel` with each number of threads, twice, and compares all bits.
+fn assert_same_bits(kernel: impl Fn() -> Vec<Vec<f32>> + Send + Sync) {
+    let bits = |threads| -> Vec<Vec<u32>> {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let results = pool.install(&kernel);
+        results.iter().map(|values| values.iter().map(|x| x.to_bits()).collect()).collect()
+    };
+    let expected = bits(THREADS[0]);
+    assert!(expected.iter().all(|values| !values.is_empty()));
+    for threads in THREADS {
+        for _ in 0..2 {
+            assert!(bits(threads) == expected, "{threads} threads give other bits than one");
+        }
+    }
+}
+
+/// Weights that are summed in parts of the batch; as many as are not; images of many pixels.
+const SHAPES: [ConvShape; 3] = [
+    ConvShape {
+        batch: 37,
+        input: [5, 7],
+        inputs: 17,
+        outputs: 33,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+    },
+    ConvShape {
+        batch: 6,
+        input: [4, 5],
+        inputs: 130,
+        outputs: 150,
+        kernel: [3, 3],
+        stride: [2, 1],
+        padding: [1, 1],
+    },
+    ConvShape {
+        batch: 3,
+        input: [29, 31],
+        inputs: 3,
+        outputs: 20,
+        kernel: [5, 3],
+        stride: [1, 1],
+        padding: [2, 0],
+    },
+];
+
+#[test]
+fn convolutions_and_their_gradients() {
+    let rng = &mut generator(1);
+    for shape in SHAPES {
+        let [height, width] = shape.output();
+        let input = numbers(rng, shape.batch * shape.input[0] * shape.input[1] * shape.inputs);
+        let weights = numbers(rng, shape.outputs * shape.inputs * shape.taps());
+        let bias = numbers(rng, shape.outputs);
+        let gradient = numbers(rng, shape.batch * height * width * shape.outputs);
+        let layout = WeightLayout::convolution(shape.inputs, shape.taps());
+        assert_same_bits(|| {
+            vec![
+                cpu::convolve(&shape, &input, &weights, layout, Some(&bias), Activation::Relu),
+                cpu::input_gradient(&shape, &gradient, &weights, layout),
+                cpu::weight_gradient(&shape, &input, &gradient, layout),
+                cpu::bias_gradient(&gradient, shape.outputs),
+            ]
+        });
+    }
+}
+
+#[test]
+fn linear_layers_and_their_gradients() {
+    let rng = &mut generator(2);
+    for [rows, inputs, outputs] in [[50, 784, 100], [700, 20, 30]] {
+        let shape = ConvShape::linear(rows, inputs, outputs);
+        let (x, weights) = (numbers(rng, rows * inputs), numbers(rng, inputs * outputs));
+        let gradient = numbers(rng, rows * outputs);
+        let layout = WeightLayout::linear(outputs);
+        assert_same_bits(|| {
+            vec![
+                cpu::convolve(&shape, &x, &weights, layout, None, Activation::Identity),
+                cpu::input_gradient(&shape, &gradient, &weights, layout),
+                cpu::weight_gradient(&shape, &x, &gradient, layout),
+            ]
+        });
+    }
+}
+
+#[test]
+fn batch_normalization_and_its_gradients() {
+    let rng = &mut generator(3);
+    for channels in [6, 64, 100] {
+        let count = 2_000 * channels;
+        let [x, residual, gradient] = [(); 3].map(|()| numbers(rng, count));
+        let [gamma, beta] = [(); 2].map(|()| numbers(rng, channels));
+        assert_same_bits(|| {
+            let moments = cpu::moments(&x, channels);
+            let activation = Activation::Relu;
+            let y = cpu::normalize(&x, &moments, &gamma, &beta, 1e-5, Some(&residual), activation);
+            let forward = NormalizeForward {
+                x: &x,
+                moments: &moments,
+                statistics: Statistics::OfBatch,
+                gamma: &gamma,
+                epsilon: 1e-5,
+                relu: Some(&y),
+            };
+            let gradients = cpu::normalize_gradient(forward, gradient.clone(), true);
+            let of_residual = gradients.residual.expect("it was asked for");
+            let moments = [moments.mean, moments.variance];
+            [y, gradients.x, gradients.gamma, gradients.beta, of_residual]
+                .into_iter()
+                .chain(moments)
+                .collect()
+        });
+    }
+}
+
+#[test]
+fn pooling_and_its_gradient() {
+    let rng = &mut generator(4);
+    let shape = PoolShape { batch: 21, height: 13, width: 12, channels: 19 };
+    let x = numbers(rng, 21 * 13 * 12 * 19);
+    let gradient = numbers(rng, 21 * 6 * 6 * 19);
+    assert_same_bits(|| {
+        let y = cpu::max_pool(shape, &x);
+        let dx = cpu::max_pool_gradient(shape, &x, &y, &gradient);
+        vec![y, dx]
+    });
+}
+
+#[test]
+fn dropout() {
+    let x = numbers(&mut generator(5), 200_001);
+    assert_same_bits(|| vec![cpu::dropout(DropoutMask { rate: 0.3, key: [4, 5] }, &x)]);
+}
+
+#[test]
+fn relu_gradient() {
+    let rng = &mut generator(6);
+    let [gradient, output] = [(); 2].map(|()| numbers(rng, 200_001));
+    assert_same_bits(|| vec![cpu::relu_gradient(gradient.clone(), &output)]);
+}
+
+#[test]
+fn optimizer_steps() {
+    let rng = &mut generator(7);
+    let [weights, gradient, first] = [(); 3].map(|()| numbers(rng, 100_001));
+    let rule = Rule::Adam {
+        betas: [0.9, 0.999],
+        gains: [0.1, 0.001],
+        corrections: [0.1, 0.001],
+        epsilon: 1e-8,
+    };
+    let step =
+        OptimizerStep { rule, learning_rate: 0.01, coupled_decay: 0.1, l1: 0.02, shrink: 0.99 };
+    assert_same_bits(|| {
+        let (mut weights, mut first) = (weights.clone(), first.clone());
+        let mut second = vec![0.0; weights.len()];
+        cpu::optimizer_step(step, &mut weights, &gradient, &mut first, &mut second);
+        vec![weights, first, second]
+    });
+}
