@@ -21,12 +21,13 @@ const PADDINGS: [[usize; 2]; 6] = [[0, 0], [1, 1], [2, 2], [3, 3], [0, 1], [3, 2
 const CHANNELS: [usize; 15] = [1, 2, 3, 5, 6, 8, 12, 16, 17, 31, 32, 33, 48, 64, 65];
 
 /// Sizes for which the kernels take other ways.
-const LARGE: [(&str, ConvShape); 6] = [
+const LARGE: [(&str, ConvShape); 7] = [
     ("more weights than are summed in parts", square(2, 4, [256, 256], 3, 1, 1)),
     ("as many, with a stride", square(3, 7, [130, 96], 5, 2, 2)),
     ("more images than parts", square(17, 5, [6, 33], 3, 1, 1)),
     ("parts of different sizes", square(37, 3, [17, 16], 2, 1, 0)),
     ("images of more pixels than are taken at a time", square(2, 15, [5, 12], 3, 1, 1)),
+    ("thousands of pixels in all", square(9, 30, [3, 16], 5, 1, 2)),
     ("many pixels of many weights", square(1, 25, [128, 96], 3, 1, 0)),
 ];
 

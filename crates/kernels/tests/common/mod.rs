@@ -20,7 +20,7 @@ pub(crate) const ACTIVATIONS: [Activation; 2] = [Activation::Identity, Activatio
 
 /// `all`, or a few where `$BACKBURN_FEW_CASES` is set, because an emulated CPU is slow.
 pub(crate) fn cases(all: usize) -> usize {
-    if std::env::var_os("BACKBURN_FEW_CASES").is_some() { all.div_ceil(8) } else { all }
+    if std::env::var_os("BACKBURN_FEW_CASES").is_some() { all.div_ceil(4) } else { all }
 }
 
 pub(crate) fn generator(seed: u64) -> ChaCha8Rng {
