@@ -68,10 +68,9 @@ pub fn moments(x: &[f32], channels: usize) -> Moments {
     for part in &parts {
         let all = count + part.rows;
         for c in 0..channels {
-            let difference = f64::from(part.mean[c]) - mean[c];
+            let difference = part.mean[c] - mean[c];
             mean[c] += difference * part.rows / all;
-            squares[c] +=
-                f64::from(part.squares[c]) + difference * difference * count * part.rows / all;
+            squares[c] += part.squares[c] + difference * difference * count * part.rows / all;
         }
         count = all;
     }
@@ -83,9 +82,9 @@ pub fn moments(x: &[f32], channels: usize) -> Moments {
 
 struct Part {
     rows: f64,
-    mean: Vec<f32>,
+    mean: Vec<f64>,
     /// Sum of squared distances from `mean`.
-    squares: Vec<f32>,
+    squares: Vec<f64>,
 }
 
 struct PartMoments<'a> {
@@ -121,6 +120,7 @@ impl Task for PartMoments<'_> {
             *mean /= count;
         }
         let means = tile(&mean, width);
+        let mut distances = vec![0.0; width];
         sums.fill(0.0);
         for row in numbers.chunks(width) {
             let whole = row.len() / S::LANES * S::LANES;
@@ -129,15 +129,31 @@ impl Task for PartMoments<'_> {
                 unsafe {
                     let x = simd.load(row.as_ptr().add(at));
                     let distance = simd.sub(x, simd.load(means.as_ptr().add(at)));
+                    let all = distances.as_mut_ptr().add(at);
+                    simd.store(all, simd.add(simd.load(all), distance));
                     let sum = sums.as_mut_ptr().add(at);
                     simd.store(sum, simd.mul_add(distance, distance, simd.load(sum)));
                 }
             }
             for at in whole..row.len() {
-                sums[at] += (row[at] - means[at]) * (row[at] - means[at]);
+                let distance = row[at] - means[at];
+                distances[at] += distance;
+                sums[at] += distance * distance;
             }
         }
-        Part { rows: f64::from(count), mean, squares: fold(&sums, channels) }
+        // What rounding took from the mean shows in the distances from it.
+        let rows = f64::from(count);
+        let distances = fold(&distances, channels);
+        let sums = fold(&sums, channels);
+        let squares = sums.iter().zip(&distances).map(|(&sum, &distance)| {
+            f64::from(sum) - f64::from(distance) * f64::from(distance) / rows
+        });
+        let means = mean.iter().zip(&distances);
+        Part {
+            rows,
+            squares: squares.collect(),
+            mean: means.map(|(&m, &d)| f64::from(m) + f64::from(d) / rows).collect(),
+        }
     }
 }
 
