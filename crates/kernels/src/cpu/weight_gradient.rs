@@ -34,7 +34,7 @@ const PARTS: usize = 16;
 /// The gradient of [`convolve`](super::convolve::convolve) (without activation) with respect to its
 /// weights.
 ///
-/// Each weight's sum runs over images, rows and columns in their order (in [`PARTS`] parts that are
+/// Each weight's sum runs over images, rows and columns in their order (in sixteen parts that are
 /// added in order, where weights are few), whatever the number of threads.
 ///
 /// # Shapes
