@@ -280,8 +280,6 @@ mod ours {
             let State { x, gamma, moments, statistics, epsilon, y } = ops.state;
             let [node_x, node_gamma, node_beta, node_residual] = ops.parents;
             let gradient = in_order(gradients.consume::<Flex>(&ops.node));
-            // Without ReLU the residual's gradient is the output's own.
-            let passed_on = (y.is_none() && node_residual.is_some()).then(|| gradient.clone());
             let forward = NormalizeForward {
                 x: values(&x),
                 moments: &moments,
@@ -290,14 +288,12 @@ mod ours {
                 epsilon,
                 relu: y.as_ref().map(values),
             };
-            let keeps_residual = y.is_some() && node_residual.is_some();
-            let ours = cpu::normalize_gradient(forward, into_values(gradient), keeps_residual);
+            let gradient = into_values(gradient);
+            let ours = cpu::normalize_gradient(forward, gradient, node_residual.is_some());
             let shape = x.layout().shape().clone();
             let channels = [moments.mean.len()];
-            if let Some(node) = node_residual {
-                let residual =
-                    passed_on.or_else(|| ours.residual.map(|values| tensor(values, shape.clone())));
-                gradients.register::<Flex>(node.id, residual.expect("one of the two"));
+            if let Some((node, residual)) = node_residual.zip(ours.residual) {
+                gradients.register::<Flex>(node.id, tensor(residual, shape.clone()));
             }
             if let Some(node) = node_gamma {
                 gradients.register::<Flex>(node.id, tensor(ours.gamma, channels));
