@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::activation::Activation;
 use super::buffer::{Buffer, Writer};
-use super::panels::{Panel, Panels, WeightLayout};
+use super::panels::{PackedPanels, Panel, Panels, WeightLayout};
 use super::product::{TapOffset, tile};
 use super::shape::{ConvShape, Region, Tap, input_regions, output_regions};
 use super::simd::{self, Simd, Task};
@@ -18,6 +18,8 @@ const MOST_SUMS: usize = 12 * 2 * 16;
 const WEIGHTS_AT_A_TIME: usize = 96 * 1024;
 /// Pixels of a task: enough to be worth starting, few enough for a fair share.
 const PIXELS_OF_A_TASK: usize = 192;
+/// Tasks to aim for where there are few pixels: enough for a fair share among some threads.
+const FEWEST_TASKS: usize = 16;
 
 /// `activation(weights ∗ input + bias)`.
 ///
@@ -35,14 +37,14 @@ pub fn convolve(
     bias: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
-    let panels = Panels::pack(weights, layout, [shape.outputs, shape.inputs, shape.taps()]);
+    let sizes = [shape.outputs, shape.inputs, shape.taps()];
     Gather {
         batch: shape.batch,
         source: input,
         source_pixels: shape.input_pixels(),
         target_pixels: shape.output_pixels(),
         regions: &output_regions(shape),
-        panels: &panels,
+        panels: Panels::new(weights, layout, sizes),
         bias,
         activation,
     }
@@ -61,15 +63,14 @@ pub fn input_gradient(
     weights: &[f32],
     layout: WeightLayout,
 ) -> Vec<f32> {
-    let exchanged = layout.exchanged();
-    let panels = Panels::pack(weights, exchanged, [shape.inputs, shape.outputs, shape.taps()]);
+    let sizes = [shape.inputs, shape.outputs, shape.taps()];
     Gather {
         batch: shape.batch,
         source: gradient,
         source_pixels: shape.output_pixels(),
         target_pixels: shape.input_pixels(),
         regions: &input_regions(shape),
-        panels: &panels,
+        panels: Panels::new(weights, layout.exchanged(), sizes),
         bias: None,
         activation: Activation::Identity,
     }
@@ -84,7 +85,7 @@ struct Gather<'a> {
     source_pixels: usize,
     target_pixels: usize,
     regions: &'a [Region],
-    panels: &'a Panels,
+    panels: Panels<'a>,
     bias: Option<&'a [f32]>,
     activation: Activation,
 }
@@ -97,25 +98,44 @@ impl Gather<'_> {
         let mut target = Buffer::new(batch * self.target_pixels * panels.outputs);
         let to = target.writer();
 
-        let at_a_time = (WEIGHTS_AT_A_TIME / panels.panel_size().max(1)).clamp(1, panels.count());
+        let shares: Vec<_> = self
+            .regions
+            .iter()
+            .flat_map(|region| {
+                let pixels = batch * region.pixels.len();
+                let part =
+                    move |first: usize| (region, first..(first + PIXELS_OF_A_TASK).min(pixels));
+                (0..pixels).step_by(PIXELS_OF_A_TASK).map(part)
+            })
+            .collect();
+        let in_cache = WEIGHTS_AT_A_TIME / panels.panel_size().max(1);
+        let enough_tasks = (panels.count() * shares.len()).div_ceil(FEWEST_TASKS);
+        let at_a_time = in_cache.min(enough_tasks).clamp(1, panels.count());
         let mut tasks = Vec::new();
         for first_panel in (0..panels.count()).step_by(at_a_time) {
-            let end_panel = (first_panel + at_a_time).min(panels.count());
-            for region in self.regions {
-                let pixels = batch * region.pixels.len();
-                for first_pixel in (0..pixels).step_by(PIXELS_OF_A_TASK) {
-                    let end_pixel = (first_pixel + PIXELS_OF_A_TASK).min(pixels);
-                    tasks.push((first_panel..end_panel, region, first_pixel..end_pixel));
-                }
+            let panel_numbers = first_panel..(first_panel + at_a_time).min(panels.count());
+            for (region, pixels) in &shares {
+                tasks.push((panel_numbers.clone(), *region, pixels.clone()));
             }
         }
+        // Panels that a single task reads are packed by that task, and read while they are in its
+        // core's cache.
+        let packed = (shares.len() > 1).then(|| panels.pack(0..panels.count()));
         tasks.into_par_iter().for_each(|(panel_numbers, region, pixels)| {
             let tap = |tap: &Tap| TapOffset {
                 shift: tap.shift * panels.inputs as isize,
                 row: tap.position * panels.inputs,
             };
             let taps = region.taps.iter().map(tap).collect();
-            simd::run(Share { gather: self, region, taps, pixels, panel_numbers, to });
+            let own;
+            let packed = match &packed {
+                Some(all) => all,
+                None => {
+                    own = panels.pack(panel_numbers.clone());
+                    &own
+                }
+            };
+            simd::run(Share { gather: self, packed, region, taps, pixels, panel_numbers, to });
         });
         // SAFETY: the tasks cover every pixel of every region and every panel.
         unsafe { target.assume_written() }
@@ -125,6 +145,7 @@ impl Gather<'_> {
 /// A task: some pixels of a region, some panels.
 struct Share<'a> {
     gather: Gather<'a>,
+    packed: &'a PackedPanels,
     region: &'a Region,
     taps: Vec<TapOffset>,
     pixels: std::ops::Range<usize>,
@@ -183,7 +204,7 @@ impl Share<'_> {
             }
         }
         for number in self.panel_numbers.clone() {
-            let panel = panels.panel(number);
+            let panel = panels.panel(self.packed, number);
             if panel.vectors == 2 {
                 self.panel::<S, M, 2>(simd, &sources, &targets, panel);
             } else {

@@ -1,5 +1,7 @@
 //! Weights in the order in which the products read them.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::buffer::{Buffer, Writer};
@@ -33,14 +35,23 @@ impl WeightLayout {
     }
 }
 
-/// Weights as panels of one or two vectors of output channels: by panel, kernel position, input
-/// channel. The last panel is filled up with zeros.
-pub(crate) struct Panels {
-    values: Vec<f32>,
+/// How weights are cut into panels of one or two vectors of output channels.
+#[derive(Clone, Copy)]
+pub(crate) struct Panels<'a> {
+    weights: &'a [f32],
+    layout: WeightLayout,
     lanes: usize,
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     taps: usize,
+}
+
+/// Some of the [`Panels`], ready to be read: by panel, kernel position, input channel. The last
+/// panel of all is filled up with zeros.
+pub(crate) struct PackedPanels {
+    values: Vec<f32>,
+    /// The first one's number.
+    first: usize,
 }
 
 /// One of the [`Panels`].
@@ -55,33 +66,13 @@ pub(crate) struct Panel<'a> {
     pub(crate) outputs: usize,
 }
 
-impl Panels {
-    pub(crate) fn pack(
-        weights: &[f32],
+impl<'a> Panels<'a> {
+    pub(crate) fn new(
+        weights: &'a [f32],
         layout: WeightLayout,
         [outputs, inputs, taps]: [usize; 3],
     ) -> Self {
-        let lanes = simd::lanes();
-        let length = outputs.next_multiple_of(lanes) * inputs * taps;
-        let mut buffer = Buffer::new(length);
-        let writer = buffer.writer();
-        let mut panels = Self { values: Vec::new(), lanes, inputs, outputs, taps };
-        (0..panels.count()).into_par_iter().for_each(|number| {
-            let (first, vectors) = panels.place(number);
-            simd::run(Pack {
-                weights,
-                layout,
-                first,
-                outputs: (outputs - first).min(vectors * lanes),
-                width: vectors * lanes,
-                inputs,
-                taps,
-                to: writer,
-            });
-        });
-        // SAFETY: the panels cover the buffer, and each was written throughout.
-        panels.values = unsafe { buffer.assume_written() };
-        panels
+        Self { weights, layout, lanes: simd::lanes(), inputs, outputs, taps }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -99,10 +90,52 @@ impl Panels {
         (first, if self.outputs - first > self.lanes { 2 } else { 1 })
     }
 
-    pub(crate) fn panel(&self, number: usize) -> Panel<'_> {
+    /// The panels of these numbers, which must not be none.
+    pub(crate) fn pack(&self, numbers: Range<usize>) -> PackedPanels {
+        let Self { weights, layout, lanes, inputs, outputs, taps } = *self;
+        let last = self.place(numbers.end - 1);
+        let end = last.0 + last.1 * lanes;
+        let begin = self.place(numbers.start).0;
+        let mut buffer = Buffer::new((end - begin) * inputs * taps);
+        let to = buffer.writer();
+        let first_number = numbers.start;
+        let in_parallel = numbers.len() == self.count();
+        if layout.output == 1 {
+            let outputs = outputs.min(end) - begin;
+            let weights = &weights[begin..];
+            let pack = |rows| {
+                simd::run(PackRows { weights, layout, rows, outputs, inputs, taps, to });
+            };
+            if in_parallel {
+                let parts = (0..inputs * taps).into_par_iter().step_by(ROWS_OF_A_TASK);
+                parts.for_each(|row| pack(row..(row + ROWS_OF_A_TASK).min(inputs * taps)));
+            } else {
+                pack(0..inputs * taps);
+            }
+        } else {
+            let pack = |number| {
+                let (first, vectors) = self.place(number);
+                let width = vectors * lanes;
+                let outputs = (outputs - first).min(width);
+                let from = (first - begin) * inputs * taps;
+                simd::run(Pack { weights, layout, first, outputs, width, inputs, taps, from, to });
+            };
+            if in_parallel {
+                numbers.into_par_iter().for_each(pack);
+            } else {
+                numbers.for_each(pack);
+            }
+        }
+        // SAFETY: the panels cover the buffer, and each was written throughout.
+        PackedPanels { values: unsafe { buffer.assume_written() }, first: first_number }
+    }
+
+    /// A panel, if `packed` has it.
+    pub(crate) fn panel<'p>(&self, packed: &'p PackedPanels, number: usize) -> Panel<'p> {
         let (first, vectors) = self.place(number);
         let depth = self.inputs * self.taps;
-        let values = &self.values[first * depth..][..vectors * self.lanes * depth];
+        let from = (first - self.place(packed.first).0) * depth;
+        let values = &packed.values[from..][..vectors * self.lanes * depth];
         let outputs = (self.outputs - first).min(vectors * self.lanes);
         Panel { values, vectors, first, outputs }
     }
@@ -111,6 +144,8 @@ impl Panels {
 /// Rows and columns of a block that is transposed: one line of the cache. Whole lines are read and
 /// written, because rows lie a power of two apart, where caches hold few of them.
 const LINE: usize = 16;
+/// Rows of all panels that a task packs.
+const ROWS_OF_A_TASK: usize = 64;
 
 /// Writes one panel.
 struct Pack<'a> {
@@ -121,6 +156,8 @@ struct Pack<'a> {
     width: usize,
     inputs: usize,
     taps: usize,
+    /// The panel's first number in `to`.
+    from: usize,
     to: Writer<'a>,
 }
 
@@ -129,19 +166,11 @@ impl Task for Pack<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _simd: S) {
-        let Self { weights, layout, first, outputs, width, inputs, taps, to } = self;
+        let Self { weights, layout, first, outputs, width, inputs, taps, from, to } = self;
         // SAFETY: panels are disjoint, and this one is written before anything is read from it.
-        let panel = unsafe { to.slice(first * inputs * taps, width * inputs * taps) };
+        let panel = unsafe { to.slice(from, width * inputs * taps) };
         let row = |number: usize| (number % taps * inputs + number / taps) * width;
         let place = |number: usize| number / taps * layout.input + number % taps * layout.tap;
-        if layout.output == 1 {
-            for number in 0..inputs * taps {
-                let row = &mut panel[row(number)..][..width];
-                row[..outputs].copy_from_slice(&weights[first + place(number)..][..outputs]);
-                row[outputs..].fill(0.0);
-            }
-            return;
-        }
         let mut places = [0; LINE];
         for first_number in (0..inputs * taps).step_by(LINE) {
             let numbers = first_number..(first_number + LINE).min(inputs * taps);
@@ -159,6 +188,50 @@ impl Task for Pack<'_> {
                 }
                 for (from, number) in block.iter().zip(numbers.clone()) {
                     panel[row(number) + first_lane..][..lanes].copy_from_slice(&from[..lanes]);
+                }
+            }
+        }
+    }
+}
+
+/// Writes several panels of weights whose output channels lie side by side, a row of them all at a
+/// time: rows lie far apart, and the more of each is read at once, the better.
+struct PackRows<'a> {
+    weights: &'a [f32],
+    layout: WeightLayout,
+    /// Of every panel, by kernel position and input channel.
+    rows: Range<usize>,
+    outputs: usize,
+    inputs: usize,
+    taps: usize,
+    to: Writer<'a>,
+}
+
+impl Task for PackRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { weights, layout, rows, outputs, inputs, taps, to } = self;
+        for packed_row in rows {
+            let (tap, input) = (packed_row / inputs, packed_row % inputs);
+            let row = &weights[input * layout.input + tap * layout.tap..][..outputs];
+            for first in (0..outputs).step_by(2 * S::LANES) {
+                let rest = outputs - first;
+                let width = if rest > S::LANES { 2 * S::LANES } else { S::LANES };
+                let place = first * inputs * taps + packed_row * width;
+                if rest >= 2 * S::LANES {
+                    let (from, place) = (row[first..].as_ptr(), to.at(place, width));
+                    // SAFETY: two vectors lie at both places, and no other task writes this row.
+                    unsafe {
+                        simd.store(place, simd.load(from));
+                        simd.store(place.add(S::LANES), simd.load(from.add(S::LANES)));
+                    }
+                } else {
+                    // SAFETY: no other task writes this row, and nothing is read from it here.
+                    let to = unsafe { to.slice(place, width) };
+                    to[..rest].copy_from_slice(&row[first..]);
+                    to[rest..].fill(0.0);
                 }
             }
         }
