@@ -18,6 +18,16 @@ pub enum SplitSize {
     Share(f64),
 }
 
+impl SplitSize {
+    /// In images, of so many.
+    pub fn of(self, images: usize) -> usize {
+        match self {
+            Self::Count(count) => count,
+            Self::Share(share) => (share * images as f64).round() as usize,
+        }
+    }
+}
+
 /// Draws disjoint lists of indices, one for each size, each ascending. Images may be left over.
 ///
 /// Each list has of every class its share among the images that the lists before it left over, to

@@ -3,8 +3,10 @@
 //! [`record`] and [`evaluation`] are the files of a run folder as types; the trainer writes them.
 //! [`write_report`] turns a folder into `report.html` and `figures/`, [`comparison_table`] and
 //! [`write_comparison`] set runs side by side, [`arms_table`] and [`write_arms`] whole arms of runs,
-//! with and without a regularizer.
+//! with and without a regularizer. [`write_experiment`] writes what an experiment found, beside what its
+//! source printed.
 
+pub mod agreement;
 pub mod arms;
 pub mod arms_page;
 pub mod compare;
@@ -12,6 +14,8 @@ pub mod curves;
 pub mod diagnosis;
 mod error;
 pub mod evaluation;
+pub mod experiment;
+pub mod experiment_page;
 pub mod figure;
 mod html;
 pub mod number;
@@ -23,14 +27,22 @@ mod sample;
 pub mod statistics;
 mod write;
 
+pub use agreement::{Agreement, Floor, Reference};
 pub use arms::{Arm, ArmRun, ArmsComparison, arms_table};
 pub use compare::{comparison_page, comparison_table};
 pub use error::ReportError;
 pub use evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
+pub use experiment::{
+    Compared, Comparison, DataTable, ExperimentFigure, ExperimentRecord, ExperimentTable, Findings,
+    Provenance, Unit,
+};
 pub use page::{run_page, sentence};
 pub use record::{
     DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
 };
-pub use write::{write_arms, write_comparison, write_png, write_report};
+pub use write::{
+    write_arms, write_comparison, write_experiment, write_experiments_index, write_png,
+    write_report,
+};

@@ -7,6 +7,8 @@ use crate::ReportError;
 use crate::arms::ArmsComparison;
 use crate::arms_page::{arms_figure, arms_page};
 use crate::compare::comparison_page;
+use crate::experiment::{ExperimentRecord, Findings};
+use crate::experiment_page::{experiment_page, experiments_index};
 use crate::figure::{Drawing, Theme, png};
 use crate::page::run_page;
 use crate::record::RunRecord;
@@ -74,6 +76,51 @@ pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> 
     write_whole(dir.join("comparison.svg"), figure.to_svg(Theme::Paper).as_bytes())?;
     write_png(&figure, &dir.join("comparison.png"))?;
     write_whole(dir.join("report.html"), arms_page(arms).as_bytes()).map(drop)
+}
+
+/// Writes what an experiment found into the folder `dir`: `result.json`, its numbers as CSV under
+/// `data/`, every figure as SVG and PNG under `figures/`, and `report.html`.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+pub fn write_experiment(record: &ExperimentRecord, dir: &Path) -> Result<(), ReportError> {
+    let make = |path: PathBuf| match fs::create_dir_all(&path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(ReportError::Write { path, source }),
+    };
+    make(dir.to_owned())?;
+    let Findings { data, figures, .. } = &record.findings;
+    if !data.is_empty() {
+        let folder = make(dir.join("data"))?;
+        for table in data {
+            let path = folder.join(format!("{}.csv", table.name));
+            write_whole(path, table.to_csv().as_bytes())?;
+        }
+    }
+    if !figures.is_empty() {
+        let folder = make(dir.join("figures"))?;
+        for figure in figures {
+            let svg = figure.drawing.to_svg(Theme::Paper);
+            write_whole(folder.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
+            write_png(&figure.drawing, &folder.join(format!("{}.png", figure.name)))?;
+        }
+    }
+    let json = serde_json::to_string_pretty(record).expect("a record is plain values");
+    write_whole(dir.join("result.json"), format!("{json}\n").as_bytes())?;
+    write_whole(dir.join("report.html"), experiment_page(record).as_bytes()).map(drop)
+}
+
+/// Writes the page that links the pages of several experiments to `path`; each comes with the link.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn write_experiments_index(
+    records: &[(String, ExperimentRecord)],
+    path: &Path,
+) -> Result<(), ReportError> {
+    write_whole(path.to_path_buf(), experiments_index(records).as_bytes()).map(drop)
 }
 
 /// Writes under a temporary name in the same folder, then renames.

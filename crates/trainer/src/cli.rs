@@ -12,7 +12,8 @@ use crate::evaluate::test_time_augmentation::Views;
 use crate::progress::say;
 use crate::{
     bench_command, compare_arms, compare_regularizers, data_command, evaluate_command,
-    find_rate_command, interrupt, replay_command, report_command, train_command,
+    experiment_command, find_rate_command, interrupt, replay_command, report_command,
+    train_command,
 };
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -37,6 +38,10 @@ enum Verb {
     Replay(replay_command::ReplayArgs),
     /// Trains on little data without and with each regularizer, several seeds, and compares.
     CompareRegularizers(Box<compare_arms::CompareArgs>),
+    /// Carries out one of the sources' experiments, or all of them.
+    Experiment(experiment_command::ExperimentArgs),
+    /// Trains the same network with five optimizers on the same batches, and compares.
+    CompareOptimizers(experiment_command::ExperimentFlags),
     /// Lists, fetches and verifies data sets.
     Data(data_command::DataArgs),
     /// Measures how fast this machine trains, and compares with PyTorch.
@@ -141,6 +146,10 @@ pub fn run() -> ExitCode {
         Verb::Replay(args) => replay_command::replay(&args),
         Verb::CompareRegularizers(args) => {
             compare_regularizers::compare_regularizers(&args, command_line(&arguments))
+        }
+        Verb::Experiment(args) => experiment_command::run(&args, &command_line(&arguments)),
+        Verb::CompareOptimizers(flags) => {
+            experiment_command::compare_optimizers(&flags, &command_line(&arguments))
         }
         Verb::Data(args) => data_command::data(&args),
         Verb::Bench(args) => bench_command::bench(&args),

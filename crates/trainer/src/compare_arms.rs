@@ -67,7 +67,7 @@ pub struct CompareArgs {
 
 /// A comparison: its name, and its arms.
 #[derive(Debug)]
-pub(crate) struct Experiment {
+pub(crate) struct ArmsExperiment {
     /// What the arms differ in, in the plural.
     pub(crate) subject: &'static str,
     /// As on the command line.
@@ -108,7 +108,7 @@ type ChangedBy = (&'static ArmFlags, Change);
 ///
 /// If the arguments ask for what cannot be, whatever the arm.
 pub(crate) fn changes(
-    experiment: &'static Experiment,
+    experiment: &'static ArmsExperiment,
     args: &CompareArgs,
     seed: u64,
 ) -> Result<(Recipe, Vec<ChangedBy>), Failure> {
@@ -149,7 +149,7 @@ impl CompareArgs {
     }
 
     /// The words after `train` that all runs share.
-    fn base_words(&self, experiment: &Experiment) -> Result<Vec<String>, Failure> {
+    fn base_words(&self, experiment: &ArmsExperiment) -> Result<Vec<String>, Failure> {
         let mut words = vec![self.dataset().to_owned()];
         words.extend(experiment.base.iter().map(|word| (*word).to_owned()));
         let folder = self.data_dir.as_ref().map(|folder| {
@@ -178,7 +178,7 @@ impl CompareArgs {
     }
 
     /// The arms that are asked for, the first of the catalog always among them.
-    fn arms(&self, experiment: &'static Experiment) -> Result<Vec<&'static ArmFlags>, Failure> {
+    fn arms(&self, experiment: &'static ArmsExperiment) -> Result<Vec<&'static ArmFlags>, Failure> {
         let known = |name: &String| experiment.arms.iter().any(|arm| arm.name == name);
         if let Some(name) = self.only.iter().find(|name| !known(name)) {
             let known: Vec<&str> = experiment.arms.iter().map(|arm| arm.name).collect();
@@ -216,7 +216,8 @@ struct Planned {
 }
 
 /// What a folder has of a run.
-enum Found {
+#[derive(Clone)]
+pub(crate) enum Found {
     Nothing,
     /// It can be resumed.
     Part,
@@ -231,7 +232,7 @@ enum Found {
 ///
 /// What stands in the way, with the cure.
 pub(crate) fn compare(
-    experiment: &'static Experiment,
+    experiment: &'static ArmsExperiment,
     args: &CompareArgs,
     command: Vec<String>,
 ) -> Result<(), Failure> {
@@ -290,7 +291,7 @@ fn repeat(words: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn list(experiment: &Experiment) -> String {
+fn list(experiment: &ArmsExperiment) -> String {
     let arm = |arm: &ArmFlags| {
         let flags = if arm.flags.is_empty() { "(no flags)".into() } else { arm.flags.join(" ") };
         format!("{}\n  {}\n  {flags}\n", arm.name, arm.summary)
@@ -304,7 +305,7 @@ fn list(experiment: &Experiment) -> String {
 ///
 /// If a folder holds a run by another recipe: it would be compared as what it is not.
 fn plan(
-    experiment: &'static Experiment,
+    experiment: &'static ArmsExperiment,
     args: &CompareArgs,
     seeds: &[u64],
     out: &Path,
@@ -321,7 +322,12 @@ fn plan(
     Ok(planned)
 }
 
-fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
+/// What `path` has of a run by `recipe`.
+///
+/// # Errors
+///
+/// If it holds a run by another recipe, or one that cannot be read.
+pub(crate) fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
     match RunFolder::check_free(path) {
         Ok(()) => return Ok(Found::Nothing),
         Err(RunError::NotEmpty { .. }) => {}
@@ -373,7 +379,7 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
                     return interrupted(means);
                 }
                 left -= 1;
-                match carry_out(run, means) {
+                match start_or_resume(&run.path, &run.recipe, run.found.clone(), means) {
                     Ok(Outcome::Done(summary)) => Ok(summary),
                     Ok(Outcome::Interrupted) => return interrupted(means),
                     Err(error @ SessionError::Diverged { .. }) => Err(error.to_string()),
@@ -418,10 +424,17 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
     Ok(())
 }
 
-fn carry_out(run: &Planned, means: &Means) -> Result<Outcome, SessionError> {
-    let run = match run.found {
-        Found::Part => session::resume(&run.path, |_| {}, means),
-        _ => session::start(&run.recipe, Some(&run.path), "run", means),
+/// Trains what is not there yet of a run.
+pub(crate) fn start_or_resume(
+    path: &Path,
+    recipe: &Recipe,
+    found: Found,
+    means: &Means,
+) -> Result<Outcome, SessionError> {
+    let run = match found {
+        Found::Whole(summary) => return Ok(Outcome::Done(summary)),
+        Found::Part => session::resume(path, |_| {}, means),
+        Found::Nothing | Found::Diverged => session::start(recipe, Some(path), "run", means),
     };
     Ok(run?.outcome)
 }

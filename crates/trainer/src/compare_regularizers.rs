@@ -1,11 +1,11 @@
 //! `backburn compare-regularizers`: every regularizer alone, a few together, and none.
 
 use crate::cli::Failure;
-use crate::compare_arms::{ArmFlags, CompareArgs, Experiment, compare};
+use crate::compare_arms::{ArmFlags, ArmsExperiment, CompareArgs, compare};
 
 /// What all arms have in common: little data, a network that learns it by heart, the last weights, and
 /// no regularizer.
-static EXPERIMENT: Experiment = Experiment {
+static EXPERIMENT: ArmsExperiment = ArmsExperiment {
     subject: "regularizers",
     verb: "compare-regularizers",
     base: &["--recipe", "small"],

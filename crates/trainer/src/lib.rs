@@ -13,6 +13,8 @@ pub mod compare_regularizers;
 pub mod data_command;
 pub mod evaluate;
 pub mod evaluate_command;
+mod experiment_command;
+mod experiments;
 pub mod find_rate;
 pub mod find_rate_command;
 pub mod gradients;

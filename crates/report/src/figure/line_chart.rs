@@ -122,6 +122,43 @@ pub fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
     points.iter().enumerate().map(mean).collect()
 }
 
+/// Points smoothed as in Saito, "Deep Learning from Scratch", 2016, `common/util.py`: each is the mean of
+/// the 11 around it with the weights of a Kaiser window of β = 2, and the row is reflected at both ends.
+pub fn kaiser_smoothed(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const LENGTH: usize = 11;
+    let half = LENGTH / 2;
+    if points.len() <= half {
+        return points.to_vec();
+    }
+    let place = |i: usize| 2.0 * i as f64 / (LENGTH - 1) as f64 - 1.0;
+    let weights: Vec<f64> =
+        (0..LENGTH).map(|i| bessel_i0(2.0 * (1.0 - place(i).powi(2)).sqrt())).collect();
+    let total: f64 = weights.iter().sum();
+    let last = points.len() - 1;
+    // Index `n − half` of the row with its mirror images before and behind it.
+    let reflected = |n: usize| match n.checked_sub(half) {
+        None => points[half - n].1,
+        Some(n) if n > last => points[2 * last - n].1,
+        Some(n) => points[n].1,
+    };
+    let smooth = |(index, point): (usize, &(f64, f64))| {
+        let around = (0..LENGTH).map(|i| weights[i] * reflected(index + i));
+        (point.0, around.sum::<f64>() / total)
+    };
+    points.iter().enumerate().map(smooth).collect()
+}
+
+/// The modified Bessel function of the first kind and order 0, by its series.
+fn bessel_i0(x: f64) -> f64 {
+    let mut term = 1.0;
+    let mut sum = 1.0;
+    for k in 1..40 {
+        term *= (x / 2.0 / f64::from(k)).powi(2);
+        sum += term;
+    }
+    sum
+}
+
 /// Where the parts of a chart lie.
 #[derive(Clone, Debug)]
 struct Layout {
@@ -354,6 +391,21 @@ fn draw_series(drawing: &mut Drawing, plane: &Plane, series: &Series, look: Look
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `numpy.kaiser(11, 2)`, and the source's `smooth_curve` of 0² … 15².
+    #[test]
+    fn smoothing_is_the_sources() {
+        assert!((bessel_i0(2.0) - 2.279_585_302_336_067).abs() < 1e-12);
+        let squares: Vec<(f64, f64)> = (0..16).map(|x| f64::from(x)).map(|x| (x, x * x)).collect();
+        let smoothed = kaiser_smoothed(&squares);
+        assert_eq!(smoothed.len(), 16);
+        // Far from the ends, a symmetric window adds its own variance to a parabola.
+        let shift = smoothed[7].1 - 49.0;
+        assert!((smoothed[8].1 - 64.0 - shift).abs() < 1e-9);
+        assert!(shift > 6.0 && shift < 10.0, "less than the 10 of even weights: {shift}");
+        let flat = kaiser_smoothed(&[(0.0, 3.0); 20]);
+        assert!(flat.iter().all(|(_, y)| (y - 3.0).abs() < 1e-12));
+    }
     use crate::figure::png::assert_text_is_clear;
     use crate::figure::svg::Theme;
 

@@ -1,0 +1,194 @@
+//! The page of an experiment, and the one that links several.
+
+use crate::agreement::RULE;
+use crate::experiment::{Comparison, ExperimentRecord, ExperimentTable, Findings, Provenance};
+use crate::figure::svg::escape;
+use crate::html::Content::{Numbers, Words};
+use crate::html::{document, facts, figure, section, table};
+use crate::number::{ABSENT, count, duration};
+use crate::page::quoted;
+
+/// The page of an experiment: what was asked, what came out, the source's numbers beside ours.
+pub fn experiment_page(record: &ExperimentRecord) -> String {
+    let ExperimentRecord { findings, provenance, .. } = record;
+    let mut body = head(record);
+    body += &list("Set-up", &findings.setup);
+    body += &list("Reduced in this preset", &findings.reduced);
+    if !findings.comparisons.is_empty() {
+        let tables: String = findings.comparisons.iter().map(comparison).collect();
+        body += &section("Source and ours", &format!("{tables}{}", rule(findings)));
+    }
+    if !findings.figures.is_empty() {
+        let figures: String =
+            findings.figures.iter().map(|f| figure(&f.drawing, &f.caption)).collect();
+        body += &section("Figures", &format!("<div class=\"figures\">\n{figures}</div>\n"));
+    }
+    if !findings.tables.is_empty() {
+        body += &section("Numbers", &findings.tables.iter().map(numbers).collect::<String>());
+    }
+    body += &list("The source's mistakes", &findings.mistakes);
+    body += &list("What differs from the source, and why", &findings.differences);
+    body += &section("Provenance", &origin(provenance));
+    document(&format!("{} — Backburn", record.title), &body)
+}
+
+/// The page that links experiments: a link to the page of each, relative to its own folder, and a record.
+pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
+    let rows: String = records
+        .iter()
+        .map(|(link, record)| {
+            let (agree, compared) = record.findings.agreeing();
+            let agreement =
+                if compared == 0 { ABSENT.to_owned() } else { format!("{agree} of {compared}") };
+            format!(
+                "<tr><th scope=\"row\"><a href=\"{}\">{}</a></th><td>{}</td><td>{}</td>\
+                 <td class=\"number\">{agreement}</td><td class=\"number\">{}</td></tr>\n",
+                escape(link),
+                escape(&record.name),
+                escape(&record.source),
+                escape(&record.findings.sentence),
+                duration(record.provenance.seconds),
+            )
+        })
+        .collect();
+    let seconds: f64 = records.iter().map(|(_, record)| record.provenance.seconds).sum();
+    let body = format!(
+        "<header>\n<h1>Experiments</h1>\n<p class=\"byline\">{} experiments in {}</p>\n</header>\n\
+         <section>\n<div class=\"scroll\"><table class=\"columned\">\n<thead><tr>\
+         <th scope=\"col\">experiment</th><th scope=\"col\">source</th><th scope=\"col\">result</th>\
+         <th scope=\"col\" class=\"number\">numbers that agree</th>\
+         <th scope=\"col\" class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n",
+        records.len(),
+        duration(seconds)
+    );
+    document("Experiments — Backburn", &body)
+}
+
+fn head(record: &ExperimentRecord) -> String {
+    let Provenance { preset, dataset, seeds, .. } = &record.provenance;
+    let data = dataset.as_ref().map_or(String::new(), |data| format!(", {}", data.name));
+    let seeds = match seeds.as_slice() {
+        [] => String::new(),
+        [seed] => format!(", seed {seed}"),
+        [first, .., last] => format!(", seeds {first} to {last}"),
+    };
+    let byline = format!(
+        "experiment {} of source {}, preset {preset}{data}{seeds}",
+        record.name, record.source
+    );
+    format!(
+        "<header>\n<h1>{}</h1>\n<p class=\"byline\">{}</p>\n<p>{}</p>\n<p class=\"lead\">{}</p>\n</header>\n",
+        escape(&record.title),
+        escape(&byline),
+        escape(&record.question),
+        escape(&record.findings.sentence)
+    )
+}
+
+fn list(heading: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let items: String = items.iter().map(|item| format!("<li>{}</li>\n", escape(item))).collect();
+    section(heading, &format!("<ul>\n{items}</ul>\n"))
+}
+
+/// Columns that no row has anything for are left out.
+fn comparison(comparison: &Comparison) -> String {
+    let Comparison { title, note, rows } = comparison;
+    let printed = rows.iter().any(|row| row.printed.is_some());
+    let reference = rows.iter().any(|row| row.reference.is_some());
+    let mut head = vec![("quantity", Words)];
+    if printed {
+        head.push(("source", Numbers));
+    }
+    if reference {
+        head.push(("PyTorch", Numbers));
+    }
+    head.extend([("ours", Numbers), ("", Words)]);
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let mut cells = vec![format!("{}{}", row.quantity, row.unit.suffix())];
+            if printed {
+                let value = row.printed.map(|value| row.unit.spread(&[value]));
+                cells.push(value.unwrap_or(ABSENT.into()));
+            }
+            if reference {
+                let value = row.reference.map(|reference| row.unit.reference(reference));
+                cells.push(value.unwrap_or(ABSENT.into()));
+            }
+            cells.extend([row.unit.spread(&row.ours), row.agreement.name().to_owned()]);
+            cells
+        })
+        .collect();
+    format!(
+        "<h3>{}</h3>\n{}{}",
+        escape(title),
+        paragraph(note),
+        table(&head, cells.iter().map(Vec::as_slice))
+    )
+}
+
+fn rule(findings: &Findings) -> String {
+    match findings.agreeing() {
+        (_, 0) => String::new(),
+        (agree, compared) => {
+            paragraph(&format!("{agree} of the {compared} numbers compared agree. {RULE}"))
+        }
+    }
+}
+
+fn numbers(numbers: &ExperimentTable) -> String {
+    let ExperimentTable { title, note, head, rows } = numbers;
+    let columns = head.iter().enumerate();
+    let columns: Vec<_> = columns
+        .map(|(place, name)| (name.as_str(), if place == 0 { Words } else { Numbers }))
+        .collect();
+    let rows = table(&columns, rows.iter().map(Vec::as_slice));
+    format!("<h3>{}</h3>\n{}{rows}", escape(title), paragraph(note))
+}
+
+fn paragraph(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("<p>{}</p>\n", escape(text)) }
+}
+
+fn origin(provenance: &Provenance) -> String {
+    let words: Vec<String> = provenance.command.iter().map(|word| quoted(word)).collect();
+    let reads: Vec<String> = provenance
+        .test_reads
+        .iter()
+        .map(|read| format!("{}: {}, weights of {}", read.at, read.purpose, read.weights))
+        .collect();
+    let or_none = |text: String| if text.is_empty() { "none".to_owned() } else { text };
+    let mut rows = vec![
+        ("command", words.join(" ")),
+        ("preset", provenance.preset.clone()),
+        ("backburn", provenance.backburn_version.clone()),
+        ("Burn", provenance.burn_version.clone()),
+        ("git commit", provenance.git_commit.clone().unwrap_or(ABSENT.into())),
+        ("backend", provenance.backend.clone()),
+        ("device", provenance.device.clone()),
+        ("threads", provenance.threads.to_string()),
+        ("started", provenance.started.clone()),
+        ("took", duration(provenance.seconds)),
+        ("looks at test images", or_none(reads.join("\n"))),
+    ];
+    let mut files = String::new();
+    if let Some(dataset) = &provenance.dataset {
+        rows.push(("data set", dataset.name.clone()));
+        if !dataset.notes.is_empty() {
+            rows.push(("notes on the data", dataset.notes.join("\n")));
+        }
+        let cells: Vec<[String; 3]> = dataset
+            .files
+            .iter()
+            .map(|file| [file.name.clone(), count(file.bytes), file.sha256.clone()])
+            .collect();
+        if !cells.is_empty() {
+            let head = [("data file", Words), ("bytes", Numbers), ("SHA-256", Words)];
+            files = table(&head, cells.iter().map(<[String; 3]>::as_slice));
+        }
+    }
+    facts(&rows) + &files
+}

@@ -1,0 +1,280 @@
+//! `backburn experiment NAME` and `backburn compare-optimizers`.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use backburn_data::Source;
+use backburn_report::{DatasetRecord, ExperimentRecord, FileRecord, Findings, Provenance};
+use clap::Args;
+
+use crate::backend::Backend;
+use crate::cli::{Failure, print_line, set_threads, usage};
+use crate::experiments::{CATALOG, Experiment, Lab, Options, Preset, experiment};
+use crate::interrupt;
+use crate::progress::{clock, say};
+use crate::run::now;
+use crate::session::DownloadBar;
+
+/// More seeds than anybody has the time for; asking for more is taken for a mistake.
+const MOST_SEEDS: u64 = 1000;
+
+/// `experiment NAME`
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExperimentArgs {
+    /// Name of the experiment, or `all` for every one of them, and a page that links them.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// List the experiments, and carry out none.
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    rest: ExperimentFlags,
+}
+
+/// What all experiments can be told.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExperimentFlags {
+    /// How much: quick, within minutes on two cores, or paper, the source's own settings.
+    #[arg(long, value_enum, default_value_t = Preset::Quick)]
+    preset: Preset,
+    /// Data set; the source's if not given.
+    #[arg(long)]
+    dataset: Option<String>,
+    /// Repetitions with different seeds.
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
+    seed: u64,
+    /// Rounds of `hyperparameter-search`; each searches where the one before found its best.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    rounds: Option<usize>,
+    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Folder with the data; nothing else is looked at.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Folder for the result; one under runs/, named for experiment, preset and data set, if not given. Whole runs that it
+    /// holds already are gone on with.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Threads to compute with; all cores if not given. Results do not depend on it.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    threads: Option<usize>,
+}
+
+/// Carries out an experiment, or all, or lists them. `command`: the whole command line.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure.
+pub(crate) fn run(args: &ExperimentArgs, command: &[String]) -> Result<(), Failure> {
+    if args.list {
+        print_line(list().trim_end());
+        return Ok(());
+    }
+    let name = args.name.as_deref().unwrap_or_default();
+    if name == "all" {
+        return run_all(&args.rest, command);
+    }
+    run_one(experiment(name)?, &args.rest, command)
+}
+
+/// Carries out `compare-optimizers`.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(crate) fn compare_optimizers(
+    flags: &ExperimentFlags,
+    command: &[String],
+) -> Result<(), Failure> {
+    run_one(experiment("compare-optimizers")?, flags, command)
+}
+
+fn list() -> String {
+    let entry = |row: &Experiment| format!("{}\n  {} ({})\n", row.name, row.title, row.source);
+    CATALOG.iter().map(entry).collect()
+}
+
+fn run_one(
+    row: &'static Experiment,
+    flags: &ExperimentFlags,
+    command: &[String],
+) -> Result<(), Failure> {
+    let threads = set_threads(flags.threads)?;
+    let out = flags.out.clone().unwrap_or_else(|| default_folder(row, flags));
+    let record = carry_out(row, flags, threads, &out, command)?;
+    print_line(&record.findings.sentence);
+    print_line(&format!("page: {}", out.join("report.html").display()));
+    Ok(())
+}
+
+fn run_all(flags: &ExperimentFlags, command: &[String]) -> Result<(), Failure> {
+    if flags.dataset.is_some() {
+        return Err(usage(
+            "`--dataset`: expected one experiment; `all` uses each one's own data set",
+        ));
+    }
+    let threads = set_threads(flags.threads)?;
+    let folder = flags.out.clone().unwrap_or_else(|| "runs/experiments".into());
+    let mut records = Vec::new();
+    for (number, row) in (1..).zip(CATALOG) {
+        say(&format!("{number}/{} {}", CATALOG.len(), row.name));
+        let out = folder.join(row.name);
+        let record = carry_out(row, flags, threads, &out, command)?;
+        say(&format!("{}: {}", row.name, clock(record.provenance.seconds)));
+        records.push((format!("{}/report.html", row.name), record));
+    }
+    let index = folder.join("index.html");
+    backburn_report::write_experiments_index(&records, &index)
+        .map_err(|error| Failure::Error(error.to_string()))?;
+    print_line(&format!("page: {}", index.display()));
+    Ok(())
+}
+
+/// `runs/<name>`, with the preset and the data set behind it where they are not the usual ones.
+fn default_folder(row: &Experiment, flags: &ExperimentFlags) -> PathBuf {
+    let mut name = row.name.to_owned();
+    if flags.preset != Preset::Quick {
+        name += &format!("-{}", flags.preset.name());
+    }
+    let usual = row.datasets.first().copied();
+    if let Some(dataset) = flags.dataset.as_deref().filter(|name| Some(*name) != usual) {
+        name += &format!("-{dataset}");
+    }
+    Path::new("runs").join(name)
+}
+
+fn carry_out(
+    row: &'static Experiment,
+    flags: &ExperimentFlags,
+    threads: usize,
+    out: &Path,
+    command: &[String],
+) -> Result<ExperimentRecord, Failure> {
+    let lab = lab(row, flags, threads, out, command)?;
+    interrupt::catch_and_say("\nstopping; Ctrl-C again quits at once");
+    let (started, clock) = (now(), Instant::now());
+    let findings = (row.run)(&lab).inspect_err(|failure| {
+        if matches!(failure, Failure::Interrupted) {
+            say("interrupted; nothing was written but whole runs");
+        }
+    })?;
+    let record = record(row, &lab, findings, started, clock.elapsed().as_secs_f64());
+    backburn_report::write_experiment(&record, out)
+        .map_err(|error| Failure::Error(error.to_string()))?;
+    Ok(record)
+}
+
+fn lab(
+    row: &Experiment,
+    flags: &ExperimentFlags,
+    threads: usize,
+    out: &Path,
+    command: &[String],
+) -> Result<Lab, Failure> {
+    let (first, count) = (flags.seed, flags.seeds);
+    if !(1..=MOST_SEEDS).contains(&count) {
+        return Err(usage(format!("`--seeds`: expected 1 to {MOST_SEEDS}, found {count}")));
+    }
+    let end = first.checked_add(count);
+    let end = end
+        .ok_or_else(|| usage("`--seed`: expected a number that leaves room for `--seeds` more"))?;
+    if flags.rounds == Some(0) {
+        return Err(usage("`--rounds`: expected at least 1, found 0"));
+    }
+    let backend = flags.backend.as_deref().map_or(Ok(Backend::preferred()), Backend::named);
+    let backend = backend.map_err(usage)?;
+    let dataset = dataset(row, flags)?;
+    let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
+    let data = dataset.map(|name| load(name, flags.data_dir.clone())).transpose()?;
+    Ok(Lab {
+        preset: flags.preset,
+        seeds: (first..end).collect(),
+        options: Options { rounds: flags.rounds },
+        backend,
+        device: open.device,
+        hardware: open.name,
+        threads,
+        command: command.to_vec(),
+        out: out.to_owned(),
+        data_dir: flags.data_dir.clone(),
+        data,
+        test_reads: RefCell::default(),
+    })
+}
+
+/// The data set to use; none if the experiment needs none.
+fn dataset<'a>(row: &Experiment, flags: &'a ExperimentFlags) -> Result<Option<&'a str>, Failure>
+where
+    'static: 'a,
+{
+    match flags.dataset.as_deref() {
+        None => Ok(row.datasets.first().copied()),
+        Some(name) if row.datasets.contains(&name) => Ok(Some(name)),
+        Some(name) => {
+            backburn_data::entry(name).map_err(usage)?;
+            let known = match row.datasets {
+                [] => "no data set at all".to_owned(),
+                names => names.join(", "),
+            };
+            Err(usage(format!("`--dataset`: {} can use {known}, found {name}", row.name)))
+        }
+    }
+}
+
+fn load(name: &str, data_dir: Option<PathBuf>) -> Result<backburn_data::DataSet, Failure> {
+    let mut download = DownloadBar::default();
+    let source = Source::from_environment(data_dir);
+    let data =
+        backburn_data::load_with_progress(name, &source, &mut |progress| download.show(progress))
+            .map_err(|error| Failure::Error(error.to_string()))?;
+    for note in &data.notes {
+        say(&format!("note: {note}"));
+    }
+    Ok(data)
+}
+
+fn record(
+    row: &Experiment,
+    lab: &Lab,
+    findings: Findings,
+    started: String,
+    seconds: f64,
+) -> ExperimentRecord {
+    let file = |file: &backburn_data::FileRecord| FileRecord {
+        name: file.name.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    };
+    let dataset = lab.data.as_ref().map(|data| DatasetRecord {
+        name: data.name.to_owned(),
+        files: data.files.iter().map(file).collect(),
+        notes: data.notes.clone(),
+    });
+    ExperimentRecord {
+        name: row.name.into(),
+        title: row.title.into(),
+        source: row.source.into(),
+        question: row.question.into(),
+        provenance: Provenance {
+            preset: lab.preset.name().into(),
+            command: lab.command.clone(),
+            backburn_version: env!("CARGO_PKG_VERSION").into(),
+            burn_version: crate::BURN_VERSION.into(),
+            git_commit: option_env!("BACKBURN_COMMIT").map(str::to_owned),
+            backend: lab.backend.name().into(),
+            device: lab.hardware.clone(),
+            threads: lab.threads,
+            seeds: lab.seeds.clone(),
+            started,
+            seconds,
+            dataset,
+            test_reads: lab.test_reads.borrow().clone(),
+        },
+        findings,
+    }
+}

@@ -1,0 +1,363 @@
+//! 003 §6.1: SGD, Momentum, AdaGrad, Adam, and RMSProp on the same batches of MNIST.
+
+use backburn_models::{
+    BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
+};
+use backburn_regularization::WeightDecay;
+use backburn_report::figure::{Axis, LineChart};
+use backburn_report::statistics::Spread;
+use backburn_report::{
+    Compared, Comparison, DataTable, ExperimentFigure, Findings, Reference, Unit, number,
+};
+
+use super::curves::{series, smoothed, window};
+use super::lab::{Images, Lab};
+use super::trainee::{Trainee, Training, read};
+use crate::cli::Failure;
+use crate::optimizer::OptimizerConfig;
+use crate::seeds::Seeds;
+
+const ITERATIONS: usize = 2000;
+const BATCH_SIZE: usize = 128;
+/// Outside the root, in all optimizers that have it.
+const EPSILON: f64 = 1e-7;
+/// Iterations between two looks at AdaGrad's sums of squares.
+const RATE_INTERVAL: usize = 20;
+
+/// An optimizer with the learning rate that the source gives it.
+struct Row {
+    name: &'static str,
+    optimizer: OptimizerConfig,
+    learning_rate: f64,
+    /// Losses that the source printed, after the update, at [`PRINTED_AT`].
+    printed: Option<[f64; 5]>,
+    /// PyTorch's mean losses over [`WINDOWS`], mean and standard deviation of ten seeds: before, after.
+    windows: [[(f64, f64); 3]; 2],
+    /// PyTorch's test accuracy.
+    test_accuracy: (f64, f64),
+}
+
+/// Iterations whose loss the source prints.
+const PRINTED_AT: [usize; 5] = [0, 100, 500, 1000, 1900];
+/// Iterations that means are taken over, both ends included.
+const WINDOWS: [(usize, usize); 3] = [(90, 109), (475, 524), (1800, 1999)];
+/// Seeds behind PyTorch's numbers.
+const REFERENCE_SEEDS: usize = 10;
+
+const ROWS: [Row; 5] = [
+    Row {
+        name: "SGD",
+        optimizer: OptimizerConfig::Sgd,
+        learning_rate: 0.01,
+        printed: Some([2.365, 1.599, 0.422, 0.204, 0.149]),
+        windows: [
+            [(1.524, 0.170), (0.412, 0.012), (0.230, 0.009)],
+            [(1.499, 0.174), (0.383, 0.012), (0.205, 0.008)],
+        ],
+        test_accuracy: (0.934, 0.003),
+    },
+    Row {
+        name: "Momentum",
+        optimizer: OptimizerConfig::Momentum { momentum: 0.9 },
+        learning_rate: 0.01,
+        printed: Some([2.379, 0.250, 0.159, 0.087, 0.097]),
+        windows: [
+            [(0.396, 0.021), (0.173, 0.006), (0.077, 0.005)],
+            [(0.369, 0.019), (0.158, 0.006), (0.067, 0.004)],
+        ],
+        test_accuracy: (0.968, 0.001),
+    },
+    Row {
+        name: "AdaGrad",
+        optimizer: OptimizerConfig::Adagrad { epsilon: EPSILON },
+        learning_rate: 0.01,
+        printed: Some([2.529, 0.084, 0.078, 0.028, 0.020]),
+        windows: [
+            [(0.268, 0.014), (0.124, 0.005), (0.059, 0.003)],
+            [(0.161, 0.009), (0.069, 0.004), (0.032, 0.002)],
+        ],
+        test_accuracy: (0.971, 0.002),
+    },
+    Row {
+        name: "Adam",
+        optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: EPSILON },
+        learning_rate: 0.001,
+        printed: Some([2.236, 0.163, 0.145, 0.039, 0.042]),
+        windows: [
+            [(0.299, 0.013), (0.128, 0.008), (0.052, 0.004)],
+            [(0.274, 0.012), (0.110, 0.007), (0.039, 0.003)],
+        ],
+        test_accuracy: (0.972, 0.002),
+    },
+    Row {
+        name: "RMSProp",
+        optimizer: OptimizerConfig::Rmsprop { decay: 0.99, epsilon: EPSILON },
+        learning_rate: 0.01,
+        printed: None,
+        windows: [
+            [(0.605, 0.124), (0.288, 0.035), (0.169, 0.015)],
+            [(0.457, 0.129), (0.166, 0.036), (0.076, 0.010)],
+        ],
+        test_accuracy: (0.946, 0.012),
+    },
+];
+
+/// What became of one network.
+#[derive(Default)]
+struct Course {
+    before: Vec<f64>,
+    after: Vec<f64>,
+    test_accuracy: f64,
+    /// AdaGrad's median of η / (√h + ε) over all weights.
+    rates: Vec<f64>,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let images = lab.all();
+    let test = lab.test(&images, "test accuracy after training", "last iteration, all networks");
+    // By optimizer, then seed.
+    let mut courses: Vec<Vec<Course>> = ROWS.iter().map(|_| Vec::new()).collect();
+    for &seed in &lab.seeds {
+        for (all, course) in courses.iter_mut().zip(train(lab, &images, &test, seed)?) {
+            all.push(course);
+        }
+        lab.say(&format!("seed {seed}: {} iterations of {} networks", ITERATIONS, ROWS.len()));
+    }
+    Ok(Findings {
+        sentence: sentence(&courses),
+        setup: setup(),
+        comparisons: vec![windows(&courses), printed(&courses)],
+        figures: figures(&courses),
+        data: vec![data(&courses)],
+        differences: [
+            "The source gives each network initial weights of its own; here all have the same ones.",
+            "The source measures the loss after the update, on the batch that was just learnt; here it is \
+             measured before and after.",
+            "The source's Adam adds ε to the root before its correction, ours and PyTorch's after it.",
+            "RMSProp is described in the source, but not run.",
+        ]
+        .map(String::from)
+        .into(),
+        ..Findings::default()
+    })
+}
+
+/// All networks on the same batches.
+fn train(lab: &Lab, images: &Images, test: &Images, seed: u64) -> Result<Vec<Course>, Failure> {
+    let seeds = Seeds::new(seed);
+    let model =
+        ModelConfig::Mlp(MlpConfig { hidden: vec![100; 4], dropout: 0.0, batch_norm: false });
+    let initialization = Initialization {
+        weights: WeightInitialization::HeNormal,
+        biases: BiasInitialization::Zeros,
+    };
+    let mut trainees = Vec::new();
+    for row in &ROWS {
+        let training = Training {
+            model: model.clone(),
+            initialization,
+            optimizer: row.optimizer,
+            learning_rate: row.learning_rate,
+            weight_decay: WeightDecay::default(),
+        };
+        trainees.push(Trainee::new(&training, images, seeds, &lab.device)?);
+    }
+    let mut losses: Vec<[Vec<_>; 2]> = ROWS.iter().map(|_| Default::default()).collect();
+    let mut courses: Vec<Course> = ROWS.iter().map(|_| Course::default()).collect();
+    for (iteration, batch) in
+        images.batches(BATCH_SIZE, ITERATIONS, seeds, &lab.device)?.enumerate()
+    {
+        lab.go_on()?;
+        for (place, trainee) in trainees.iter_mut().enumerate() {
+            let [before, after] = &mut losses[place];
+            before.push(trainee.step(&batch));
+            after.push(trainee.loss(&batch));
+            if matches!(ROWS[place].optimizer, OptimizerConfig::Adagrad { .. })
+                && iteration % RATE_INTERVAL == 0
+            {
+                courses[place].rates.push(median_rate(trainee, ROWS[place].learning_rate));
+            }
+        }
+    }
+    for ((course, trainee), [before, after]) in courses.iter_mut().zip(&trainees).zip(losses) {
+        (course.before, course.after) = (read(before), read(after));
+        course.test_accuracy = trainee.scores(test)?.accuracy;
+    }
+    Ok(courses)
+}
+
+/// The median over all weights of AdaGrad's η / (√h + ε). Weights that never had a gradient, those of
+/// pixels that are always black, have no h yet and are left out. A mean would be that of the few pixels
+/// that are hardly ever anything else.
+fn median_rate(trainee: &Trainee, learning_rate: f64) -> f64 {
+    let squares = trainee.optimizer().export();
+    let squares = squares.iter().flat_map(|tensor| &tensor.values).filter(|h| **h > 0.0);
+    let mut rates: Vec<f64> =
+        squares.map(|&h| learning_rate / (f64::from(h).sqrt() + EPSILON)).collect();
+    let middle = rates.len() / 2;
+    *rates.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+fn setup() -> Vec<String> {
+    [
+        "MLP 784-4×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero.".into(),
+        format!("{ITERATIONS} iterations, batches of {BATCH_SIZE} drawn with replacement, the same for all."),
+        "Learning rate 0.01, of Adam 0.001; momentum 0.9, RMSProp's ρ 0.99, Adam's β 0.9 and 0.999, \
+         ε 1e-7."
+            .into(),
+    ]
+    .into()
+}
+
+/// Values of a course, a seed each.
+fn values(courses: &[Course], value: impl Fn(&Course) -> f64) -> Vec<f64> {
+    courses.iter().map(value).collect()
+}
+
+fn sentence(courses: &[Vec<Course>]) -> String {
+    let (from, to) = WINDOWS[2];
+    let mut order: Vec<(&str, f64)> = ROWS
+        .iter()
+        .zip(courses)
+        .map(|(row, courses)| {
+            (row.name, Spread::of(&values(courses, |c| window(&c.before, from, to))).mean)
+        })
+        .collect();
+    order.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let listed: Vec<String> =
+        order.iter().map(|(name, loss)| format!("{name} {loss:.3}")).collect();
+    let slowest = order.last().expect("there are five").0;
+    let verdict = if slowest == "SGD" {
+        "SGD learns slowest, as the source concludes"
+    } else {
+        "unlike in the source, SGD is not the slowest"
+    };
+    let rates =
+        |at: usize| Spread::of(&values(&courses[2], |c| c.rates[at.min(c.rates.len() - 1)])).mean;
+    format!(
+        "Mean training loss over iterations {from} to {to}, before the update: {}. {verdict}. AdaGrad's median step per unit of \
+         gradient shrinks {} times from iteration {RATE_INTERVAL} to the last.",
+        listed.join(", "),
+        number::short((rates(1) / rates(usize::MAX) * 10.0).round() / 10.0),
+    )
+}
+
+fn windows(courses: &[Vec<Course>]) -> Comparison {
+    let mut rows = Vec::new();
+    for (row, courses) in ROWS.iter().zip(courses) {
+        for (when, losses) in [("before", 0), ("after", 1)] {
+            for (window_number, (from, to)) in WINDOWS.into_iter().enumerate() {
+                let (mean, deviation) = row.windows[losses][window_number];
+                let ours = values(courses, |course| {
+                    window(if losses == 0 { &course.before } else { &course.after }, from, to)
+                });
+                let quantity = format!("{}, loss {when} the update, {from} to {to}", row.name);
+                rows.push(Compared::new(quantity, Unit::Plain, ours).reference(Reference::new(
+                    mean,
+                    deviation,
+                    REFERENCE_SEEDS,
+                )));
+            }
+        }
+        let (mean, deviation) = row.test_accuracy;
+        let ours = values(courses, |course| course.test_accuracy);
+        rows.push(
+            Compared::new(format!("{}, test accuracy", row.name), Unit::Percent, ours)
+                .reference(Reference::new(mean, deviation, REFERENCE_SEEDS)),
+        );
+    }
+    Comparison {
+        title: "Means over windows of iterations".into(),
+        note: "PyTorch 2.15 with the same settings, ten seeds. Losses in nats.".into(),
+        rows,
+    }
+}
+
+/// The source prints single batches, so that ours are the iterations around that one: their spread is
+/// that of single batches.
+fn printed(courses: &[Vec<Course>]) -> Comparison {
+    const AROUND: usize = 10;
+    let mut rows = Vec::new();
+    for (row, courses) in ROWS.iter().zip(courses) {
+        for (place, at) in PRINTED_AT.into_iter().enumerate() {
+            let Some(losses) = row.printed else { continue };
+            let around = if at == 0 { 0 } else { AROUND };
+            let ours = courses.iter().flat_map(|c| c.after[at - around..=at + around].to_vec());
+            let quantity = format!("{}, iteration {at}", row.name);
+            rows.push(Compared::new(quantity, Unit::Plain, ours.collect()).printed(losses[place]));
+        }
+    }
+    Comparison {
+        title: "Losses that the source prints".into(),
+        note: format!(
+            "Loss in nats of one batch, after the update. Ours: mean and spread over the batches of the {AROUND} iterations to \
+             either side, so that the spread is that of single batches; of iteration 0 that batch alone."
+        ),
+        rows,
+    }
+}
+
+fn figures(courses: &[Vec<Course>]) -> Vec<ExperimentFigure> {
+    let xs: Vec<f64> = (0..ITERATIONS).map(|iteration| iteration as f64).collect();
+    let chart = |title: &str, losses: fn(&Course) -> &Vec<f64>| {
+        let y = Axis::linear("training loss (nats)").within(0.0, 1.0);
+        let mut chart = LineChart::new(title, Axis::counts("iteration"), y);
+        for (row, courses) in ROWS.iter().zip(courses) {
+            let rows: Vec<Vec<f64>> = courses.iter().map(|course| losses(course).clone()).collect();
+            chart = chart.with(smoothed(row.name, &xs, &rows));
+        }
+        chart.draw()
+    };
+    let steps: Vec<f64> = xs.iter().step_by(RATE_INTERVAL).copied().skip(1).collect();
+    let rates: Vec<Vec<f64>> = courses[2].iter().map(|course| course.rates[1..].to_vec()).collect();
+    let shrinking = LineChart::new(
+        "AdaGrad's shrinking step",
+        Axis::log("iteration (log)"),
+        Axis::log("median of η / (√h + ε) (log)"),
+    )
+    .with(series("AdaGrad", &steps, &rates));
+    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
+        name: name.into(),
+        caption: caption.into(),
+        drawing,
+    };
+    vec![
+        figure(
+            "loss_after",
+            chart("Loss after the update", |course| &course.after),
+            "As the source draws it: the loss of each batch after the step that learnt it, smoothed with a Kaiser window \
+             of 11 iterations.",
+        ),
+        figure(
+            "loss_before",
+            chart("Loss before the update", |course| &course.before),
+            "The loss of each batch before it was learnt, smoothed in the same way. AdaGrad's lead shrinks: part of it \
+             was the batch just seen.",
+        ),
+        figure(
+            "adagrad_step",
+            shrinking.draw(),
+            "What AdaGrad multiplies a gradient with, as the median of all weights whose gradient was not always zero.",
+        ),
+    ]
+}
+
+fn data(courses: &[Vec<Course>]) -> DataTable {
+    let mut rows = Vec::new();
+    for (row, courses) in ROWS.iter().zip(courses) {
+        for (run, course) in courses.iter().enumerate() {
+            for (iteration, (before, after)) in course.before.iter().zip(&course.after).enumerate()
+            {
+                rows.push(vec![
+                    row.name.to_owned(),
+                    run.to_string(),
+                    iteration.to_string(),
+                    before.to_string(),
+                    after.to_string(),
+                ]);
+            }
+        }
+    }
+    let columns = ["optimizer", "run", "iteration", "loss_before", "loss_after"];
+    DataTable { name: "losses".into(), columns: columns.map(String::from).into(), rows }
+}
