@@ -192,3 +192,90 @@ fn origin(provenance: &Provenance) -> String {
     }
     facts(&rows) + &files
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agreement::Reference;
+    use crate::experiment::{Compared, ExperimentFigure, Unit};
+    use crate::figure::{Axis, LineChart, Series};
+
+    fn record(sentence: &str) -> ExperimentRecord {
+        let row = |name: &str, ours| Compared::new(name, Unit::Percent, ours);
+        let rows = vec![
+            row("near", vec![0.90, 0.91]).printed(0.5).reference(Reference::new(0.91, 0.01, 10)),
+            row("far", vec![0.90, 0.90]).printed(0.5),
+            row("wrong in the source", vec![0.90]).printed(0.99).not_compared("cannot be right"),
+        ];
+        let chart = LineChart::new("Loss", Axis::counts("epoch"), Axis::linear("loss (nats)"))
+            .with(Series::line("ours", vec![(1.0, 2.0), (2.0, 1.0)]));
+        ExperimentRecord {
+            name: "weight-decay".into(),
+            title: "Weight decay on 300 images".into(),
+            source: "003 §6.4".into(),
+            question: "Does it help?".into(),
+            provenance: Provenance {
+                preset: "quick".into(),
+                command: vec!["backburn".into(), "experiment".into(), "weight-decay".into()],
+                backburn_version: "0.1.0".into(),
+                burn_version: "0.22.1".into(),
+                git_commit: None,
+                backend: "flex".into(),
+                device: "a processor".into(),
+                threads: 2,
+                seeds: vec![1, 2],
+                started: "2026-01-01T00:00:00Z".into(),
+                seconds: 61.0,
+                dataset: None,
+                test_reads: Vec::new(),
+            },
+            findings: Findings {
+                sentence: sentence.into(),
+                setup: vec!["300 images".into()],
+                comparisons: vec![Comparison {
+                    title: "Accuracies".into(),
+                    note: String::new(),
+                    rows,
+                }],
+                figures: vec![ExperimentFigure {
+                    name: "loss".into(),
+                    caption: "The loss.".into(),
+                    drawing: chart.draw(),
+                }],
+                mistakes: vec!["It forgot something.".into()],
+                ..Findings::default()
+            },
+        }
+    }
+
+    #[test]
+    fn the_page_has_the_question_the_result_both_numbers_and_the_rule() {
+        let page = experiment_page(&record("It helps."));
+        for part in [
+            "Weight decay on 300 images",
+            "Does it help?",
+            "It helps.",
+            "<td class=\"number\">91.00 ± 1.00</td><td class=\"number\">90.50 ± 0.71</td><td>agrees</td>",
+            "<td>disagrees</td>",
+            "<td>cannot be right</td>",
+            "1 of the 2 numbers compared agree.",
+            "3·√(s₁²/n₁ + s₂²/n₂)",
+            "It forgot something.",
+            "backburn experiment weight-decay",
+            "<figcaption>The loss.</figcaption>",
+        ] {
+            assert!(page.contains(part), "no `{part}` in:\n{page}");
+        }
+        assert!(!page.contains("http") && !page.contains("<script"));
+        assert!(!page.contains("Reduced in this preset"), "nothing was");
+    }
+
+    #[test]
+    fn the_index_links_each_page_with_its_result() {
+        let records = vec![("weight-decay/report.html".to_owned(), record("It <helps>."))];
+        let page = experiments_index(&records);
+        for part in ["href=\"weight-decay/report.html\"", "It &lt;helps&gt;.", "1 of 2", "61 s"] {
+            assert!(page.contains(part), "no `{part}` in:\n{page}");
+        }
+    }
+}
