@@ -194,13 +194,13 @@ fn origin(provenance: &Provenance) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::agreement::Reference;
     use crate::experiment::{Compared, ExperimentFigure, Unit};
     use crate::figure::{Axis, LineChart, Series};
 
-    fn record(sentence: &str) -> ExperimentRecord {
+    pub(crate) fn record(sentence: &str) -> ExperimentRecord {
         let row = |name: &str, ours| Compared::new(name, Unit::Percent, ours);
         let rows = vec![
             row("near", vec![0.90, 0.91]).printed(0.5).reference(Reference::new(0.91, 0.01, 10)),

@@ -16,6 +16,7 @@ mod error;
 pub mod evaluation;
 pub mod experiment;
 pub mod experiment_page;
+pub mod experiments_markdown;
 pub mod figure;
 mod html;
 pub mod number;
@@ -43,6 +44,6 @@ pub use record::{
     DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
 };
 pub use write::{
-    write_arms, write_comparison, write_experiment, write_experiments_index, write_png,
-    write_report,
+    write_arms, write_comparison, write_experiment, write_experiments_index,
+    write_experiments_markdown, write_png, write_report,
 };

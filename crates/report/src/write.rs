@@ -9,6 +9,7 @@ use crate::arms_page::{arms_figure, arms_page};
 use crate::compare::comparison_page;
 use crate::experiment::{ExperimentRecord, Findings};
 use crate::experiment_page::{experiment_page, experiments_index};
+use crate::experiments_markdown::experiments_markdown;
 use crate::figure::{Drawing, Theme, png};
 use crate::page::run_page;
 use crate::record::RunRecord;
@@ -121,6 +122,31 @@ pub fn write_experiments_index(
     path: &Path,
 ) -> Result<(), ReportError> {
     write_whole(path.to_path_buf(), experiments_index(records).as_bytes()).map(drop)
+}
+
+/// Writes experiments as a page of documentation to `path`, with their figures as SVG in the folder
+/// `figures/<name of the page>` beside it.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+pub fn write_experiments_markdown(
+    records: &[ExperimentRecord],
+    path: &Path,
+) -> Result<(), ReportError> {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let relative = format!("figures/{name}");
+    let folder = path.with_file_name(&relative);
+    fs::create_dir_all(&folder)
+        .map_err(|source| ReportError::Write { path: folder.clone(), source })?;
+    for record in records {
+        for figure in &record.findings.figures {
+            let file = folder.join(format!("{}-{}.svg", record.name, figure.name));
+            write_whole(file, figure.drawing.to_svg(Theme::Paper).as_bytes())?;
+        }
+    }
+    let page = experiments_markdown(records, &relative);
+    write_whole(path.to_path_buf(), page.as_bytes()).map(drop)
 }
 
 /// Writes under a temporary name in the same folder, then renames.

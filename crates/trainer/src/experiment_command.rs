@@ -28,6 +28,9 @@ pub(crate) struct ExperimentArgs {
     /// List the experiments, and carry out none.
     #[arg(long)]
     list: bool,
+    /// With `all`: also write a page in Markdown, with figures in a folder beside it.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
     #[command(flatten)]
     rest: ExperimentFlags,
 }
@@ -77,7 +80,10 @@ pub(crate) fn run(args: &ExperimentArgs, command: &[String]) -> Result<(), Failu
     }
     let name = args.name.as_deref().unwrap_or_default();
     if name == "all" {
-        return run_all(&args.rest, command);
+        return run_all(&args.rest, args.markdown.as_deref(), command);
+    }
+    if args.markdown.is_some() {
+        return Err(usage("`--markdown`: expected with `all` only"));
     }
     run_one(experiment(name)?, &args.rest, command)
 }
@@ -112,7 +118,11 @@ fn run_one(
     Ok(())
 }
 
-fn run_all(flags: &ExperimentFlags, command: &[String]) -> Result<(), Failure> {
+fn run_all(
+    flags: &ExperimentFlags,
+    markdown: Option<&Path>,
+    command: &[String],
+) -> Result<(), Failure> {
     if flags.dataset.is_some() {
         return Err(usage(
             "`--dataset`: expected one experiment; `all` uses each one's own data set",
@@ -129,8 +139,14 @@ fn run_all(flags: &ExperimentFlags, command: &[String]) -> Result<(), Failure> {
         records.push((format!("{}/report.html", row.name), record));
     }
     let index = folder.join("index.html");
-    backburn_report::write_experiments_index(&records, &index)
-        .map_err(|error| Failure::Error(error.to_string()))?;
+    let written = backburn_report::write_experiments_index(&records, &index);
+    written.map_err(|error| Failure::Error(error.to_string()))?;
+    if let Some(path) = markdown {
+        let records: Vec<ExperimentRecord> =
+            records.into_iter().map(|(_, record)| record).collect();
+        backburn_report::write_experiments_markdown(&records, path)
+            .map_err(|error| Failure::Error(error.to_string()))?;
+    }
     print_line(&format!("page: {}", index.display()));
     Ok(())
 }

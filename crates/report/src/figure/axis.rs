@@ -111,6 +111,13 @@ impl FittedAxis {
         &self.ticks
     }
 
+    /// Whether a value lies in the range, to rounding.
+    pub fn holds(&self, value: f64) -> bool {
+        let value = if self.log { value.log10() } else { value };
+        let slack = 1e-9 * (self.high - self.low);
+        (self.low - slack..=self.high + slack).contains(&value)
+    }
+
     /// Place of a value: 0 at the low end, 1 at the high end. `None` if it has none.
     pub fn place(&self, value: f64) -> Option<f64> {
         let value = if self.log { value.log10() } else { value };

@@ -319,11 +319,14 @@ impl Plane {
         draw_frame(drawing, plot);
     }
 
-    /// The places of `points`, in runs without a gap.
+    /// The places of `points`, in runs without a gap. A line that leaves the given range of an axis is cut
+    /// off at the edge rather than drawn along it.
     fn runs(&self, points: &[(f64, f64)]) -> Vec<Vec<(f64, f64)>> {
+        let holds = |&(x, y): &(f64, f64)| self.x.holds(x) && self.y.holds(y);
         let mut runs = vec![Vec::new()];
-        for point in points {
-            match self.place(*point) {
+        for (index, point) in points.iter().enumerate() {
+            let near = &points[index.saturating_sub(1)..(index + 2).min(points.len())];
+            match self.place(*point).filter(|_| near.iter().any(holds)) {
                 Some(place) => runs.last_mut().expect("never empty").push(place),
                 None => runs.push(Vec::new()),
             }
@@ -331,6 +334,29 @@ impl Plane {
         runs.retain(|run| !run.is_empty());
         runs
     }
+}
+
+/// A line through many more points than there are pixels across, drawn with the least and the greatest
+/// of each pixel: it looks the same in a file a fraction as large.
+fn thinned(run: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const PER_PIXEL: usize = 2;
+    let across = run.last().map_or(0.0, |last| (last.0 - run[0].0).abs());
+    if run.len() as f64 <= PER_PIXEL as f64 * across {
+        return run.to_vec();
+    }
+    let mut thin = Vec::new();
+    for pixel in run.chunk_by(|a, b| a.0.floor() == b.0.floor()) {
+        let by_height = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+        let least = *pixel.iter().min_by(by_height).expect("a chunk is never empty");
+        let greatest = *pixel.iter().max_by(by_height).expect("a chunk is never empty");
+        let (first, second) =
+            if least.0 <= greatest.0 { (least, greatest) } else { (greatest, least) };
+        thin.push(first);
+        if second != first {
+            thin.push(second);
+        }
+    }
+    thin
 }
 
 fn draw_frame(drawing: &mut Drawing, plot: Rect) {
@@ -362,7 +388,7 @@ fn draw_series(drawing: &mut Drawing, plane: &Plane, series: &Series, look: Look
         drawing.polygon(&outline, Stroke::fill(Paint::Series(index)).faint(0.18));
     }
     for run in plane.runs(&series.raw) {
-        drawing.path(&run, Stroke::new(Paint::Series(index), 1.2).faint(0.4));
+        drawing.path(&thinned(&run), Stroke::new(Paint::Series(index), 1.2).faint(0.4));
     }
     for (x, low, high) in &series.whiskers {
         if let (Some(from), Some(to)) = (plane.place((*x, *low)), plane.place((*x, *high))) {
@@ -376,7 +402,7 @@ fn draw_series(drawing: &mut Drawing, plane: &Plane, series: &Series, look: Look
     let mut place = (index % 3) * every / 3;
     for run in &runs {
         if look == Look::Marked(index) && run.len() > 1 {
-            drawing.path(run, legend::line(index));
+            drawing.path(&thinned(run), legend::line(index));
         }
         for point in run {
             place += 1;
@@ -391,6 +417,39 @@ fn draw_series(drawing: &mut Drawing, plane: &Plane, series: &Series, look: Look
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_cut_off_where_the_axis_ends() {
+        let chart = |points: Vec<(f64, f64)>| {
+            let y = Axis::linear("loss (nats)").within(0.0, 1.0);
+            LineChart::new("Loss", Axis::counts("step"), y)
+                .with(Series::line("ours", points))
+                .draw()
+        };
+        let svg = |points| chart(points).to_svg(crate::figure::Theme::Paper);
+        // Three points far above: only the last, next to one inside, is on the edge.
+        let cut = svg(vec![(0.0, 9.0), (1.0, 9.0), (2.0, 9.0), (3.0, 0.5), (4.0, 0.2)]);
+        let kept = svg(vec![(0.0, 0.9), (1.0, 0.8), (2.0, 0.9), (3.0, 0.5), (4.0, 0.2)]);
+        // A circle is two arcs.
+        let markers = |svg: &str| svg.matches("a4.4 4.4").count() / 2;
+        assert_eq!(markers(&kept) - markers(&cut), 2);
+    }
+
+    #[test]
+    fn a_dense_line_keeps_the_extremes_of_every_pixel() {
+        let run: Vec<(f64, f64)> =
+            (0..10_000).map(|i| (f64::from(i) / 20.0, f64::from(i * 7919 % 101))).collect();
+        let thin = thinned(&run);
+        assert!(thin.len() <= 1000, "{}", thin.len());
+        let extremes = |run: &[(f64, f64)], pixel: f64| {
+            let ys = run.iter().filter(|p| p.0.floor() == pixel).map(|p| p.1);
+            ys.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), y| (a.min(y), b.max(y)))
+        };
+        assert!((0..500).map(f64::from).all(|x| extremes(&run, x) == extremes(&thin, x)));
+        assert!(thin.windows(2).all(|pair| pair[0].0 <= pair[1].0));
+        let few: Vec<(f64, f64)> = run.iter().map(|(x, y)| (20.0 * x, *y)).take(30).collect();
+        assert_eq!(thinned(&few), few, "points far apart stay as they are");
+    }
 
     /// `numpy.kaiser(11, 2)`, and the source's `smooth_curve` of 0² … 15².
     #[test]
