@@ -68,6 +68,9 @@ pub(crate) struct ExperimentFlags {
     threads: Option<usize>,
 }
 
+/// Of a terminal that nobody has made wider.
+const COLUMNS: usize = 80;
+
 /// Carries out an experiment, or all, or lists them. `command`: the whole command line.
 ///
 /// # Errors
@@ -113,9 +116,27 @@ fn run_one(
     let threads = set_threads(flags.threads)?;
     let out = flags.out.clone().unwrap_or_else(|| default_folder(row, flags));
     let record = carry_out(row, flags, threads, &out, command)?;
-    print_line(&record.findings.sentence);
+    print_line(&wrapped(&record.findings.sentence, COLUMNS));
+    if let (agree, compared @ 1..) = record.findings.agreeing() {
+        print_line(&format!("{agree} of {compared} numbers agree with the source's"));
+    }
     print_line(&format!("page: {}", out.join("report.html").display()));
     Ok(())
+}
+
+/// Words in lines of at most so many columns, but for words that are longer.
+fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn run_all(
@@ -292,5 +313,27 @@ fn record(
             test_reads: lab.test_reads.borrow().clone(),
         },
         findings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_between_words() {
+        assert_eq!(wrapped("to be or not", 5), "to be\nor\nnot");
+        assert_eq!(wrapped("immeasurable ü", 5), "immeasurable\nü");
+        assert_eq!(wrapped("", 5), "");
+    }
+
+    #[test]
+    fn every_experiment_has_a_name_of_its_own_and_uses_data_sets_that_exist() {
+        for (place, row) in CATALOG.iter().enumerate() {
+            assert!(CATALOG[..place].iter().all(|other| other.name != row.name), "{}", row.name);
+            assert!(row.datasets.iter().all(|name| backburn_data::entry(name).is_ok()));
+            assert!(experiment(row.name).is_ok());
+        }
+        assert!(matches!(experiment("nothing"), Err(Failure::Usage(_))));
     }
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod comparisons;
+mod experiments;
 mod find_rate;
 mod interrupts;
 mod output;
