@@ -10,6 +10,7 @@ use crate::cli::Failure;
 
 mod compare_optimizers;
 mod curves;
+mod ensemble;
 mod lab;
 mod runs;
 mod trainee;
@@ -37,15 +38,26 @@ pub(crate) struct Experiment {
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
 
 /// Every experiment, one row each, in the order of the sources.
-pub(crate) static CATALOG: &[Experiment] = &[Experiment {
-    name: "compare-optimizers",
-    title: "Five optimizers on the same batches",
-    source: "003 §6.1",
-    question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
-               on the same batches, from the same initial weights?",
-    datasets: GREY,
-    run: compare_optimizers::run,
-}];
+pub(crate) static CATALOG: &[Experiment] = &[
+    Experiment {
+        name: "compare-optimizers",
+        title: "Five optimizers on the same batches",
+        source: "003 §6.1",
+        question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
+                   on the same batches, from the same initial weights?",
+        datasets: GREY,
+        run: compare_optimizers::run,
+    },
+    Experiment {
+        name: "ensemble",
+        title: "Several networks, averaged",
+        source: "003 §6.4, 002",
+        question: "How much better than one network is the mean of several that were trained apart, and does dropout give \
+                   the same within a single one?",
+        datasets: GREY,
+        run: ensemble::run,
+    },
+];
 
 /// The experiment of that name.
 ///
