@@ -8,8 +8,11 @@ use backburn_report::Findings;
 
 use crate::cli::Failure;
 
+mod bias_variance;
+mod capacity_and_data;
 mod compare_optimizers;
 mod curves;
+mod decomposition;
 mod ensemble;
 mod lab;
 mod runs;
@@ -56,6 +59,23 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    the same within a single one?",
         datasets: GREY,
         run: ensemble::run,
+    },
+    Experiment {
+        name: "bias-variance",
+        title: "What dropout does to bias and variance",
+        source: "002",
+        question: "Does dropout raise bias a little and lower variance a lot, as the source says?",
+        datasets: GREY,
+        run: bias_variance::run,
+    },
+    Experiment {
+        name: "capacity-and-data",
+        title: "The two causes of overfitting",
+        source: "003 §6.4",
+        question: "How does the gap between training and test accuracy depend on the width of the network and on the number \
+                   of training samples?",
+        datasets: GREY,
+        run: capacity_and_data::run,
     },
 ];
 
