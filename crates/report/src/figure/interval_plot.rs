@@ -12,7 +12,7 @@ const AIR: f64 = 16.0;
 /// A name takes at most this much of the figure's width.
 const LONGEST_NAME: f64 = 190.0;
 /// Distance between panels; half a tick's label reaches into it from either side.
-const GAP: f64 = 30.0;
+const GAP: f64 = 48.0;
 /// Ticks of a panel, at most.
 const TICKS: usize = 5;
 
@@ -145,7 +145,7 @@ impl IntervalPanel {
         let fit = |ticks| self.axis.fit(all.iter().copied(), ticks);
         let is_clear = |axis: &FittedAxis| {
             let widths = axis.ticks().iter().map(|tick| text::width(&tick.label, text::SMALL));
-            (widths.fold(0.0, f64::max) + 10.0) * axis.ticks().len() as f64 <= width + GAP
+            (widths.fold(0.0, f64::max) + 10.0) * axis.ticks().len() as f64 <= width
         };
         (2..=TICKS).rev().filter_map(fit).find(is_clear).or_else(|| fit(1))
     }

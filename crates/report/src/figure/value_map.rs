@@ -161,7 +161,9 @@ impl ValueMap {
         let below = drawing.height() - MARGIN;
         drawing.text(Text::new(x, below, text::LABEL, Anchor::Middle, label));
         let beside = MARGIN + text::LABEL * 0.8;
-        let label = text::fit(&self.y_label, text::LABEL, plot.height.max(2.0 * CELL_HEIGHT));
+        // Up to the scale and down to the figure's edge.
+        let room = 2.0 * (y - 72.0).min(drawing.height() - MARGIN - y);
+        let label = text::fit(&self.y_label, text::LABEL, room);
         let label = Text::new(beside, y, text::LABEL, Anchor::Middle, label);
         drawing.text(label.turned(-90.0));
     }

@@ -254,16 +254,11 @@ fn counts(changes: &[Change]) -> [usize; 3] {
         .map(|kind| changes.iter().filter(|change| **change == kind).count())
 }
 
-/// `rises at 3 of 5, falls at 1`
+/// `rises at 3 and falls at none`
 fn told(changes: &[Change]) -> String {
+    let count = |count: usize| if count == 0 { "none".to_owned() } else { count.to_string() };
     let [rises, falls, _] = counts(changes);
-    let all = changes.len();
-    match (rises, falls) {
-        (0, 0) => format!("changes clearly at none of {all}"),
-        (rises, 0) => format!("rises at {rises} of {all}, falls at none"),
-        (0, falls) => format!("falls at {falls} of {all}, rises at none"),
-        (rises, falls) => format!("rises at {rises} of {all}, falls at {falls}"),
-    }
+    format!("rises at {} and falls at {}", count(rises), count(falls))
 }
 
 fn sentence(grid: &Grid) -> String {
@@ -306,13 +301,14 @@ fn sentence(grid: &Grid) -> String {
     };
     format!(
         "With {} samples the gap is {} over the widths, with {} samples {}: {data_verdict}; {width_verdict}. From {} to {} \
-         units the gap {} numbers of samples, and the test accuracy {}. {noise}",
+         units, at {} numbers of samples, the gap {}, the test accuracy {}. {noise}",
         number::count(samples[0] as u64),
         gaps(0),
         number::count(samples[last_column] as u64),
         gaps(last_column),
         widths[0],
         widths[last_row],
+        samples.len(),
         told(&gap),
         told(&accuracy),
     )
@@ -467,10 +463,9 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_with_what_they_are_counted_of() {
+    fn unclear_changes_are_neither_rises_nor_falls() {
         use Change::{Falls, Rises, Unclear};
-        assert_eq!(told(&[Rises, Falls, Rises]), "rises at 2 of 3, falls at 1");
-        assert_eq!(told(&[Rises, Unclear]), "rises at 1 of 2, falls at none");
-        assert_eq!(told(&[Unclear, Unclear]), "changes clearly at none of 2");
+        assert_eq!(told(&[Rises, Falls, Rises]), "rises at 2 and falls at 1");
+        assert_eq!(told(&[Unclear, Unclear]), "rises at none and falls at none");
     }
 }
