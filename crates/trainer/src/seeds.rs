@@ -27,6 +27,10 @@ pub enum Purpose {
     Device,
     /// The device's own generator in evaluation with dropout.
     MonteCarloDropout,
+    /// Seeds of several networks that one seed stands for.
+    Member,
+    /// Which measurements are drawn again to see how far a result depends on them.
+    Bootstrap,
 }
 
 impl Purpose {
@@ -39,6 +43,8 @@ impl Purpose {
             Self::Labels => "labels",
             Self::Device => "device",
             Self::MonteCarloDropout => "monte-carlo-dropout",
+            Self::Member => "member",
+            Self::Bootstrap => "bootstrap",
         }
     }
 }
@@ -101,6 +107,16 @@ impl Seeds {
         self.streams(Purpose::MonteCarloDropout).at(pass, batch).next_u64()
     }
 
+    /// The streams of one of several networks, counted from 0: each has all streams of its own.
+    pub fn member(self, number: usize) -> Self {
+        Self::new(self.streams(Purpose::Member).at(0, number).next_u64())
+    }
+
+    /// Which measurements are drawn again.
+    pub fn bootstrap(self) -> ChaCha8Rng {
+        self.streams(Purpose::Bootstrap).at(0, 0)
+    }
+
     fn named(self, name: &str) -> Streams {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());
@@ -156,6 +172,9 @@ mod tests {
             seeds.monte_carlo_dropout(0, 0),
             seeds.monte_carlo_dropout(0, 1),
             seeds.monte_carlo_dropout(1, 0),
+            first(seeds.bootstrap()),
+            seeds.member(0).seed,
+            seeds.member(1).seed,
         ];
         for (i, a) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(a), "draw {i} is not new");

@@ -9,19 +9,23 @@ pub mod contact_sheet;
 pub mod dot_plot;
 pub mod heat_map;
 pub mod image_grid;
+pub mod interval_plot;
 mod legend;
 pub mod line_chart;
 pub mod png;
 pub mod svg;
 pub mod text;
+pub mod value_map;
 
 pub use axis::Axis;
 pub use contact_sheet::{ContactRow, ContactSheet};
 pub use dot_plot::{DotPlot, Dots, Panel};
 pub use heat_map::HeatMap;
 pub use image_grid::{GridImage, ImageGrid};
+pub use interval_plot::{Estimate, IntervalPanel, IntervalPlot};
 pub use line_chart::{LineChart, Mark, Series};
 pub use svg::{Drawing, Theme};
+pub use value_map::ValueMap;
 
 /// Width of every figure, in pixels; the height follows from the content.
 pub const WIDTH: f64 = 640.0;

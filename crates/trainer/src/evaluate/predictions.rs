@@ -158,6 +158,16 @@ impl Predictions {
         wrong
     }
 
+    /// The probabilities `[images, classes]`, in the order of the set.
+    pub(crate) fn probabilities(&self) -> Vec<f64> {
+        self.log_probabilities.iter().map(|value| value.exp()).collect()
+    }
+
+    /// The label of each image.
+    pub(crate) fn labels(&self) -> Vec<usize> {
+        (0..self.images()).map(|i| self.label(i)).collect()
+    }
+
     /// Log-probabilities of image `i`.
     pub(super) fn row(&self, i: usize) -> &[f64] {
         &self.log_probabilities[i * self.classes..(i + 1) * self.classes]

@@ -8,8 +8,12 @@ use backburn_report::Findings;
 
 use crate::cli::Failure;
 
+mod bias_variance;
+mod capacity_and_data;
 mod compare_optimizers;
 mod curves;
+mod decomposition;
+mod ensemble;
 mod lab;
 mod runs;
 mod trainee;
@@ -37,15 +41,43 @@ pub(crate) struct Experiment {
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
 
 /// Every experiment, one row each, in the order of the sources.
-pub(crate) static CATALOG: &[Experiment] = &[Experiment {
-    name: "compare-optimizers",
-    title: "Five optimizers on the same batches",
-    source: "003 §6.1",
-    question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
-               on the same batches, from the same initial weights?",
-    datasets: GREY,
-    run: compare_optimizers::run,
-}];
+pub(crate) static CATALOG: &[Experiment] = &[
+    Experiment {
+        name: "compare-optimizers",
+        title: "Five optimizers on the same batches",
+        source: "003 §6.1",
+        question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
+                   on the same batches, from the same initial weights?",
+        datasets: GREY,
+        run: compare_optimizers::run,
+    },
+    Experiment {
+        name: "ensemble",
+        title: "Several networks, averaged",
+        source: "003 §6.4, 002",
+        question: "How much better than one network is the mean of several that were trained apart, and does dropout give \
+                   the same within a single one?",
+        datasets: GREY,
+        run: ensemble::run,
+    },
+    Experiment {
+        name: "bias-variance",
+        title: "What dropout does to bias and variance",
+        source: "002",
+        question: "Does dropout raise bias a little and lower variance a lot, as the source says?",
+        datasets: GREY,
+        run: bias_variance::run,
+    },
+    Experiment {
+        name: "capacity-and-data",
+        title: "The two causes of overfitting",
+        source: "003 §6.4",
+        question: "How does the gap between training and test accuracy depend on the width of the network and on the number \
+                   of training samples?",
+        datasets: GREY,
+        run: capacity_and_data::run,
+    },
+];
 
 /// The experiment of that name.
 ///

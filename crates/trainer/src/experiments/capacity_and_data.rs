@@ -1,0 +1,471 @@
+//! 003 §6.4: overfitting "occurs mainly in two cases: many parameters, few training data". Both causes,
+//! against each other.
+
+use backburn_data::{SplitSize, stratified};
+use backburn_models::{
+    BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
+};
+use backburn_regularization::WeightDecay;
+use backburn_report::figure::{Axis, LineChart, ValueMap};
+use backburn_report::statistics::Spread;
+use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+
+use super::curves::series;
+use super::lab::{Images, Lab};
+use super::trainee::{Trainee, Training, read};
+use crate::cli::Failure;
+use crate::optimizer::OptimizerConfig;
+use crate::seeds::Seeds;
+
+/// Units of each hidden layer.
+const WIDTHS: [usize; 5] = [10, 30, 100, 300, 1000];
+const SAMPLES: [usize; 7] = [100, 300, 1000, 3000, 10_000, 30_000, 60_000];
+const HIDDEN_LAYERS: usize = 2;
+const BATCH_SIZE: usize = 100;
+const LEARNING_RATE: f64 = 0.001;
+/// Mean training loss of an epoch, in nats, at which a network has fitted its images.
+const FITTED: f64 = 0.01;
+
+/// What is trained.
+struct Plan {
+    widths: Vec<usize>,
+    samples: Vec<usize>,
+    /// At which training ends, fitted or not.
+    most_updates: usize,
+}
+
+impl Plan {
+    fn new(lab: &Lab) -> Self {
+        let available = lab.data().train.len();
+        let (most_samples, most_updates) =
+            if lab.is_paper() { (usize::MAX, 12_000) } else { (10_000, 3000) };
+        let most_samples = most_samples.min(available);
+        let samples = SAMPLES.into_iter().filter(|count| *count <= most_samples);
+        Self { widths: WIDTHS.into(), samples: samples.collect(), most_updates }
+    }
+}
+
+/// A network after training.
+#[derive(Clone, Copy)]
+struct Trained {
+    train_accuracy: f64,
+    test_accuracy: f64,
+    updates: usize,
+    /// Whether its training loss came down to [`FITTED`].
+    is_fitted: bool,
+}
+
+impl Trained {
+    fn gap(&self) -> f64 {
+        self.train_accuracy - self.test_accuracy
+    }
+}
+
+/// The networks of one width and number of samples, one a seed.
+type Cell = Vec<Trained>;
+
+/// All networks, by width and number of samples.
+struct Grid {
+    plan: Plan,
+    cells: Vec<Vec<Cell>>,
+    test_images: usize,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let plan = Plan::new(lab);
+    let mut cells = vec![vec![Cell::new(); plan.samples.len()]; plan.widths.len()];
+    let published = &lab.data().train;
+    let test = lab.test(&lab.first(1), "test accuracy after training", "last update, all networks");
+    for &seed in &lab.seeds {
+        let seeds = Seeds::new(seed);
+        for (column, &samples) in plan.samples.iter().enumerate() {
+            let sizes = [SplitSize::Count(samples)];
+            let chosen = stratified(published, &sizes, &mut seeds.split())
+                .map_err(|error| Failure::Error(error.to_string()))?;
+            let images = lab.images(published.select(&chosen[0]));
+            for (row, &width) in plan.widths.iter().enumerate() {
+                let trained = train(lab, &plan, width, &images, &test, seeds)?;
+                lab.say(&format!(
+                    "{width} units, {samples} samples: {} updates, test accuracy {}",
+                    trained.updates,
+                    number::percent(trained.test_accuracy)
+                ));
+                cells[row][column].push(trained);
+            }
+        }
+    }
+    let grid = Grid { plan, cells, test_images: test.set.len() };
+    let mut reduced = Vec::new();
+    if !lab.is_paper() {
+        reduced.push(format!(
+            "At most {} instead of {} samples, and at most {} instead of 12000 updates.",
+            SAMPLES[4], SAMPLES[6], grid.plan.most_updates
+        ));
+    }
+    Ok(Findings {
+        sentence: sentence(&grid),
+        setup: setup(&grid),
+        reduced,
+        tables: tables(&grid),
+        figures: figures(&grid),
+        data: vec![data(&grid)],
+        differences: vec![
+            "The source names the two causes and shows one network on 300 samples. Network, optimizer and length are ours: \
+             with a fixed number of updates wide networks on few samples would be far past their fit, and narrow ones \
+             on many short of it."
+                .into(),
+        ],
+        ..Findings::default()
+    })
+}
+
+fn setup(grid: &Grid) -> Vec<String> {
+    let Plan { widths, samples, most_updates } = &grid.plan;
+    [
+        format!(
+            "MLP with {HIDDEN_LAYERS} hidden layers of {} to {} units, ReLU, weights normal with standard deviation √(2/n), biases \
+             zero.",
+            widths[0],
+            widths[widths.len() - 1]
+        ),
+        format!(
+            "{} to {} training images, drawn with the same share of each class.",
+            number::count(samples[0] as u64),
+            number::count(samples[samples.len() - 1] as u64)
+        ),
+        format!(
+            "Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, until the mean training loss of an epoch is {FITTED} nats \
+             or less, at most {} updates.",
+            number::count(*most_updates as u64)
+        ),
+        "Gap: training accuracy less test accuracy, both in evaluation, after training.".into(),
+    ]
+    .into()
+}
+
+/// Trains until the network has fitted `images`, or for as long as the plan allows.
+fn train(
+    lab: &Lab,
+    plan: &Plan,
+    width: usize,
+    images: &Images,
+    test: &Images,
+    seeds: Seeds,
+) -> Result<Trained, Failure> {
+    let hidden = vec![width; HIDDEN_LAYERS];
+    let training = Training {
+        model: ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        learning_rate: LEARNING_RATE,
+        weight_decay: WeightDecay::default(),
+    };
+    let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
+    let (mut updates, mut is_fitted) = (0, false);
+    for epoch in 1.. {
+        let mut losses = Vec::new();
+        for batch in images.epoch(BATCH_SIZE, epoch, seeds, &lab.device)? {
+            lab.go_on()?;
+            losses.push(trainee.step(&batch));
+        }
+        updates += losses.len();
+        let losses = read(losses);
+        is_fitted = losses.iter().sum::<f64>() / losses.len() as f64 <= FITTED;
+        if is_fitted || updates >= plan.most_updates {
+            break;
+        }
+    }
+    Ok(Trained {
+        train_accuracy: trainee.scores(images)?.accuracy,
+        test_accuracy: trainee.scores(test)?.accuracy,
+        updates,
+        is_fitted,
+    })
+}
+
+/// What a step from one cell to another does to a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Rises,
+    Falls,
+    Unclear,
+}
+
+impl Grid {
+    fn mean(&self, row: usize, column: usize, value: fn(&Trained) -> f64) -> f64 {
+        Spread::of(&self.values(row, column, value)).mean
+    }
+
+    fn values(&self, row: usize, column: usize, value: fn(&Trained) -> f64) -> Vec<f64> {
+        self.cells[row][column].iter().map(value).collect()
+    }
+
+    /// Rows or columns of the mean of a value, for figures.
+    fn means(&self, value: fn(&Trained) -> f64) -> Vec<Vec<f64>> {
+        let row = |row| (0..self.plan.samples.len()).map(|c| self.mean(row, c, value)).collect();
+        (0..self.plan.widths.len()).map(row).collect()
+    }
+
+    /// What the step between two cells does to a value, judged by its noise.
+    fn change(
+        &self,
+        from: (usize, usize),
+        to: (usize, usize),
+        value: fn(&Trained) -> f64,
+    ) -> Change {
+        let [a, b] = [from, to].map(|(row, column)| self.values(row, column, value));
+        let noise = [from, to].map(|(row, column)| {
+            let values = self.values(row, column, value);
+            let accuracy = self.mean(row, column, |trained| trained.test_accuracy);
+            squared_standard_error(&values, accuracy, self.test_images)
+        });
+        change(Spread::of(&a).mean, Spread::of(&b).mean, noise[0] + noise[1])
+    }
+}
+
+/// Square of the standard error of the mean of `values` over seeds; of one value, that of an accuracy that was
+/// measured on so many images.
+fn squared_standard_error(values: &[f64], accuracy: f64, images: usize) -> f64 {
+    let deviation = Spread::of(values).standard_deviation;
+    if deviation.is_finite() {
+        deviation.powi(2) / values.len() as f64
+    } else {
+        accuracy * (1.0 - accuracy) / images as f64
+    }
+}
+
+/// Clear beyond twice the standard error, whose square is `noise`.
+fn change(from: f64, to: f64, noise: f64) -> Change {
+    if (to - from).abs() <= 2.0 * noise.sqrt() {
+        Change::Unclear
+    } else if to > from {
+        Change::Rises
+    } else {
+        Change::Falls
+    }
+}
+
+/// How often a value rises, falls and does neither.
+fn counts(changes: &[Change]) -> [usize; 3] {
+    [Change::Rises, Change::Falls, Change::Unclear]
+        .map(|kind| changes.iter().filter(|change| **change == kind).count())
+}
+
+/// `rises at 3 and falls at none`
+fn told(changes: &[Change]) -> String {
+    let count = |count: usize| if count == 0 { "none".to_owned() } else { count.to_string() };
+    let [rises, falls, _] = counts(changes);
+    format!("rises at {} and falls at {}", count(rises), count(falls))
+}
+
+fn sentence(grid: &Grid) -> String {
+    let Plan { widths, samples, .. } = &grid.plan;
+    let (last_row, last_column) = (widths.len() - 1, samples.len() - 1);
+    let gaps = |column| {
+        let all = (0..=last_row).map(|row| 100.0 * grid.mean(row, column, Trained::gap));
+        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), gap| {
+            (low.min(gap), high.max(gap))
+        });
+        format!("{low:.1} to {high:.1} points")
+    };
+    let with_data: Vec<Change> =
+        (0..=last_row).map(|row| grid.change((row, last_column), (row, 0), Trained::gap)).collect();
+    let with_width = |value| -> Vec<Change> {
+        (0..=last_column)
+            .map(|column| grid.change((0, column), (last_row, column), value))
+            .collect()
+    };
+    let (gap, accuracy) =
+        (with_width(Trained::gap), with_width(|trained: &Trained| trained.test_accuracy));
+    let data_verdict = match counts(&with_data) {
+        [rises, ..] if rises == with_data.len() => "few data cause overfitting, as the post says",
+        [rises, falls, _] if rises > falls => "few data mostly cause overfitting, as the post says",
+        _ => "unlike in the post, fewer data do not widen the gap",
+    };
+    let width_verdict = match counts(&gap) {
+        [rises, ..] if rises == gap.len() => "many parameters do, too",
+        [rises, falls, _] if rises > falls => "many parameters do so only in part",
+        [rises, falls, _] if rises < falls => {
+            "many parameters do not: the gap is rather narrower in wide networks"
+        }
+        _ => "of many parameters that cannot be said",
+    };
+    let seeds = grid.cells[0][0].len();
+    let noise = if seeds == 1 {
+        "Clear is what exceeds twice the sampling error of the test images; other initial weights may move single cells by more."
+    } else {
+        "Clear is what exceeds twice the standard error over seeds."
+    };
+    format!(
+        "With {} samples the gap is {} over the widths, with {} samples {}: {data_verdict}; {width_verdict}. From {} to {} \
+         units, at {} numbers of samples, the gap {}, the test accuracy {}. {noise}",
+        number::count(samples[0] as u64),
+        gaps(0),
+        number::count(samples[last_column] as u64),
+        gaps(last_column),
+        widths[0],
+        widths[last_row],
+        samples.len(),
+        told(&gap),
+        told(&accuracy),
+    )
+}
+
+fn tables(grid: &Grid) -> Vec<ExperimentTable> {
+    let Plan { widths, samples, .. } = &grid.plan;
+    let head: Vec<String> = ["units".to_owned()]
+        .into_iter()
+        .chain(samples.iter().map(|samples| number::count(*samples as u64)))
+        .collect();
+    let table = |title: &str, note: &str, cell: &dyn Fn(&Cell) -> String| ExperimentTable {
+        title: title.into(),
+        note: note.into(),
+        head: head.clone(),
+        rows: widths
+            .iter()
+            .zip(&grid.cells)
+            .map(|(width, cells)| {
+                [width.to_string()].into_iter().chain(cells.iter().map(cell)).collect()
+            })
+            .collect(),
+    };
+    let accuracy = |value: fn(&Trained) -> f64| {
+        move |cell: &Cell| {
+            let spread = Spread::of(&cell.iter().map(value).collect::<Vec<_>>());
+            let mean = number::bare_percent(spread.mean);
+            if spread.standard_deviation.is_finite() {
+                format!("{mean} ± {}", number::bare_percent(spread.standard_deviation))
+            } else {
+                mean
+            }
+        }
+    };
+    vec![
+        table(
+            "Gap (points) by number of samples",
+            "Training accuracy less test accuracy.",
+            &accuracy(Trained::gap),
+        ),
+        table("Test accuracy (%) by number of samples", "", &accuracy(|t| t.test_accuracy)),
+        table(
+            "Training accuracy (%) by number of samples",
+            "What the networks were able to fit.",
+            &accuracy(|t| t.train_accuracy),
+        ),
+        table(
+            "Updates by number of samples",
+            "Mean over seeds; with a star where a network did not come down to the loss at which training ends.",
+            &|cell| {
+                let mean = cell.iter().map(|t| t.updates as f64).sum::<f64>() / cell.len() as f64;
+                let star = if cell.iter().all(|t| t.is_fitted) { "" } else { "*" };
+                format!("{}{star}", number::count(mean.round() as u64))
+            },
+        ),
+    ]
+}
+
+fn figures(grid: &Grid) -> Vec<ExperimentFigure> {
+    let Plan { widths, samples, .. } = &grid.plan;
+    let map = |title: &str, quantity: &str, value: fn(&Trained) -> f64| ValueMap {
+        title: title.into(),
+        quantity: quantity.into(),
+        decimals: 1,
+        x_label: "training samples".into(),
+        y_label: "units per hidden layer".into(),
+        columns: samples.iter().map(|samples| number::count(*samples as u64)).collect(),
+        // Wide networks above, as on an axis.
+        rows: widths.iter().rev().map(|width| number::count(*width as u64)).collect(),
+        values: grid.means(value).into_iter().rev().collect(),
+    };
+    let axis = Axis::linear("gap (points)");
+    let mut chart = LineChart::new("Gap and data", Axis::log("training samples (log)"), axis);
+    let xs: Vec<f64> = samples.iter().map(|samples| *samples as f64).collect();
+    let seeds = grid.cells[0][0].len();
+    for (width, cells) in widths.iter().zip(&grid.cells) {
+        let row = |seed: usize| cells.iter().map(|cell| 100.0 * cell[seed].gap()).collect();
+        let rows: Vec<Vec<f64>> = (0..seeds).map(row).collect();
+        chart = chart.with(series(format!("{} units", number::count(*width as u64)), &xs, &rows));
+    }
+    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
+        name: name.into(),
+        caption: caption.into(),
+        drawing,
+    };
+    let note = "Each cell is a network of that width, trained on so many images until it has fitted them or may train no longer";
+    vec![
+        figure(
+            "gap",
+            map("Gap by capacity and data", "gap (points)", |t| 100.0 * t.gap()).draw(),
+            &format!("{note}: training accuracy less test accuracy."),
+        ),
+        figure(
+            "test_accuracy",
+            map("Test accuracy by capacity and data", "test accuracy (%)", |t| {
+                100.0 * t.test_accuracy
+            })
+            .draw(),
+            &format!("{note}: accuracy on the test images."),
+        ),
+        figure(
+            "train_accuracy",
+            map("Training accuracy by capacity and data", "training accuracy (%)", |t| {
+                100.0 * t.train_accuracy
+            })
+            .draw(),
+            &format!("{note}: accuracy on the images that it was trained on."),
+        ),
+        figure("gap_lines", chart.draw(), "The same gaps as lines, one for each width."),
+    ]
+}
+
+fn data(grid: &Grid) -> DataTable {
+    let mut rows = Vec::new();
+    for (width, cells) in grid.plan.widths.iter().zip(&grid.cells) {
+        for (samples, cell) in grid.plan.samples.iter().zip(cells) {
+            for (run, trained) in cell.iter().enumerate() {
+                rows.push(vec![
+                    run.to_string(),
+                    width.to_string(),
+                    samples.to_string(),
+                    trained.updates.to_string(),
+                    trained.is_fitted.to_string(),
+                    trained.train_accuracy.to_string(),
+                    trained.test_accuracy.to_string(),
+                ]);
+            }
+        }
+    }
+    let columns =
+        ["run", "width", "samples", "updates", "is_fitted", "train_accuracy", "test_accuracy"];
+    DataTable { name: "networks".into(), columns: columns.map(String::from).into(), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_clear_beyond_twice_the_standard_error() {
+        assert_eq!(change(0.10, 0.19, 0.0025), Change::Unclear);
+        assert_eq!(change(0.10, 0.21, 0.0025), Change::Rises);
+        assert_eq!(change(0.21, 0.10, 0.0025), Change::Falls);
+        assert_eq!(change(0.5, 0.5, 0.0), Change::Unclear);
+    }
+
+    #[test]
+    fn one_seed_has_the_sampling_error_of_the_test_images_and_several_that_of_their_mean() {
+        assert!((squared_standard_error(&[0.3], 0.9, 900) - 0.0001).abs() < 1e-12);
+        // Standard deviation 0.1 over two seeds: variance 0.02 / 2.
+        assert!((squared_standard_error(&[0.2, 0.4], 0.9, 900) - 0.01).abs() < 1e-12);
+    }
+
+    #[test]
+    fn unclear_changes_are_neither_rises_nor_falls() {
+        use Change::{Falls, Rises, Unclear};
+        assert_eq!(told(&[Rises, Falls, Rises]), "rises at 2 and falls at 1");
+        assert_eq!(told(&[Unclear, Unclear]), "rises at none and falls at none");
+    }
+}

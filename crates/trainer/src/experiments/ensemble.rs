@@ -1,0 +1,446 @@
+//! 003 §6.4 and 002: the mean of several networks' answers against one network, and against dropout,
+//! of which both sources say that it does the same within a single network.
+
+use backburn_models::{
+    BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
+};
+use backburn_regularization::WeightDecay;
+use backburn_report::figure::{Axis, Drawing, LineChart, Series};
+use backburn_report::statistics::Spread;
+use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number};
+use burn::module::Module;
+
+use super::lab::{Images, Lab};
+use super::trainee::{Trainee, Training};
+use crate::cli::Failure;
+use crate::evaluate::Scores;
+use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
+use crate::optimizer::OptimizerConfig;
+use crate::seeds::Seeds;
+
+const NETWORKS: usize = 10;
+const SAMPLES: usize = 1000;
+const BATCH_SIZE: usize = 100;
+const UPDATES: usize = 601;
+const LEARNING_RATE: f64 = 0.01;
+const DROPOUT: f64 = 0.2;
+/// Passes with dropout switched on, whose probabilities are averaged.
+const DRAWS: usize = 50;
+
+/// What one seed gives.
+struct Found {
+    /// Of every subset of the networks: its size and the scores of its mean on the test images.
+    subsets: Vec<(usize, Scores)>,
+    /// Of each network.
+    plain_training: Vec<Scores>,
+    /// Of each network with dropout.
+    dropout_training: Vec<Scores>,
+    /// Test scores of each network with dropout, all units at work.
+    once: Vec<Scores>,
+    /// Test scores of the mean of [`DRAWS`] passes of each network with dropout.
+    drawn: Vec<Scores>,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let images = lab.first(SAMPLES);
+    let mut found = Vec::new();
+    for &seed in &lab.seeds {
+        found.push(train_and_score(lab, &images, Seeds::new(seed))?);
+    }
+    Ok(Findings {
+        sentence: sentence(&found),
+        setup: setup(&images),
+        tables: vec![table(&found), training_table(&found)],
+        figures: figures(&found),
+        data: vec![data(&found)],
+        differences: [
+            "The sources train no ensemble; they say what one is, and that dropout has the same effect in a single \
+             network. Network, batch, rate and length are those of the source's experiment on weight decay, the number of \
+             samples, of networks and of draws are ours."
+                .into(),
+            format!(
+                "Dropout is judged by {NETWORKS} networks as well, each with the initial weights and the batches of one of \
+                 the ensemble, so that a lucky draw of weights decides nothing."
+            ),
+        ]
+        .into(),
+        ..Findings::default()
+    })
+}
+
+fn setup(images: &Images) -> Vec<String> {
+    [
+        format!(
+            "MLP 784-6×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero; the first {} \
+             training images.",
+            images.set.len()
+        ),
+        format!(
+            "SGD, learning rate {LEARNING_RATE}, {UPDATES} updates of {BATCH_SIZE} images drawn with replacement. Each network has \
+             initial weights and batches of its own."
+        ),
+        format!(
+            "An ensemble's answer is the mean of its networks' probabilities. Of {NETWORKS} networks every subset is \
+             scored, from single ones to all."
+        ),
+        format!(
+            "Dropout {DROPOUT} after each hidden layer, evaluated once with all units, and as the mean of the probabilities of \
+             {DRAWS} passes that drop units as in training."
+        ),
+    ]
+    .into()
+}
+
+fn train_and_score(lab: &Lab, images: &Images, seeds: Seeds) -> Result<Found, Failure> {
+    let mut plain = Vec::new();
+    let mut dropping = Vec::new();
+    for number in 0..NETWORKS {
+        let seeds = seeds.member(number);
+        plain.push(train(lab, images, 0.0, seeds)?);
+        dropping.push(train(lab, images, DROPOUT, seeds)?);
+        lab.say(&format!("{} of {NETWORKS} networks, without and with dropout", number + 1));
+    }
+    let scores = |all: &[Trainee], images: &Images| -> Result<Vec<Scores>, Failure> {
+        all.iter().map(|trainee| trainee.scores(images)).collect()
+    };
+    let test = lab.test(images, "test scores after training", "last update, all networks");
+    let answers = plain.iter().map(|trainee| trainee.predictions(&test));
+    let answers = answers.collect::<Result<Vec<_>, _>>()?;
+    let labels = answers[0].labels();
+    let probabilities: Vec<Vec<f64>> = answers.iter().map(|all| all.probabilities()).collect();
+    let mut drawn = Vec::new();
+    for (number, trainee) in dropping.iter().enumerate() {
+        lab.go_on()?;
+        let network = DroppingNetwork::new(&trainee.network().valid());
+        let draws = network
+            .predict(&test.set, &test.normalization, &lab.device, DRAWS, seeds.member(number))
+            .map_err(|error| Failure::Error(error.to_string()))?;
+        drawn.push(draws.mean.scores());
+    }
+    Ok(Found {
+        subsets: subset_scores(&probabilities, &labels),
+        plain_training: scores(&plain, images)?,
+        dropout_training: scores(&dropping, images)?,
+        once: scores(&dropping, &test)?,
+        drawn,
+    })
+}
+
+fn train(lab: &Lab, images: &Images, dropout: f64, seeds: Seeds) -> Result<Trainee, Failure> {
+    let training = Training {
+        model: ModelConfig::Mlp(MlpConfig { hidden: vec![100; 6], dropout, batch_norm: false }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: OptimizerConfig::Sgd,
+        learning_rate: LEARNING_RATE,
+        weight_decay: WeightDecay::default(),
+    };
+    let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
+    for batch in images.batches(BATCH_SIZE, UPDATES, seeds, &lab.device)? {
+        lab.go_on()?;
+        trainee.step(&batch);
+    }
+    Ok(trainee)
+}
+
+/// Size and scores of every subset of the networks but the empty one, whose answer is the mean of its
+/// networks' probabilities. `probabilities`: `[images, classes]` of each network.
+fn subset_scores(probabilities: &[Vec<f64>], labels: &[usize]) -> Vec<(usize, Scores)> {
+    let classes = probabilities[0].len() / labels.len();
+    let subsets = 1_usize << probabilities.len();
+    let mut right = vec![0_usize; subsets];
+    let mut loss = vec![0.0; subsets];
+    // A subset is a number whose bits are its networks; the sum of each is that of a smaller one and a network.
+    let mut sums = vec![0.0; subsets * classes];
+    for (image, &label) in labels.iter().enumerate() {
+        for subset in 1..subsets {
+            let network = subset.trailing_zeros() as usize;
+            let smaller = subset & (subset - 1);
+            let (before, after) = sums.split_at_mut(subset * classes);
+            let sum = &mut after[..classes];
+            let smaller = &before[smaller * classes..][..classes];
+            let own = &probabilities[network][image * classes..][..classes];
+            for ((sum, smaller), own) in sum.iter_mut().zip(smaller).zip(own) {
+                *sum = smaller + own;
+            }
+            let mean = sum[label] / f64::from(subset.count_ones());
+            loss[subset] -= mean.max(f64::MIN_POSITIVE).ln();
+            right[subset] += usize::from(answer(sum) == label);
+        }
+    }
+    let images = labels.len() as f64;
+    (1..subsets)
+        .map(|subset| {
+            let scores =
+                Scores { loss: loss[subset] / images, accuracy: right[subset] as f64 / images };
+            (subset.count_ones() as usize, scores)
+        })
+        .collect()
+}
+
+/// The class of the greatest value, the first if several have it.
+fn answer(values: &[f64]) -> usize {
+    let mut best = 0;
+    for (class, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = class;
+        }
+    }
+    best
+}
+
+/// A score of all subsets of that size, of all seeds.
+fn of_size(found: &[Found], size: usize, score: fn(&Scores) -> f64) -> Vec<f64> {
+    let subsets = found.iter().flat_map(|found| &found.subsets);
+    subsets.filter(|(networks, _)| *networks == size).map(|(_, scores)| score(scores)).collect()
+}
+
+/// A score of all networks of all seeds.
+fn of_all(found: &[Found], scores: fn(&Found) -> &[Scores], score: fn(&Scores) -> f64) -> Vec<f64> {
+    found.iter().flat_map(|found| scores(found).iter().map(score)).collect()
+}
+
+fn accuracy(scores: &Scores) -> f64 {
+    scores.accuracy
+}
+
+fn loss(scores: &Scores) -> f64 {
+    scores.loss
+}
+
+fn mean(values: &[f64]) -> f64 {
+    Spread::of(values).mean
+}
+
+/// Whether the means of two samples differ by more than twice the standard error of the difference.
+fn differ(a: &[f64], b: &[f64]) -> bool {
+    let (a, b, sizes) = (Spread::of(a), Spread::of(b), [a.len() as f64, b.len() as f64]);
+    let variance =
+        a.standard_deviation.powi(2) / sizes[0] + b.standard_deviation.powi(2) / sizes[1];
+    (a.mean - b.mean).abs() > 2.0 * variance.sqrt()
+}
+
+fn sentence(found: &[Found]) -> String {
+    let (single, all) = (of_size(found, 1, accuracy), of_size(found, NETWORKS, accuracy));
+    let (single_loss, all_loss) = (of_size(found, 1, loss), of_size(found, NETWORKS, loss));
+    // Each ensemble against its own networks.
+    let beaten: usize = found
+        .iter()
+        .map(|found| {
+            let of = |size: usize| found.subsets.iter().filter(move |(n, _)| *n == size);
+            let ensemble = of(NETWORKS).map(|(_, scores)| scores.accuracy).fold(0.0, f64::max);
+            of(1).filter(|(_, scores)| scores.accuracy < ensemble).count()
+        })
+        .sum();
+    let gain = mean(&single_loss) - mean(&all_loss);
+    let enough = (1..=NETWORKS)
+        .find(|&size| mean(&single_loss) - mean(&of_size(found, size, loss)) >= gain / 2.0);
+    let half = match enough {
+        Some(size) if gain > 0.0 => format!("; half of that comes with {size} networks"),
+        _ => String::new(),
+    };
+    let once = of_all(found, |found| &found.once, accuracy);
+    let drawn = of_all(found, |found| &found.drawn, accuracy);
+    let fitted = mean(&of_all(found, |found| &found.dropout_training, accuracy));
+    let dropout = match (differ(&once, &single), mean(&once) > mean(&single)) {
+        (false, _) => "does no clearly better or worse than one network without it",
+        (true, true) => "does better than one network without it",
+        (true, false) => "does worse than one network without it",
+    };
+    let place = match mean(&once).max(mean(&drawn)) >= mean(&all) {
+        true => "and reaches the ensemble",
+        false => "and does not reach the ensemble",
+    };
+    format!(
+        "The mean of {NETWORKS} networks gets {} of the test images right, one network {} (better than {beaten} of {} networks), \
+         and lowers the loss from {} to {} nats{half}. A network with dropout {DROPOUT} {dropout}, {place}: {} evaluated once, {} as \
+         the mean of {DRAWS} draws (loss {} and {} nats), after as many updates, which fit {} of its training images.",
+        number::percent(mean(&all)),
+        number::percent(mean(&single)),
+        single.len(),
+        number::loss(mean(&single_loss)),
+        number::loss(mean(&all_loss)),
+        number::percent(mean(&once)),
+        number::percent(mean(&drawn)),
+        number::loss(mean(&of_all(found, |found| &found.once, loss))),
+        number::loss(mean(&of_all(found, |found| &found.drawn, loss))),
+        number::percent(fitted),
+    )
+}
+
+/// `a ± b` in the unit's way of writing.
+fn spread(unit: Unit, values: &[f64]) -> String {
+    let Spread { mean, standard_deviation } = Spread::of(values);
+    let write = |value: f64| match unit {
+        Unit::Plain => number::loss(value),
+        _ => number::bare_percent(value),
+    };
+    if standard_deviation.is_finite() {
+        format!("{} ± {}", write(mean), write(standard_deviation))
+    } else {
+        write(mean)
+    }
+}
+
+fn table(found: &[Found]) -> ExperimentTable {
+    let row = |name: String, passes: usize, accuracies: &[f64], losses: &[f64]| {
+        [
+            name,
+            passes.to_string(),
+            accuracies.len().to_string(),
+            spread(Unit::Percent, accuracies),
+            spread(Unit::Plain, losses),
+        ]
+        .into()
+    };
+    let mut rows: Vec<Vec<String>> = (1..=NETWORKS)
+        .map(|size| {
+            let name = if size == 1 { "1 network".into() } else { format!("mean of {size}") };
+            row(name, size, &of_size(found, size, accuracy), &of_size(found, size, loss))
+        })
+        .collect();
+    let once = |score| of_all(found, |found| &found.once, score);
+    let drawn = |score| of_all(found, |found| &found.drawn, score);
+    rows.push(row(format!("dropout {DROPOUT}, once"), 1, &once(accuracy), &once(loss)));
+    let name = format!("dropout {DROPOUT}, mean of {DRAWS} draws");
+    rows.push(row(name, DRAWS, &drawn(accuracy), &drawn(loss)));
+    ExperimentTable {
+        title: "On the test images".into(),
+        note: format!(
+            "Mean and standard deviation over all subsets of that size, of dropout over networks. Subsets share networks, \
+             so that their spread is less than that of new ensembles, and of all {NETWORKS} networks there is one subset a seed."
+        ),
+        head: ["", "passes", "cases", "accuracy (%)", "loss (nats)"].map(String::from).into(),
+        rows,
+    }
+}
+
+fn training_table(found: &[Found]) -> ExperimentTable {
+    let row = |name: &str, scores: fn(&Found) -> &[Scores]| {
+        [
+            name.to_owned(),
+            spread(Unit::Percent, &of_all(found, scores, accuracy)),
+            spread(Unit::Plain, &of_all(found, scores, loss)),
+        ]
+        .into()
+    };
+    ExperimentTable {
+        title: "On the training images".into(),
+        note: "Single networks in evaluation; mean and standard deviation over them.".into(),
+        head: ["", "accuracy (%)", "loss (nats)"].map(String::from).into(),
+        rows: vec![
+            row("without dropout", |found| &found.plain_training),
+            row("with dropout", |found| &found.dropout_training),
+        ],
+    }
+}
+
+fn figures(found: &[Found]) -> Vec<ExperimentFigure> {
+    let caption = |what: &str| {
+        format!(
+            "{what} of the mean of K networks' probabilities: mean over all subsets of K of the {NETWORKS} networks, with a band of \
+             one standard deviation over the subsets. Level lines: one network with dropout {DROPOUT}, evaluated once and as the \
+             mean of {DRAWS} draws; the bands are one standard deviation over {NETWORKS} such networks."
+        )
+    };
+    let percent = Axis::linear("test accuracy (%)").within(0.0, 100.0);
+    vec![
+        ExperimentFigure {
+            name: "accuracy".into(),
+            caption: caption("Test accuracy"),
+            drawing: chart(found, "Accuracy of ensembles", percent, |s| 100.0 * s.accuracy),
+        },
+        ExperimentFigure {
+            name: "loss".into(),
+            caption: caption("Test loss (negative log-likelihood)"),
+            drawing: chart(found, "Loss of ensembles", Axis::linear("test loss (nats)"), loss),
+        },
+    ]
+}
+
+fn chart(found: &[Found], title: &str, y: Axis, score: fn(&Scores) -> f64) -> Drawing {
+    let row = |name: String, values: &dyn Fn(usize) -> Vec<f64>| {
+        let at = |size: usize| (size as f64, Spread::of(&values(size)));
+        let all: Vec<(f64, Spread)> = (1..=NETWORKS).map(at).collect();
+        let band = all.iter().filter(|(_, spread)| spread.standard_deviation.is_finite());
+        let band = band.map(|(x, spread)| {
+            (*x, spread.mean - spread.standard_deviation, spread.mean + spread.standard_deviation)
+        });
+        let band = band.collect();
+        Series::line(name, all.iter().map(|(x, spread)| (*x, spread.mean)).collect())
+            .with_band(band)
+    };
+    LineChart::new(title, Axis::counts("networks K"), y)
+        .with(row("mean of K networks".into(), &|size| of_size(found, size, score)))
+        .with(row(format!("dropout {DROPOUT}, evaluated once"), &|_| {
+            of_all(found, |found| &found.once, score)
+        }))
+        .with(row(format!("dropout {DROPOUT}, mean of {DRAWS} draws"), &|_| {
+            of_all(found, |found| &found.drawn, score)
+        }))
+        .draw()
+}
+
+fn data(found: &[Found]) -> DataTable {
+    let mut rows = Vec::new();
+    for (run, found) in found.iter().enumerate() {
+        let mut row = |kind: &str, size: usize, number: usize, scores: &Scores| {
+            rows.push(vec![
+                run.to_string(),
+                kind.to_owned(),
+                size.to_string(),
+                number.to_string(),
+                scores.accuracy.to_string(),
+                scores.loss.to_string(),
+            ]);
+        };
+        for (subset, (size, scores)) in (1..).zip(&found.subsets) {
+            row("ensemble", *size, subset, scores);
+        }
+        for (number, scores) in found.once.iter().enumerate() {
+            row("dropout once", 1, number, scores);
+        }
+        for (number, scores) in found.drawn.iter().enumerate() {
+            row("dropout drawn", DRAWS, number, scores);
+        }
+    }
+    let columns = ["run", "kind", "passes", "subset_bits_or_network", "accuracy", "loss_nats"];
+    DataTable { name: "scores".into(), columns: columns.map(String::from).into(), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subsets_are_scored_by_the_mean_of_their_probabilities() {
+        // Two images, labels 0 and 1. The first network errs on the second image, the second on the first.
+        let networks = [vec![0.9, 0.1, 0.6, 0.4], vec![0.3, 0.7, 0.2, 0.8]];
+        let found = subset_scores(&networks, &[0, 1]);
+        assert_eq!(found.iter().map(|(size, _)| *size).collect::<Vec<_>>(), [1, 1, 2]);
+        let accuracies: Vec<f64> = found.iter().map(|(_, scores)| scores.accuracy).collect();
+        // Together 0.6 for class 0 and 0.6 for class 1: both right.
+        assert_eq!(accuracies, [0.5, 0.5, 1.0]);
+        let losses = [[0.9_f64, 0.4], [0.3, 0.8], [0.6, 0.6]];
+        for ((_, scores), [a, b]) in found.iter().zip(losses) {
+            assert!((scores.loss + (a.ln() + b.ln()) / 2.0).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn there_are_as_many_subsets_of_each_size_as_binomial_coefficients_say() {
+        let found = subset_scores(&vec![vec![0.5, 0.5]; 5], &[0]);
+        let of = |size| found.iter().filter(|(networks, _)| *networks == size).count();
+        assert_eq!((1..=5).map(of).collect::<Vec<_>>(), [5, 10, 10, 5, 1]);
+    }
+
+    #[test]
+    fn means_differ_beyond_twice_the_standard_error() {
+        // Standard deviation 1 each over 2 values: standard error 1.
+        let [a, b] = [-1.0, 1.0].map(|side: f64| side * 0.5_f64.sqrt());
+        assert!(differ(&[a, b], &[a + 2.1, b + 2.1]));
+        assert!(!differ(&[a, b], &[a + 1.9, b + 1.9]));
+    }
+}
