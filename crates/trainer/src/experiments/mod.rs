@@ -10,9 +10,13 @@ use crate::cli::Failure;
 
 mod compare_optimizers;
 mod curves;
+mod dropout;
+mod few_images;
 mod lab;
+mod overfitting;
 mod runs;
 mod trainee;
+mod weight_decay;
 
 pub(crate) use lab::{Lab, Options, Preset};
 
@@ -37,15 +41,35 @@ pub(crate) struct Experiment {
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
 
 /// Every experiment, one row each, in the order of the sources.
-pub(crate) static CATALOG: &[Experiment] = &[Experiment {
-    name: "compare-optimizers",
-    title: "Five optimizers on the same batches",
-    source: "003 §6.1",
-    question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
-               on the same batches, from the same initial weights?",
-    datasets: GREY,
-    run: compare_optimizers::run,
-}];
+pub(crate) static CATALOG: &[Experiment] = &[
+    Experiment {
+        name: "compare-optimizers",
+        title: "Five optimizers on the same batches",
+        source: "003 §6.1",
+        question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
+                   on the same batches, from the same initial weights?",
+        datasets: GREY,
+        run: compare_optimizers::run,
+    },
+    Experiment {
+        name: "weight-decay",
+        title: "Weight decay on 300 images",
+        source: "003 §6.4",
+        question: "A network that learns 300 images by heart: does weight decay narrow the gap between training \
+                   and test accuracy, and does it help the test accuracy?",
+        datasets: GREY,
+        run: weight_decay::run,
+    },
+    Experiment {
+        name: "dropout",
+        title: "Dropout on 300 images, and a sweep over its rate",
+        source: "003 §6.4, 002",
+        question: "The same 300 images with dropout: does it narrow the gap, does it help the test accuracy, and which \
+                   rates are too low or too high?",
+        datasets: GREY,
+        run: dropout::run,
+    },
+];
 
 /// The experiment of that name.
 ///
