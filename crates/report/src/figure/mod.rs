@@ -12,6 +12,7 @@ pub mod image_grid;
 mod legend;
 pub mod line_chart;
 pub mod png;
+pub mod small_multiples;
 pub mod svg;
 pub mod text;
 
@@ -21,6 +22,7 @@ pub use dot_plot::{DotPlot, Dots, Panel};
 pub use heat_map::HeatMap;
 pub use image_grid::{GridImage, ImageGrid};
 pub use line_chart::{LineChart, Mark, Series};
+pub use small_multiples::{SmallMultiples, SmallPanel};
 pub use svg::{Drawing, Theme};
 
 /// Width of every figure, in pixels; the height follows from the content.

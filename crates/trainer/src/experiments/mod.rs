@@ -8,6 +8,7 @@ use backburn_report::Findings;
 
 use crate::cli::Failure;
 
+mod batch_norm;
 mod compare_optimizers;
 mod curves;
 mod dropout;
@@ -50,6 +51,15 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    on the same batches, from the same initial weights?",
         datasets: GREY,
         run: compare_optimizers::run,
+    },
+    Experiment {
+        name: "batch-norm",
+        title: "Batch normalization at sixteen scales of initial weights",
+        source: "003 §6.3",
+        question: "Does batch normalization make learning faster, less dependent on initial weights, and less prone to \
+                   overfitting?",
+        datasets: GREY,
+        run: batch_norm::run,
     },
     Experiment {
         name: "weight-decay",

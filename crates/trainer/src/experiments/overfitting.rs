@@ -22,7 +22,8 @@ const REFERENCE_SEEDS: usize = 10;
 pub(super) struct Arm {
     /// In figures and tables.
     pub(super) name: &'static str,
-    /// Name of the figure's file.
+    /// Title of its figure, and name of the file.
+    pub(super) title: &'static str,
     pub(super) file: &'static str,
     pub(super) network: SmallMlp,
     /// Mean and standard deviation of training accuracy, test accuracy and the difference.
@@ -33,6 +34,7 @@ pub(super) struct Arm {
 pub(super) fn unguarded() -> Arm {
     Arm {
         name: "none",
+        title: "300 images, nothing against overfitting",
         file: "unguarded",
         network: SmallMlp::new(LAYERS),
         reference: [(1.000, 0.000), (0.753, 0.011), (0.247, 0.011)],
@@ -159,7 +161,7 @@ pub(super) fn comparison(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> Comparison {
 pub(super) fn figure(arm: &Arm, courses: &[Course], caption: &str) -> ExperimentFigure {
     let xs = SCHEDULE.looks();
     let y = Axis::linear("accuracy (%)").over(0.0, 100.0);
-    let mut chart = LineChart::new(format!("{}: accuracy", arm.name), Axis::counts("update"), y);
+    let mut chart = LineChart::new(arm.title, Axis::counts("update"), y);
     for (name, values) in
         [("training", curve(courses, |c| &c.train)), ("test", curve(courses, |c| &c.test))]
     {
