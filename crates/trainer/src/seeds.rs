@@ -27,6 +27,10 @@ pub enum Purpose {
     Device,
     /// The device's own generator in evaluation with dropout.
     MonteCarloDropout,
+    /// What a search tries.
+    Search,
+    /// Seeds of the networks that a search trains.
+    Trial,
 }
 
 impl Purpose {
@@ -39,6 +43,8 @@ impl Purpose {
             Self::Labels => "labels",
             Self::Device => "device",
             Self::MonteCarloDropout => "monte-carlo-dropout",
+            Self::Search => "search",
+            Self::Trial => "trial",
         }
     }
 }
@@ -101,6 +107,16 @@ impl Seeds {
         self.streams(Purpose::MonteCarloDropout).at(pass, batch).next_u64()
     }
 
+    /// What a search tries in `round`, counted from 1.
+    pub fn search(self, round: usize) -> ChaCha8Rng {
+        self.streams(Purpose::Search).at(round, 0)
+    }
+
+    /// The streams of one of the networks that a search trains in `round`, counted from 1.
+    pub fn trial(self, round: usize, number: usize) -> Self {
+        Self::new(self.streams(Purpose::Trial).at(round, number).next_u64())
+    }
+
     fn named(self, name: &str) -> Streams {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());
@@ -156,6 +172,11 @@ mod tests {
             seeds.monte_carlo_dropout(0, 0),
             seeds.monte_carlo_dropout(0, 1),
             seeds.monte_carlo_dropout(1, 0),
+            first(seeds.search(1)),
+            first(seeds.search(2)),
+            first(seeds.trial(1, 0).order(1)),
+            first(seeds.trial(1, 1).order(1)),
+            first(seeds.trial(2, 0).order(1)),
         ];
         for (i, a) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(a), "draw {i} is not new");

@@ -234,18 +234,18 @@ fn speed(claims: &[[Claims; 2]]) -> String {
     let ([ahead, behind], updates) = (both(claims, |c| c.ahead), both(claims, |c| c.updates));
     let is_sooner = updates[0] < updates[1] || (updates[1].is_nan() && !updates[0].is_nan());
     let verdict = verdict(is_sooner, ahead > behind);
-    let after = |updates: f64| match updates {
-        _ if updates.is_nan() => "never gets there".to_owned(),
-        updates => format!("takes {} updates", whole(updates)),
+    let time = |updates: f64| match updates {
+        _ if updates.is_nan() => "never".to_owned(),
+        updates => format!("in {} updates", whole(updates)),
     };
     format!(
         "Faster: {verdict}; with batch normalization the mean accuracy is higher at {} of {} scales of initial weights, and \
-         the fastest network {} to learn {:.0} % of the training images (without it: {}).",
+         the fastest network learns {:.0} % of the training images {} (without it: {}).",
         whole(ahead),
         REFERENCES.len(),
-        after(updates[0]),
         100.0 * LEARNT,
-        after(updates[1]),
+        time(updates[0]),
+        time(updates[1]),
     )
 }
 

@@ -13,6 +13,7 @@ mod compare_optimizers;
 mod curves;
 mod dropout;
 mod few_images;
+mod hyperparameter_search;
 mod lab;
 mod overfitting;
 mod runs;
@@ -78,6 +79,15 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    rates are too low or too high?",
         datasets: GREY,
         run: dropout::run,
+    },
+    Experiment {
+        name: "hyperparameter-search",
+        title: "Random search for learning rate and weight decay",
+        source: "003 §6.5",
+        question: "Which learning rates and weight decays does a random search in log space find on a validation split, and does it find \
+                   better ones than a grid of as many trials?",
+        datasets: GREY,
+        run: hyperparameter_search::run,
     },
 ];
 
