@@ -31,6 +31,10 @@ pub enum Purpose {
     Member,
     /// Which measurements are drawn again to see how far a result depends on them.
     Bootstrap,
+    /// What a search tries.
+    Search,
+    /// Seeds of the networks that a search trains.
+    Trial,
 }
 
 impl Purpose {
@@ -45,6 +49,8 @@ impl Purpose {
             Self::MonteCarloDropout => "monte-carlo-dropout",
             Self::Member => "member",
             Self::Bootstrap => "bootstrap",
+            Self::Search => "search",
+            Self::Trial => "trial",
         }
     }
 }
@@ -117,6 +123,16 @@ impl Seeds {
         self.streams(Purpose::Bootstrap).at(0, 0)
     }
 
+    /// What a search tries in `round`, counted from 1.
+    pub fn search(self, round: usize) -> ChaCha8Rng {
+        self.streams(Purpose::Search).at(round, 0)
+    }
+
+    /// The streams of one of the networks that a search trains in `round`, counted from 1.
+    pub fn trial(self, round: usize, number: usize) -> Self {
+        Self::new(self.streams(Purpose::Trial).at(round, number).next_u64())
+    }
+
     fn named(self, name: &str) -> Streams {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());
@@ -175,6 +191,11 @@ mod tests {
             first(seeds.bootstrap()),
             seeds.member(0).seed,
             seeds.member(1).seed,
+            first(seeds.search(1)),
+            first(seeds.search(2)),
+            first(seeds.trial(1, 0).order(1)),
+            first(seeds.trial(1, 1).order(1)),
+            first(seeds.trial(2, 0).order(1)),
         ];
         for (i, a) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(a), "draw {i} is not new");

@@ -9,6 +9,8 @@ pub struct Axis {
     scale: Scale,
     low: Option<f64>,
     high: Option<f64>,
+    /// Whether both bounds are shown even if no value comes near them.
+    whole: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,8 @@ enum Scale {
 impl Axis {
     /// Even steps. The label gives quantity and unit, such as `accuracy (%)`.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), scale: Scale::Linear, low: None, high: None }
+        let label = label.into();
+        Self { label, scale: Scale::Linear, low: None, high: None, whole: false }
     }
 
     /// Whole numbers, such as epochs.
@@ -38,6 +41,11 @@ impl Axis {
     pub fn within(mut self, low: f64, high: f64) -> Self {
         (self.low, self.high) = (Some(low), Some(high));
         self
+    }
+
+    /// The same axis, from `low` to `high` wherever the values are, so that figures can be compared.
+    pub fn over(self, low: f64, high: f64) -> Self {
+        Self { whole: true, ..self.within(low, high) }
     }
 
     /// Quantity and unit.
@@ -63,6 +71,9 @@ impl Axis {
         }
         if low > high {
             return None;
+        }
+        if let (true, Some(bottom), Some(top)) = (self.whole, self.low, self.high) {
+            (low, high) = (low.min(bottom), high.max(top));
         }
         let log = self.scale == Scale::Log;
         let (mut low, mut high) = if log { (low.log10(), high.log10()) } else { (low, high) };
@@ -257,6 +268,16 @@ mod tests {
         let fitted = axis.fit([98.0, 100.0].into_iter(), 5).unwrap();
         assert_eq!(fitted.place(100.0), Some(1.0));
         assert!(fitted.place(98.0).unwrap() > 0.0);
+    }
+
+    #[test]
+    fn an_axis_over_a_range_shows_all_of_it() {
+        let fitted =
+            Axis::linear("accuracy (%)").over(0.0, 100.0).fit([40.0].into_iter(), 5).unwrap();
+        assert_eq!((fitted.place(0.0), fitted.place(100.0)), (Some(0.0), Some(1.0)));
+        assert!((fitted.place(40.0).unwrap() - 0.4).abs() < 1e-9);
+        let nothing = Axis::linear("x").over(0.0, 1.0).fit([f64::NAN].into_iter(), 5);
+        assert!(nothing.is_none());
     }
 
     #[test]

@@ -9,8 +9,7 @@ use super::{MARGIN, Rect, WIDTH, text};
 const HEIGHT: f64 = 400.0;
 /// Least height of the area with the data.
 const PLOT_HEIGHT: f64 = 250.0;
-/// Up to this many points, each has its marker.
-const MARKED_POINTS: usize = 30;
+const MARKERS: Markers = Markers { each_up_to: 30, else_about: 12 };
 /// What a chart shows that has no point to show.
 const EMPTY: &str = "no finite values";
 
@@ -101,7 +100,21 @@ impl Series {
         self.points.iter().find(|p| p.0 == x).map(|p| p.1).filter(|y| y.is_finite())
     }
 
-    fn all_points(&self) -> impl Iterator<Item = (f64, f64)> {
+    /// How it looks at this place among its like.
+    pub(super) fn look(&self, index: usize) -> Look {
+        match self.kind {
+            Kind::Line => Look::Marked(index),
+            Kind::Points => Look::Points(index),
+            Kind::Reference => Look::Reference,
+        }
+    }
+
+    /// As in the legend.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn all_points(&self) -> impl Iterator<Item = (f64, f64)> {
         let ranges = self.band.iter().chain(&self.whiskers);
         let edges = ranges.flat_map(|(x, low, high)| [(*x, *low), (*x, *high)]);
         self.points.iter().chain(&self.raw).copied().chain(edges)
@@ -204,7 +217,7 @@ impl LineChart {
         plane.draw_grid(&mut drawing);
         self.draw_marks(&mut drawing, &plane);
         for (look, series) in self.looks().zip(&self.series) {
-            draw_series(&mut drawing, &plane, series, look);
+            draw_series(&mut drawing, &plane, series, look, MARKERS);
         }
         for mark in &self.marks {
             if let Some(centre) = mark.y.and_then(|y| plane.place((mark.x, y))) {
@@ -234,11 +247,7 @@ impl LineChart {
     }
 
     fn looks(&self) -> impl Iterator<Item = Look> {
-        self.series.iter().enumerate().map(|(index, series)| match series.kind {
-            Kind::Line => Look::Marked(index),
-            Kind::Points => Look::Points(index),
-            Kind::Reference => Look::Reference,
-        })
+        self.series.iter().enumerate().map(|(index, series)| series.look(index))
     }
 
     fn entries(&self) -> Vec<Entry> {
@@ -287,10 +296,19 @@ impl LineChart {
 }
 
 /// The area with the data, and what turns values into places in it.
-struct Plane {
-    plot: Rect,
-    x: FittedAxis,
-    y: FittedAxis,
+pub(super) struct Plane {
+    pub(super) plot: Rect,
+    pub(super) x: FittedAxis,
+    pub(super) y: FittedAxis,
+}
+
+/// How many points of a series have markers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Markers {
+    /// Up to so many points, each has its own.
+    pub(super) each_up_to: usize,
+    /// Of more points, about so many.
+    pub(super) else_about: usize,
 }
 
 impl Plane {
@@ -359,20 +377,26 @@ fn thinned(run: &[(f64, f64)]) -> Vec<(f64, f64)> {
     thin
 }
 
-fn draw_frame(drawing: &mut Drawing, plot: Rect) {
+pub(super) fn draw_frame(drawing: &mut Drawing, plot: Rect) {
     let corner = (plot.x, plot.bottom());
     let points = [(plot.x, plot.y), corner, (plot.right(), plot.bottom())];
     drawing.path(&points, Stroke::new(Paint::Ink, 1.2));
 }
 
-fn draw_empty(drawing: &mut Drawing, plot: Rect) {
+pub(super) fn draw_empty(drawing: &mut Drawing, plot: Rect) {
     draw_frame(drawing, plot);
     let (x, y) = (plot.x + plot.width / 2.0, plot.y + plot.height / 2.0);
     let note = Text::new(x, y, text::LABEL, Anchor::Middle, EMPTY);
     drawing.text(note.painted(Paint::Muted));
 }
 
-fn draw_series(drawing: &mut Drawing, plane: &Plane, series: &Series, look: Look) {
+pub(super) fn draw_series(
+    drawing: &mut Drawing,
+    plane: &Plane,
+    series: &Series,
+    look: Look,
+    markers: Markers,
+) {
     let (Look::Marked(index) | Look::Points(index)) = look else {
         for run in plane.runs(&series.points) {
             drawing.path(&run, legend::reference());
@@ -397,7 +421,7 @@ fn draw_series(drawing: &mut Drawing, plane: &Plane, series: &Series, look: Look
     }
     let runs = plane.runs(&series.points);
     let count: usize = runs.iter().map(Vec::len).sum();
-    let every = if count <= MARKED_POINTS { 1 } else { count.div_ceil(12) };
+    let every = if count <= markers.each_up_to { 1 } else { count.div_ceil(markers.else_about) };
     // Series start at different points, so that their markers do not fall on each other.
     let mut place = (index % 3) * every / 3;
     for run in &runs {

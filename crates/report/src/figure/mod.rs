@@ -13,6 +13,7 @@ pub mod interval_plot;
 mod legend;
 pub mod line_chart;
 pub mod png;
+pub mod small_multiples;
 pub mod svg;
 pub mod text;
 pub mod value_map;
@@ -24,6 +25,7 @@ pub use heat_map::HeatMap;
 pub use image_grid::{GridImage, ImageGrid};
 pub use interval_plot::{Estimate, IntervalPanel, IntervalPlot};
 pub use line_chart::{LineChart, Mark, Series};
+pub use small_multiples::{SmallMultiples, SmallPanel};
 pub use svg::{Drawing, Theme};
 pub use value_map::ValueMap;
 

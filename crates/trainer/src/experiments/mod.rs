@@ -8,15 +8,23 @@ use backburn_report::Findings;
 
 use crate::cli::Failure;
 
+mod batch_norm;
 mod bias_variance;
 mod capacity_and_data;
 mod compare_optimizers;
+mod compare_optimizers;
+mod curves;
 mod curves;
 mod decomposition;
+mod dropout;
 mod ensemble;
+mod few_images;
+mod hyperparameter_search;
 mod lab;
+mod overfitting;
 mod runs;
 mod trainee;
+mod weight_decay;
 
 pub(crate) use lab::{Lab, Options, Preset};
 
@@ -76,6 +84,42 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    of training samples?",
         datasets: GREY,
         run: capacity_and_data::run,
+    },
+    Experiment {
+        name: "batch-norm",
+        title: "Batch normalization at sixteen scales of initial weights",
+        source: "003 §6.3",
+        question: "Does batch normalization make learning faster, less dependent on initial weights, and less prone to \
+                   overfitting?",
+        datasets: GREY,
+        run: batch_norm::run,
+    },
+    Experiment {
+        name: "weight-decay",
+        title: "Weight decay on 300 images",
+        source: "003 §6.4",
+        question: "A network that learns 300 images by heart: does weight decay narrow the gap between training \
+                   and test accuracy, and does it help the test accuracy?",
+        datasets: GREY,
+        run: weight_decay::run,
+    },
+    Experiment {
+        name: "dropout",
+        title: "Dropout on 300 images, and a sweep over its rate",
+        source: "003 §6.4, 002",
+        question: "The same 300 images with dropout: does it narrow the gap, does it help the test accuracy, and which \
+                   rates are too low or too high?",
+        datasets: GREY,
+        run: dropout::run,
+    },
+    Experiment {
+        name: "hyperparameter-search",
+        title: "Random search for learning rate and weight decay",
+        source: "003 §6.5",
+        question: "Which learning rates and weight decays does a random search in log space find on a validation split, and does it find \
+                   better ones than a grid of as many trials?",
+        datasets: GREY,
+        run: hyperparameter_search::run,
     },
 ];
 

@@ -1,0 +1,198 @@
+//! Small networks on few images, as 003 §6.3 to §6.5 trains them: SGD on batches drawn with replacement,
+//! and a look at the network after the first update and every so many after it.
+
+use backburn_models::{
+    BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
+};
+use backburn_regularization::WeightDecay;
+use backburn_report::statistics::Spread;
+use backburn_report::{Compared, Reference};
+
+use super::lab::{Images, Lab};
+use super::trainee::{Trainee, Training};
+use crate::cli::Failure;
+use crate::optimizer::OptimizerConfig;
+use crate::seeds::Seeds;
+
+pub(super) const BATCH_SIZE: usize = 100;
+/// Where it is not what is searched for.
+pub(super) const LEARNING_RATE: f64 = 0.01;
+/// Of every hidden layer.
+const UNITS: usize = 100;
+
+/// An MLP of hidden layers of 100 units with ReLU, and how it is trained with SGD.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SmallMlp {
+    /// Hidden layers.
+    pub(super) layers: usize,
+    /// After each hidden layer.
+    pub(super) dropout: f64,
+    /// Before each ReLU.
+    pub(super) batch_norm: bool,
+    /// Biases are zero.
+    pub(super) weights: WeightInitialization,
+    pub(super) learning_rate: f64,
+    /// λ of the penalty ½λ‖W‖², on weights only.
+    pub(super) weight_decay: f64,
+}
+
+impl SmallMlp {
+    /// A network with He's initial weights that nothing guards.
+    pub(super) fn new(layers: usize) -> Self {
+        Self {
+            layers,
+            dropout: 0.0,
+            batch_norm: false,
+            weights: WeightInitialization::HeNormal,
+            learning_rate: LEARNING_RATE,
+            weight_decay: 0.0,
+        }
+    }
+
+    /// Trains on `images`, and calls `look` whenever the schedule says so. Networks that are trained with the
+    /// same seeds see the same batches and, where their layers are alike, start from the same weights.
+    pub(super) fn train(
+        &self,
+        lab: &Lab,
+        images: &Images,
+        schedule: Schedule,
+        seeds: Seeds,
+        mut look: impl FnMut(&Trainee) -> Result<(), Failure>,
+    ) -> Result<Trainee, Failure> {
+        let training = Training {
+            model: ModelConfig::Mlp(MlpConfig {
+                hidden: vec![UNITS; self.layers],
+                dropout: self.dropout,
+                batch_norm: self.batch_norm,
+            }),
+            initialization: Initialization {
+                weights: self.weights,
+                biases: BiasInitialization::Zeros,
+            },
+            optimizer: OptimizerConfig::Sgd,
+            learning_rate: self.learning_rate,
+            weight_decay: WeightDecay { strength: self.weight_decay, ..WeightDecay::default() },
+        };
+        let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
+        let batches = images.batches(BATCH_SIZE, schedule.updates, seeds, &lab.device)?;
+        for (done, batch) in (1..).zip(batches) {
+            lab.go_on()?;
+            trainee.step(&batch);
+            if schedule.looks_after(done) {
+                look(&trainee)?;
+            }
+        }
+        Ok(trainee)
+    }
+}
+
+/// How long to train, and when to look. The sources count their "epochs" by the looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    /// Steps in all.
+    pub(super) updates: usize,
+    /// Updates from one look to the next; the first is after the first update.
+    pub(super) interval: usize,
+}
+
+impl Schedule {
+    fn looks_after(self, updates: usize) -> bool {
+        updates % self.interval == 1 % self.interval
+    }
+
+    /// The updates after which there is a look.
+    pub(super) fn looks(self) -> Vec<f64> {
+        (1..=self.updates).filter(|done| self.looks_after(*done)).map(|done| done as f64).collect()
+    }
+}
+
+/// A row with PyTorch's number, which was measured on MNIST.
+pub(super) fn beside(row: Compared, reference: Reference, lab: &Lab) -> Compared {
+    let row = row.reference(reference);
+    if is_sources_data(lab) { row } else { row.not_compared(OTHER_DATA) }
+}
+
+/// Why a row is not compared if it is not.
+pub(super) const OTHER_DATA: &str = "other data";
+
+/// Whether the data are those of the source.
+pub(super) fn is_sources_data(lab: &Lab) -> bool {
+    lab.data().name == "mnist"
+}
+
+/// A score of two arms that were trained with the same seeds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Change {
+    /// Mean of the first arm.
+    pub(super) from: f64,
+    /// Mean of the second.
+    pub(super) to: f64,
+    /// Two standard errors of the difference.
+    pub(super) noise: f64,
+}
+
+impl Change {
+    /// The change of a score, a value a seed. `sampling`: standard error of a single difference that the
+    /// choice of the images alone gives, which is all that a single seed knows about noise.
+    pub(super) fn of(from: &[f64], to: &[f64], sampling: f64) -> Self {
+        let differences: Vec<f64> = from.iter().zip(to).map(|(a, b)| b - a).collect();
+        let error = match differences.len() {
+            1 => sampling,
+            n => Spread::of(&differences).standard_deviation / (n as f64).sqrt(),
+        };
+        Self { from: Spread::of(from).mean, to: Spread::of(to).mean, noise: 2.0 * error }
+    }
+
+    /// The mean difference.
+    pub(super) fn difference(self) -> f64 {
+        self.to - self.from
+    }
+
+    /// One of three words: for more, for less, and for a change that may be noise.
+    pub(super) fn word(self, [more, less, same]: [&str; 3]) -> &str {
+        match self.difference() {
+            // What is not a number is not more than the noise either.
+            difference if difference > self.noise => more,
+            difference if difference < -self.noise => less,
+            _ => same,
+        }
+    }
+}
+
+/// Variance of a measured accuracy that the choice of so many images gives.
+pub(super) fn sampling_variance(accuracy: f64, images: usize) -> f64 {
+    accuracy * (1.0 - accuracy) / images as f64
+}
+
+/// A share in percent with one decimal.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_looks_are_those_of_the_sources() {
+        let looks = Schedule { updates: 191, interval: 10 }.looks();
+        assert_eq!((looks.len(), looks[0], looks[1], looks[19]), (20, 1.0, 11.0, 191.0));
+        let looks = Schedule { updates: 601, interval: 3 }.looks();
+        assert_eq!((looks.len(), looks[200]), (201, 601.0));
+        assert_eq!(Schedule { updates: 3, interval: 1 }.looks(), [1.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn a_change_counts_if_it_is_more_than_two_standard_errors() {
+        let words = ["rises", "falls", "stays"];
+        // Differences 0.1, 0.2, 0.3: mean 0.2, standard error 0.1/√3.
+        let change = Change::of(&[0.0; 3], &[0.1, 0.2, 0.3], 9.0);
+        assert!((change.noise - 0.2 / 3.0_f64.sqrt()).abs() < 1e-12);
+        assert_eq!(change.word(words), "rises");
+        assert_eq!(Change::of(&[0.1, 0.2, 0.3], &[0.0; 3], 9.0).word(words), "falls");
+        // Of one seed, the images' noise decides.
+        assert_eq!(Change::of(&[0.5], &[0.6], 0.06).word(words), "stays");
+        assert_eq!(Change::of(&[0.5], &[0.6], 0.04).word(words), "rises");
+        assert_eq!(Change::of(&[0.5], &[f64::NAN], 0.04).word(words), "stays");
+    }
+}

@@ -1,0 +1,673 @@
+//! 003 §6.5: learning rate and weight decay searched for at random, on a validation split cut from the
+//! training images; and random search against a grid with as many trials.
+
+use std::cmp::Reverse;
+
+use backburn_report::figure::{
+    Axis, DotPlot, Dots, LineChart, Panel, Series, SmallMultiples, SmallPanel,
+};
+use backburn_report::statistics::{Spread, interval};
+use backburn_report::{
+    Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number,
+};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use super::few_images::{OTHER_DATA, Schedule, SmallMlp, is_sources_data, percent};
+use super::lab::{Images, Lab};
+use super::trainee::Trainee;
+use crate::cli::Failure;
+use crate::seeds::Seeds;
+
+const IMAGES: usize = 500;
+const LAYERS: usize = 6;
+/// Share of the images that is held out for validation.
+const VALIDATION: f64 = 0.2;
+/// 50 looks, which the source calls epochs. It takes the last for the result, three updates before its end.
+const SCHEDULE: Schedule = Schedule { updates: 197, interval: 4 };
+const TRIALS: usize = 100;
+/// Exponents of ten.
+const LEARNING_RATES: Range = Range { low: -6.0, high: -2.0 };
+const WEIGHT_DECAYS: Range = Range { low: -8.0, high: -4.0 };
+/// Trials whose range the next round searches.
+const KEPT: usize = 5;
+/// Trials whose mean says whether a round is better than another.
+const TOP: usize = 10;
+/// Trials that are drawn, in rows of five.
+const DRAWN: usize = 20;
+/// Comparisons of random search with a grid, in the paper preset.
+const REPETITIONS: usize = 10;
+
+/// The source's best trials: validation accuracy, learning rate, weight decay.
+const PRINTED: [(f64, f64, f64); DRAWN] = [
+    (0.86, 0.009_739, 1.913e-6),
+    (0.76, 0.004_919, 7.464e-5),
+    (0.75, 0.006_704, 1.888e-6),
+    (0.70, 0.005_139, 3.970e-6),
+    (0.63, 0.003_341, 2.334e-7),
+    (0.56, 0.004_594, 1.924e-7),
+    (0.54, 0.003_217, 2.836e-8),
+    (0.52, 0.003_589, 4.960e-5),
+    (0.47, 0.003_527, 5.976e-8),
+    (0.45, 0.002_160, 6.667e-5),
+    (0.43, 0.003_160, 2.426e-6),
+    (0.41, 0.002_338, 9.742e-5),
+    (0.40, 0.002_722, 4.451e-7),
+    (0.37, 0.003_841, 1.862e-8),
+    (0.35, 0.003_219, 1.078e-8),
+    (0.34, 0.001_030, 6.716e-5),
+    (0.32, 0.001_367, 3.681e-5),
+    (0.30, 0.002_647, 2.491e-5),
+    (0.30, 0.001_838, 2.539e-7),
+    (0.27, 0.001_696, 1.472e-8),
+];
+
+/// A range of exponents of ten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Range {
+    low: f64,
+    high: f64,
+}
+
+impl Range {
+    /// The value at a place from 0 to 1.
+    fn at(self, place: f64) -> f64 {
+        10_f64.powf(self.low + place * (self.high - self.low))
+    }
+
+    /// The range of `values`.
+    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let exponents = values.map(f64::log10);
+        Self {
+            low: exponents.clone().fold(f64::INFINITY, f64::min),
+            high: exponents.fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+/// What is searched for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    learning_rate: f64,
+    weight_decay: f64,
+}
+
+/// A point that was tried.
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    point: Point,
+    /// Of its initial weights and batches.
+    seeds: Seeds,
+    /// Validation accuracy at the last look.
+    accuracy: f64,
+}
+
+/// The first images, shuffled and cut in two.
+struct Split {
+    train: Images,
+    valid: Images,
+}
+
+/// The rounds of a random search, best trials first.
+type Search = Vec<Vec<Trial>>;
+
+/// How a grid lies in its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grid {
+    /// With points at both ends.
+    Ends,
+    /// With points in the middles of equal parts.
+    Middles,
+}
+
+/// The best validation accuracies that searches with equal budgets found, a value a repetition.
+#[derive(Default)]
+struct Contest {
+    random: Vec<f64>,
+    ends: Vec<f64>,
+    middles: Vec<f64>,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let rounds = lab.options.rounds.unwrap_or(1);
+    let mut searches: Vec<Search> = Vec::new();
+    for &seed in &lab.seeds {
+        searches.push(search(lab, seed, rounds)?);
+    }
+    let contest = if lab.is_paper() { Some(contest(lab, &searches)?) } else { None };
+    let best = draw_best(lab, &searches[0])?;
+    let mut tables = vec![best_trials(&searches[0])];
+    tables.extend(contest.as_ref().map(contest_table));
+    let mut figures = figures(&searches[0], best.panels);
+    figures.extend(contest.as_ref().map(contest_figure));
+    let mut reduced = Vec::new();
+    if contest.is_none() {
+        reduced.push("Random search against a grid is left to the paper preset.".into());
+    }
+    Ok(Findings {
+        sentence: sentence(&searches, contest.as_ref(), best.test_accuracy),
+        setup: setup(lab, rounds),
+        reduced,
+        comparisons: vec![comparison(lab, &searches)],
+        tables,
+        figures,
+        data: vec![data(lab, &searches)],
+        differences: [
+            "The test accuracy of the best network is measured once, after the search; the source has none.",
+            "The comparison with a grid is not in the source's code, only in its text.",
+        ]
+        .map(String::from)
+        .into(),
+        ..Findings::default()
+    })
+}
+
+fn split(lab: &Lab, seeds: Seeds) -> Split {
+    let all = lab.first(IMAGES);
+    let mut rng = seeds.split();
+    let mut shuffled: Vec<(u64, usize)> =
+        (0..all.set.len()).map(|image| (rng.next_u64(), image)).collect();
+    shuffled.sort_unstable();
+    let order: Vec<usize> = shuffled.into_iter().map(|(_, image)| image).collect();
+    let (valid, train) = order.split_at((VALIDATION * order.len() as f64) as usize);
+    Split { train: all.others(all.set.select(train)), valid: all.others(all.set.select(valid)) }
+}
+
+/// All rounds of a random search; each round searches the range of the best trials before it.
+fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Failure> {
+    let seeds = Seeds::new(seed);
+    let split = split(lab, seeds);
+    let (mut learning_rates, mut weight_decays) = (LEARNING_RATES, WEIGHT_DECAYS);
+    let mut all = Vec::new();
+    for round in 1..=rounds {
+        let mut rng = seeds.search(round);
+        let mut draw = || Point {
+            weight_decay: weight_decays.at(uniform(&mut rng)),
+            learning_rate: learning_rates.at(uniform(&mut rng)),
+        };
+        let points: Vec<Point> = (0..TRIALS).map(|_| draw()).collect();
+        let trials = try_all(lab, &split, &points, |number| seeds.trial(round, number))?;
+        lab.say(&format!(
+            "seed {seed}, round {round}: best validation accuracy {}",
+            percent(trials[0].accuracy)
+        ));
+        let kept = &trials[..KEPT];
+        learning_rates = Range::of(kept.iter().map(|trial| trial.point.learning_rate));
+        weight_decays = Range::of(kept.iter().map(|trial| trial.point.weight_decay));
+        all.push(trials);
+    }
+    Ok(all)
+}
+
+/// Uniform in [0, 1).
+fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Tries all points, and returns the trials with the best first.
+fn try_all(
+    lab: &Lab,
+    split: &Split,
+    points: &[Point],
+    seeds: impl Fn(usize) -> Seeds,
+) -> Result<Vec<Trial>, Failure> {
+    let mut trials = Vec::new();
+    for (number, &point) in points.iter().enumerate() {
+        let seeds = seeds(number);
+        let network = network(point).train(lab, &split.train, SCHEDULE, seeds, |_| Ok(()))?;
+        let accuracy = network.scores(&split.valid)?.accuracy;
+        trials.push(Trial { point, seeds, accuracy });
+    }
+    // Equals stay in the order in which they were tried.
+    trials.sort_by_key(|trial| Reverse((trial.accuracy * 1e9) as u64));
+    Ok(trials)
+}
+
+fn network(point: Point) -> SmallMlp {
+    let Point { learning_rate, weight_decay } = point;
+    SmallMlp { learning_rate, weight_decay, ..SmallMlp::new(LAYERS) }
+}
+
+/// As many points as a round has trials, evenly over both ranges.
+fn grid(kind: Grid) -> Vec<Point> {
+    let side = TRIALS.isqrt();
+    let place = |step: usize| match kind {
+        Grid::Ends => step as f64 / (side - 1) as f64,
+        Grid::Middles => (step as f64 + 0.5) / side as f64,
+    };
+    let point = |number: usize| Point {
+        learning_rate: LEARNING_RATES.at(place(number / side)),
+        weight_decay: WEIGHT_DECAYS.at(place(number % side)),
+    };
+    (0..side * side).map(point).collect()
+}
+
+/// Random search against grids: on the same split, with the same initial weights and batches for the trials
+/// with the same number.
+fn contest(lab: &Lab, searches: &[Search]) -> Result<Contest, Failure> {
+    let mut contest = Contest::default();
+    for repetition in 0..REPETITIONS.max(lab.seeds.len()) {
+        let seed = lab.seed().wrapping_add(repetition as u64);
+        let random = match searches.get(repetition) {
+            Some(search) => search[0][0].accuracy,
+            None => search(lab, seed, 1)?[0][0].accuracy,
+        };
+        contest.random.push(random);
+        let seeds = Seeds::new(seed);
+        let split = split(lab, seeds);
+        for (kind, best) in [(Grid::Ends, &mut contest.ends), (Grid::Middles, &mut contest.middles)]
+        {
+            let trials = try_all(lab, &split, &grid(kind), |number| seeds.trial(1, number))?;
+            best.push(trials[0].accuracy);
+        }
+        lab.say(&format!("seed {seed}: two grids of {TRIALS} trials"));
+    }
+    Ok(contest)
+}
+
+/// The best trials of the first round, as curves, and what the best network of all rounds makes of test
+/// images.
+struct Best {
+    panels: Vec<SmallPanel>,
+    test_accuracy: f64,
+}
+
+/// Trains the best trials once more, which gives the same networks, and looks at them meanwhile.
+fn draw_best(lab: &Lab, search: &Search) -> Result<Best, Failure> {
+    let split = split(lab, Seeds::new(lab.seed()));
+    let train = |trial: &Trial, look: &mut dyn FnMut(&Trainee) -> Result<(), Failure>| {
+        network(trial.point).train(lab, &split.train, SCHEDULE, trial.seeds, look)
+    };
+    let mut panels = Vec::new();
+    for (place, trial) in search[0].iter().take(DRAWN).enumerate() {
+        let (mut learnt, mut held_out) = (Vec::new(), Vec::new());
+        train(trial, &mut |trainee| {
+            learnt.push(100.0 * trainee.scores(&split.train)?.accuracy);
+            held_out.push(100.0 * trainee.scores(&split.valid)?.accuracy);
+            Ok(())
+        })?;
+        let line = |name: &str, values: Vec<f64>| {
+            Series::line(name, SCHEDULE.looks().into_iter().zip(values).collect())
+        };
+        panels.push(SmallPanel {
+            heading: vec![
+                format!("{}: {:.0} %", place + 1, 100.0 * trial.accuracy),
+                format!("η {}", short(trial.point.learning_rate)),
+            ],
+            series: vec![line("validation", held_out), line("training", learnt)],
+        });
+    }
+    let firsts = search.iter().map(|trials| &trials[0]);
+    let best =
+        firsts.reduce(|best, trial| if trial.accuracy > best.accuracy { trial } else { best });
+    let network = train(best.expect("there is a round"), &mut |_| Ok(()))?;
+    let test = lab.test(&split.train, "test accuracy of the best trial", "last update, best trial");
+    Ok(Best { panels, test_accuracy: network.scores(&test)?.accuracy })
+}
+
+/// Two digits.
+fn short(value: f64) -> String {
+    let places = (1.0 - value.log10().floor()).max(0.0) as usize;
+    if value < 1e-4 { number::scientific(value) } else { format!("{value:.places$}") }
+}
+
+fn setup(lab: &Lab, rounds: usize) -> Vec<String> {
+    let mut setup = vec![
+        format!(
+            "The first {IMAGES} training images, shuffled; 20 % of them are for validation, and alone decide which trials are best."
+        ),
+        format!(
+            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
+        ),
+        format!(
+            "{TRIALS} trials a round: learning rate η = 10^U(−6, −2), weight decay λ = 10^U(−8, −4) on weights; each with initial \
+             weights and batches of its own."
+        ),
+        format!(
+            "SGD on batches of 100 drawn with replacement; looked at after update 1, 5, … {}, which the source calls 50 epochs.",
+            SCHEDULE.updates
+        ),
+    ];
+    if rounds > 1 {
+        setup.push(format!(
+            "{rounds} rounds: each searches the range that the best {KEPT} trials of the round before it span, with {TRIALS} new \
+             trials on the same split."
+        ));
+    }
+    if lab.is_paper() {
+        setup.push(format!(
+            "Grids of 10×10 points over the same ranges, with points at the ends of the ranges or in the middles of ten equal \
+             parts, in {} repetitions with seeds from {} on, each with its own split.",
+            REPETITIONS.max(lab.seeds.len()),
+            lab.seed()
+        ));
+    }
+    setup
+}
+
+/// The mean accuracy of the best trials.
+fn top(trials: &[Trial]) -> f64 {
+    let best: Vec<f64> = trials.iter().take(TOP).map(|trial| trial.accuracy).collect();
+    Spread::of(&best).mean
+}
+
+fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) -> String {
+    let mean = |value: &dyn Fn(&Search) -> f64| {
+        Spread::of(&searches.iter().map(value).collect::<Vec<_>>()).mean
+    };
+    let best = searches[0][0][0];
+    let of_seeds = if searches.len() > 1 {
+        format!(" (mean of {} searches: {})", searches.len(), percent(mean(&|s| s[0][0].accuracy)))
+    } else {
+        String::new()
+    };
+    // The source's best rates and what lies between them and the end of the range.
+    let slowest = PRINTED[..KEPT].iter().map(|row| row.1).fold(f64::INFINITY, f64::min);
+    let is_inside = |trial: &&Trial| trial.point.learning_rate >= slowest;
+    let inside = mean(&|search| search[0][..KEPT].iter().filter(is_inside).count() as f64);
+    let rates = Range::of(searches[0][0][..KEPT].iter().map(|trial| trial.point.learning_rate));
+    let correlation = |value: fn(&Point) -> f64| {
+        mean(&|search| {
+            let pairs = search[0].iter().map(|trial| (value(&trial.point), trial.accuracy));
+            rank_correlation(&pairs.collect::<Vec<_>>())
+        })
+    };
+    let of_rate = correlation(|point| point.learning_rate);
+    let of_decay = correlation(|point| point.weight_decay);
+    let mut text = format!(
+        "The best of {TRIALS} trials has a validation accuracy of {}{of_seeds}, with η = {} and λ = {}. The best {KEPT} have η from {} to \
+         {}; {} of them lie in the source's region, η of {} or more. {} matters more: the rank correlation with \
+         validation accuracy is {:.2} for η and {:.2} for λ.",
+        percent(best.accuracy),
+        short(best.point.learning_rate),
+        short(best.point.weight_decay),
+        short(rates.at(0.0)),
+        short(rates.at(1.0)),
+        if inside == KEPT as f64 {
+            "all".into()
+        } else {
+            number::short((10.0 * inside).round() / 10.0)
+        },
+        short(slowest),
+        if of_rate.abs() > of_decay.abs() { "The learning rate" } else { "Weight decay" },
+        of_rate,
+        of_decay,
+    );
+    for round in 1..searches[0].len() {
+        let (before, after) = (mean(&|s| top(&s[round - 1])), mean(&|s| top(&s[round])));
+        let verb = if after > before { "rises" } else { "does not rise" };
+        text += &format!(
+            " In round {}, over the range of the best {KEPT}, the mean of the best {TOP} {verb}: {} after {}.",
+            round + 1,
+            percent(after),
+            percent(before)
+        );
+    }
+    if let Some(contest) = contest {
+        text += &format!(
+            " Over {} repetitions of {TRIALS} trials, the best of random search is {}, and {}.",
+            contest.random.len(),
+            against(&contest.random, &contest.ends, "that of a grid with the ends of the ranges"),
+            against(&contest.random, &contest.middles, "that of a grid without them"),
+        );
+    }
+    text + &format!(" The test accuracy of the best network is {}.", percent(test_accuracy))
+}
+
+/// Random search's best against another's.
+fn against(random: &[f64], other: &[f64], name: &str) -> String {
+    let differences: Vec<f64> = random.iter().zip(other).map(|(a, b)| a - b).collect();
+    let mean = Spread::of(&differences).mean;
+    let (low, high) = interval(&differences).unwrap_or((f64::NAN, f64::NAN));
+    let verdict = if low > 0.0 {
+        "better than"
+    } else if high < 0.0 {
+        "worse than"
+    } else {
+        "not to be told from"
+    };
+    format!(
+        "{verdict} {name} ({}, 95 % interval {} to {})",
+        number::points(mean),
+        number::bare_points(low),
+        number::bare_points(high)
+    )
+}
+
+/// Spearman's: the correlation of ranks, equals sharing the mean of theirs.
+fn rank_correlation(pairs: &[(f64, f64)]) -> f64 {
+    let ranks = |values: Vec<f64>| -> Vec<f64> {
+        let rank = |value: &f64| {
+            let less = values.iter().filter(|other| *other < value).count();
+            let equal = values.iter().filter(|other| *other == value).count();
+            less as f64 + (equal as f64 + 1.0) / 2.0
+        };
+        values.iter().map(rank).collect()
+    };
+    let x = ranks(pairs.iter().map(|pair| pair.0).collect());
+    let y = ranks(pairs.iter().map(|pair| pair.1).collect());
+    let middle = (pairs.len() as f64 + 1.0) / 2.0;
+    let sum = |a: &[f64], b: &[f64]| -> f64 {
+        a.iter().zip(b).map(|(a, b)| (a - middle) * (b - middle)).sum()
+    };
+    sum(&x, &y) / (sum(&x, &x) * sum(&y, &y)).sqrt()
+}
+
+fn comparison(lab: &Lab, searches: &[Search]) -> Comparison {
+    let row = |(place, (printed, ..)): (usize, &(f64, f64, f64))| {
+        let ours = searches.iter().map(|search| search[0][place].accuracy).collect();
+        let row = Compared::new(format!("trial {} from the top", place + 1), Unit::Percent, ours);
+        let row = row.printed(*printed);
+        match searches.len() {
+            _ if !is_sources_data(lab) => row.not_compared(OTHER_DATA),
+            1 => row.not_compared("needs several seeds"),
+            _ => row,
+        }
+    };
+    Comparison {
+        title: "Validation accuracies of the best 20 trials".into(),
+        note: "Which rates are drawn is chance, in the source's one search as in ours: how far two searches differ by chance is \
+               known only from several seeds."
+            .into(),
+        rows: PRINTED.iter().enumerate().map(row).collect(),
+    }
+}
+
+fn best_trials(search: &Search) -> ExperimentTable {
+    let mut head = vec!["trial from the top".to_owned()];
+    head.extend(["source η", "source λ"].map(String::from));
+    for round in 1..=search.len() {
+        head.extend(["(%)", "η", "λ"].map(|name| match search.len() {
+            1 => format!("ours {name}"),
+            _ => format!("round {round} {name}"),
+        }));
+    }
+    let row = |(place, (_, rate, decay)): (usize, &(f64, f64, f64))| {
+        let mut row = vec![(place + 1).to_string(), short(*rate), short(*decay)];
+        for trials in search {
+            let Trial { point, accuracy, .. } = trials[place];
+            row.push(format!("{:.0}", 100.0 * accuracy));
+            row.extend([short(point.learning_rate), short(point.weight_decay)]);
+        }
+        row
+    };
+    ExperimentTable {
+        title: "The best trials".into(),
+        note: "Of the first seed.".into(),
+        head,
+        rows: PRINTED.iter().enumerate().map(row).collect(),
+    }
+}
+
+fn contest_table(contest: &Contest) -> ExperimentTable {
+    let row = |name: &str, values: &[f64]| {
+        let differences: Vec<f64> = contest.random.iter().zip(values).map(|(a, b)| a - b).collect();
+        let interval = interval(&differences).filter(|_| values != contest.random);
+        let interval = interval.map_or(number::ABSENT.into(), |(low, high)| {
+            format!("{} to {}", number::bare_points(low), number::bare_points(high))
+        });
+        let mean = if values == contest.random { f64::NAN } else { Spread::of(&differences).mean };
+        vec![name.to_owned(), Unit::Percent.spread(values), number::bare_points(mean), interval]
+    };
+    ExperimentTable {
+        title: "Random search against a grid".into(),
+        note: format!(
+            "Best validation accuracy of {TRIALS} trials, {} repetitions; 95 % intervals by Student's t on differences within a repetition.",
+            contest.random.len()
+        ),
+        head: ["search", "best (%)", "random is better by (points)", "interval"]
+            .map(String::from)
+            .into(),
+        rows: vec![
+            row("random", &contest.random),
+            row("grid with the ends", &contest.ends),
+            row("grid of middles", &contest.middles),
+        ],
+    }
+}
+
+fn figures(search: &Search, panels: Vec<SmallPanel>) -> Vec<ExperimentFigure> {
+    let best = SmallMultiples {
+        title: format!("The best {DRAWN} of {TRIALS} trials"),
+        columns: 5,
+        x: Axis::counts("update").over(0.0, 200.0),
+        y: Axis::linear("accuracy (%)").over(0.0, 100.0),
+        panels,
+    };
+    let chart =
+        |title: &str, label: &str, ours: fn(&Point) -> f64, source: fn(&(f64, f64, f64)) -> f64| {
+            let y = Axis::linear("validation accuracy (%)").over(0.0, 100.0);
+            let mut chart = LineChart::new(title, Axis::log(label), y);
+            for (round, trials) in (1..).zip(search) {
+                let name =
+                    if search.len() == 1 { "ours".into() } else { format!("ours, round {round}") };
+                let points =
+                    trials.iter().map(|trial| (ours(&trial.point), 100.0 * trial.accuracy));
+                chart = chart.with(Series::points(name, points.collect()));
+            }
+            let points = PRINTED.iter().map(|row| (source(row), 100.0 * row.0)).collect();
+            chart.with(Series::points("source's best 20", points)).draw()
+        };
+    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
+        name: name.into(),
+        caption: caption.into(),
+        drawing,
+    };
+    vec![
+        figure(
+            "best",
+            best.draw(),
+            "The best trials of the first round with their validation accuracy at the end and their learning rate η, as \
+             the source draws them.",
+        ),
+        figure(
+            "learning_rates",
+            chart(
+                "Accuracy by learning rate",
+                "learning rate η (log)",
+                |p| p.learning_rate,
+                |row| row.1,
+            ),
+            "Every trial of the first seed by its learning rate, beside the trials that the source prints.",
+        ),
+        figure(
+            "weight_decays",
+            chart(
+                "Accuracy by weight decay",
+                "weight decay λ (log)",
+                |p| p.weight_decay,
+                |row| row.2,
+            ),
+            "The same trials by their weight decay.",
+        ),
+    ]
+}
+
+fn contest_figure(contest: &Contest) -> ExperimentFigure {
+    let rows = [
+        ("random", &contest.random),
+        ("grid with the ends", &contest.ends),
+        ("grid of middles", &contest.middles),
+    ];
+    let dots = |(_, values): &(&str, &Vec<f64>)| Dots {
+        values: values.iter().map(|accuracy| 100.0 * accuracy).collect(),
+        group: 0,
+    };
+    let plot = DotPlot {
+        title: format!("Random search against grids of {TRIALS} trials"),
+        groups: vec!["best trial of a search".into()],
+        rows: rows.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        panels: vec![Panel {
+            axis: Axis::linear("validation accuracy (%)").within(0.0, 100.0),
+            dots: rows.iter().map(dots).collect(),
+        }],
+    };
+    ExperimentFigure {
+        name: "random_against_grid".into(),
+        caption: "The best validation accuracy that each kind of search found, a ring a repetition. A grid with points at the ends of the \
+                  ranges tries the highest learning rate ten times, one of middles never."
+            .into(),
+        drawing: plot.draw(),
+    }
+}
+
+fn data(lab: &Lab, searches: &[Search]) -> DataTable {
+    let mut rows = Vec::new();
+    for (seed, search) in lab.seeds.iter().zip(searches) {
+        for (round, trials) in (1..).zip(search) {
+            rows.extend(trials.iter().map(|trial: &Trial| {
+                let Point { learning_rate, weight_decay } = trial.point;
+                let round: usize = round;
+                let numbers = [learning_rate, weight_decay, trial.accuracy];
+                let numbers = numbers.map(|value| value.to_string());
+                [seed.to_string(), round.to_string()].into_iter().chain(numbers).collect()
+            }));
+        }
+    }
+    let columns = ["seed", "round", "learning_rate", "weight_decay", "validation_accuracy"];
+    DataTable { name: "trials".into(), columns: columns.map(String::from).into(), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_correlate_as_spearman_says() {
+        let close = |pairs: &[(f64, f64)], expected: f64| {
+            assert!((rank_correlation(pairs) - expected).abs() < 1e-12);
+        };
+        close(&[(1.0, 1.0), (2.0, 10.0), (3.0, 1e6)], 1.0);
+        close(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)], -1.0);
+        // Ranks 1 2 3 4 and 1.5 1.5 3 4: 4.5 / √(5 · 4.5).
+        close(&[(1.0, 0.0), (2.0, 0.0), (3.0, 1.0), (4.0, 2.0)], 4.5 / 22.5_f64.sqrt());
+    }
+
+    #[test]
+    fn grids_cover_both_ranges_with_as_many_points_as_there_are_trials() {
+        for (kind, low, high) in
+            [(Grid::Ends, 1e-6, 1e-2), (Grid::Middles, 10_f64.powf(-5.8), 10_f64.powf(-2.2))]
+        {
+            let points = grid(kind);
+            assert_eq!(points.len(), TRIALS);
+            let rates = points.iter().map(|point| point.learning_rate);
+            let (least, most) = (rates.clone().fold(1.0, f64::min), rates.fold(0.0, f64::max));
+            assert!((least / low - 1.0).abs() < 1e-9 && (most / high - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn the_next_round_searches_what_the_best_trials_span() {
+        let range = Range::of([1e-3, 1e-5, 1e-4].into_iter());
+        assert!((range.low + 5.0).abs() < 1e-12 && (range.high + 3.0).abs() < 1e-12);
+        assert!((range.at(0.5) / 1e-4 - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_interval_decides_between_random_search_and_a_grid() {
+        let random = [0.81, 0.82, 0.84, 0.85];
+        assert!(against(&random, &[0.7; 4], "x").starts_with("better than x"));
+        assert!(against(&random, &[0.9; 4], "x").starts_with("worse than x"));
+        assert!(against(&random, &[0.83; 4], "x").starts_with("not to be told"));
+    }
+}

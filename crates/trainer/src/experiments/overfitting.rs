@@ -1,0 +1,235 @@
+//! 003 §6.4's network, which learns 300 images by heart, with and without something against it. Shared by
+//! `weight_decay.rs` and `dropout.rs`.
+
+use backburn_report::figure::{Axis, LineChart};
+use backburn_report::statistics::Spread;
+use backburn_report::{Compared, Comparison, DataTable, ExperimentFigure, Reference, Unit};
+
+use super::curves::series;
+use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
+use super::lab::{Diagnostic, Images, Lab};
+use crate::cli::Failure;
+use crate::seeds::Seeds;
+
+pub(super) const IMAGES: usize = 300;
+pub(super) const LAYERS: usize = 6;
+/// 201 looks, which the source calls epochs.
+pub(super) const SCHEDULE: Schedule = Schedule { updates: 601, interval: 3 };
+/// Seeds behind PyTorch's numbers.
+const REFERENCE_SEEDS: usize = 10;
+
+/// A network, and what PyTorch makes of it.
+pub(super) struct Arm {
+    /// In figures and tables.
+    pub(super) name: &'static str,
+    /// Title of its figure, and name of the file.
+    pub(super) title: &'static str,
+    pub(super) file: &'static str,
+    pub(super) network: SmallMlp,
+    /// Mean and standard deviation of training accuracy, test accuracy and the difference.
+    pub(super) reference: [(f64, f64); 3],
+}
+
+/// The arm that nothing guards.
+pub(super) fn unguarded() -> Arm {
+    Arm {
+        name: "none",
+        title: "300 images, nothing against overfitting",
+        file: "unguarded",
+        network: SmallMlp::new(LAYERS),
+        reference: [(1.000, 0.000), (0.753, 0.011), (0.247, 0.011)],
+    }
+}
+
+/// Accuracies of one network while it learns and at the end.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Course {
+    /// At each look, of all images that it learns.
+    pub(super) train: Vec<f64>,
+    /// At each look, of test images; empty if nobody looked.
+    pub(super) test: Vec<f64>,
+    /// After the last update.
+    pub(super) end: Accuracies,
+}
+
+/// Accuracies of a network after training.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Accuracies {
+    pub(super) train: f64,
+    pub(super) test: f64,
+}
+
+impl Accuracies {
+    /// Training accuracy less test accuracy.
+    pub(super) fn gap(self) -> f64 {
+        self.train - self.test
+    }
+}
+
+/// Trains a network of that kind with every seed. Curves are drawn of `diagnostic`, if there is one.
+pub(super) fn train(
+    lab: &Lab,
+    network: &SmallMlp,
+    images: &Images,
+    test: &Images,
+    diagnostic: Option<&Diagnostic>,
+) -> Result<Vec<Course>, Failure> {
+    let of_seed = |&seed: &u64| {
+        let mut course = Course::default();
+        let trainee = network.train(lab, images, SCHEDULE, Seeds::new(seed), |trainee| {
+            if let Some(diagnostic) = diagnostic {
+                course.train.push(trainee.scores(images)?.accuracy);
+                course.test.push(diagnostic.scores(trainee)?.accuracy);
+            }
+            Ok(())
+        })?;
+        course.end = Accuracies {
+            train: trainee.scores(images)?.accuracy,
+            test: trainee.scores(test)?.accuracy,
+        };
+        Ok(course)
+    };
+    lab.seeds.iter().map(of_seed).collect()
+}
+
+/// One value a seed.
+pub(super) fn values(courses: &[Course], value: impl Fn(Accuracies) -> f64) -> Vec<f64> {
+    courses.iter().map(|course| value(course.end)).collect()
+}
+
+/// What a guard did to the gap and to the test accuracy, as two clauses.
+pub(super) fn effect(without: &[Course], with: &[Course], test_images: usize) -> String {
+    let mean =
+        |courses: &[Course], value: fn(Accuracies) -> f64| Spread::of(&values(courses, value)).mean;
+    let variance = |value: fn(Accuracies) -> f64, images: usize| {
+        sampling_variance(mean(without, value), images)
+            + sampling_variance(mean(with, value), images)
+    };
+    let of_test = variance(|end| end.test, test_images);
+    let of_gap = of_test + variance(|end| end.train, IMAGES);
+    let change = |value: fn(Accuracies) -> f64, variance: f64| {
+        Change::of(&values(without, value), &values(with, value), variance.sqrt())
+    };
+    let (gap, test) =
+        (change(Accuracies::gap, of_gap), change(|end: Accuracies| end.test, of_test));
+    let points = |share: f64| format!("{:.1}", 100.0 * share);
+    format!(
+        "{} the gap between training and test accuracy ({} points instead of {}), and the test accuracy {} ({} instead of {})",
+        gap.word(["widens", "narrows", "does not clearly change"]),
+        points(gap.to),
+        points(gap.from),
+        test.word(["rises", "falls", "does not clearly change"]),
+        percent(test.to),
+        percent(test.from),
+    )
+}
+
+/// What a single seed cannot say; nothing of several.
+pub(super) fn caveat(lab: &Lab) -> &'static str {
+    if lab.seeds.len() > 1 {
+        return "";
+    }
+    " One seed: only the choice of the images is counted as noise, not that of initial weights and batches."
+}
+
+/// Rows of training accuracy, test accuracy and gap.
+pub(super) fn comparison(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> Comparison {
+    let mut rows = Vec::new();
+    for (arm, courses) in arms {
+        let [train, test, gap] = arm.reference;
+        let quantities: [(&str, Unit, fn(Accuracies) -> f64, (f64, f64)); 3] = [
+            ("training accuracy", Unit::Percent, |end| end.train, train),
+            ("test accuracy", Unit::Percent, |end| end.test, test),
+            ("gap", Unit::Points, Accuracies::gap, gap),
+        ];
+        for (quantity, unit, value, (mean, deviation)) in quantities {
+            let name = format!("{}: {quantity}", arm.name);
+            let row = Compared::new(name, unit, values(courses, value));
+            let reference = Reference::new(mean, deviation, REFERENCE_SEEDS);
+            rows.push(beside(row, reference, lab));
+        }
+    }
+    Comparison {
+        title: format!("After {} updates", SCHEDULE.updates),
+        note: "PyTorch 2.15 with the same settings, ten seeds. The source prints no numbers here."
+            .into(),
+        rows,
+    }
+}
+
+/// An arm's accuracies, as the source draws them.
+pub(super) fn figure(arm: &Arm, courses: &[Course], caption: &str) -> ExperimentFigure {
+    let xs = SCHEDULE.looks();
+    let y = Axis::linear("accuracy (%)").over(0.0, 100.0);
+    let mut chart = LineChart::new(arm.title, Axis::counts("update"), y);
+    for (name, values) in
+        [("training", curve(courses, |c| &c.train)), ("test", curve(courses, |c| &c.test))]
+    {
+        chart = chart.with(series(name, &xs, &values));
+    }
+    ExperimentFigure { name: arm.file.into(), caption: caption.into(), drawing: chart.draw() }
+}
+
+/// The distance between training and test accuracy of all arms.
+pub(super) fn gap_figure(arms: &[(Arm, Vec<Course>)]) -> ExperimentFigure {
+    let xs = SCHEDULE.looks();
+    let y = Axis::linear("training − test accuracy (points)");
+    let mut chart =
+        LineChart::new("Gap between training and test accuracy", Axis::counts("update"), y);
+    for (arm, courses) in arms {
+        let gaps: Vec<Vec<f64>> = courses
+            .iter()
+            .map(|c| c.train.iter().zip(&c.test).map(|(a, b)| 100.0 * (a - b)).collect())
+            .collect();
+        chart = chart.with(series(arm.name, &xs, &gaps));
+    }
+    ExperimentFigure {
+        name: "gap".into(),
+        caption: "How much better each network knows the images that it learns than others. A network that has learnt \
+                  little has a small gap, too."
+            .into(),
+        drawing: chart.draw(),
+    }
+}
+
+/// In percent, a row a seed.
+fn curve(courses: &[Course], of: fn(&Course) -> &Vec<f64>) -> Vec<Vec<f64>> {
+    courses.iter().map(|course| of(course).iter().map(|share| 100.0 * share).collect()).collect()
+}
+
+/// The curves' numbers.
+pub(super) fn data(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> DataTable {
+    let mut rows = Vec::new();
+    for (arm, courses) in arms {
+        for (seed, course) in lab.seeds.iter().zip(courses) {
+            let looks = SCHEDULE.looks().into_iter().zip(course.train.iter().zip(&course.test));
+            rows.extend(looks.map(|(update, (train, test))| {
+                let name = arm.name.to_owned();
+                [name, seed.to_string(), update.to_string(), train.to_string(), test.to_string()]
+                    .into()
+            }));
+        }
+    }
+    let columns = ["network", "seed", "update", "train_accuracy", "test_accuracy"];
+    DataTable { name: "accuracies".into(), columns: columns.map(String::from).into(), rows }
+}
+
+/// What both experiments are set up with.
+pub(super) fn setup() -> Vec<String> {
+    [
+        format!(
+            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
+        ),
+        format!(
+            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on batches of 100 drawn with replacement, \
+             the same for all networks of a seed.",
+            SCHEDULE.updates
+        ),
+        format!(
+            "Accuracies after update 1, 4, … {}: what the source calls {} epochs.",
+            SCHEDULE.updates,
+            SCHEDULE.looks().len()
+        ),
+    ]
+    .into()
+}
