@@ -27,6 +27,8 @@ pub enum Purpose {
     Device,
     /// The device's own generator in evaluation with dropout.
     MonteCarloDropout,
+    /// Which image is shown as an example.
+    Example,
 }
 
 impl Purpose {
@@ -39,6 +41,7 @@ impl Purpose {
             Self::Labels => "labels",
             Self::Device => "device",
             Self::MonteCarloDropout => "monte-carlo-dropout",
+            Self::Example => "example",
         }
     }
 }
@@ -99,6 +102,12 @@ impl Seeds {
     /// from 0.
     pub fn monte_carlo_dropout(self, pass: usize, batch: usize) -> u64 {
         self.streams(Purpose::MonteCarloDropout).at(pass, batch).next_u64()
+    }
+
+    /// Place, from 0, of an image among `images` that is shown as an example.
+    pub fn example(self, images: usize) -> usize {
+        // Of so few images, the remainder favours none that anybody could notice.
+        (self.streams(Purpose::Example).at(0, 0).next_u64() % images.max(1) as u64) as usize
     }
 
     fn named(self, name: &str) -> Streams {
