@@ -59,6 +59,16 @@ pub static CATALOG: &[BuiltIn] = &[
         text: include_str!("recipes/mnist-dropout.toml"),
     },
     BuiltIn {
+        name: "cifar10-dropout",
+        summary: "the sources' CNN with dropout 0.2, 30 epochs of Adam as Keras has it",
+        text: include_str!("recipes/cifar10-dropout.toml"),
+    },
+    BuiltIn {
+        name: "early-stopping",
+        summary: "the sources' ResNet-18, 51 epochs of Adam on 30,000 images",
+        text: include_str!("recipes/early-stopping.toml"),
+    },
+    BuiltIn {
         name: "small",
         summary: "little data and no regularizer, to compare them: a cnn on 1,000 images",
         text: include_str!("recipes/small.toml"),

@@ -35,6 +35,8 @@ pub enum Purpose {
     Search,
     /// Seeds of the networks that a search trains.
     Trial,
+    /// Which image is shown as an example.
+    Example,
 }
 
 impl Purpose {
@@ -51,6 +53,7 @@ impl Purpose {
             Self::Bootstrap => "bootstrap",
             Self::Search => "search",
             Self::Trial => "trial",
+            Self::Example => "example",
         }
     }
 }
@@ -131,6 +134,12 @@ impl Seeds {
     /// The streams of one of the networks that a search trains in `round`, counted from 1.
     pub fn trial(self, round: usize, number: usize) -> Self {
         Self::new(self.streams(Purpose::Trial).at(round, number).next_u64())
+    }
+
+    /// Place, from 0, of an image among `images` that is shown as an example.
+    pub fn example(self, images: usize) -> usize {
+        // Of so few images, the remainder favours none that anybody could notice.
+        (self.streams(Purpose::Example).at(0, 0).next_u64() % images.max(1) as u64) as usize
     }
 
     fn named(self, name: &str) -> Streams {

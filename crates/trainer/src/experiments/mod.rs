@@ -11,16 +11,23 @@ use crate::cli::Failure;
 mod batch_norm;
 mod bias_variance;
 mod capacity_and_data;
+mod cifar10_dropout;
 mod compare_optimizers;
 mod compare_optimizers;
+mod compare_optimizers;
+mod curves;
 mod curves;
 mod curves;
 mod decomposition;
 mod dropout;
+mod early_stopping;
 mod ensemble;
 mod few_images;
 mod hyperparameter_search;
+mod judging;
 mod lab;
+mod lab;
+mod mnist_dropout;
 mod overfitting;
 mod runs;
 mod trainee;
@@ -47,6 +54,8 @@ pub(crate) struct Experiment {
 
 /// Data sets of black-and-white images.
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
+/// Every data set, that of the sources' convolutional networks first.
+const PHOTOGRAPHS: &[&str] = &["cifar10", "mnist", "fashion-mnist", "digits"];
 
 /// Every experiment, one row each, in the order of the sources.
 pub(crate) static CATALOG: &[Experiment] = &[
@@ -120,6 +129,32 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    better ones than a grid of as many trials?",
         datasets: GREY,
         run: hyperparameter_search::run,
+    },
+    Experiment {
+        name: "mnist-dropout",
+        title: "Dropout in a five-layer network on MNIST",
+        source: "000",
+        question: "How far does a five-layer network with dropout 0.3 get on MNIST in 15 epochs, and what does it say of \
+                   one test image?",
+        datasets: GREY,
+        run: mnist_dropout::run,
+    },
+    Experiment {
+        name: "cifar10-dropout",
+        title: "A CNN on CIFAR-10: plain, with L2, with dropout",
+        source: "001",
+        question: "How far do L2 and dropout keep a convolutional network from overfitting CIFAR-10?",
+        datasets: PHOTOGRAPHS,
+        run: cifar10_dropout::run,
+    },
+    Experiment {
+        name: "early-stopping",
+        title: "Early stopping: the best weights against the last",
+        source: "004 §1",
+        question: "How do the weights of the epoch with the lowest validation loss compare with the last ones, and with \
+                   those that a fixed threshold selects?",
+        datasets: PHOTOGRAPHS,
+        run: early_stopping::run,
     },
 ];
 

@@ -1,17 +1,26 @@
 //! Experiments whose arms are whole runs, as `train` makes them: with a run folder each, which is
 //! resumed or reused when the same command is given again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use backburn_report::{RunRecord, Summary};
+use backburn_data::normalization::FittedNormalization;
+use backburn_models::{NamedTensor, Network, parameters, weights};
+use backburn_report::{RunRecord, Summary, TestRead};
 
-use super::lab::Lab;
+use super::lab::{Images, Lab};
 use crate::bench::training::Training;
+use crate::checkpoint;
 use crate::cli::{Failure, usage};
 use crate::compare_arms::{self, Found};
+use crate::evaluate::{Predictions, predict};
 use crate::progress::{Detail, clock};
 use crate::recipe::Recipe;
+use crate::run::{RunError, RunFolder};
 use crate::session::{Means, Outcome, SessionError};
+
+/// From this many seconds on, a line is said of every epoch.
+const LONG: f64 = 600.0;
 
 /// An arm: a recipe under a name. Its seed, backend and data folder are set by the lab.
 #[derive(Clone, Debug)]
@@ -40,6 +49,87 @@ pub(crate) struct Run {
     pub(crate) summary: Summary,
 }
 
+/// Weights of a finished run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// Those that its recipe's `keep` selects.
+    Kept,
+    /// Those after the last step. No moving average: experiments train without.
+    Last,
+}
+
+impl Run {
+    /// Images as the run's network sees them.
+    ///
+    /// # Errors
+    ///
+    /// If the run's folder has lost its `normalization.json`.
+    pub(crate) fn images(&self, set: backburn_data::ImageSet) -> Result<Images, Failure> {
+        let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
+        let bytes = folder.read("normalization.json").map_err(failure)?;
+        let normalization: FittedNormalization = serde_json::from_slice(&bytes)
+            .map_err(|error| self.damaged("normalization.json", error.to_string()))?;
+        Ok(Images { set: Arc::new(set), normalization })
+    }
+
+    /// The published test images as the run's network sees them. The look is recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`Run::images`].
+    pub(crate) fn test(&self, lab: &Lab, purpose: &str, weights: &str) -> Result<Images, Failure> {
+        let one = self.images(lab.data().train.select(&[0]))?;
+        let weights = format!("{weights}, {}", self.record.dir.display());
+        Ok(lab.test(&one, purpose, &weights))
+    }
+
+    /// What the run's network says of every image.
+    ///
+    /// # Errors
+    ///
+    /// If its folder has lost the weights, or there are no images.
+    pub(crate) fn predictions(
+        &self,
+        lab: &Lab,
+        weights: Weights,
+        images: &Images,
+    ) -> Result<Predictions, Failure> {
+        let network = self.network(lab, weights)?;
+        predict(&network, &images.set, &images.normalization, &lab.device)
+            .map_err(|error| Failure::Error(error.to_string()))
+    }
+
+    fn network(&self, lab: &Lab, which: Weights) -> Result<Network, Failure> {
+        let (file, prefix) = match which {
+            Weights::Kept => ("model.safetensors", ""),
+            Weights::Last => (checkpoint::FILE, "model/"),
+        };
+        let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
+        let bytes = folder.read(file).map_err(failure)?;
+        let (tensors, _) =
+            weights::from_bytes(&bytes).map_err(|error| self.damaged(file, error.to_string()))?;
+        let own = |tensor: NamedTensor| {
+            let name = tensor.name.strip_prefix(prefix)?.to_owned();
+            Some(NamedTensor { name, ..tensor })
+        };
+        let tensors = tensors.into_iter().filter_map(own).collect();
+        let all = &lab.data().train;
+        let shape = all.shape();
+        let image = [shape.channels, shape.height, shape.width];
+        let model = folder.recipe().map_err(failure)?.model;
+        let network = model.init(image, all.classes(), &lab.device).map_err(usage)?;
+        parameters::import(network, tensors).map_err(|error| self.damaged(file, error.to_string()))
+    }
+
+    fn damaged(&self, file: &str, reason: String) -> Failure {
+        failure(RunError::Damaged { path: self.record.dir.join(file), reason })
+    }
+}
+
+fn failure(error: RunError) -> Failure {
+    SessionError::from(error).into()
+}
+
 impl ArmRuns {
     /// A value of each run.
     pub(crate) fn values(&self, value: impl Fn(&Run) -> f64) -> Vec<f64> {
@@ -58,6 +148,17 @@ impl ArmRuns {
     }
 }
 
+/// A run to be made.
+struct Plan {
+    /// Place of its arm.
+    arm: usize,
+    recipe: Recipe,
+    path: std::path::PathBuf,
+    found: Found,
+    /// Seconds that what is left of it will take, at most.
+    seconds: f64,
+}
+
 /// Trains every arm with every seed, all arms of a seed before the next seed; says first how long that will
 /// take.
 ///
@@ -65,8 +166,7 @@ impl ArmRuns {
 ///
 /// If a run fails or diverges, or Ctrl-C is pressed: the same command goes on from there.
 pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
-    let means = Means { threads: lab.threads, command: lab.command.clone(), detail: Detail::Brief };
-    let mut planned = Vec::new();
+    let mut plans = Vec::new();
     for &seed in &lab.seeds {
         for (place, arm) in arms.iter().enumerate() {
             let recipe = Recipe {
@@ -79,47 +179,67 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
             recipe.check().map_err(usage)?;
             let path = lab.runs_dir().join(arm.name.replace(' ', "-")).join(format!("seed-{seed}"));
             let found = compare_arms::find(&path, &recipe)?;
-            planned.push((place, recipe, path, found));
+            plans.push(Plan { arm: place, recipe, path, found, seconds: 0.0 });
         }
     }
-    say_how_long(
-        lab,
-        planned.iter().filter(|plan| !matches!(plan.3, Found::Whole(_))).map(|plan| &plan.1),
-    )?;
+    say_how_long(lab, &mut plans)?;
 
     let mut all: Vec<ArmRuns> =
         arms.iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
-    for (place, recipe, path, found) in planned {
-        lab.go_on()?;
-        let started = std::time::Instant::now();
-        let outcome = compare_arms::start_or_resume(&path, &recipe, found, &means);
-        let summary = match outcome {
-            Ok(Outcome::Done(summary)) => summary,
-            Ok(Outcome::Interrupted) => return Err(Failure::Interrupted),
-            Err(error @ SessionError::Diverged { .. }) => {
-                return Err(Failure::Error(format!("{}: {error}", path.display())));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        lab.say(&format!(
-            "{} seed {}: train {:.1} test {:.2} %, {}",
-            all[place].name,
-            recipe.seed,
-            100.0 * summary.train_accuracy,
-            100.0 * summary.test_accuracy,
-            clock(started.elapsed().as_secs_f64())
-        ));
-        let record = RunRecord::read(&path).map_err(|error| Failure::Error(error.to_string()))?;
-        all[place].runs.push(Run { record, summary: *summary });
+    for plan in plans {
+        let arm = &mut all[plan.arm];
+        arm.runs.push(carry_out(lab, arm.name, plan)?);
     }
     Ok(all)
 }
 
+fn carry_out(lab: &Lab, name: &str, plan: Plan) -> Result<Run, Failure> {
+    lab.go_on()?;
+    let Plan { recipe, path, found, seconds, .. } = plan;
+    let (is_there, seed) = (matches!(found, Found::Whole(_)), recipe.seed);
+    if seconds >= LONG {
+        lab.say(&format!("{name} seed {seed}:"));
+    }
+    let detail = if seconds < LONG { Detail::Brief } else { Detail::Full };
+    let means = Means { threads: lab.threads, command: lab.command.clone(), detail };
+    let started = std::time::Instant::now();
+    let summary = match compare_arms::start_or_resume(&path, &recipe, found, &means) {
+        Ok(Outcome::Done(summary)) => summary,
+        Ok(Outcome::Interrupted) => {
+            lab.say(&format!("{} is saved; the same command goes on with it", path.display()));
+            return Err(Failure::Interrupted);
+        }
+        Err(error @ SessionError::Diverged { .. }) => {
+            return Err(Failure::Error(format!("{}: {error}", path.display())));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let took = clock(started.elapsed().as_secs_f64());
+    lab.say(&format!(
+        "{name} seed {seed}: train {:.1} test {:.2} %, {}",
+        100.0 * summary.train_accuracy,
+        100.0 * summary.test_accuracy,
+        if is_there { "was there" } else { &took }
+    ));
+    let record = RunRecord::read(&path).map_err(|error| Failure::Error(error.to_string()))?;
+    let reads = record.manifest.test_reads.iter().map(|read| TestRead {
+        weights: format!("{}, {}", read.weights, path.display()),
+        ..read.clone()
+    });
+    lab.test_reads.borrow_mut().extend(reads);
+    Ok(Run { record, summary: *summary })
+}
+
 /// How long runs will take, at a speed that is measured with a few batches of noise.
-fn say_how_long<'a>(lab: &Lab, recipes: impl Iterator<Item = &'a Recipe>) -> Result<(), Failure> {
-    let mut seconds = 0.0;
+fn say_how_long(lab: &Lab, plans: &mut [Plan]) -> Result<(), Failure> {
     let mut known: Vec<(String, f64, f64)> = Vec::new();
-    for recipe in recipes {
+    for Plan { recipe, path, found, seconds, .. } in plans.iter_mut() {
+        let done = match found {
+            Found::Whole(_) => continue,
+            // One that was stopped in its first epoch has no record yet.
+            Found::Part => RunRecord::read(path).map_or(0, |record| record.epochs.len()),
+            Found::Nothing | Found::Diverged => 0,
+        };
         let model = format!("{:?} {}", recipe.model, recipe.batch_size);
         let rates = known.iter().find(|(name, ..)| *name == model).map(|(_, a, b)| (*a, *b));
         let (training, evaluation) = match rates {
@@ -136,13 +256,16 @@ fn say_how_long<'a>(lab: &Lab, recipes: impl Iterator<Item = &'a Recipe>) -> Res
         let published = lab.data().train.len();
         let valid = recipe.valid_size.of(published);
         let train = recipe.train_size.map_or(published - valid, |size| size.of(published));
-        let epochs = recipe.epochs as f64;
-        seconds += epochs * (train as f64 / training + valid as f64 / evaluation);
+        let epochs = recipe.epochs.saturating_sub(done) as f64;
+        *seconds = epochs * (train as f64 / training + valid as f64 / evaluation);
     }
+    let seconds: f64 = plans.iter().map(|plan| plan.seconds).sum();
     if seconds > 0.0 {
+        let may_stop = plans.iter().any(|plan| plan.recipe.early_stopping.is_some());
+        let most = if may_stop { ", less where training stops early" } else { "" };
         let folder = lab.runs_dir().display();
         lab.say(&format!(
-            "about {} at the speed measured now; Ctrl-C stops, the same command goes on; runs are in {folder}",
+            "about {} at the speed measured now{most}; Ctrl-C stops, the same command goes on; runs are in {folder}",
             clock(seconds)
         ));
     }

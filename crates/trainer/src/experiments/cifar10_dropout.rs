@@ -1,0 +1,533 @@
+//! 001: a CNN on CIFAR-10, plain, with L2 and with dropout.
+
+use backburn_data::SplitSize;
+use backburn_models::ModelConfig;
+use backburn_regularization::{Keep, WeightDecay};
+use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
+use backburn_report::statistics::Spread;
+use backburn_report::{
+    Compared, Comparison, DataTable, EpochRecord, ExperimentFigure, ExperimentTable, Findings,
+    Reference, Unit, number,
+};
+
+use super::curves::series;
+use super::judging::{as_in_source, difference};
+use super::lab::Lab;
+use super::runs::{self, Arm, ArmRuns, Weights};
+use crate::cli::{Failure, usage};
+use crate::evaluate::Predictions;
+use crate::recipe::{Recipe, built_in};
+
+/// The source's data set.
+const DATASET: &str = "cifar10";
+/// λ of the arm with L2, our choice: the penalty `½ λ ‖w‖²` is what Keras writes as `l2(0.001)`, the strength
+/// that its guides use.
+const L2: f64 = 0.002;
+/// Place of the arm that the source shows.
+const DROPOUT: usize = 2;
+/// Of the quick preset: images to train on and to validate on, and epochs.
+const QUICK: (usize, usize, usize) = (2000, 1000, 15);
+/// Of the quick preset; the source's would need far more steps.
+const QUICK_LEARNING_RATE: f64 = 0.001;
+
+/// Epochs whose numbers are set beside the source's.
+const SHOWN_EPOCHS: [usize; 5] = [1, 10, 17, 20, 30];
+/// What the source prints of each epoch: loss, accuracy, validation loss, validation accuracy.
+const PRINTED: [[f64; 4]; 30] = [
+    [1.7470, 0.3639, 1.4444, 0.4709],
+    [1.3831, 0.4986, 1.2439, 0.5505],
+    [1.2292, 0.5634, 1.1219, 0.6006],
+    [1.1184, 0.6021, 1.0927, 0.6105],
+    [1.0252, 0.6369, 1.0047, 0.6463],
+    [0.9492, 0.6669, 0.9574, 0.6561],
+    [0.8829, 0.6873, 0.8542, 0.6955],
+    [0.8212, 0.7109, 0.8493, 0.7032],
+    [0.7762, 0.7305, 0.8358, 0.7061],
+    [0.7321, 0.7451, 0.7525, 0.7369],
+    [0.6845, 0.7608, 0.7592, 0.7347],
+    [0.6452, 0.7737, 0.7428, 0.7456],
+    [0.6080, 0.7858, 0.6977, 0.7545],
+    [0.5680, 0.8001, 0.7060, 0.7578],
+    [0.5417, 0.8093, 0.6861, 0.7650],
+    [0.5072, 0.8199, 0.6939, 0.7638],
+    [0.4775, 0.8329, 0.6803, 0.7690],
+    [0.4469, 0.8428, 0.7043, 0.7669],
+    [0.4197, 0.8523, 0.6979, 0.7693],
+    [0.3932, 0.8591, 0.7432, 0.7636],
+    [0.3729, 0.8677, 0.7171, 0.7666],
+    [0.3450, 0.8777, 0.7368, 0.7704],
+    [0.3226, 0.8848, 0.7502, 0.7646],
+    [0.3007, 0.8922, 0.7080, 0.7765],
+    [0.2787, 0.8999, 0.7744, 0.7677],
+    [0.2611, 0.9053, 0.7566, 0.7763],
+    [0.2451, 0.9127, 0.8006, 0.7696],
+    [0.2271, 0.9184, 0.7863, 0.7774],
+    [0.2152, 0.9234, 0.8100, 0.7746],
+    [0.2013, 0.9277, 0.8327, 0.7735],
+];
+/// What PyTorch gives with the same settings and one seed, after these epochs.
+const PYTORCH: [(usize, [f64; 4]); 2] =
+    [(1, [1.7514, 0.3621, 1.4513, 0.4757]), (30, [0.2002, 0.9293, 0.8329, 0.7708])];
+/// PyTorch's test accuracy with the last weights.
+const PYTORCH_TEST_ACCURACY: f64 = 0.7667;
+/// A validation loss that ends no more than this share above its lowest value has not turned up.
+const LEVEL: f64 = 0.05;
+
+/// What became of one arm.
+struct Course {
+    runs: ArmRuns,
+    /// Validation loss by run, then epoch.
+    valid_loss: Vec<Vec<f64>>,
+    /// Answers to the test images, a run each: with the weights of the lowest validation loss, and the last.
+    test: Vec<[Predictions; 2]>,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let recipe = recipe(lab)?;
+    let mut courses = Vec::new();
+    for runs in runs::train(lab, arms(&recipe))? {
+        courses.push(Course::new(lab, runs)?);
+    }
+    Ok(Findings {
+        sentence: sentence(&courses),
+        setup: setup(&recipe),
+        reduced: reduced(lab),
+        comparisons: comparisons(lab, &courses[DROPOUT]),
+        tables: vec![scores(&courses)],
+        figures: figures(lab, &courses),
+        data: vec![data(&courses)],
+        mistakes: vec![
+            "The source fits mean and standard deviation of the pixels on all 50,000 training images before it cuts off the \
+             validation images: a small leak. Here they are fitted on the images that are trained on."
+                .into(),
+        ],
+        differences: [
+            "The source shows the arm with dropout only, and has the other two in other posts. Here all three are trained side by \
+             side, with the same images, order and initial weights.",
+            "The strength of L2 is our choice: λ = 0.002 in the gradient, which Keras writes as l2(0.001). The training loss shown \
+             is the cross-entropy alone, without the penalty that Keras adds.",
+            "The split draws the same share of every class; the source's is random.",
+            "The source ends with the last weights. Here those of the epoch with the lowest validation loss are kept as well, and \
+             both are tested.",
+            "Keras's Adam adds ε to the root before its correction, ours and PyTorch's after it.",
+        ]
+        .map(String::from)
+        .into(),
+    })
+}
+
+fn recipe(lab: &Lab) -> Result<Recipe, Failure> {
+    let source = built_in("cifar10-dropout").map_err(usage)?;
+    let source = Recipe { keep: Keep::Best, ..source };
+    if lab.is_paper() {
+        return Ok(source);
+    }
+    let (train, valid, epochs) = QUICK;
+    let mut model = source.model.clone();
+    if let ModelConfig::Cnn(cnn) = &mut model {
+        cnn.widths.iter_mut().for_each(|width| *width /= 2);
+        cnn.dense /= 2;
+    }
+    Ok(Recipe {
+        model,
+        epochs,
+        train_size: Some(SplitSize::Count(train)),
+        valid_size: SplitSize::Count(valid),
+        learning_rate: QUICK_LEARNING_RATE,
+        ..source
+    })
+}
+
+fn arms(recipe: &Recipe) -> Vec<Arm> {
+    let mut plain = recipe.clone();
+    *plain.model.dropout_mut() = 0.0;
+    let mut l2 = plain.clone();
+    l2.weight_decay = WeightDecay { strength: L2, ..WeightDecay::default() };
+    vec![
+        Arm { name: "plain", recipe: plain },
+        Arm { name: "L2", recipe: l2 },
+        Arm { name: "dropout", recipe: recipe.clone() },
+    ]
+}
+
+fn setup(recipe: &Recipe) -> Vec<String> {
+    let ModelConfig::Cnn(cnn) = &recipe.model else { return Vec::new() };
+    let widths: Vec<String> = cnn.widths.iter().map(usize::to_string).collect();
+    vec![
+        format!(
+            "CNN: three blocks of two 3×3 convolutions ({} channels) with ReLU and 2×2 pooling, a hidden layer of {}, \
+             10 outputs; Glorot-uniform weights, zero biases.",
+            widths.join(", "),
+            cnn.dense
+        ),
+        format!("Arms: plain; L2 with λ = {L2} on the weights; dropout {} after each pooling.", cnn.dropout),
+        format!(
+            "Adam, learning rate {}, ε 1e-7; batches of {}, {} epochs; every channel standardized.",
+            number::short(recipe.learning_rate),
+            recipe.batch_size,
+            recipe.epochs
+        ),
+        "Loss and accuracy in training are means over an epoch while the weights move, with dropout, as Keras prints \
+         them; those in validation are taken after the epoch, without dropout."
+            .into(),
+    ]
+}
+
+fn reduced(lab: &Lab) -> Vec<String> {
+    if lab.is_paper() {
+        return Vec::new();
+    }
+    let (train, valid, epochs) = QUICK;
+    vec![
+        format!(
+            "{} images to train on and {} to validate on, for 35,000 and 15,000.",
+            number::count(train as u64),
+            number::count(valid as u64)
+        ),
+        format!(
+            "{epochs} epochs for 30, with learning rate {QUICK_LEARNING_RATE} for 0.0001, as there are far fewer steps."
+        ),
+        "Half as many channels and hidden units.".into(),
+    ]
+}
+
+impl Course {
+    fn new(lab: &Lab, runs: ArmRuns) -> Result<Self, Failure> {
+        let mut test = Vec::new();
+        for run in &runs.runs {
+            let images = run.test(lab, "best weights against last", "best and last epoch")?;
+            test.push([
+                run.predictions(lab, Weights::Kept, &images)?,
+                run.predictions(lab, Weights::Last, &images)?,
+            ]);
+        }
+        Ok(Self { valid_loss: runs.curves(|epoch| epoch.valid_loss), runs, test })
+    }
+
+    fn name(&self) -> &'static str {
+        self.runs.name
+    }
+
+    /// A value of each run, from its validation losses.
+    fn values(&self, value: impl Fn(&[f64]) -> f64) -> Vec<f64> {
+        self.valid_loss.iter().map(|losses| value(losses)).collect()
+    }
+
+    fn mean(&self, value: impl Fn(&[f64]) -> f64) -> f64 {
+        Spread::of(&self.values(value)).mean
+    }
+
+    /// A value of an epoch, counted from 1, of each run.
+    fn of_epoch(&self, epoch: usize, value: impl Fn(&EpochRecord) -> Option<f64>) -> Vec<f64> {
+        self.runs.curves(value).iter().map(|row| row[epoch - 1]).collect()
+    }
+
+    fn last_epoch(&self) -> usize {
+        self.valid_loss[0].len()
+    }
+
+    fn test_accuracies(&self, which: usize) -> Vec<f64> {
+        self.test.iter().map(|answers| answers[which].scores().accuracy).collect()
+    }
+}
+
+/// The epoch of the lowest loss, counted from 1; the first, if several have it.
+fn lowest(losses: &[f64]) -> usize {
+    let place = |best: usize, place: usize| if losses[place] < losses[best] { place } else { best };
+    (0..losses.len()).fold(0, place) + 1
+}
+
+fn least(losses: &[f64]) -> f64 {
+    losses[lowest(losses) - 1]
+}
+
+fn last(losses: &[f64]) -> f64 {
+    losses[losses.len() - 1]
+}
+
+/// By which share the last loss is above the lowest.
+fn rise(losses: &[f64]) -> f64 {
+    last(losses) / least(losses) - 1.0
+}
+
+fn sentence(courses: &[Course]) -> String {
+    let arms: Vec<String> = courses
+        .iter()
+        .map(|course| {
+            format!(
+                "{} at epoch {} and {} % higher at the end",
+                course.name(),
+                number::short(tenths(course.mean(|losses| lowest(losses) as f64))),
+                number::rate(100.0 * course.mean(rise))
+            )
+        })
+        .collect();
+    let rises: Vec<f64> = courses.iter().map(|course| course.mean(rise)).collect();
+    let dropout = &courses[DROPOUT];
+    let pairs: Vec<_> = dropout.test.iter().map(|[best, last]| (last, best)).collect();
+    let accuracies: Vec<String> = courses
+        .iter()
+        .map(|c| {
+            format!("{} {}", c.name(), number::percent(Spread::of(&c.test_accuracies(1)).mean))
+        })
+        .collect();
+    format!(
+        "Validation loss is lowest: {}, of {} epochs. {} Test accuracy with the last weights: {}; the best weights of \
+         the arm with dropout against its last: {}.",
+        arms.join("; "),
+        dropout.last_epoch(),
+        verdict(rises[0], rises[DROPOUT]),
+        accuracies.join(", "),
+        difference(&pairs)
+    )
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// What the data say of the source's claim, given how far the validation loss rises after its lowest value.
+fn verdict(plain: f64, dropout: f64) -> String {
+    let claim = "the source calls it “a very strong guard against overfitting”";
+    if dropout <= LEVEL && dropout < plain {
+        format!("With dropout it does not turn up: {claim}, and so it is here.")
+    } else if dropout < plain {
+        format!(
+            "Dropout weakens overfitting and does not prevent it: {claim}, and its own validation loss turns up too."
+        )
+    } else {
+        format!("Dropout does not even weaken the rise here: {claim}.")
+    }
+}
+
+fn comparisons(lab: &Lab, dropout: &Course) -> Vec<Comparison> {
+    let printed = |column: usize| PRINTED.map(|row| row[column]);
+    let losses = printed(2);
+    let plain = |name: &str, value: fn(&[f64]) -> f64| {
+        Compared::new(name, Unit::Plain, dropout.values(value)).printed(value(&losses))
+    };
+    let rows = vec![
+        plain("epoch of the lowest validation loss", |losses| lowest(losses) as f64)
+            .not_compared("one epoch is like its neighbours"),
+        as_in_source(lab, DATASET, plain("lowest validation loss (nats)", least)),
+        as_in_source(lab, DATASET, plain("last validation loss (nats)", last)),
+        as_in_source(
+            lab,
+            DATASET,
+            Compared::new("test accuracy, last weights", Unit::Percent, dropout.test_accuracies(1))
+                .reference(Reference::single(PYTORCH_TEST_ACCURACY)),
+        ),
+    ];
+    let mut all = vec![Comparison {
+        title: "Where the validation loss turns up, with dropout".into(),
+        note: "The source does not test. PyTorch: one seed.".into(),
+        rows,
+    }];
+    if lab.is_paper() {
+        all.push(epochs(lab, dropout));
+    }
+    all
+}
+
+fn epochs(lab: &Lab, dropout: &Course) -> Comparison {
+    type Column = (&'static str, Unit, fn(&EpochRecord) -> Option<f64>);
+    let columns: [Column; 4] = [
+        ("training loss", Unit::Plain, |epoch| Some(epoch.train_objective)),
+        ("training accuracy", Unit::Percent, |epoch| Some(epoch.train_accuracy)),
+        ("validation loss", Unit::Plain, |epoch| epoch.valid_loss),
+        ("validation accuracy", Unit::Percent, |epoch| epoch.valid_accuracy),
+    ];
+    let mut rows = Vec::new();
+    for epoch in SHOWN_EPOCHS {
+        let twin = PYTORCH.iter().find(|(of, _)| *of == epoch);
+        for (place, (name, unit, value)) in columns.into_iter().enumerate() {
+            let ours = dropout.of_epoch(epoch, value);
+            let mut row = Compared::new(format!("epoch {epoch}, {name}"), unit, ours)
+                .printed(PRINTED[epoch - 1][place]);
+            if let Some((_, values)) = twin {
+                row = row.reference(Reference::single(values[place]));
+            }
+            rows.push(as_in_source(lab, DATASET, row));
+        }
+    }
+    Comparison {
+        title: "Epochs that the source prints, with dropout".into(),
+        note: "Losses in nats. In training: running means, with dropout. PyTorch: one seed.".into(),
+        rows,
+    }
+}
+
+fn scores(courses: &[Course]) -> ExperimentTable {
+    let row = |course: &Course| {
+        let percent = |values: Vec<f64>| Unit::Percent.spread(&values);
+        let plain = |value: fn(&[f64]) -> f64| Unit::Plain.spread(&course.values(value));
+        let epochs: Vec<String> =
+            course.valid_loss.iter().map(|losses| lowest(losses).to_string()).collect();
+        let last = course.last_epoch();
+        vec![
+            course.name().to_owned(),
+            epochs.join(", "),
+            plain(least),
+            plain(self::last),
+            percent(course.values(rise)),
+            Unit::Plain.spread(&course.of_epoch(last, |epoch| Some(epoch.train_objective))),
+            percent(course.test_accuracies(0)),
+            percent(course.test_accuracies(1)),
+        ]
+    };
+    ExperimentTable {
+        title: "Best weights against last".into(),
+        note: "Best: of the epoch with the lowest validation loss. Training loss: mean over the last epoch, with \
+               dropout and without L2's penalty."
+            .into(),
+        head: [
+            "arm",
+            "best epoch",
+            "lowest validation loss",
+            "last validation loss",
+            "rise (%)",
+            "last training loss",
+            "test accuracy, best (%)",
+            "test accuracy, last (%)",
+        ]
+        .map(String::from)
+        .into(),
+        rows: courses.iter().map(row).collect(),
+    }
+}
+
+fn figures(lab: &Lab, courses: &[Course]) -> Vec<ExperimentFigure> {
+    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
+        name: name.into(),
+        caption: caption.into(),
+        drawing,
+    };
+    let compare = |title: &str, y: Axis, value: fn(&EpochRecord) -> Option<f64>| -> LineChart {
+        let mut chart = LineChart::new(title, Axis::counts("epoch"), y);
+        for course in courses {
+            let rows = course.runs.curves(value);
+            chart = chart.with(series(course.name(), &numbers(course), &rows));
+        }
+        chart
+    };
+    let mut losses = compare("Validation loss", Axis::linear("validation loss (nats)"), |epoch| {
+        epoch.valid_loss
+    });
+    for course in courses {
+        let rows = &course.valid_loss;
+        let means: Vec<f64> = (0..course.last_epoch())
+            .map(|place| Spread::of(&rows.iter().map(|row| row[place]).collect::<Vec<_>>()).mean)
+            .collect();
+        let (epoch, name) = (lowest(&means), course.name());
+        losses = losses.mark(Mark {
+            x: epoch as f64,
+            y: Some(least(&means)),
+            name: format!("{name}: lowest at epoch {epoch}"),
+        });
+    }
+    let training =
+        compare("Training loss", Axis::linear("training loss (nats)"), |e| Some(e.train_objective));
+    let accuracy = compare(
+        "Validation accuracy",
+        Axis::linear("validation accuracy (%)").within(0.0, 100.0),
+        |epoch| epoch.valid_accuracy.map(|accuracy| 100.0 * accuracy),
+    );
+    vec![
+        figure(
+            "validation_loss",
+            losses.draw(),
+            "Validation loss after each epoch; a ring where it is lowest.",
+        ),
+        figure(
+            "training_loss",
+            training.draw(),
+            "Mean training loss of each epoch, with dropout in its arm, and without L2's penalty.",
+        ),
+        figure(
+            "validation_accuracy",
+            accuracy.draw(),
+            "Share of right answers to the validation images.",
+        ),
+        figure(
+            "dropout_loss",
+            as_the_source_draws_it(lab, &courses[DROPOUT]),
+            "As the source draws it: training and validation loss of the arm with dropout.",
+        ),
+    ]
+}
+
+fn numbers(course: &Course) -> Vec<f64> {
+    (1..=course.last_epoch()).map(|epoch| epoch as f64).collect()
+}
+
+fn as_the_source_draws_it(lab: &Lab, dropout: &Course) -> Drawing {
+    let xs = numbers(dropout);
+    let mut chart =
+        LineChart::new("The arm with dropout", Axis::counts("epoch"), Axis::linear("loss (nats)"))
+            .with(series("training", &xs, &dropout.runs.curves(|e| Some(e.train_objective))))
+            .with(series("validation", &xs, &dropout.valid_loss));
+    if lab.is_paper() && lab.data().name == DATASET {
+        for (name, column) in [("training, the source", 0), ("validation, the source", 2)] {
+            let printed = PRINTED.map(|row| row[column]);
+            chart = chart.with(Series::points(name, xs.iter().copied().zip(printed).collect()));
+        }
+    }
+    chart.draw()
+}
+
+fn data(courses: &[Course]) -> DataTable {
+    let mut rows = Vec::new();
+    for course in courses {
+        for (number, run) in course.runs.runs.iter().enumerate() {
+            for epoch in &run.record.epochs {
+                let or_empty = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                rows.push(vec![
+                    course.name().to_owned(),
+                    number.to_string(),
+                    epoch.epoch.to_string(),
+                    epoch.train_objective.to_string(),
+                    epoch.train_accuracy.to_string(),
+                    or_empty(epoch.valid_loss),
+                    or_empty(epoch.valid_accuracy),
+                ]);
+            }
+        }
+    }
+    let columns = [
+        "arm",
+        "run",
+        "epoch",
+        "train_loss_nats",
+        "train_accuracy",
+        "valid_loss_nats",
+        "valid_accuracy",
+    ];
+    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_loss_is_the_first_of_equals_and_the_rise_counts_from_it() {
+        let losses = [1.5, 0.8, 1.0, 0.8, 1.2];
+        assert_eq!(lowest(&losses), 2);
+        assert!((rise(&losses) - 0.5).abs() < 1e-12);
+        assert_eq!(rise(&[1.0, 0.5]), 0.0);
+    }
+
+    #[test]
+    fn the_printed_losses_are_lowest_where_the_source_says() {
+        let losses = PRINTED.map(|row| row[2]);
+        assert_eq!((lowest(&losses), least(&losses), last(&losses)), (17, 0.6803, 0.8327));
+    }
+
+    #[test]
+    fn the_verdict_follows_the_losses() {
+        assert!(verdict(1.5, 0.02).contains("does not turn up"));
+        assert!(verdict(1.5, 0.2).contains("does not prevent it"));
+        assert!(verdict(0.1, 0.2).contains("not even weaken"));
+        assert!(verdict(0.01, 0.02).contains("not even weaken"));
+    }
+}

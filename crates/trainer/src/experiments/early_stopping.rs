@@ -1,0 +1,478 @@
+//! 004 §1: ResNet-18 on CIFAR-10, the best weights against the last, and against those of a fixed threshold.
+
+use backburn_data::SplitSize;
+use backburn_data::normalization::Normalization;
+use backburn_models::{ModelConfig, ResNetConfig};
+use backburn_regularization::{EarlyStoppingConfig, Keep};
+use backburn_report::figure::{Axis, LineChart, Mark, Series};
+use backburn_report::statistics::Spread;
+use backburn_report::{
+    Compared, Comparison, DataTable, EpochRecord, ExperimentFigure, ExperimentTable, Findings,
+    Unit, number,
+};
+
+use super::curves::series;
+use super::judging::{as_in_source, difference};
+use super::lab::Lab;
+use super::runs::{self, Arm, ArmRuns, Run, Weights};
+use crate::cli::{Failure, usage};
+use crate::evaluate::Predictions;
+use crate::recipe::{Recipe, built_in};
+
+/// The source's data set.
+const DATASET: &str = "cifar10";
+/// Epochs without improvement before training stops, in the arm that does stop.
+const PATIENCE: usize = 5;
+/// The source's threshold, in nats.
+const THRESHOLD: f64 = 1.0;
+/// Of the quick preset: images to train on and to validate on, and epochs.
+const QUICK: (usize, usize, usize) = (1000, 1000, 15);
+/// Stands for the source's threshold in the quick preset, whose validation loss never comes below 1.
+const QUICK_THRESHOLD: f64 = 2.0;
+
+/// What the source prints: test accuracy with the last weights, and with those it keeps.
+const PRINTED_LAST: f64 = 0.7557;
+const PRINTED_KEPT: f64 = 0.7622;
+/// Where the source sees the lowest validation loss in its figure.
+const PRINTED_BEST_EPOCH: f64 = 6.0;
+
+/// One seed's runs: the same training to the end and, up to where it stops, with early stopping.
+struct Course<'a> {
+    to_the_end: &'a Run,
+    stopped: &'a Run,
+    /// Of the training to the end.
+    choices: Choices,
+    /// The test images, by weights.
+    test: Answers,
+}
+
+/// Epochs, counted from 1, whose weights one may keep.
+#[derive(Debug, PartialEq)]
+struct Choices {
+    /// The last one with a validation loss below the threshold; none if there is none.
+    under_threshold: Option<usize>,
+    /// The one with the lowest validation loss.
+    best: usize,
+    /// The last one.
+    last: usize,
+}
+
+/// Answers to the test images.
+struct Answers {
+    /// With the weights that the source's rule keeps; the last ones, if no epoch is below the threshold.
+    source: Predictions,
+    last: Predictions,
+    /// With those that early stopping keeps.
+    stopped: Predictions,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let recipe = recipe(lab)?;
+    let arms = runs::train(lab, arms(&recipe))?;
+    let mut courses = Vec::new();
+    for (to_the_end, stopped) in arms[0].runs.iter().zip(&arms[1].runs) {
+        courses.push(Course::new(lab, to_the_end, stopped)?);
+    }
+    Ok(Findings {
+        sentence: sentence(lab, &courses),
+        setup: setup(lab, &recipe),
+        reduced: reduced(lab, &recipe),
+        comparisons: vec![comparison(lab, &courses)],
+        tables: courses.iter().zip(&lab.seeds).map(|(course, seed)| choices(lab, course, *seed)).collect(),
+        figures: figures(lab, &arms[0], &courses),
+        data: vec![data(&arms)],
+        mistakes: [
+            "The source saves the weights when the validation loss is below early_stopping_loss, which it sets to 1 and never \
+             updates: what it keeps is the last epoch below 1, not the best. Shown beside the true best and the last.",
+            "Its training never stops early: all 51 epochs are trained, and weights are chosen afterwards. Here a second \
+             training stops, and says how many epochs that saves.",
+            "It calls the test accuracy about 80 %, and prints 75.57 and 76.22 %.",
+        ]
+        .map(String::from)
+        .into(),
+        differences: vec![
+            "The split draws the same share of every class; the source's is random.".into(),
+            format!(
+                "The source does not stop. The arm that does has a patience of {PATIENCE} epochs, our choice; up to where it \
+                 stops it is the same training."
+            ),
+            "The source's validation images choose nothing but the weights; here, too, the test images choose nothing."
+                .into(),
+        ],
+    })
+}
+
+fn recipe(lab: &Lab) -> Result<Recipe, Failure> {
+    let source = built_in("early-stopping").map_err(usage)?;
+    let halves = vec![0.5; lab.data().train.shape().channels];
+    let source = Recipe {
+        normalization: Normalization::Given { mean: halves.clone(), std: halves },
+        keep: Keep::LastUnder(threshold(lab)),
+        ..source
+    };
+    if lab.is_paper() {
+        return Ok(source);
+    }
+    let (train, valid, epochs) = QUICK;
+    Ok(Recipe {
+        model: ModelConfig::Resnet20(ResNetConfig::default()),
+        epochs,
+        train_size: Some(SplitSize::Count(train)),
+        valid_size: SplitSize::Count(valid),
+        ..source
+    })
+}
+
+fn threshold(lab: &Lab) -> f64 {
+    if lab.is_paper() { THRESHOLD } else { QUICK_THRESHOLD }
+}
+
+fn arms(recipe: &Recipe) -> Vec<Arm> {
+    let rule = EarlyStoppingConfig::Patience { patience: PATIENCE, min_delta: 0.0, warmup: 0 };
+    let stopped = Recipe { keep: Keep::Best, early_stopping: Some(rule), ..recipe.clone() };
+    vec![
+        Arm { name: "to the end", recipe: recipe.clone() },
+        Arm { name: "stopped early", recipe: stopped },
+    ]
+}
+
+fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
+    vec![
+        format!(
+            "{} for images of 32×32 pixels, with batch normalization; PyTorch's initial weights; pixels with mean 0.5 and \
+             standard deviation 0.5 taken off.",
+            if lab.is_paper() { "ResNet-18" } else { "ResNet-20" }
+        ),
+        format!(
+            "Adam, learning rate {}; batches of {}; {} epochs.",
+            recipe.learning_rate, recipe.batch_size, recipe.epochs
+        ),
+        format!(
+            "Two trainings, alike step by step: one to the end, from which the last epoch with a validation loss below {} is \
+             kept as in the source; and one that stops after {PATIENCE} epochs without a new lowest validation loss, and keeps \
+             that of the lowest.",
+            threshold(lab)
+        ),
+    ]
+}
+
+fn reduced(lab: &Lab, recipe: &Recipe) -> Vec<String> {
+    if lab.is_paper() {
+        return Vec::new();
+    }
+    let (train, valid, epochs) = QUICK;
+    let count = |images: usize| number::count(images as u64);
+    vec![
+        "ResNet-20, with 16 to 64 channels, for ResNet-18, with 64 to 512.".into(),
+        format!(
+            "{} images to train on and {} to validate on, for 30,000 and 20,000.",
+            count(train),
+            count(valid)
+        ),
+        format!("{epochs} epochs for 51."),
+        format!(
+            "The validation loss of so few images stays above the source's threshold of {THRESHOLD}, so that {} stands for it.",
+            recipe.keep
+        ),
+    ]
+}
+
+impl<'a> Course<'a> {
+    fn new(lab: &Lab, to_the_end: &'a Run, stopped: &'a Run) -> Result<Self, Failure> {
+        let images = to_the_end.test(lab, "kept weights against last", "kept and last epoch")?;
+        let purpose = "weights that early stopping keeps";
+        let also = stopped.test(lab, purpose, "best epoch")?;
+        let test = Answers {
+            source: to_the_end.predictions(lab, Weights::Kept, &images)?,
+            last: to_the_end.predictions(lab, Weights::Last, &images)?,
+            stopped: stopped.predictions(lab, Weights::Kept, &also)?,
+        };
+        let choices = Choices::of(&losses(to_the_end), threshold(lab));
+        Ok(Self { to_the_end, stopped, choices, test })
+    }
+
+    fn epoch(&self, epoch: usize) -> &EpochRecord {
+        &self.to_the_end.record.epochs[epoch - 1]
+    }
+
+    /// The answers with the weights of the lowest validation loss of all; none if early stopping stopped
+    /// before it.
+    fn best(&self) -> Option<&Predictions> {
+        let is_last = self.choices.best == self.choices.last;
+        let is_stopped = self.choices.best == self.stopped.summary.best_epoch;
+        let is_source = Some(self.choices.best) == self.choices.under_threshold;
+        match (is_stopped, is_last, is_source) {
+            (true, _, _) => Some(&self.test.stopped),
+            (_, true, _) => Some(&self.test.last),
+            (_, _, true) => Some(&self.test.source),
+            _ => None,
+        }
+    }
+}
+
+/// Validation losses, NaN where there is none.
+fn losses(run: &Run) -> Vec<f64> {
+    run.record.epochs.iter().map(|epoch| epoch.valid_loss.unwrap_or(f64::NAN)).collect()
+}
+
+impl Choices {
+    fn of(losses: &[f64], threshold: f64) -> Self {
+        let below = |loss: &f64| *loss < threshold;
+        let under_threshold = losses.iter().rposition(below).map(|place| place + 1);
+        let place =
+            |best: usize, place: usize| if losses[place] < losses[best] { place } else { best };
+        Self { under_threshold, best: (0..losses.len()).fold(0, place) + 1, last: losses.len() }
+    }
+}
+
+fn mean(courses: &[Course<'_>], value: impl Fn(&Course<'_>) -> f64) -> f64 {
+    Spread::of(&courses.iter().map(value).collect::<Vec<_>>()).mean
+}
+
+/// Of several seeds the mean, with a decimal.
+fn epoch(courses: &[Course<'_>], value: impl Fn(&Course<'_>) -> usize) -> String {
+    number::short((mean(courses, |course| value(course) as f64) * 10.0).round() / 10.0)
+}
+
+fn sentence(lab: &Lab, courses: &[Course<'_>]) -> String {
+    let valid_loss = |of: fn(&Choices) -> usize| {
+        mean(courses, |c| c.epoch(of(&c.choices)).valid_loss.unwrap_or(f64::NAN))
+    };
+    let train_loss = |of: fn(&Choices) -> usize| {
+        number::loss(mean(courses, |c| c.epoch(of(&c.choices)).train_objective))
+    };
+    let (lowest, last) = (valid_loss(|c| c.best), valid_loss(|c| c.last));
+    let turn = if last > lowest {
+        format!(
+            "is lowest at epoch {} and rises from {} to {} nats by the last, while the training loss falls from {} to {}",
+            epoch(courses, |c| c.choices.best),
+            number::loss(lowest),
+            number::loss(last),
+            train_loss(|c| c.best),
+            train_loss(|c| c.last)
+        )
+    } else {
+        "is lowest at the last epoch and has not turned up".to_owned()
+    };
+    let none = courses.iter().filter(|c| c.choices.under_threshold.is_none()).count();
+    let rule = if none > 0 {
+        format!(
+            "no epoch is below the threshold of {}, so that the source's rule keeps the last",
+            threshold(lab)
+        )
+    } else {
+        format!(
+            "the source's rule, the last below {}, keeps epoch {}",
+            threshold(lab),
+            epoch(courses, |c| c.choices.under_threshold.unwrap_or(c.choices.last))
+        )
+    };
+    let accuracy = |of: fn(&Answers) -> &Predictions| {
+        number::percent(mean(courses, |c| of(&c.test).scores().accuracy))
+    };
+    let pairs: Vec<_> = courses.iter().map(|c| (&c.test.last, &c.test.stopped)).collect();
+    format!(
+        "The validation loss {turn}; {rule}. Early stopping keeps epoch {} after {} of {} epochs. Test accuracy: {} with its \
+         weights, {} with those of the source's rule, {} with the last; early stopping against the last: {}.",
+        epoch(courses, |c| c.stopped.summary.best_epoch),
+        epoch(courses, |c| c.stopped.summary.last_epoch),
+        courses[0].choices.last,
+        accuracy(|test| &test.stopped),
+        accuracy(|test| &test.source),
+        accuracy(|test| &test.last),
+        difference(&pairs)
+    )
+}
+
+fn comparison(lab: &Lab, courses: &[Course<'_>]) -> Comparison {
+    let values = |value: fn(&Course<'_>) -> f64| courses.iter().map(value).collect();
+    let rows = vec![
+        Compared::new(
+            "epoch of the lowest validation loss",
+            Unit::Plain,
+            values(|c| c.choices.best as f64),
+        )
+        .printed(PRINTED_BEST_EPOCH)
+        .not_compared("read off a figure"),
+        as_in_source(
+            lab,
+            DATASET,
+            Compared::new(
+                "test accuracy, last epoch below the threshold",
+                Unit::Percent,
+                values(|c| c.test.source.scores().accuracy),
+            )
+            .printed(PRINTED_KEPT),
+        ),
+        as_in_source(
+            lab,
+            DATASET,
+            Compared::new(
+                "test accuracy, last epoch",
+                Unit::Percent,
+                values(|c| c.test.last.scores().accuracy),
+            )
+            .printed(PRINTED_LAST),
+        ),
+    ];
+    Comparison {
+        title: "What the source prints".into(),
+        note: "Its kept weights are those of the last epoch below its threshold, and so they are here.".into(),
+        rows,
+    }
+}
+
+fn choices(lab: &Lab, course: &Course<'_>, seed: u64) -> ExperimentTable {
+    let row = |name: String, epoch: Option<usize>, test: Option<&Predictions>| {
+        let of =
+            |value: fn(&EpochRecord) -> Option<f64>| epoch.and_then(|e| value(course.epoch(e)));
+        vec![
+            name,
+            epoch.map_or(number::ABSENT.into(), |epoch| epoch.to_string()),
+            number::loss(of(|epoch| Some(epoch.train_objective))),
+            number::loss(of(|epoch| epoch.valid_loss)),
+            number::bare_percent(of(|epoch| epoch.valid_accuracy)),
+            number::bare_percent(test.map(|test| test.scores().accuracy)),
+        ]
+    };
+    let Course { choices, test, stopped, .. } = course;
+    let rows = vec![
+        row(format!("last below {} (the source)", threshold(lab)), choices.under_threshold, {
+            choices.under_threshold.map(|_| &test.source)
+        }),
+        row("lowest validation loss".into(), Some(choices.best), course.best()),
+        row("last".into(), Some(choices.last), Some(&test.last)),
+        row(
+            format!("early stopping, after {} epochs", stopped.summary.last_epoch),
+            Some(stopped.summary.best_epoch),
+            Some(&test.stopped),
+        ),
+    ];
+    ExperimentTable {
+        title: format!("Whose weights to keep, seed {seed}"),
+        note: "Training loss: mean over the epoch, while the weights move.".into(),
+        head: [
+            "choice",
+            "epoch",
+            "training loss",
+            "validation loss",
+            "validation accuracy (%)",
+            "test accuracy (%)",
+        ]
+        .map(String::from)
+        .into(),
+        rows,
+    }
+}
+
+fn figures(lab: &Lab, arm: &ArmRuns, courses: &[Course<'_>]) -> Vec<ExperimentFigure> {
+    let xs: Vec<f64> = (1..=courses[0].choices.last).map(|epoch| epoch as f64).collect();
+    type Column = (&'static str, fn(&EpochRecord) -> Option<f64>);
+    let chart = |title: &str, y: Axis, columns: [Column; 2], limit: Option<f64>| {
+        let mut chart = LineChart::new(title, Axis::counts("epoch"), y);
+        for (name, value) in columns {
+            chart = chart.with(series(name, &xs, &arm.curves(value)));
+        }
+        if let Some(limit) = limit {
+            let points = vec![(xs[0], limit), (xs[xs.len() - 1], limit)];
+            chart = chart.with(Series::reference(format!("threshold {limit}"), points));
+        }
+        // The choices of several seeds would not be told apart.
+        if let [course] = courses {
+            let (_, value) = columns[1];
+            for (name, epoch) in named(&course.choices) {
+                let y = value(course.epoch(epoch));
+                chart =
+                    chart.mark(Mark { x: epoch as f64, y, name: format!("{name}: epoch {epoch}") });
+            }
+        }
+        chart.draw()
+    };
+    let loss: [Column; 2] = [
+        ("training", |epoch| Some(epoch.train_objective)),
+        ("validation", |epoch| epoch.valid_loss),
+    ];
+    let accuracy: [Column; 2] = [
+        ("training", |epoch| Some(100.0 * epoch.train_accuracy)),
+        ("validation", |epoch| epoch.valid_accuracy.map(|accuracy| 100.0 * accuracy)),
+    ];
+    let percent = Axis::linear("accuracy (%)").within(0.0, 100.0);
+    vec![
+        ExperimentFigure {
+            name: "loss".into(),
+            caption: "Training and validation loss of the training to the end, the threshold of the source's rule, and what may be \
+                      kept."
+                .into(),
+            drawing: chart("Loss", Axis::linear("loss (nats)"), loss, Some(threshold(lab))),
+        },
+        ExperimentFigure {
+            name: "accuracy".into(),
+            caption: "Training and validation accuracy of the same training.".into(),
+            drawing: chart("Accuracy", percent, accuracy, None),
+        },
+    ]
+}
+
+/// The choices by name; of those that fall on the same epoch, one.
+fn named(choices: &Choices) -> Vec<(String, usize)> {
+    let mut all: Vec<(String, usize)> = Vec::new();
+    let source = choices.under_threshold.map(|epoch| ("the source's rule", epoch));
+    let rest = [("lowest loss", choices.best), ("last", choices.last)];
+    for (name, epoch) in rest.into_iter().chain(source) {
+        match all.iter_mut().find(|(_, other)| *other == epoch) {
+            Some((names, _)) => *names += &format!(", {name}"),
+            None => all.push((name.to_owned(), epoch)),
+        }
+    }
+    all
+}
+
+fn data(arms: &[ArmRuns]) -> DataTable {
+    let mut rows = Vec::new();
+    for arm in arms {
+        for (number, run) in arm.runs.iter().enumerate() {
+            for epoch in &run.record.epochs {
+                let or_empty = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                rows.push(vec![
+                    arm.name.to_owned(),
+                    number.to_string(),
+                    epoch.epoch.to_string(),
+                    epoch.train_objective.to_string(),
+                    epoch.train_accuracy.to_string(),
+                    or_empty(epoch.valid_loss),
+                    or_empty(epoch.valid_accuracy),
+                ]);
+            }
+        }
+    }
+    let columns = [
+        "arm",
+        "run",
+        "epoch",
+        "train_loss_nats",
+        "train_accuracy",
+        "valid_loss_nats",
+        "valid_accuracy",
+    ];
+    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sources_rule_keeps_the_last_below_the_threshold_and_not_the_lowest() {
+        let choices = Choices::of(&[1.3, 0.8, 0.7, 0.9, 1.1], 1.0);
+        assert_eq!(choices, Choices { under_threshold: Some(4), best: 3, last: 5 });
+        let choices = Choices::of(&[f64::NAN, 3.0, 3.0], 1.0);
+        assert_eq!(choices.under_threshold, None);
+    }
+
+    #[test]
+    fn choices_that_fall_together_share_a_mark() {
+        let choices = Choices { under_threshold: Some(5), best: 3, last: 5 };
+        let expected = [("lowest loss".to_owned(), 3), ("last, the source's rule".to_owned(), 5)];
+        assert_eq!(named(&choices), expected);
+    }
+}

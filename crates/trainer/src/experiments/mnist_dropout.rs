@@ -1,0 +1,308 @@
+//! 000: a five-layer MLP with dropout on MNIST, and one test image with its prediction.
+
+use backburn_data::normalization::Normalization;
+use backburn_report::figure::{Axis, GridImage, ImageGrid, LineChart, Series};
+use backburn_report::statistics::Spread;
+use backburn_report::{
+    Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Floor, Reference,
+    Unit, number,
+};
+
+use super::curves::series;
+use super::judging::{as_in_source, difference};
+use super::lab::{Images, Lab};
+use super::runs::{self, Arm, ArmRuns, Run, Weights};
+use crate::cli::{Failure, usage};
+use crate::evaluate::Predictions;
+use crate::recipe::{Recipe, built_in};
+use crate::seeds::Seeds;
+
+/// The source's data set.
+const DATASET: &str = "mnist";
+/// Of the quick preset. Nothing in an epoch depends on how many follow, so that these are the source's first.
+const QUICK_EPOCHS: usize = 5;
+/// Mean training cost of each epoch, as the source prints it, rounded.
+const PRINTED_COSTS: [f64; 15] = [
+    0.3117, 0.1467, 0.1124, 0.0927, 0.0846, 0.0725, 0.0671, 0.0602, 0.0607, 0.0542, 0.0505, 0.0496,
+    0.0470, 0.0455, 0.0455,
+];
+/// PyTorch's mean training cost of each epoch, mean and standard deviation over seeds.
+const PYTORCH_COSTS: [(f64, f64); 15] = [
+    (0.3108, 0.0039),
+    (0.1438, 0.0020),
+    (0.1124, 0.0021),
+    (0.0943, 0.0011),
+    (0.0818, 0.0007),
+    (0.0745, 0.0014),
+    (0.0672, 0.0012),
+    (0.0635, 0.0015),
+    (0.0592, 0.0011),
+    (0.0556, 0.0020),
+    (0.0509, 0.0020),
+    (0.0499, 0.0018),
+    (0.0467, 0.0015),
+    (0.0440, 0.0010),
+    (0.0434, 0.0021),
+];
+/// Seeds behind PyTorch's numbers.
+const REFERENCE_SEEDS: usize = 6;
+/// The source's test accuracy, on pixels that were not divided.
+const PRINTED_ACCURACY: f64 = 0.9798;
+
+/// A trained network's answers to the test images.
+struct Answers {
+    /// Of pixels from 0 to 1, as in training.
+    divided: Predictions,
+    /// Of pixels from 0 to 255, as in the source's test.
+    undivided: Predictions,
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let source = built_in("mnist-dropout").map_err(usage)?;
+    let epochs = if lab.is_paper() { source.epochs } else { QUICK_EPOCHS };
+    let reduced = if lab.is_paper() {
+        Vec::new()
+    } else {
+        vec![format!(
+            "{epochs} epochs, the first of the source's {}; all its images.",
+            source.epochs
+        )]
+    };
+    let recipe = Recipe { epochs, ..source };
+    let arms = runs::train(lab, vec![Arm { name: "dropout", recipe }])?;
+    let runs = &arms[0].runs;
+    let mut answers = Vec::new();
+    for run in runs {
+        let purpose = "pixels divided and not, and one image to draw";
+        let test = run.test(lab, purpose, "last epoch")?;
+        answers.push(Answers::new(lab, run, test)?);
+    }
+    Ok(Findings {
+        sentence: sentence(lab, &arms[0], &answers),
+        setup: setup(),
+        reduced,
+        comparisons: vec![costs(lab, &arms[0]), accuracies(lab, &answers)],
+        tables: vec![mistake(&answers)],
+        figures: vec![cost_figure(lab, &arms[0]), drawn(lab, &answers)],
+        data: vec![data(&arms[0])],
+        mistakes: vec![
+            "The network is trained on pixels from 0 to 1, and the source tests it, and predicts its one image, on pixels \
+             from 0 to 255: it reads them past the transform that divides. Tested on pixels from 0 to 1 here; the source's \
+             way is shown beside it. The layers are nearly linear in the scale of the input, so that the greatest output mostly \
+             stays the greatest, and only its size, and with it the loss, is wrong."
+                .into(),
+        ],
+        differences: vec![
+            "The random numbers are others than PyTorch's, so that single runs differ within their spread.".into(),
+        ],
+    })
+}
+
+impl Answers {
+    fn new(lab: &Lab, run: &Run, test: Images) -> Result<Self, Failure> {
+        let normalization = Normalization::None.fit(&test.set).expect("it fits any images");
+        let bytes = Images { normalization, ..test.clone() };
+        Ok(Self {
+            divided: run.predictions(lab, Weights::Last, &test)?,
+            undivided: run.predictions(lab, Weights::Last, &bytes)?,
+        })
+    }
+}
+
+fn setup() -> Vec<String> {
+    [
+        "MLP 784-4×512-10 with ReLU, and dropout 0.3 after each hidden layer; Xavier-uniform weights, biases uniform in \
+         ±1/√n.",
+        "Adam, learning rate 0.001; batches of 100, the last partial batch dropped; pixels from 0 to 1; no validation, the \
+         last weights.",
+        "The cost of an epoch is the mean over its batches, in training, with dropout.",
+    ]
+    .map(String::from)
+    .into()
+}
+
+fn cost(arm: &ArmRuns) -> Vec<Vec<f64>> {
+    arm.curves(|epoch| Some(epoch.train_objective))
+}
+
+/// The same epoch of every run.
+fn of_epoch(costs: &[Vec<f64>], epoch: usize) -> Vec<f64> {
+    costs.iter().map(|costs| costs[epoch - 1]).collect()
+}
+
+fn sentence(lab: &Lab, arm: &ArmRuns, answers: &[Answers]) -> String {
+    let costs = cost(arm);
+    let epochs = costs[0].len();
+    let cost_of = |epoch| number::loss(Spread::of(&of_epoch(&costs, epoch)).mean);
+    let mean = |value: fn(&Answers) -> f64| {
+        Spread::of(&answers.iter().map(value).collect::<Vec<_>>()).mean
+    };
+    let pairs: Vec<_> = answers.iter().map(|a| (&a.divided, &a.undivided)).collect();
+    let example = Seeds::new(lab.seed()).example(answers[0].divided.images());
+    let names = lab.data().class_names;
+    let label = names[usize::from(lab.data().test.open().label(example))];
+    let prediction = names[answers[0].divided.answer(example).0];
+    format!(
+        "The mean training cost falls from {} nats in the first epoch to {} in epoch {epochs}, and {} of the test images are \
+         answered right. On pixels that are not divided by 255, as in the source's test, it is {} ({}), while the test loss \
+         is {} times as high: {} nats instead of {}. The drawn image, of class {label}, is read as {prediction}.",
+        cost_of(1),
+        cost_of(epochs),
+        number::percent(mean(|a| a.divided.scores().accuracy)),
+        number::percent(mean(|a| a.undivided.scores().accuracy)),
+        difference(&pairs),
+        number::rate(mean(|a| a.undivided.scores().loss) / mean(|a| a.divided.scores().loss)),
+        number::loss(mean(|a| a.undivided.scores().loss)),
+        number::loss(mean(|a| a.divided.scores().loss)),
+    )
+}
+
+fn costs(lab: &Lab, arm: &ArmRuns) -> Comparison {
+    let costs = cost(arm);
+    let row = |epoch: usize| {
+        let (mean, deviation) = PYTORCH_COSTS[epoch - 1];
+        let row = Compared::new(format!("epoch {epoch}"), Unit::Plain, of_epoch(&costs, epoch))
+            .printed(PRINTED_COSTS[epoch - 1])
+            .reference(Reference::new(mean, deviation, REFERENCE_SEEDS))
+            .floor(Floor::Share(0.10));
+        // The quick preset's epochs are the source's, too.
+        if lab.data().name == DATASET { row } else { row.not_compared("another data set") }
+    };
+    Comparison {
+        title: "Mean training cost of an epoch".into(),
+        note: "In nats. PyTorch 2.15 with the same settings, six seeds; floor 10 %.".into(),
+        rows: (1..=costs[0].len()).map(row).collect(),
+    }
+}
+
+fn accuracies(lab: &Lab, answers: &[Answers]) -> Comparison {
+    let divided = answers.iter().map(|a| a.divided.scores().accuracy).collect();
+    let undivided = answers.iter().map(|a| a.undivided.scores().accuracy).collect();
+    let rows = vec![
+        Compared::new("pixels from 0 to 1", Unit::Percent, divided).reference(Reference::new(
+            0.981,
+            0.002,
+            REFERENCE_SEEDS,
+        )),
+        Compared::new("pixels from 0 to 255, as the source tests", Unit::Percent, undivided)
+            .printed(PRINTED_ACCURACY)
+            .reference(Reference::new(0.980, 0.002, REFERENCE_SEEDS)),
+    ];
+    Comparison {
+        title: "Test accuracy after the last epoch".into(),
+        note: String::new(),
+        rows: rows.into_iter().map(|row| as_in_source(lab, DATASET, row)).collect(),
+    }
+}
+
+fn mistake(answers: &[Answers]) -> ExperimentTable {
+    let row = |name: &str, of: fn(&Answers) -> &Predictions| {
+        let spread = |unit: Unit, value: fn(&Predictions) -> f64| {
+            unit.spread(&answers.iter().map(|answers| value(of(answers))).collect::<Vec<_>>())
+        };
+        vec![
+            name.to_owned(),
+            spread(Unit::Percent, |p| p.scores().accuracy),
+            spread(Unit::Plain, |p| p.scores().loss),
+            spread(Unit::Percent, confidence),
+            spread(Unit::Percent, Predictions::calibration_error),
+        ]
+    };
+    ExperimentTable {
+        title: "What pixels that are not divided do".into(),
+        note: "The same network on the same test images. Confidence is the mean probability of the answer; the calibration \
+               error how far it is from the share of right answers, in 15 bins."
+            .into(),
+        head: [
+            "test pixels",
+            "accuracy (%)",
+            "loss (nats)",
+            "confidence (%)",
+            "calibration error (%)",
+        ]
+        .map(String::from)
+        .into(),
+        rows: vec![
+            row("0 to 1, as in training", |answers| &answers.divided),
+            row("0 to 255, as in the source", |answers| &answers.undivided),
+        ],
+    }
+}
+
+/// Mean probability of the answers.
+fn confidence(predictions: &Predictions) -> f64 {
+    let images = predictions.images();
+    (0..images).map(|i| predictions.answer(i).1).sum::<f64>() / images as f64
+}
+
+fn cost_figure(lab: &Lab, arm: &ArmRuns) -> ExperimentFigure {
+    let costs = cost(arm);
+    let xs: Vec<f64> = (1..=costs[0].len()).map(|epoch| epoch as f64).collect();
+    let y = Axis::log("mean training cost (nats, log scale)");
+    let mut chart = LineChart::new("Training cost of each epoch", Axis::counts("epoch"), y)
+        .with(series("ours", &xs, &costs));
+    let mut caption = "Mean cross-entropy over the batches of an epoch, with dropout.".to_owned();
+    if lab.data().name == DATASET {
+        let printed = xs.iter().copied().zip(PRINTED_COSTS).collect();
+        let reference: Vec<(f64, f64, f64)> = xs
+            .iter()
+            .zip(PYTORCH_COSTS)
+            .map(|(&x, (mean, deviation))| (x, mean - deviation, mean + deviation))
+            .collect();
+        let means = xs.iter().copied().zip(PYTORCH_COSTS.map(|(mean, _)| mean)).collect();
+        chart = chart
+            .with(Series::line("PyTorch, six seeds", means).with_band(reference))
+            .with(Series::points("the source", printed));
+        caption += " The band around PyTorch's line is one standard deviation to either side.";
+    }
+    ExperimentFigure { name: "cost".into(), caption, drawing: chart.draw() }
+}
+
+/// One test image of each seed, twice: as the network answers it in either scale.
+fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
+    let test = lab.data().test.open();
+    let (shape, names) = (test.shape(), lab.data().class_names);
+    let mut images = Vec::new();
+    for (&seed, answers) in lab.seeds.iter().zip(answers) {
+        let place = Seeds::new(seed).example(test.len());
+        let scales = [("pixels 0 to 1", &answers.divided), ("0 to 255", &answers.undivided)];
+        for (scale, predictions) in scales {
+            let (class, probability) = predictions.answer(place);
+            images.push(GridImage {
+                shape: [shape.channels, shape.height, shape.width],
+                pixels: test.image(place).to_vec(),
+                caption: vec![
+                    format!("label {}", names[usize::from(test.label(place))]),
+                    format!("prediction {}", names[class]),
+                    format!("with {}", number::percent(probability)),
+                    scale.to_owned(),
+                ],
+            });
+        }
+    }
+    let grid = ImageGrid {
+        title: "One test image and its prediction".into(),
+        note:
+            "Drawn by the seed; with the prediction its probability, and the scale of the pixels."
+                .into(),
+        images,
+    };
+    ExperimentFigure {
+        name: "prediction".into(),
+        caption: "A test image drawn at random, its label, and what the trained network says of it, with pixels as in \
+                  training and as in the source's test."
+            .into(),
+        drawing: grid.draw(),
+    }
+}
+
+fn data(arm: &ArmRuns) -> DataTable {
+    let mut rows = Vec::new();
+    for (run, costs) in cost(arm).iter().enumerate() {
+        for (epoch, cost) in (1..).zip(costs) {
+            rows.push(vec![run.to_string(), epoch.to_string(), cost.to_string()]);
+        }
+    }
+    let columns = ["run", "epoch", "training_cost_nats"];
+    DataTable { name: "costs".into(), columns: columns.map(String::from).into(), rows }
+}
