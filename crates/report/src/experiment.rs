@@ -145,7 +145,7 @@ impl Unit {
     }
 
     /// Mean and, of several values, standard deviation.
-    pub(crate) fn spread(self, values: &[f64]) -> String {
+    pub fn spread(self, values: &[f64]) -> String {
         let spread = Spread::of(values);
         self.mean_and_deviation(spread.mean, spread.standard_deviation)
     }

@@ -65,6 +65,26 @@ impl ArmRuns {
 ///
 /// If a run fails or diverges, or Ctrl-C is pressed: the same command goes on from there.
 pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
+    carry_out(lab, arms, Divergence::Fails)
+}
+
+/// As [`train`], but a run that diverges is a result: it has the epochs before, and scores that are NaN.
+///
+/// # Errors
+///
+/// If a run fails, or Ctrl-C is pressed.
+pub(crate) fn train_or_diverge(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
+    carry_out(lab, arms, Divergence::IsAResult)
+}
+
+/// What a loss that is no longer finite is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Divergence {
+    Fails,
+    IsAResult,
+}
+
+fn carry_out(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<ArmRuns>, Failure> {
     let means = Means { threads: lab.threads, command: lab.command.clone(), detail: Detail::Brief };
     let mut planned = Vec::new();
     for &seed in &lab.seeds {
@@ -84,7 +104,10 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
     }
     say_how_long(
         lab,
-        planned.iter().filter(|plan| !matches!(plan.3, Found::Whole(_))).map(|plan| &plan.1),
+        planned
+            .iter()
+            .filter(|plan| matches!(plan.3, Found::Nothing | Found::Part))
+            .map(|plan| &plan.1),
     )?;
 
     let mut all: Vec<ArmRuns> =
@@ -92,10 +115,19 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
     for (place, recipe, path, found) in planned {
         lab.go_on()?;
         let started = std::time::Instant::now();
-        let outcome = compare_arms::start_or_resume(&path, &recipe, found, &means);
+        let known = matches!(found, Found::Diverged) && divergence == Divergence::IsAResult;
+        let outcome = if known {
+            Ok(None)
+        } else {
+            compare_arms::start_or_resume(&path, &recipe, found, &means).map(Some)
+        };
         let summary = match outcome {
-            Ok(Outcome::Done(summary)) => summary,
-            Ok(Outcome::Interrupted) => return Err(Failure::Interrupted),
+            Ok(Some(Outcome::Done(summary))) => *summary,
+            Ok(Some(Outcome::Interrupted)) => return Err(Failure::Interrupted),
+            Ok(None) => no_scores(),
+            Err(SessionError::Diverged { .. }) if divergence == Divergence::IsAResult => {
+                no_scores()
+            }
             Err(error @ SessionError::Diverged { .. }) => {
                 return Err(Failure::Error(format!("{}: {error}", path.display())));
             }
@@ -110,9 +142,28 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
             clock(started.elapsed().as_secs_f64())
         ));
         let record = RunRecord::read(&path).map_err(|error| Failure::Error(error.to_string()))?;
-        all[place].runs.push(Run { record, summary: *summary });
+        all[place].runs.push(Run { record, summary });
     }
     Ok(all)
+}
+
+/// The scores of a run that diverged.
+fn no_scores() -> Summary {
+    Summary {
+        best_epoch: 0,
+        last_epoch: 0,
+        train_loss: f64::NAN,
+        train_accuracy: f64::NAN,
+        valid_loss: None,
+        valid_accuracy: None,
+        test_loss: f64::NAN,
+        test_accuracy: f64::NAN,
+        generalization_gap: f64::NAN,
+        test_ece: f64::NAN,
+        train_seconds: f64::NAN,
+        images_per_second: f64::NAN,
+        parameters: 0,
+    }
 }
 
 /// How long runs will take, at a speed that is measured with a few batches of noise.
