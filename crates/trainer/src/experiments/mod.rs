@@ -8,27 +8,28 @@ use backburn_report::Findings;
 
 use crate::cli::Failure;
 
+mod augmentation;
 mod batch_norm;
 mod bias_variance;
 mod capacity_and_data;
 mod cifar10_dropout;
+mod compare_depths;
 mod compare_optimizers;
-mod compare_optimizers;
-mod compare_optimizers;
-mod curves;
-mod curves;
 mod curves;
 mod decomposition;
+mod disturb_label;
 mod dropout;
 mod early_stopping;
 mod ensemble;
 mod few_images;
 mod hyperparameter_search;
 mod judging;
+mod l2;
 mod lab;
-mod lab;
+mod label_smoothing;
 mod mnist_dropout;
 mod overfitting;
+mod resnet_runs;
 mod runs;
 mod trainee;
 mod weight_decay;
@@ -69,32 +70,6 @@ pub(crate) static CATALOG: &[Experiment] = &[
         run: compare_optimizers::run,
     },
     Experiment {
-        name: "ensemble",
-        title: "Several networks, averaged",
-        source: "003 §6.4, 002",
-        question: "How much better than one network is the mean of several that were trained apart, and does dropout give \
-                   the same within a single one?",
-        datasets: GREY,
-        run: ensemble::run,
-    },
-    Experiment {
-        name: "bias-variance",
-        title: "What dropout does to bias and variance",
-        source: "002",
-        question: "Does dropout raise bias a little and lower variance a lot, as the source says?",
-        datasets: GREY,
-        run: bias_variance::run,
-    },
-    Experiment {
-        name: "capacity-and-data",
-        title: "The two causes of overfitting",
-        source: "003 §6.4",
-        question: "How does the gap between training and test accuracy depend on the width of the network and on the number \
-                   of training samples?",
-        datasets: GREY,
-        run: capacity_and_data::run,
-    },
-    Experiment {
         name: "batch-norm",
         title: "Batch normalization at sixteen scales of initial weights",
         source: "003 §6.3",
@@ -120,6 +95,15 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    rates are too low or too high?",
         datasets: GREY,
         run: dropout::run,
+    },
+    Experiment {
+        name: "ensemble",
+        title: "Several networks, averaged",
+        source: "003 §6.4, 002",
+        question: "How much better than one network is the mean of several that were trained apart, and does dropout give \
+                   the same within a single one?",
+        datasets: GREY,
+        run: ensemble::run,
     },
     Experiment {
         name: "hyperparameter-search",
@@ -148,6 +132,14 @@ pub(crate) static CATALOG: &[Experiment] = &[
         run: cifar10_dropout::run,
     },
     Experiment {
+        name: "bias-variance",
+        title: "What dropout does to bias and variance",
+        source: "002",
+        question: "Does dropout raise bias a little and lower variance a lot, as the source says?",
+        datasets: GREY,
+        run: bias_variance::run,
+    },
+    Experiment {
         name: "early-stopping",
         title: "Early stopping: the best weights against the last",
         source: "004 §1",
@@ -155,6 +147,59 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    those that a fixed threshold selects?",
         datasets: PHOTOGRAPHS,
         run: early_stopping::run,
+    },
+    Experiment {
+        name: "disturb-label",
+        title: "Training on labels that are partly wrong, anew in every batch",
+        source: "004 §2",
+        question: "Does a network overfit less if DisturbLabel redraws 30 % of the labels in every batch, and can its \
+                   training loss be what the source prints?",
+        datasets: resnet_runs::DATASETS,
+        run: disturb_label::run,
+    },
+    Experiment {
+        name: "label-smoothing",
+        title: "Asking for less than certainty",
+        source: "004 §3",
+        question: "What does label smoothing of 0.2, in either of its two conventions, do to test accuracy, gap and \
+                   calibration?",
+        datasets: resnet_runs::DATASETS,
+        run: label_smoothing::run,
+    },
+    Experiment {
+        name: "augmentation",
+        title: "The same training with and without augmented images",
+        source: "004 ①",
+        question: "Do random crops and flips of the training images narrow the gap and raise the test accuracy?",
+        // A mirrored digit is another sign, or none.
+        datasets: &["cifar10", "fashion-mnist"],
+        run: augmentation::run,
+    },
+    Experiment {
+        name: "l2",
+        title: "Adam with L2 regularization",
+        source: "004 ③",
+        question: "What does weight decay of 0.001 in Adam's gradient do to the gap and the test accuracy?",
+        datasets: resnet_runs::DATASETS,
+        run: l2::run,
+    },
+    Experiment {
+        name: "compare-depths",
+        title: "Two depths of ResNet, with and without batch normalization, and a small CNN",
+        source: "004",
+        question: "How do depth and batch normalization change how far a ResNet comes, and how does a small CNN with \
+                   dropout compare?",
+        datasets: resnet_runs::DATASETS,
+        run: compare_depths::run,
+    },
+    Experiment {
+        name: "capacity-and-data",
+        title: "The two causes of overfitting",
+        source: "003 §6.4",
+        question: "How does the gap between training and test accuracy depend on the width of the network and on the number \
+                   of training samples?",
+        datasets: GREY,
+        run: capacity_and_data::run,
     },
 ];
 

@@ -166,6 +166,26 @@ struct Plan {
 ///
 /// If a run fails or diverges, or Ctrl-C is pressed: the same command goes on from there.
 pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
+    train_all(lab, arms, Divergence::Fails)
+}
+
+/// As [`train`], but a run that diverges is a result: it has the epochs before, and scores that are NaN.
+///
+/// # Errors
+///
+/// If a run fails, or Ctrl-C is pressed.
+pub(crate) fn train_or_diverge(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
+    train_all(lab, arms, Divergence::IsAResult)
+}
+
+/// What a loss that is no longer finite is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Divergence {
+    Fails,
+    IsAResult,
+}
+
+fn train_all(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<ArmRuns>, Failure> {
     let mut plans = Vec::new();
     for &seed in &lab.seeds {
         for (place, arm) in arms.iter().enumerate() {
@@ -188,24 +208,33 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
         arms.iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
     for plan in plans {
         let arm = &mut all[plan.arm];
-        arm.runs.push(carry_out(lab, arm.name, plan)?);
+        arm.runs.push(carry_out(lab, arm.name, plan, divergence)?);
     }
     Ok(all)
 }
 
-fn carry_out(lab: &Lab, name: &str, plan: Plan) -> Result<Run, Failure> {
+fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Result<Run, Failure> {
     lab.go_on()?;
     let Plan { recipe, path, found, seconds, .. } = plan;
-    let (is_there, seed) = (matches!(found, Found::Whole(_)), recipe.seed);
+    let known_to_diverge = matches!(found, Found::Diverged) && divergence == Divergence::IsAResult;
+    let is_there = known_to_diverge || matches!(found, Found::Whole(_));
+    let seed = recipe.seed;
     if seconds >= LONG {
         lab.say(&format!("{name} seed {seed}:"));
     }
     let detail = if seconds < LONG { Detail::Brief } else { Detail::Full };
     let means = Means { threads: lab.threads, command: lab.command.clone(), detail };
     let started = std::time::Instant::now();
-    let summary = match compare_arms::start_or_resume(&path, &recipe, found, &means) {
-        Ok(Outcome::Done(summary)) => summary,
-        Ok(Outcome::Interrupted) => {
+    let outcome = if known_to_diverge {
+        Ok(None)
+    } else {
+        compare_arms::start_or_resume(&path, &recipe, found, &means).map(Some)
+    };
+    let summary = match outcome {
+        Ok(Some(Outcome::Done(summary))) => *summary,
+        Ok(None) => no_scores(),
+        Err(SessionError::Diverged { .. }) if divergence == Divergence::IsAResult => no_scores(),
+        Ok(Some(Outcome::Interrupted)) => {
             lab.say(&format!("{} is saved; the same command goes on with it", path.display()));
             return Err(Failure::Interrupted);
         }
@@ -227,7 +256,26 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan) -> Result<Run, Failure> {
         ..read.clone()
     });
     lab.test_reads.borrow_mut().extend(reads);
-    Ok(Run { record, summary: *summary })
+    Ok(Run { record, summary })
+}
+
+/// The scores of a run that diverged.
+fn no_scores() -> Summary {
+    Summary {
+        best_epoch: 0,
+        last_epoch: 0,
+        train_loss: f64::NAN,
+        train_accuracy: f64::NAN,
+        valid_loss: None,
+        valid_accuracy: None,
+        test_loss: f64::NAN,
+        test_accuracy: f64::NAN,
+        generalization_gap: f64::NAN,
+        test_ece: f64::NAN,
+        train_seconds: f64::NAN,
+        images_per_second: f64::NAN,
+        parameters: 0,
+    }
 }
 
 /// How long runs will take, at a speed that is measured with a few batches of noise.
@@ -247,7 +295,9 @@ fn say_how_long(lab: &Lab, plans: &mut [Plan]) -> Result<(), Failure> {
             None => {
                 let started = Training::start(&recipe.model, recipe.batch_size, &lab.device);
                 let (mut network, _) = started.map_err(usage)?;
-                let trial = Duration::from_millis(300).as_secs_f64();
+                // What takes hours is worth a better guess.
+                let trial = Duration::from_millis(if lab.is_paper() { 2000 } else { 300 });
+                let trial = trial.as_secs_f64();
                 let rates = (network.train(trial).rate(), network.evaluate(trial).rate());
                 known.push((model, rates.0, rates.1));
                 rates

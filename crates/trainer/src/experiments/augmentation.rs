@@ -1,0 +1,66 @@
+//! 004 ①: the same network with and without augmented training images.
+
+use backburn_report::Findings;
+
+use super::lab::Lab;
+use super::resnet_runs::{
+    accuracy_figures, change, differences, epochs, loss_figures, plain, printed_accuracy, reduced,
+    score_figure, score_table, scores, setup, trust,
+};
+use super::runs::{Arm, ArmRuns, train};
+use crate::cli::Failure;
+use crate::recipe::Recipe;
+
+const AUGMENTATION: &str = "crop=4,flip";
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let recipe = plain(lab);
+    let augmented = Recipe {
+        augment: AUGMENTATION.parse().expect("both augmentations exist"),
+        ..recipe.clone()
+    };
+    let mut setup = setup(lab, &recipe);
+    setup.push(
+        "Crop and flip: the image is padded with 4 black pixels on each side, a piece of its size is cut out at a random \
+         place, and every second image is mirrored."
+            .into(),
+    );
+    let arms = train(
+        lab,
+        vec![
+            Arm { name: "unchanged images", recipe },
+            Arm { name: "crop and flip", recipe: augmented },
+        ],
+    )?;
+    let mut figures = accuracy_figures(&arms);
+    figures.extend(loss_figures(&arms, &[]));
+    figures.push(score_figure(&arms));
+    let mut differences = differences();
+    differences.push(
+        "The source names augmentation and shows no code of it; crop and flip are the usual choice for these images, and \
+         network and training are those of its § 1."
+            .into(),
+    );
+    Ok(Findings {
+        sentence: sentence(lab, &arms),
+        setup,
+        reduced: reduced(lab),
+        comparisons: vec![printed_accuracy(lab, &arms[0])],
+        tables: vec![score_table(&arms)],
+        figures,
+        data: vec![epochs(&arms)],
+        differences,
+        ..Findings::default()
+    })
+}
+
+fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
+    let [plain, augmented] = arms else { unreachable!("there are two arms") };
+    format!(
+        "Test accuracy {} without augmentation, {} with crop and flip: {}. {}",
+        scores(plain),
+        scores(augmented),
+        change(lab, plain, augmented),
+        trust(lab)
+    )
+}

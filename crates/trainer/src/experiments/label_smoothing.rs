@@ -1,0 +1,194 @@
+//! 004 §3: label smoothing of 0.2 in two conventions.
+
+use backburn_regularization::{LabelRegularizers, LabelSmoothing, SmoothingConvention};
+use backburn_report::figure::{Axis, LineChart, Series};
+use backburn_report::number::percent;
+use backburn_report::statistics::Spread;
+use backburn_report::{ExperimentFigure, ExperimentTable, Findings, TemperatureRecord, Unit};
+
+use super::lab::Lab;
+use super::resnet_runs::{
+    accuracy_figures, change, differences, entropy, epochs, figure, floor_table, loss_figures,
+    lowest_objective, plain, printed_accuracy, reduced, score_figure, score_table, scores, setup,
+    trust,
+};
+use super::runs::{Arm, ArmRuns, Run, train};
+use crate::cli::Failure;
+use crate::recipe::Recipe;
+
+const STRENGTH: f64 = 0.2;
+
+/// A convention with what it leaves to the label.
+struct Row {
+    name: &'static str,
+    convention: SmoothingConvention,
+    /// Probability of the label's class, of so many classes.
+    label: fn(usize) -> f64,
+}
+
+const ROWS: [Row; 2] = [
+    Row { name: "others", convention: SmoothingConvention::Others, label: |_| 1.0 - STRENGTH },
+    Row {
+        name: "uniform",
+        convention: SmoothingConvention::Uniform,
+        label: |classes| 1.0 - STRENGTH + STRENGTH / classes as f64,
+    },
+];
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let recipe = plain(lab);
+    let classes = lab.data().train.classes();
+    let mut arms = vec![Arm { name: "none", recipe: recipe.clone() }];
+    for Row { name, convention, .. } in ROWS {
+        let label_smoothing = LabelSmoothing { strength: STRENGTH, convention };
+        let labels = LabelRegularizers { label_smoothing, ..recipe.labels };
+        arms.push(Arm { name, recipe: Recipe { labels, ..recipe.clone() } });
+    }
+    let arms = train(lab, arms)?;
+    let floors: Vec<(String, f64)> = ROWS
+        .iter()
+        .map(|row| {
+            let floor = entropy((row.label)(classes), classes);
+            (format!("floor of {}, {floor:.3}", row.name), floor)
+        })
+        .collect();
+    let mut setup = setup(lab, &recipe);
+    setup.push(format!(
+        "Smoothing {STRENGTH}. `others`, the source's: the label keeps {}, each other class gets {STRENGTH}/{}. `uniform`, \
+         PyTorch's: the label keeps {:.2}, each other class gets {STRENGTH}/{classes}.",
+        1.0 - STRENGTH,
+        classes - 1,
+        (ROWS[1].label)(classes)
+    ));
+    let mut figures = loss_figures(&arms, &floors);
+    figures.push(reliability(&arms));
+    figures.extend(accuracy_figures(&arms));
+    figures.push(score_figure(&arms));
+    let mut differences = differences();
+    differences.push(
+        "The source shows loss and optimizer; network and training are those of its § 1. It prints no result.".into(),
+    );
+    Ok(Findings {
+        sentence: sentence(lab, &arms, &floors),
+        setup,
+        reduced: reduced(lab),
+        comparisons: vec![printed_accuracy(lab, &arms[0])],
+        tables: vec![
+            score_table(&arms),
+            calibration(&arms),
+            floor_table(&smoothed(&arms, &floors)),
+        ],
+        figures,
+        data: vec![epochs(&arms)],
+        differences,
+        ..Findings::default()
+    })
+}
+
+/// The arms with smoothing, each with its floor.
+fn smoothed<'a>(arms: &'a [ArmRuns], floors: &[(String, f64)]) -> Vec<(&'a ArmRuns, f64)> {
+    arms[1..].iter().zip(floors.iter().map(|(_, floor)| *floor)).collect()
+}
+
+fn calibration_error(run: &Run) -> f64 {
+    run.summary.test_ece
+}
+
+fn sentence(lab: &Lab, arms: &[ArmRuns], floors: &[(String, f64)]) -> String {
+    let none = &arms[0];
+    let mean = |arm: &ArmRuns| Spread::of(&arm.values(calibration_error)).mean;
+    let mut text = format!(
+        "Test accuracy {} and calibration error {} without smoothing.",
+        scores(none),
+        percent(mean(none))
+    );
+    for (arm, floor) in smoothed(arms, floors) {
+        let lowest = lowest_objective(arm);
+        let side = if lowest < floor { "below" } else { "above" };
+        text += &format!(
+            " With `{}`: {}, calibration error {}; {}; the lowest training loss of an epoch is {lowest:.3}, {side} the floor \
+             of {floor:.3}.",
+            arm.name,
+            scores(arm),
+            percent(mean(arm)),
+            change(lab, none, arm),
+        );
+    }
+    format!("{text} {}", trust(lab))
+}
+
+/// Scores of confidence, before and after the temperature that suits the validation images best.
+fn calibration(arms: &[ArmRuns]) -> ExperimentTable {
+    let scaled = |run: &Run, value: fn(&TemperatureRecord) -> f64| {
+        let evaluation = run.record.evaluation.as_ref();
+        evaluation.and_then(|e| e.temperature.as_ref()).map_or(f64::NAN, value)
+    };
+    let row = |arm: &ArmRuns| {
+        vec![
+            arm.name.to_owned(),
+            Unit::Percent.spread(&arm.values(calibration_error)),
+            Unit::Plain.spread(&arm.values(|run| run.summary.test_loss)),
+            Unit::Plain.spread(&arm.values(|run| scaled(run, |t| t.temperature))),
+            Unit::Percent.spread(&arm.values(|run| scaled(run, |t| t.ece))),
+            Unit::Plain.spread(&arm.values(|run| scaled(run, |t| t.nll))),
+        ]
+    };
+    let head = [
+        "arm",
+        "calibration error (%)",
+        "test loss (nats)",
+        "temperature",
+        "calibration error with it (%)",
+        "test loss with it (nats)",
+    ];
+    ExperimentTable {
+        title: "Calibration on test images".into(),
+        note: "Expected calibration error of the top label, 15 bins of equal width. The temperature is fitted on the validation \
+               images; more than 1 makes a network less sure."
+            .into(),
+        head: head.map(String::from).into(),
+        rows: arms.iter().map(row).collect(),
+    }
+}
+
+/// Share of right answers against confidence, all seeds of an arm together.
+fn reliability(arms: &[ArmRuns]) -> ExperimentFigure {
+    let axis = |label: &str| Axis::linear(label).within(0.0, 100.0);
+    let mut chart = LineChart::new(
+        "Confidence and what it is worth",
+        axis("confidence (%)"),
+        axis("right answers (%)"),
+    )
+    .with(Series::reference("as right as sure", vec![(0.0, 0.0), (100.0, 100.0)]));
+    for arm in arms {
+        chart = chart.with(Series::line(arm.name, pooled(arm)));
+    }
+    figure(
+        "reliability",
+        chart.draw(),
+        "Test images in 15 bins of the confidence in the answer; bins with fewer than 20 images are left out. Below the line a \
+         network is surer than right.",
+    )
+}
+
+/// Mean confidence and share of right answers of each bin, in percent.
+fn pooled(arm: &ArmRuns) -> Vec<(f64, f64)> {
+    const LEAST: u64 = 20;
+    let bins = arm.runs.iter().filter_map(|run| run.record.evaluation.as_ref());
+    let bins: Vec<_> = bins.map(|evaluation| &evaluation.reliability).collect();
+    let count = bins.iter().map(|bins| bins.len()).max().unwrap_or(0);
+    let mut points = Vec::new();
+    for place in 0..count {
+        let filled = bins.iter().filter_map(|bins| bins.get(place)).filter(|bin| bin.count > 0);
+        let (mut images, mut confidence, mut right) = (0, 0.0, 0.0);
+        for bin in filled {
+            images += bin.count;
+            confidence += bin.confidence * bin.count as f64;
+            right += bin.accuracy * bin.count as f64;
+        }
+        if images >= LEAST {
+            points.push((100.0 * confidence / images as f64, 100.0 * right / images as f64));
+        }
+    }
+    points
+}

@@ -1,0 +1,413 @@
+//! The trainings of source 004, and what is said of their arms.
+//!
+//! The `paper` preset is its ResNet-18 on CIFAR-10; `quick` is the small CNN of the same post, which learns
+//! 5,000 images by heart within half a minute.
+
+use backburn_data::SplitSize;
+use backburn_data::normalization::Normalization;
+use backburn_models::{Initialization, LenetBnConfig, ModelConfig};
+use backburn_regularization::Keep;
+use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
+use backburn_report::number::{percent, points};
+use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
+use backburn_report::{
+    Compared, Comparison, DataTable, EpochRecord, ExperimentFigure, ExperimentTable, Unit,
+};
+
+use super::curves::series;
+use super::lab::Lab;
+use super::runs::{ArmRuns, Run};
+use crate::recipe::{Recipe, built_in};
+
+/// What the source prints for ResNet-18 with the weights of the last of 51 epochs and no regularizer.
+const PRINTED_TEST_ACCURACY: f64 = 0.7557;
+
+/// Colour images first, the source's; the others have no numbers to compare with.
+pub(super) const DATASETS: &[&str] = &["cifar10", "mnist", "fashion-mnist", "digits"];
+
+/// The source's training without a regularizer: ResNet-18, 30,000 images for training and 20,000 for
+/// validation, batches of 32, Adam, 51 epochs, PyTorch's initial weights; the last weights are kept.
+pub(super) fn paper(lab: &Lab) -> Recipe {
+    let channels = lab.data().train.shape().channels;
+    // What is not named here is off, or Adam's default.
+    let rest = built_in("small").expect("it is built in");
+    Recipe {
+        epochs: 51,
+        batch_size: 32,
+        learning_rate: 1e-3,
+        train_size: None,
+        // 20,000 of CIFAR-10's 50,000.
+        valid_size: SplitSize::Share(0.4),
+        normalization: Normalization::Given { mean: vec![0.5; channels], std: vec![0.5; channels] },
+        keep: Keep::Last,
+        model: ModelConfig::Resnet18(Default::default()),
+        initialization: Initialization::PYTORCH,
+        ..rest
+    }
+}
+
+/// The same with the small CNN of 004 ④, without its dropout, on 5,000 images.
+pub(super) fn quick(lab: &Lab) -> Recipe {
+    Recipe {
+        epochs: 30,
+        train_size: Some(SplitSize::Count(5000)),
+        valid_size: SplitSize::Count(1000),
+        model: ModelConfig::LenetBn(LenetBnConfig { dropout: 0.0, ..Default::default() }),
+        ..paper(lab)
+    }
+}
+
+/// The recipe of the lab's preset, without a regularizer.
+pub(super) fn plain(lab: &Lab) -> Recipe {
+    if lab.is_paper() { paper(lab) } else { quick(lab) }
+}
+
+/// What [`quick`] reduces.
+pub(super) fn reduced(lab: &Lab) -> Vec<String> {
+    if lab.is_paper() {
+        return Vec::new();
+    }
+    [
+        "The network is the small CNN of 004 ④ without its dropout, with 59,430 parameters on CIFAR-10, instead of \
+         ResNet-18 with 11 million.",
+        "5,000 training and 1,000 validation images instead of 30,000 and 20,000; 30 epochs.",
+    ]
+    .map(String::from)
+    .into()
+}
+
+/// How all arms are trained.
+pub(super) fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
+    let published = lab.data().train.len();
+    let valid = recipe.valid_size.of(published);
+    let train = recipe.train_size.map_or(published - valid, |size| size.of(published));
+    let dataset = lab.data().name;
+    vec![
+        format!(
+            "{}, {train} training and {valid} validation images of {dataset}, pixels with mean 0.5 and standard deviation \
+             0.5 taken off.",
+            recipe.model.name()
+        ),
+        format!(
+            "{} epochs, batches of {}, Adam with learning rate {}; initial weights and biases uniform in ±1/√n, PyTorch's \
+             default.",
+            recipe.epochs, recipe.batch_size, recipe.learning_rate
+        ),
+        "All arms see the same images in the same order, from the same initial weights where their layers are the same; \
+         scores are those of the last epoch's weights."
+            .into(),
+    ]
+}
+
+/// What differs from the source in all of its trainings.
+pub(super) fn differences() -> Vec<String> {
+    ["The split keeps the classes' shares; the source's is drawn without regard to them.".into()]
+        .into()
+}
+
+/// The source's test accuracy without a regularizer, beside that of `arm`.
+pub(super) fn printed_accuracy(lab: &Lab, arm: &ArmRuns) -> Comparison {
+    let ours = arm.values(|run| run.summary.test_accuracy);
+    let row = Compared::new(format!("{}, test accuracy", arm.name), Unit::Percent, ours)
+        .printed(PRINTED_TEST_ACCURACY);
+    let row = match lab.data().name {
+        "cifar10" if lab.is_paper() => row,
+        "cifar10" => row.not_compared("reduced preset"),
+        _ => row.not_compared("other images"),
+    };
+    Comparison {
+        title: "Accuracy that the source prints".into(),
+        note: "Of ResNet-18 on CIFAR-10 with the weights of the last epoch, without a regularizer; of the other arms it \
+               prints nothing."
+            .into(),
+        rows: vec![row],
+    }
+}
+
+/// Test accuracy and gap, means over the seeds: `46.21 % at a gap of +53.51 points`.
+pub(super) fn scores(arm: &ArmRuns) -> String {
+    let mean = |value: fn(&Run) -> f64| Spread::of(&arm.values(value)).mean;
+    let accuracy = mean(|run| run.summary.test_accuracy);
+    if !accuracy.is_finite() {
+        return "no score, as it diverged".into();
+    }
+    let gap = mean(|run| run.summary.generalization_gap);
+    format!("{} at a gap of {}", percent(accuracy), points(gap))
+}
+
+/// What becomes of gap and test accuracy from `base` to `other`, and whether that is more than chance: `the
+/// gap narrows by 48.10 points and the test accuracy rises by 11.20 points`.
+pub(super) fn change(lab: &Lab, base: &ArmRuns, other: &ArmRuns) -> String {
+    let share = |arm: &ArmRuns| arm.runs[0].summary.test_accuracy;
+    let chance = sampling_error(share(base), share(other), lab.data().test.len());
+    let change = |value: fn(&Run) -> f64, better, words: [&str; 2]| {
+        let (before, after) = (base.values(value), other.values(value));
+        let by_seed: Vec<f64> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
+        let difference = PairedDifference::of(by_seed, better);
+        if !difference.mean.is_finite() {
+            return "cannot be told".into();
+        }
+        let is_clear = match lab.seeds.len() {
+            1 => difference.mean.abs() > chance,
+            _ => difference.verdict != Verdict::NoClearEffect,
+        };
+        let word = if difference.mean < 0.0 { words[0] } else { words[1] };
+        let size = points(difference.mean.abs());
+        let doubt = if is_clear { "" } else { " (within chance)" };
+        format!("{word} by {}{doubt}", size.trim_start_matches('+'))
+    };
+    let gap = change(|run| run.summary.generalization_gap, Better::Lower, ["narrows", "widens"]);
+    let accuracy = change(|run| run.summary.test_accuracy, Better::Higher, ["falls", "rises"]);
+    format!("the gap {gap} and the test accuracy {accuracy}")
+}
+
+/// Twice the standard error of the difference of two shares of `images`.
+fn sampling_error(one: f64, other: f64, images: usize) -> f64 {
+    let variance = |share: f64| (share * (1.0 - share)).max(0.0);
+    2.0 * ((variance(one) + variance(other)) / images as f64).sqrt()
+}
+
+/// How far means over this many seeds can be trusted.
+pub(super) fn trust(lab: &Lab) -> String {
+    match lab.seeds.len() {
+        1 => "One seed: of chance, only that of the test images is reckoned with.".into(),
+        seeds => format!("Means of {seeds} seeds."),
+    }
+}
+
+/// Scores of all arms after training, mean and standard deviation over the seeds.
+pub(super) fn score_table(arms: &[ArmRuns]) -> ExperimentTable {
+    let row = |arm: &ArmRuns| {
+        let cell =
+            |unit: Unit, value: &dyn Fn(&Run) -> f64| unit.spread(&arm.values(|run| value(run)));
+        vec![
+            arm.name.to_owned(),
+            cell(Unit::Percent, &|run| run.summary.train_accuracy),
+            cell(Unit::Percent, &|run| run.summary.test_accuracy),
+            cell(Unit::Points, &|run| run.summary.generalization_gap),
+            cell(Unit::Plain, &|run| run.summary.train_loss),
+            cell(Unit::Plain, &|run| run.summary.test_loss),
+            cell(Unit::Percent, &|run| run.summary.test_ece),
+        ]
+    };
+    let head = [
+        "arm",
+        "training accuracy (%)",
+        "test accuracy (%)",
+        "gap (points)",
+        "training loss (nats)",
+        "test loss (nats)",
+        "calibration error (%)",
+    ];
+    ExperimentTable {
+        title: "Scores of the last weights".into(),
+        note: "On clean labels and unchanged images, with dropout off. The gap is training accuracy minus test accuracy. Of several \
+               seeds mean ± standard deviation."
+            .into(),
+        head: head.map(String::from).into(),
+        rows: arms.iter().map(row).collect(),
+    }
+}
+
+/// A value of each epoch, a line an arm.
+pub(super) fn by_epoch(
+    title: &str,
+    y: Axis,
+    arms: &[ArmRuns],
+    value: impl Fn(&EpochRecord) -> Option<f64>,
+) -> LineChart {
+    let mut chart = LineChart::new(title, Axis::counts("epoch"), y);
+    for arm in arms {
+        chart = chart.with(line(arm.name, arm, &value));
+    }
+    chart
+}
+
+fn line(name: &str, arm: &ArmRuns, value: impl Fn(&EpochRecord) -> Option<f64>) -> Series {
+    let rows = arm.curves(value);
+    let epochs = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let xs: Vec<f64> = (1..=epochs).map(|epoch| epoch as f64).collect();
+    series(name, &xs, &rows)
+}
+
+/// A level that curves are compared with, over all epochs.
+pub(super) fn level(name: impl Into<String>, arms: &[ArmRuns], value: f64) -> Series {
+    let epochs = arms.iter().flat_map(|arm| &arm.runs).map(|run| run.record.epochs.len()).max();
+    Series::reference(name, vec![(1.0, value), (epochs.unwrap_or(1) as f64, value)])
+}
+
+/// What is minimized, and the loss on clean validation images.
+pub(super) fn loss_figures(arms: &[ArmRuns], floors: &[(String, f64)]) -> Vec<ExperimentFigure> {
+    let minimized = Axis::linear("training loss (nats)").within(0.0, f64::INFINITY);
+    let mut training = by_epoch("Training loss", minimized, arms, |e| Some(e.train_objective));
+    for (name, floor) in floors {
+        training = training.with(level(name, arms, *floor));
+    }
+    let validation = Axis::linear("validation loss (nats)").within(0.0, f64::INFINITY);
+    let validation = by_epoch("Validation loss", validation, arms, |e| e.valid_loss);
+    vec![
+        figure(
+            "training_loss",
+            training.draw(),
+            "What is minimized, as the mean over the batches of each epoch, measured before the step that learns them.",
+        ),
+        figure(
+            "validation_loss",
+            validation.draw(),
+            "Cross-entropy with the clean labels of validation images. Nothing is selected by it.",
+        ),
+    ]
+}
+
+/// Accuracy while training and on validation images.
+pub(super) fn accuracy_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
+    let axis = |split| Axis::linear(format!("{split} accuracy (%)")).within(0.0, 100.0);
+    let training = by_epoch("Accuracy on training batches", axis("training"), arms, |e| {
+        Some(100.0 * e.train_accuracy)
+    });
+    let validation = by_epoch("Accuracy on validation images", axis("validation"), arms, |e| {
+        e.valid_accuracy.map(|share| 100.0 * share)
+    });
+    vec![
+        figure(
+            "training_accuracy",
+            training.draw(),
+            "Share of right answers against clean labels on the batches of each epoch as they are learnt: with dropout and \
+             augmentation, where an arm has them.",
+        ),
+        figure(
+            "validation_accuracy",
+            validation.draw(),
+            "Share of right answers on validation images.",
+        ),
+    ]
+}
+
+/// Accuracies and gap after training, a row an arm.
+pub(super) fn score_figure(arms: &[ArmRuns]) -> ExperimentFigure {
+    let panel = |label: &str, value: fn(&Run) -> f64| Panel {
+        axis: Axis::linear(label),
+        dots: arms
+            .iter()
+            .map(|arm| Dots { values: arm.values(|run| 100.0 * value(run)), group: 0 })
+            .collect(),
+    };
+    let plot = DotPlot {
+        title: "Scores after training".into(),
+        groups: vec!["mean".into()],
+        rows: arms.iter().map(|arm| arm.name.to_owned()).collect(),
+        panels: vec![
+            panel("test accuracy (%)", |run| run.summary.test_accuracy),
+            panel("gap (points)", |run| run.summary.generalization_gap),
+        ],
+    };
+    figure(
+        "scores",
+        plot.draw(),
+        "Test accuracy and generalization gap, training accuracy minus test accuracy, of the last weights.",
+    )
+}
+
+/// All epochs of all runs.
+pub(super) fn epochs(arms: &[ArmRuns]) -> DataTable {
+    let or_empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let mut rows = Vec::new();
+    for arm in arms {
+        for run in &arm.runs {
+            for epoch in &run.record.epochs {
+                rows.push(vec![
+                    arm.name.to_owned(),
+                    run.record.manifest.seed.to_string(),
+                    epoch.epoch.to_string(),
+                    epoch.train_objective.to_string(),
+                    epoch.train_accuracy.to_string(),
+                    or_empty(epoch.valid_loss),
+                    or_empty(epoch.valid_accuracy),
+                ]);
+            }
+        }
+    }
+    let columns = [
+        "arm",
+        "seed",
+        "epoch",
+        "training_loss_nats",
+        "training_accuracy",
+        "validation_loss_nats",
+        "validation_accuracy",
+    ];
+    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
+}
+
+/// A figure with its file name and caption.
+pub(super) fn figure(
+    name: &str,
+    drawing: backburn_report::figure::Drawing,
+    caption: &str,
+) -> ExperimentFigure {
+    ExperimentFigure { name: name.into(), caption: caption.into(), drawing }
+}
+
+/// Entropy in nats of a label that has one class with this probability and shares the rest among the other
+/// `classes − 1`: the least mean cross-entropy that anything can reach on labels drawn so.
+pub(super) fn entropy(probability: f64, classes: usize) -> f64 {
+    let other = (1.0 - probability) / (classes - 1) as f64;
+    let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+    term(probability) + (classes - 1) as f64 * term(other)
+}
+
+/// The least mean of an epoch that any run of the arm has.
+pub(super) fn lowest_objective(arm: &ArmRuns) -> f64 {
+    let epochs = arm.runs.iter().flat_map(|run| &run.record.epochs);
+    epochs.map(|epoch| epoch.train_objective).fold(f64::INFINITY, f64::min)
+}
+
+/// Training losses of arms beside what they cannot stay below.
+pub(super) fn floor_table(arms: &[(&ArmRuns, f64)]) -> ExperimentTable {
+    let row = |(arm, floor): &(&ArmRuns, f64)| {
+        let objectives = |run: &Run| -> Vec<f64> {
+            run.record.epochs.iter().map(|epoch| epoch.train_objective).collect()
+        };
+        let last = arm.values(|run| objectives(run).last().copied().unwrap_or(f64::NAN));
+        let lowest = arm.values(|run| objectives(run).into_iter().fold(f64::NAN, f64::min));
+        vec![
+            arm.name.to_owned(),
+            Unit::Plain.spread(&[*floor]),
+            Unit::Plain.spread(&lowest),
+            Unit::Plain.spread(&last),
+        ]
+    };
+    let head = ["arm", "floor (nats)", "lowest epoch (nats)", "last epoch (nats)"];
+    ExperimentTable {
+        title: "Training loss and its floor".into(),
+        note:
+            "The floor is the entropy of the label's distribution. Losses are means over an epoch."
+                .into(),
+        head: head.map(String::from).into(),
+        rows: arms.iter().map(row).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floors_are_those_that_the_texts_name() {
+        // DisturbLabel with α 30, then both conventions of smoothing 0.2, computed by hand.
+        let by_hand = [(0.73, 1.1765), (0.8, 0.9398), (0.82, 0.8671)];
+        for (probability, expected) in by_hand {
+            let found = entropy(probability, 10);
+            assert!((found - expected).abs() < 1e-4, "{probability}: {found}");
+        }
+        assert_eq!(entropy(1.0, 10), 0.0);
+        assert!((entropy(0.1, 10) - 10.0_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_sampling_error_is_that_of_two_shares() {
+        // Twice √(2 · 0.25 / 10,000).
+        assert!((sampling_error(0.5, 0.5, 10_000) - 0.014_142).abs() < 1e-6);
+        assert_eq!(sampling_error(1.0, 0.0, 100), 0.0);
+    }
+}
