@@ -6,8 +6,10 @@
 
 pub mod axis;
 pub mod contact_sheet;
+pub mod contour_chart;
 pub mod dot_plot;
 pub mod heat_map;
+pub mod histogram_grid;
 pub mod image_grid;
 mod legend;
 pub mod line_chart;
@@ -17,8 +19,10 @@ pub mod text;
 
 pub use axis::Axis;
 pub use contact_sheet::{ContactRow, ContactSheet};
+pub use contour_chart::{ContourChart, ContourPanel, Surface};
 pub use dot_plot::{DotPlot, Dots, Panel};
 pub use heat_map::HeatMap;
+pub use histogram_grid::{Histogram, HistogramGrid, HistogramRow};
 pub use image_grid::{GridImage, ImageGrid};
 pub use line_chart::{LineChart, Mark, Series};
 pub use svg::{Drawing, Theme};
