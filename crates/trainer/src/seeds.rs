@@ -27,6 +27,8 @@ pub enum Purpose {
     Device,
     /// The device's own generator in evaluation with dropout.
     MonteCarloDropout,
+    /// Data that an experiment draws for itself.
+    Data,
 }
 
 impl Purpose {
@@ -39,6 +41,7 @@ impl Purpose {
             Self::Labels => "labels",
             Self::Device => "device",
             Self::MonteCarloDropout => "monte-carlo-dropout",
+            Self::Data => "data",
         }
     }
 }
@@ -101,6 +104,11 @@ impl Seeds {
         self.streams(Purpose::MonteCarloDropout).at(pass, batch).next_u64()
     }
 
+    /// Data of that name which an experiment draws for itself.
+    pub fn data(self, name: &str) -> ChaCha8Rng {
+        self.named(&format!("{}/{name}", Purpose::Data.name())).at(0, 0)
+    }
+
     fn named(self, name: &str) -> Streams {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());
@@ -156,6 +164,8 @@ mod tests {
             seeds.monte_carlo_dropout(0, 0),
             seeds.monte_carlo_dropout(0, 1),
             seeds.monte_carlo_dropout(1, 0),
+            first(seeds.data("friedman")),
+            first(seeds.data("normal")),
         ];
         for (i, a) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(a), "draw {i} is not new");

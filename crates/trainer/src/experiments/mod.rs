@@ -10,9 +10,14 @@ use crate::cli::Failure;
 
 mod compare_optimizers;
 mod curves;
+mod disturb_value;
+mod dropout_expectation;
 mod lab;
+mod optimizer_paths;
 mod runs;
+mod tables;
 mod trainee;
+mod weight_init;
 
 pub(crate) use lab::{Lab, Options, Preset};
 
@@ -37,15 +42,53 @@ pub(crate) struct Experiment {
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
 
 /// Every experiment, one row each, in the order of the sources.
-pub(crate) static CATALOG: &[Experiment] = &[Experiment {
-    name: "compare-optimizers",
-    title: "Five optimizers on the same batches",
-    source: "003 §6.1",
-    question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
-               on the same batches, from the same initial weights?",
-    datasets: GREY,
-    run: compare_optimizers::run,
-}];
+pub(crate) static CATALOG: &[Experiment] = &[
+    Experiment {
+        name: "compare-optimizers",
+        title: "Five optimizers on the same batches",
+        source: "003 §6.1",
+        question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
+                   on the same batches, from the same initial weights?",
+        datasets: GREY,
+        run: compare_optimizers::run,
+    },
+    Experiment {
+        name: "optimizer-paths",
+        title: "The zigzag of SGD",
+        source: "003 §6.1",
+        question: "Which ways do the optimizers take down a valley that is steep across and flat along, \
+                   f = x²/20 + y²?",
+        datasets: &[],
+        run: optimizer_paths::run,
+    },
+    Experiment {
+        name: "weight-init",
+        title: "Activations under different initial weights",
+        source: "003 §6.2",
+        question: "How are the activations of five layers distributed before the first step, and what gradients do \
+                   they leave, under five scales of the initial weights and with three activation functions?",
+        datasets: &[],
+        run: weight_init::run,
+    },
+    Experiment {
+        name: "dropout-expectation",
+        title: "Dropout in expectation",
+        source: "002",
+        question: "Is what a network says in evaluation the mean of what it says with dropout, for one linear layer and \
+                   with a ReLU behind it? And does it matter whether one scales in training or in evaluation?",
+        datasets: &[],
+        run: dropout_expectation::run,
+    },
+    Experiment {
+        name: "disturb-value",
+        title: "Disturbed targets in regression",
+        source: "004 ⑥",
+        question: "Does noise on a share of the targets, drawn anew for every batch, keep a regression from \
+                   overfitting?",
+        datasets: &[],
+        run: disturb_value::run,
+    },
+];
 
 /// The experiment of that name.
 ///
