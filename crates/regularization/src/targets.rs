@@ -22,6 +22,11 @@ impl Targets {
         Self { classes, probabilities }
     }
 
+    /// One value to predict for each image, in regression.
+    pub fn values(values: Vec<f32>) -> Self {
+        Self { classes: 1, probabilities: values }
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes

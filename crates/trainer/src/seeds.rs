@@ -37,6 +37,8 @@ pub enum Purpose {
     Trial,
     /// Which image is shown as an example.
     Example,
+    /// Data that an experiment draws for itself.
+    Data,
 }
 
 impl Purpose {
@@ -54,6 +56,7 @@ impl Purpose {
             Self::Search => "search",
             Self::Trial => "trial",
             Self::Example => "example",
+            Self::Data => "data",
         }
     }
 }
@@ -142,6 +145,11 @@ impl Seeds {
         (self.streams(Purpose::Example).at(0, 0).next_u64() % images.max(1) as u64) as usize
     }
 
+    /// Data of that name which an experiment draws for itself.
+    pub fn data(self, name: &str) -> ChaCha8Rng {
+        self.named(&format!("{}/{name}", Purpose::Data.name())).at(0, 0)
+    }
+
     fn named(self, name: &str) -> Streams {
         let mut hash = Sha256::new();
         hash.update(self.seed.to_le_bytes());
@@ -205,6 +213,8 @@ mod tests {
             first(seeds.trial(1, 0).order(1)),
             first(seeds.trial(1, 1).order(1)),
             first(seeds.trial(2, 0).order(1)),
+            first(seeds.data("friedman")),
+            first(seeds.data("normal")),
         ];
         for (i, a) in draws.iter().enumerate() {
             assert!(!draws[..i].contains(a), "draw {i} is not new");

@@ -15,7 +15,7 @@ const GAP: f64 = 26.0;
 /// Ticks of a panel, at most.
 const TICKS: usize = 4;
 const NOTE: &str =
-    "Ring: one seed. Bar: mean ± 1 standard deviation. Dashed: mean of the first row.";
+    "Ring: one run. Bar: mean ± 1 standard deviation. Dashed: mean of the first row.";
 
 /// Scores of several arms, each measured several times. The first row is what the others are compared
 /// with: its means are lines through all rows.

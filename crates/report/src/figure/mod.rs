@@ -6,8 +6,10 @@
 
 pub mod axis;
 pub mod contact_sheet;
+pub mod contour_chart;
 pub mod dot_plot;
 pub mod heat_map;
+pub mod histogram_grid;
 pub mod image_grid;
 pub mod interval_plot;
 mod legend;
@@ -20,8 +22,10 @@ pub mod value_map;
 
 pub use axis::Axis;
 pub use contact_sheet::{ContactRow, ContactSheet};
+pub use contour_chart::{ContourChart, ContourPanel, Surface};
 pub use dot_plot::{DotPlot, Dots, Panel};
 pub use heat_map::HeatMap;
+pub use histogram_grid::{Histogram, HistogramGrid, HistogramRow};
 pub use image_grid::{GridImage, ImageGrid};
 pub use interval_plot::{Estimate, IntervalPanel, IntervalPlot};
 pub use line_chart::{LineChart, Mark, Series};

@@ -9,7 +9,7 @@ use backburn_report::{Compared, Comparison, Findings, Floor, Unit};
 
 use super::lab::Lab;
 use super::resnet_runs::{
-    self, accuracy_figures, change, differences, entropy, epochs, floor_table, loss_figures,
+    accuracy_figures, change, differences, entropy, epochs, floor_table, loss_figures,
     lowest_objective, plain, reduced, score_figure, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, train};

@@ -18,7 +18,9 @@ mod compare_optimizers;
 mod curves;
 mod decomposition;
 mod disturb_label;
+mod disturb_value;
 mod dropout;
+mod dropout_expectation;
 mod early_stopping;
 mod ensemble;
 mod few_images;
@@ -28,11 +30,14 @@ mod l2;
 mod lab;
 mod label_smoothing;
 mod mnist_dropout;
+mod optimizer_paths;
 mod overfitting;
 mod resnet_runs;
 mod runs;
+mod tables;
 mod trainee;
 mod weight_decay;
+mod weight_init;
 
 pub(crate) use lab::{Lab, Options, Preset};
 
@@ -68,6 +73,24 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    on the same batches, from the same initial weights?",
         datasets: GREY,
         run: compare_optimizers::run,
+    },
+    Experiment {
+        name: "optimizer-paths",
+        title: "The zigzag of SGD",
+        source: "003 §6.1",
+        question: "Which ways do the optimizers take down a valley that is steep across and flat along, \
+                   f = x²/20 + y²?",
+        datasets: &[],
+        run: optimizer_paths::run,
+    },
+    Experiment {
+        name: "weight-init",
+        title: "Activations under different initial weights",
+        source: "003 §6.2",
+        question: "How are the activations of five layers distributed before the first step, and what gradients do \
+                   they leave, under five scales of the initial weights and with three activation functions?",
+        datasets: &[],
+        run: weight_init::run,
     },
     Experiment {
         name: "batch-norm",
@@ -132,6 +155,15 @@ pub(crate) static CATALOG: &[Experiment] = &[
         run: cifar10_dropout::run,
     },
     Experiment {
+        name: "dropout-expectation",
+        title: "Dropout in expectation",
+        source: "002",
+        question: "Is what a network says in evaluation the mean of what it says with dropout, for one linear layer and \
+                   with a ReLU behind it? And does it matter whether one scales in training or in evaluation?",
+        datasets: &[],
+        run: dropout_expectation::run,
+    },
+    Experiment {
         name: "bias-variance",
         title: "What dropout does to bias and variance",
         source: "002",
@@ -156,6 +188,15 @@ pub(crate) static CATALOG: &[Experiment] = &[
                    training loss be what the source prints?",
         datasets: resnet_runs::DATASETS,
         run: disturb_label::run,
+    },
+    Experiment {
+        name: "disturb-value",
+        title: "Disturbed targets in regression",
+        source: "004 ⑥",
+        question: "Does noise on a share of the targets, drawn anew for every batch, keep a regression from \
+                   overfitting?",
+        datasets: &[],
+        run: disturb_value::run,
     },
     Experiment {
         name: "label-smoothing",

@@ -1,0 +1,630 @@
+//! 004 ⑥: noise on a share of the targets of a regression, drawn anew for every batch.
+
+use backburn_models::{
+    BiasInitialization, Initialization, MlpConfig, ModelConfig, Network, WeightInitialization,
+};
+use backburn_regularization::labels::{LabelRegularizer, LabelledBatch};
+use backburn_regularization::{DisturbValue, Targets, WeightDecay};
+use backburn_report::figure::{Axis, DotPlot, Dots, Drawing, LineChart, Panel, Series};
+use backburn_report::statistics::Spread;
+use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal, StandardUniform};
+
+use super::curves::series;
+use super::lab::Lab;
+use crate::cli::{Failure, usage};
+use crate::gradients::NamedGradients;
+use crate::loss::Loss;
+use crate::optimizer::{Optimizer, OptimizerConfig};
+use crate::seeds::Seeds;
+
+const HIDDEN: [usize; 2] = [100, 100];
+const BATCH_SIZE: usize = 20;
+const LEARNING_RATE: f64 = 1e-3;
+/// Epochs between two looks at the test samples.
+const INTERVAL: usize = 20;
+
+const FRIEDMAN_FEATURES: usize = 10;
+const FRIEDMAN_SAMPLES: usize = 200;
+const FRIEDMAN_NOISE: f64 = 1.0;
+const FRIEDMAN_TEST: usize = 2000;
+const FRIEDMAN_EPOCHS: usize = 200;
+/// Training sets a seed, each with initial weights of its own.
+const REPETITIONS: usize = 10;
+
+const WAVE_SAMPLES: usize = 30;
+const WAVE_NOISE: f64 = 0.3;
+const WAVE_TEST: usize = 201;
+const WAVE_EPOCHS: usize = 1000;
+
+/// Share of the targets, and noise in standard deviations of the training targets. The first is without.
+const ARMS: [DisturbValue; 6] = [
+    DisturbValue { share: 0.0, noise: 0.0 },
+    DisturbValue { share: 0.1, noise: 1.0 },
+    DisturbValue { share: 0.2, noise: 1.0 },
+    DisturbValue { share: 0.5, noise: 1.0 },
+    DisturbValue { share: 0.5, noise: 2.0 },
+    DisturbValue { share: 1.0, noise: 1.0 },
+];
+/// Standard errors from which on a difference counts. Of ten training sets and an arm without effect, one in 67 is
+/// that far off (Student's t with 9 degrees of freedom); there are five arms.
+const CLEAR: f64 = 3.0;
+/// The one that was chosen for sentence and picture before any result was known.
+const SHOWN: usize = 3;
+
+fn name(arm: &DisturbValue) -> String {
+    if arm.is_off() {
+        return "without".into();
+    }
+    format!("share {}, s = {}", arm.share, arm.noise)
+}
+
+/// Inputs with values to predict.
+#[derive(Clone, Debug)]
+struct Samples {
+    width: usize,
+    /// Row by row.
+    features: Vec<f32>,
+    targets: Vec<f32>,
+}
+
+impl Samples {
+    fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    fn batch(&self, chosen: &[usize]) -> LabelledBatch {
+        let row = |&place: &usize| &self.features[place * self.width..(place + 1) * self.width];
+        LabelledBatch {
+            images: chosen.iter().flat_map(row).copied().collect(),
+            shape: [chosen.len(), 1, 1, self.width],
+            targets: Targets::values(chosen.iter().map(|&place| self.targets[place]).collect()),
+        }
+    }
+}
+
+/// A regression problem: what to learn from, and what to be measured by.
+#[derive(Clone, Debug)]
+struct Problem {
+    train: Samples,
+    /// Fresh inputs with the values of the function, without noise.
+    test: Samples,
+    epochs: usize,
+}
+
+/// Friedman's first function of features in `[0, 1]`; five of the ten have no effect.
+///
+/// Friedman, [Multivariate Adaptive Regression Splines](https://doi.org/10.1214/aos/1176347963), Annals of
+/// Statistics 1991.
+fn friedman(x: &[f64]) -> f64 {
+    10.0 * (std::f64::consts::PI * x[0] * x[1]).sin()
+        + 20.0 * (x[2] - 0.5).powi(2)
+        + 10.0 * x[3]
+        + 5.0 * x[4]
+}
+
+fn wave(x: &[f64]) -> f64 {
+    (std::f64::consts::TAU * x[0]).sin()
+}
+
+/// `count` samples with uniform features.
+fn draw(
+    count: usize,
+    width: usize,
+    noise: f64,
+    function: fn(&[f64]) -> f64,
+    rng: &mut ChaCha8Rng,
+) -> Samples {
+    let noise = Normal::new(0.0, noise).expect("noise is finite");
+    let mut samples = Samples { width, features: Vec::new(), targets: Vec::new() };
+    for _ in 0..count {
+        let x: Vec<f64> = (0..width).map(|_| StandardUniform.sample(rng)).collect();
+        samples.push(&x, function(&x) + noise.sample(rng));
+    }
+    samples
+}
+
+impl Samples {
+    /// Features are moved to mean 0 and standard deviation 1.
+    fn push(&mut self, x: &[f64], target: f64) {
+        self.features.extend(x.iter().map(|x| ((x - 0.5) * 12.0_f64.sqrt()) as f32));
+        self.targets.push(target as f32);
+    }
+}
+
+fn friedman_problem(mut rng: ChaCha8Rng) -> Problem {
+    Problem {
+        train: draw(FRIEDMAN_SAMPLES, FRIEDMAN_FEATURES, FRIEDMAN_NOISE, friedman, &mut rng),
+        test: draw(FRIEDMAN_TEST, FRIEDMAN_FEATURES, 0.0, friedman, &mut rng),
+        epochs: FRIEDMAN_EPOCHS,
+    }
+}
+
+fn wave_problem(mut rng: ChaCha8Rng) -> Problem {
+    let mut test = Samples { width: 1, features: Vec::new(), targets: Vec::new() };
+    for place in 0..WAVE_TEST {
+        let x = [place as f64 / (WAVE_TEST - 1) as f64];
+        test.push(&x, wave(&x));
+    }
+    let train = draw(WAVE_SAMPLES, 1, WAVE_NOISE, wave, &mut rng);
+    Problem { train, test, epochs: WAVE_EPOCHS }
+}
+
+/// What became of one network.
+#[derive(Clone, Debug, Default)]
+struct Course {
+    /// Root mean square error on the test samples, every [`INTERVAL`] epochs.
+    test: Vec<f64>,
+    /// On the training samples with their noise, undisturbed, at the end.
+    train: f64,
+    /// What the network says of the test samples at the end.
+    predictions: Vec<f64>,
+}
+
+impl Course {
+    fn last(&self) -> f64 {
+        *self.test.last().expect("a course is measured at its end")
+    }
+}
+
+/// A regression in training. The targets it sees have mean 0 and standard deviation 1, so that noise is
+/// counted in standard deviations.
+struct Regression<'a> {
+    lab: &'a Lab,
+    problem: &'a Problem,
+    seeds: Seeds,
+    /// Counted from 0; each has streams of its own.
+    repetition: usize,
+}
+
+impl Regression<'_> {
+    fn train(&self, disturb: DisturbValue) -> Result<Course, Failure> {
+        let device = self.lab.device.clone().autodiff();
+        let Problem { train, test, epochs } = self.problem;
+        let Moments { mean, deviation } = Moments::of(&train.targets);
+        let mut standard = train.clone();
+        standard.targets.iter_mut().for_each(|y| *y = ((f64::from(*y) - mean) / deviation) as f32);
+
+        let mut network = self.network(&device)?;
+        let adam = OptimizerConfig::named("adam").expect("Adam is an optimizer");
+        let mut optimizer = Optimizer::new(adam, WeightDecay::default());
+        let mut course = Course::default();
+        let answers = |network: &Network, samples: &Samples| -> Vec<f64> {
+            let answers = predict(network, samples, &self.lab.device);
+            answers.into_iter().map(|y| y * deviation + mean).collect()
+        };
+        for epoch in 0..*epochs {
+            self.lab.go_on()?;
+            // Repetitions take the streams of epochs one after the other.
+            let stream = self.repetition * epochs + epoch;
+            let mut order: Vec<usize> = (0..standard.len()).collect();
+            order.shuffle(&mut self.seeds.order(stream + 1));
+            for (number, chosen) in order.chunks(BATCH_SIZE).enumerate() {
+                let mut batch = standard.batch(chosen);
+                let mut rng = self.seeds.labels("disturb-value", stream + 1, number);
+                disturb.apply(&mut batch, &mut rng);
+                let LabelledBatch { images, shape, targets } = batch;
+                let images = Tensor::<4>::from_data(TensorData::new(images, shape), &device);
+                let targets = TensorData::new(targets.into_probabilities(), [shape[0], 1]);
+                let outputs = network.forward(images);
+                let loss = Loss::SquaredError.forward(outputs, Tensor::from_data(targets, &device));
+                let gradients = NamedGradients::gather(&network, loss.backward());
+                network = optimizer.step(network, gradients, LEARNING_RATE);
+            }
+            if (epoch + 1) % INTERVAL == 0 || epoch + 1 == *epochs {
+                course.test.push(error(&answers(&network, test), &test.targets));
+            }
+        }
+        course.train = error(&answers(&network, train), &train.targets);
+        course.predictions = answers(&network, test);
+        Ok(course)
+    }
+
+    fn network(&self, device: &Device) -> Result<Network, Failure> {
+        let model =
+            ModelConfig::Mlp(MlpConfig { hidden: HIDDEN.into(), dropout: 0.0, batch_norm: false });
+        let network = model.init([1, 1, self.problem.train.width], 1, device).map_err(usage)?;
+        let initialization = Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        };
+        let stream = |name: &str| self.seeds.weights(&format!("{}/{name}", self.repetition));
+        Ok(initialization.apply(network, stream))
+    }
+}
+
+fn predict(network: &Network, samples: &Samples, device: &Device) -> Vec<f64> {
+    let shape = [samples.len(), 1, 1, samples.width];
+    let features = TensorData::new(samples.features.clone(), shape);
+    let outputs = network.valid().forward(Tensor::from_data(features, device));
+    let outputs: Vec<f32> = outputs.into_data().try_to_vec().expect("outputs are 32-bit floats");
+    outputs.into_iter().map(f64::from).collect()
+}
+
+/// Root mean square difference.
+fn error(answers: &[f64], targets: &[f32]) -> f64 {
+    let squares = answers.iter().zip(targets).map(|(a, y)| (a - f64::from(*y)).powi(2));
+    (squares.sum::<f64>() / answers.len() as f64).sqrt()
+}
+
+/// Mean and standard deviation of all values that there are.
+struct Moments {
+    mean: f64,
+    deviation: f64,
+}
+
+impl Moments {
+    fn of(values: &[f32]) -> Self {
+        let count = values.len() as f64;
+        let mean = values.iter().map(|value| f64::from(*value)).sum::<f64>() / count;
+        let squares = values.iter().map(|value| (f64::from(*value) - mean).powi(2));
+        Self { mean, deviation: (squares.sum::<f64>() / count).sqrt() }
+    }
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    // By arm, then repetition; all arms of a repetition have the same samples, initial weights and order.
+    let mut courses: Vec<Vec<Course>> = ARMS.iter().map(|_| Vec::new()).collect();
+    for &seed in &lab.seeds {
+        let seeds = Seeds::new(seed);
+        for repetition in 0..REPETITIONS {
+            let problem = friedman_problem(seeds.data(&format!("friedman/{repetition}")));
+            let regression = Regression { lab, problem: &problem, seeds, repetition };
+            for (arm, courses) in ARMS.into_iter().zip(&mut courses) {
+                courses.push(regression.train(arm)?);
+            }
+            lab.say(&format!("seed {seed}: {} of {REPETITIONS} training sets", repetition + 1));
+        }
+    }
+    let seeds = Seeds::new(lab.seed());
+    let problem = wave_problem(seeds.data("wave"));
+    // Behind the streams of all repetitions above.
+    let regression = Regression { lab, problem: &problem, seeds, repetition: REPETITIONS };
+    let waves = [regression.train(ARMS[0])?, regression.train(ARMS[SHOWN])?];
+    let differences = differences(&courses);
+    Ok(Findings {
+        sentence: sentence(&courses, &differences),
+        setup: setup(),
+        tables: vec![table(&courses, &differences)],
+        figures: figures(&courses, &differences, &problem, &waves),
+        data: vec![data(&courses), wave_data(&problem, &waves)],
+        differences: vec![
+            "The post describes this in one sentence, without code or numbers: data, network and noise are our choice, and \
+             nothing can be compared."
+                .into(),
+        ],
+        ..Findings::default()
+    })
+}
+
+/// Of the test error after training, arm by arm against the first.
+fn differences(courses: &[Vec<Course>]) -> Vec<Difference> {
+    let pair = |arm: &Vec<Course>| {
+        let pairs = arm.iter().zip(&courses[0]);
+        let by_set: Vec<f64> = pairs.map(|(with, without)| with.last() - without.last()).collect();
+        Difference::of(&by_set)
+    };
+    courses[1..].iter().map(pair).collect()
+}
+
+/// Differences of an error by training set.
+struct Difference {
+    mean: f64,
+    /// Of the mean.
+    standard_error: f64,
+}
+
+impl Difference {
+    fn of(by_set: &[f64]) -> Self {
+        let Spread { mean, standard_deviation } = Spread::of(by_set);
+        Self { mean, standard_error: standard_deviation / (by_set.len() as f64).sqrt() }
+    }
+
+    /// What the difference of an error says, if it is farther from zero than [`CLEAR`] standard errors.
+    fn verdict(&self) -> Verdict {
+        let reach = CLEAR * self.standard_error;
+        match self.mean {
+            mean if mean < -reach => Verdict::Better,
+            mean if mean > reach => Verdict::Worse,
+            _ => Verdict::Unclear,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Better,
+    Worse,
+    Unclear,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Better => "better",
+            Self::Worse => "worse",
+            Self::Unclear => "no clear effect",
+        }
+    }
+}
+
+fn values(courses: &[Course], value: fn(&Course) -> f64) -> Vec<f64> {
+    courses.iter().map(value).collect()
+}
+
+fn setup() -> Vec<String> {
+    vec![
+        format!(
+            "Friedman #1: {FRIEDMAN_FEATURES} features, five of them without effect, {FRIEDMAN_SAMPLES} training samples with noise N(0, 1); {REPETITIONS} training sets \
+             a seed. Test: root mean square error from the function itself on {} fresh samples, in its own unit.",
+            number::count(FRIEDMAN_TEST as u64)
+        ),
+        format!(
+            "MLP {FRIEDMAN_FEATURES}-{}-{}-1 with ReLU, He initialization, Adam with rate 0.001, batches of {BATCH_SIZE}, {FRIEDMAN_EPOCHS} epochs, squared error of \
+             standardized targets. All arms of a training set share samples, initial weights and order.",
+            HIDDEN[0], HIDDEN[1]
+        ),
+        "DisturbValue adds N(0, s²) to a share of the targets, anew in every batch; s in standard deviations of the training \
+         targets. Noise of mean zero leaves the expected gradient of the squared error as it is: what DisturbValue adds is noise of the \
+         gradient, not a penalty."
+            .into(),
+        format!(
+            "Picture: sin 2πx, {WAVE_SAMPLES} samples with noise N(0, {WAVE_NOISE}²), the same network with one input, \
+             {WAVE_EPOCHS} epochs."
+        ),
+    ]
+}
+
+fn sentence(courses: &[Vec<Course>], differences: &[Difference]) -> String {
+    let mean = |arm: usize, value| Spread::of(&values(&courses[arm], value)).mean;
+    let shown = &differences[SHOWN - 1];
+    let verdict = match shown.verdict() {
+        Verdict::Better => "a clear gain",
+        Verdict::Worse => "a clear loss",
+        Verdict::Unclear => "no clear effect",
+    };
+    let count = |verdict: Verdict| differences.iter().filter(|d| d.verdict() == verdict).count();
+    let DisturbValue { share, noise } = ARMS[SHOWN];
+    format!(
+        "Disturbing {:.0} % of the targets with s = {noise} standard deviation moves the test error from {:.2} to {:.2} ({} ± {:.3} over {} training sets: {verdict}) and the error on the \
+         training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings, {} are clearly better than none, {} clearly worse.",
+        100.0 * share,
+        mean(0, Course::last),
+        mean(SHOWN, Course::last),
+        signed(shown.mean),
+        shown.standard_error,
+        courses[SHOWN].len(),
+        mean(0, |course| course.train),
+        mean(SHOWN, |course| course.train),
+        differences.len(),
+        count(Verdict::Better),
+        count(Verdict::Worse),
+    )
+}
+
+fn signed(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "+" };
+    format!("{sign}{:.3}", value.abs())
+}
+
+fn table(courses: &[Vec<Course>], differences: &[Difference]) -> ExperimentTable {
+    let spread = |values: &[f64]| {
+        let Spread { mean, standard_deviation } = Spread::of(values);
+        format!("{mean:.3} ± {standard_deviation:.3}")
+    };
+    let mut rows = Vec::new();
+    for (place, (arm, courses)) in ARMS.iter().zip(courses).enumerate() {
+        let difference = place.checked_sub(1).map(|place| &differences[place]);
+        let told = difference.map(|d| format!("{} ± {:.3}", signed(d.mean), d.standard_error));
+        rows.push(vec![
+            name(arm),
+            spread(&values(courses, Course::last)),
+            spread(&values(courses, |course| course.train)),
+            told.unwrap_or_else(|| number::ABSENT.into()),
+            difference.map_or(number::ABSENT, |d| d.verdict().name()).to_owned(),
+        ]);
+    }
+    ExperimentTable {
+        title: "Friedman #1 after training".into(),
+        note: format!(
+            "Mean ± standard deviation over the training sets. Difference of the test errors by training set, against the first row: mean ± standard \
+             error. Better or worse: by more than {CLEAR} standard errors."
+        ),
+        head: ["disturbed", "test error", "training error", "difference", ""]
+            .map(String::from)
+            .into(),
+        rows,
+    }
+}
+
+fn figures(
+    courses: &[Vec<Course>],
+    differences: &[Difference],
+    problem: &Problem,
+    waves: &[Course; 2],
+) -> Vec<ExperimentFigure> {
+    let epochs: Vec<f64> =
+        (1..=FRIEDMAN_EPOCHS / INTERVAL).map(|look| (look * INTERVAL) as f64).collect();
+    let mut curves = LineChart::new(
+        "Test error on Friedman #1",
+        Axis::counts("epoch"),
+        Axis::linear("test error (unit of the function)"),
+    );
+    for (arm, courses) in ARMS.iter().zip(courses) {
+        // Bands of six arms would lie on each other; the spread is in the plot beside it.
+        let rows: Vec<Vec<f64>> = courses.iter().map(|course| course.test.clone()).collect();
+        let mean = |look: usize| rows.iter().map(|row| row[look]).sum::<f64>() / rows.len() as f64;
+        let mean: Vec<f64> = (0..epochs.len()).map(mean).collect();
+        curves = curves.with(series(name(arm), &epochs, &[mean]));
+    }
+    let group = |arm: usize| match arm.checked_sub(1).map(|place| differences[place].verdict()) {
+        None | Some(Verdict::Unclear) => 0,
+        Some(Verdict::Better) => 1,
+        Some(Verdict::Worse) => 2,
+    };
+    let panel = |label: &str, value: fn(&Course) -> f64| Panel {
+        axis: Axis::linear(label),
+        dots: courses
+            .iter()
+            .enumerate()
+            .map(|(arm, courses)| Dots { values: values(courses, value), group: group(arm) })
+            .collect(),
+    };
+    let ends = DotPlot {
+        title: "After training, each training set a run".into(),
+        groups: [Verdict::Unclear, Verdict::Better, Verdict::Worse].map(|v| v.name().into()).into(),
+        rows: ARMS.iter().map(name).collect(),
+        panels: vec![
+            panel("test error", Course::last),
+            panel("training error", |course| course.train),
+        ],
+    };
+    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
+        name: name.into(),
+        caption: caption.into(),
+        drawing,
+    };
+    vec![
+        figure(
+            "curve",
+            wave_figure(problem, waves),
+            "One input, so that the fit can be seen: what the same network makes of the same samples with and without \
+             disturbed targets.",
+        ),
+        figure(
+            "test_error",
+            curves.draw(),
+            "Root mean square error from the function itself, mean over the training sets.",
+        ),
+        figure(
+            "after_training",
+            ends.draw(),
+            "Test and training error after the last epoch, in the unit of the function. The training samples \
+             have noise of standard deviation 1.",
+        ),
+    ]
+}
+
+/// The feature as it was drawn, in `[0, 1]`.
+fn places(samples: &Samples) -> impl Iterator<Item = f64> {
+    samples.features.iter().map(|x| f64::from(*x) / 12.0_f64.sqrt() + 0.5)
+}
+
+fn wave_figure(problem: &Problem, waves: &[Course; 2]) -> Drawing {
+    let points = |samples: &Samples| -> Vec<(f64, f64)> {
+        places(samples).zip(samples.targets.iter().map(|y| f64::from(*y))).collect()
+    };
+    let answers = |course: &Course| -> Vec<(f64, f64)> {
+        places(&problem.test).zip(course.predictions.iter().copied()).collect()
+    };
+    let legend = |course: &Course, name: &str| format!("{name}, error {:.3}", course.last());
+    LineChart::new(
+        "A fit with and without disturbed targets",
+        Axis::linear("x (no unit)"),
+        Axis::linear("y (no unit)"),
+    )
+    .with(Series::line(legend(&waves[0], "without"), answers(&waves[0])))
+    .with(Series::line(legend(&waves[1], &name(&ARMS[SHOWN])), answers(&waves[1])))
+    .with(Series::points("training samples", points(&problem.train)))
+    .with(Series::reference("sin 2πx", points(&problem.test)))
+    .draw()
+}
+
+fn data(courses: &[Vec<Course>]) -> DataTable {
+    let mut rows = Vec::new();
+    for (arm, courses) in ARMS.iter().zip(courses) {
+        for (run, course) in courses.iter().enumerate() {
+            for (look, test) in course.test.iter().enumerate() {
+                rows.push(vec![
+                    arm.share.to_string(),
+                    arm.noise.to_string(),
+                    run.to_string(),
+                    ((look + 1) * INTERVAL).to_string(),
+                    test.to_string(),
+                ]);
+            }
+        }
+    }
+    let columns = ["share", "noise", "run", "epoch", "test_error"];
+    DataTable { name: "test_errors".into(), columns: columns.map(String::from).into(), rows }
+}
+
+fn wave_data(problem: &Problem, waves: &[Course; 2]) -> DataTable {
+    let [without, with] = waves;
+    let rows = places(&problem.test).enumerate().map(|(place, x)| {
+        let values = [
+            problem.test.targets[place].into(),
+            without.predictions[place],
+            with.predictions[place],
+        ];
+        [x].into_iter().chain(values).map(|value| value.to_string()).collect()
+    });
+    DataTable {
+        name: "curve".into(),
+        columns: ["x", "function", "without", "with"].map(String::from).into(),
+        rows: rows.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn friedmans_function_has_its_published_values() {
+        let mut x = [0.5; 10];
+        // 10 sin(π/4) + 0 + 5 + 2.5
+        assert!((friedman(&x) - (10.0 * std::f64::consts::FRAC_1_SQRT_2 + 7.5)).abs() < 1e-12);
+        (x[2], x[9]) = (0.0, 0.1);
+        assert!((friedman(&x) - (10.0 * std::f64::consts::FRAC_1_SQRT_2 + 12.5)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn training_samples_have_noise_and_test_samples_none() {
+        let problem = friedman_problem(Seeds::new(1).data("friedman/0"));
+        assert_eq!((problem.train.len(), problem.test.len()), (FRIEDMAN_SAMPLES, FRIEDMAN_TEST));
+        let residual = |samples: &Samples, place: usize| {
+            let row = &samples.features[place * 10..(place + 1) * 10];
+            let x: Vec<f64> = row.iter().map(|x| f64::from(*x) / 12.0_f64.sqrt() + 0.5).collect();
+            f64::from(samples.targets[place]) - friedman(&x)
+        };
+        let size = |samples: &Samples| {
+            let squares = (0..samples.len()).map(|place| residual(samples, place).powi(2));
+            (squares.sum::<f64>() / samples.len() as f64).sqrt()
+        };
+        assert!(size(&problem.test) < 1e-4);
+        assert!((size(&problem.train) - 1.0).abs() < 0.25, "{}", size(&problem.train));
+    }
+
+    #[test]
+    fn a_batch_holds_the_chosen_rows() {
+        let samples = Samples {
+            width: 2,
+            features: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            targets: vec![7.0, 8.0, 9.0],
+        };
+        let batch = samples.batch(&[2, 0]);
+        assert_eq!((batch.images, batch.shape), (vec![5.0, 6.0, 1.0, 2.0], [2, 1, 1, 2]));
+        assert_eq!(batch.targets.into_probabilities(), [9.0, 7.0]);
+    }
+
+    #[test]
+    fn a_difference_counts_from_three_standard_errors_on() {
+        // Standard deviation 1 of nine: standard error 1/3.
+        let by_set =
+            |mean: f64| [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, 0.0].map(|d| d + mean);
+        let verdict = |mean| Difference::of(&by_set(mean)).verdict();
+        assert_eq!(verdict(1.01), Verdict::Worse);
+        assert_eq!(verdict(0.99), Verdict::Unclear);
+        assert_eq!(verdict(-1.01), Verdict::Better);
+    }
+
+    #[test]
+    fn the_error_is_a_root_mean_square() {
+        assert_eq!(error(&[1.0, 2.0], &[1.0, 4.0]), 2.0_f64.sqrt());
+    }
+}
