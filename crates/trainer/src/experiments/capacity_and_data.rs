@@ -226,15 +226,13 @@ impl Grid {
     }
 }
 
-/// Square of the standard error of the mean of `values` over seeds; of one value, that of an accuracy that was
-/// measured on so many images.
+/// Square of the standard error of the mean of `values` over seeds. Their variance is not taken for less than that
+/// of an accuracy measured on so many images, which is all that is known of a single value.
 fn squared_standard_error(values: &[f64], accuracy: f64, images: usize) -> f64 {
-    let deviation = Spread::of(values).standard_deviation;
-    if deviation.is_finite() {
-        deviation.powi(2) / values.len() as f64
-    } else {
-        accuracy * (1.0 - accuracy) / images as f64
-    }
+    let sampling = accuracy * (1.0 - accuracy) / images as f64;
+    // The greater one, also where one value has no deviation, which is not a number.
+    let variance = sampling.max(Spread::of(values).standard_deviation.powi(2));
+    variance / values.len() as f64
 }
 
 /// Clear beyond twice the standard error, whose square is `noise`.
@@ -460,6 +458,8 @@ mod tests {
         assert!((squared_standard_error(&[0.3], 0.9, 900) - 0.0001).abs() < 1e-12);
         // Standard deviation 0.1 over two seeds: variance 0.02 / 2.
         assert!((squared_standard_error(&[0.2, 0.4], 0.9, 900) - 0.01).abs() < 1e-12);
+        // Two seeds that happen to give the same do not make a value certain.
+        assert!((squared_standard_error(&[0.3, 0.3], 0.9, 900) - 0.00005).abs() < 1e-12);
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub(super) fn redraw(number: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         let mut counts = vec![0; number];
         for _ in 0..number {
             // The greatest multiple of `number` is so near 2³² that none is preferred noticeably.
-            counts[(u64::from(rng.next_u32()) * number as u64 >> 32) as usize] += 1;
+            counts[((u64::from(rng.next_u32()) * number as u64) >> 32) as usize] += 1;
         }
         if counts.iter().filter(|count| **count > 0).count() > 1 {
             return counts;
