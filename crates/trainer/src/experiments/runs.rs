@@ -247,7 +247,9 @@ fn say_how_long(lab: &Lab, plans: &mut [Plan]) -> Result<(), Failure> {
             None => {
                 let started = Training::start(&recipe.model, recipe.batch_size, &lab.device);
                 let (mut network, _) = started.map_err(usage)?;
-                let trial = Duration::from_millis(300).as_secs_f64();
+                // What takes hours is worth a better guess.
+                let trial = Duration::from_millis(if lab.is_paper() { 2000 } else { 300 });
+                let trial = trial.as_secs_f64();
                 let rates = (network.train(trial).rate(), network.evaluate(trial).rate());
                 known.push((model, rates.0, rates.1));
                 rates
