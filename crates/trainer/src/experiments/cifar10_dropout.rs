@@ -78,8 +78,8 @@ struct Course {
     runs: ArmRuns,
     /// Validation loss by run, then epoch.
     valid_loss: Vec<Vec<f64>>,
-    /// Answers to the test images, a run each: with the weights of the lowest validation loss, and the last.
-    test: Vec<[Predictions; 2]>,
+    /// Answers to the test images with the last weights, a run each.
+    last: Vec<Predictions>,
 }
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
@@ -88,12 +88,18 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     for runs in runs::train(lab, arms(&recipe))? {
         courses.push(Course::new(lab, runs)?);
     }
+    let dropout = &courses[DROPOUT];
+    let mut best = Vec::new();
+    for run in &dropout.runs.runs {
+        let images = run.test(lab, "best weights against last, image by image", "best epoch")?;
+        best.push(run.predictions(lab, Weights::Kept, &images)?);
+    }
     Ok(Findings {
-        sentence: sentence(&courses),
+        sentence: sentence(&courses, &best),
         setup: setup(&recipe),
         reduced: reduced(lab),
-        comparisons: comparisons(lab, &courses[DROPOUT]),
-        tables: vec![scores(&courses)],
+        comparisons: comparisons(lab, dropout),
+        tables: vec![validation_scores(&courses), test_scores(&courses)],
         figures: figures(lab, &courses),
         data: vec![data(&courses)],
         mistakes: vec![
@@ -193,15 +199,12 @@ fn reduced(lab: &Lab) -> Vec<String> {
 
 impl Course {
     fn new(lab: &Lab, runs: ArmRuns) -> Result<Self, Failure> {
-        let mut test = Vec::new();
+        let mut last = Vec::new();
         for run in &runs.runs {
-            let images = run.test(lab, "best weights against last", "best and last epoch")?;
-            test.push([
-                run.predictions(lab, Weights::Kept, &images)?,
-                run.predictions(lab, Weights::Last, &images)?,
-            ]);
+            let images = run.test(lab, "score of the last weights", "last epoch")?;
+            last.push(run.predictions(lab, Weights::Last, &images)?);
         }
-        Ok(Self { valid_loss: runs.curves(|epoch| epoch.valid_loss), runs, test })
+        Ok(Self { valid_loss: runs.curves(|epoch| epoch.valid_loss), runs, last })
     }
 
     fn name(&self) -> &'static str {
@@ -226,8 +229,19 @@ impl Course {
         self.valid_loss[0].len()
     }
 
-    fn test_accuracies(&self, which: usize) -> Vec<f64> {
-        self.test.iter().map(|answers| answers[which].scores().accuracy).collect()
+    /// Test accuracy with the last weights.
+    fn last_accuracy(&self) -> Vec<f64> {
+        self.last.iter().map(|answers| answers.scores().accuracy).collect()
+    }
+
+    /// Test loss with the last weights.
+    fn last_loss(&self) -> Vec<f64> {
+        self.last.iter().map(|answers| answers.scores().loss).collect()
+    }
+
+    /// Test loss with the weights of the lowest validation loss.
+    fn best_loss(&self) -> Vec<f64> {
+        self.runs.values(|run| run.summary.test_loss)
     }
 }
 
@@ -250,7 +264,8 @@ fn rise(losses: &[f64]) -> f64 {
     last(losses) / least(losses) - 1.0
 }
 
-fn sentence(courses: &[Course]) -> String {
+/// `best`: answers to the test images with the best weights of the arm with dropout.
+fn sentence(courses: &[Course], best: &[Predictions]) -> String {
     let arms: Vec<String> = courses
         .iter()
         .map(|course| {
@@ -264,21 +279,24 @@ fn sentence(courses: &[Course]) -> String {
         .collect();
     let rises: Vec<f64> = courses.iter().map(|course| course.mean(rise)).collect();
     let dropout = &courses[DROPOUT];
-    let pairs: Vec<_> = dropout.test.iter().map(|[best, last]| (last, best)).collect();
+    let pairs: Vec<_> = dropout.last.iter().zip(best).collect();
+    let mean = |values: Vec<f64>| Spread::of(&values).mean;
     let accuracies: Vec<String> = courses
         .iter()
-        .map(|c| {
-            format!("{} {}", c.name(), number::percent(Spread::of(&c.test_accuracies(1)).mean))
+        .map(|course| {
+            format!("{} {}", course.name(), number::percent(mean(course.last_accuracy())))
         })
         .collect();
     format!(
-        "Validation loss is lowest: {}, of {} epochs. {} Test accuracy with the last weights: {}; the best weights of \
-         the arm with dropout against its last: {}.",
+        "Validation loss is lowest: {}, of {} epochs. {} Test accuracy with the last weights: {}. With dropout the best \
+         weights against the last: {}, at a test loss of {} instead of {} nats.",
         arms.join("; "),
         dropout.last_epoch(),
         verdict(rises[0], rises[DROPOUT]),
         accuracies.join(", "),
-        difference(&pairs)
+        difference(&pairs),
+        number::loss(mean(dropout.best_loss())),
+        number::loss(mean(dropout.last_loss()))
     )
 }
 
@@ -314,7 +332,7 @@ fn comparisons(lab: &Lab, dropout: &Course) -> Vec<Comparison> {
         as_in_source(
             lab,
             DATASET,
-            Compared::new("test accuracy, last weights", Unit::Percent, dropout.test_accuracies(1))
+            Compared::new("test accuracy, last weights", Unit::Percent, dropout.last_accuracy())
                 .reference(Reference::single(PYTORCH_TEST_ACCURACY)),
         ),
     ];
@@ -357,38 +375,51 @@ fn epochs(lab: &Lab, dropout: &Course) -> Comparison {
     }
 }
 
-fn scores(courses: &[Course]) -> ExperimentTable {
+fn validation_scores(courses: &[Course]) -> ExperimentTable {
     let row = |course: &Course| {
-        let percent = |values: Vec<f64>| Unit::Percent.spread(&values);
         let plain = |value: fn(&[f64]) -> f64| Unit::Plain.spread(&course.values(value));
         let epochs: Vec<String> =
             course.valid_loss.iter().map(|losses| lowest(losses).to_string()).collect();
-        let last = course.last_epoch();
+        let at_the_end = course.of_epoch(course.last_epoch(), |epoch| Some(epoch.train_objective));
         vec![
             course.name().to_owned(),
             epochs.join(", "),
             plain(least),
-            plain(self::last),
-            percent(course.values(rise)),
-            Unit::Plain.spread(&course.of_epoch(last, |epoch| Some(epoch.train_objective))),
-            percent(course.test_accuracies(0)),
-            percent(course.test_accuracies(1)),
+            plain(last),
+            Unit::Percent.spread(&course.values(rise)),
+            Unit::Plain.spread(&at_the_end),
         ]
     };
     ExperimentTable {
-        title: "Best weights against last".into(),
-        note: "Best: of the epoch with the lowest validation loss. Training loss: mean over the last epoch, with \
-               dropout and without L2's penalty."
+        title: "Validation loss".into(),
+        note: "In nats. Training loss: mean over the last epoch, with dropout and without L2's penalty.".into(),
+        head: ["arm", "lowest at epoch", "lowest", "last", "rise (%)", "last training loss"]
+            .map(String::from)
             .into(),
+        rows: courses.iter().map(row).collect(),
+    }
+}
+
+fn test_scores(courses: &[Course]) -> ExperimentTable {
+    let row = |course: &Course| {
+        let best = course.runs.values(|run| run.summary.test_accuracy);
+        vec![
+            course.name().to_owned(),
+            Unit::Percent.spread(&best),
+            Unit::Percent.spread(&course.last_accuracy()),
+            Unit::Plain.spread(&course.best_loss()),
+            Unit::Plain.spread(&course.last_loss()),
+        ]
+    };
+    ExperimentTable {
+        title: "Best weights against last on the test images".into(),
+        note: "Best: of the epoch with the lowest validation loss.".into(),
         head: [
             "arm",
-            "best epoch",
-            "lowest validation loss",
-            "last validation loss",
-            "rise (%)",
-            "last training loss",
-            "test accuracy, best (%)",
-            "test accuracy, last (%)",
+            "accuracy, best (%)",
+            "accuracy, last (%)",
+            "loss, best (nats)",
+            "loss, last (nats)",
         ]
         .map(String::from)
         .into(),
@@ -413,17 +444,8 @@ fn figures(lab: &Lab, courses: &[Course]) -> Vec<ExperimentFigure> {
     let mut losses = compare("Validation loss", Axis::linear("validation loss (nats)"), |epoch| {
         epoch.valid_loss
     });
-    for course in courses {
-        let rows = &course.valid_loss;
-        let means: Vec<f64> = (0..course.last_epoch())
-            .map(|place| Spread::of(&rows.iter().map(|row| row[place]).collect::<Vec<_>>()).mean)
-            .collect();
-        let (epoch, name) = (lowest(&means), course.name());
-        losses = losses.mark(Mark {
-            x: epoch as f64,
-            y: Some(least(&means)),
-            name: format!("{name}: lowest at epoch {epoch}"),
-        });
+    for mark in minima(courses) {
+        losses = losses.mark(mark);
     }
     let training =
         compare("Training loss", Axis::linear("training loss (nats)"), |e| Some(e.train_objective));
@@ -454,6 +476,29 @@ fn figures(lab: &Lab, courses: &[Course]) -> Vec<ExperimentFigure> {
             "As the source draws it: training and validation loss of the arm with dropout.",
         ),
     ]
+}
+
+/// Where the mean validation loss of each arm is lowest; one mark for arms that share the epoch.
+fn minima(courses: &[Course]) -> Vec<Mark> {
+    let mut marks: Vec<(usize, f64, String)> = Vec::new();
+    for course in courses {
+        let mean = |place: usize| course.mean(|losses| losses[place]);
+        let means: Vec<f64> = (0..course.last_epoch()).map(mean).collect();
+        let (epoch, loss) = (lowest(&means), least(&means));
+        match marks.iter_mut().find(|(other, ..)| *other == epoch) {
+            Some((_, lower, names)) => {
+                *lower = lower.min(loss);
+                *names += &format!(", {}", course.name());
+            }
+            None => marks.push((epoch, loss, course.name().to_owned())),
+        }
+    }
+    let mark = |(epoch, loss, names): (usize, f64, String)| Mark {
+        x: epoch as f64,
+        y: Some(loss),
+        name: format!("{names}: lowest at epoch {epoch}"),
+    };
+    marks.into_iter().map(mark).collect()
 }
 
 fn numbers(course: &Course) -> Vec<f64> {

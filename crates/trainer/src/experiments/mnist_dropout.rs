@@ -265,16 +265,22 @@ fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
     let mut images = Vec::new();
     for (&seed, answers) in lab.seeds.iter().zip(answers) {
         let place = Seeds::new(seed).example(test.len());
-        let scales = [("pixels 0 to 1", &answers.divided), ("0 to 255", &answers.undivided)];
+        let scales = [
+            ("pixels from 0 to 1, as in training", &answers.divided),
+            ("pixels from 0 to 255, as the source tests", &answers.undivided),
+        ];
         for (scale, predictions) in scales {
             let (class, probability) = predictions.answer(place);
             images.push(GridImage {
                 shape: [shape.channels, shape.height, shape.width],
                 pixels: test.image(place).to_vec(),
                 caption: vec![
-                    format!("label {}", names[usize::from(test.label(place))]),
-                    format!("prediction {}", names[class]),
-                    format!("with {}", number::percent(probability)),
+                    format!(
+                        "label {}, prediction {} with {}",
+                        names[usize::from(test.label(place))],
+                        names[class],
+                        number::percent(probability)
+                    ),
                     scale.to_owned(),
                 ],
             });
