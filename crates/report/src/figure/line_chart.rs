@@ -421,7 +421,9 @@ pub(super) fn draw_series(
     }
     let runs = plane.runs(&series.points);
     let count: usize = runs.iter().map(Vec::len).sum();
-    let every = if count <= markers.each_up_to { 1 } else { count.div_ceil(markers.else_about) };
+    // Points that no line joins are seen by their markers alone.
+    let is_each = count <= markers.each_up_to || look == Look::Points(index);
+    let every = if is_each { 1 } else { count.div_ceil(markers.else_about) };
     // Series start at different points, so that their markers do not fall on each other.
     let mut place = (index % 3) * every / 3;
     for run in &runs {
@@ -561,6 +563,14 @@ mod tests {
         let full = circles(series(points.clone()));
         (points[10].1, points[12].1) = (f64::NAN, f64::NAN);
         assert!(circles(series(points)) > full);
+    }
+
+    #[test]
+    fn points_that_are_not_joined_all_have_markers() {
+        let points = (0..100).map(|x| (f64::from(x), 1.0)).collect();
+        let chart = LineChart::new("t", Axis::counts("x"), Axis::linear("y"));
+        let svg = chart.with(Series::points("s", points)).draw().to_svg(Theme::Paper);
+        assert_eq!(svg.matches("a4.4").count(), 2 * 101);
     }
 
     #[test]
