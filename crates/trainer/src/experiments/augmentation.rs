@@ -5,7 +5,7 @@ use backburn_report::Findings;
 use super::lab::Lab;
 use super::resnet_runs::{
     accuracy_figures, change, differences, epochs, loss_figures, plain, printed_accuracy, reduced,
-    score_figure, score_table, scores, setup, trust,
+    score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, train};
 use crate::cli::Failure;
@@ -34,7 +34,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     )?;
     let mut figures = accuracy_figures(&arms);
     figures.extend(loss_figures(&arms, &[]));
-    figures.push(score_figure(&arms));
+    figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
         "The source names augmentation and shows no code of it; crop and flip are the usual choice for these images, and \

@@ -10,7 +10,7 @@ use backburn_report::{Compared, Comparison, Findings, Floor, Unit};
 use super::lab::Lab;
 use super::resnet_runs::{
     accuracy_figures, change, differences, entropy, epochs, floor_table, loss_figures,
-    lowest_objective, plain, reduced, score_figure, score_table, scores, setup, trust,
+    lowest_objective, plain, reduced, score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, train};
 use crate::cli::Failure;
@@ -81,7 +81,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     ));
     let mut figures = loss_figures(&arms, &[(format!("entropy of the labels, {floor:.3}"), floor)]);
     figures.extend(accuracy_figures(&arms));
-    figures.push(score_figure(&arms));
+    figures.extend(score_figures(&arms));
     let disturbed: Vec<(&ArmRuns, f64)> = rows(lab)
         .iter()
         .zip(&arms)

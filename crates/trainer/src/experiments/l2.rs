@@ -1,12 +1,13 @@
 //! 004 ③: Adam with weight decay in its gradient.
 
 use backburn_regularization::{DecayMode, DecayedParameters, WeightDecay};
-use backburn_report::Findings;
+use backburn_report::statistics::Spread;
+use backburn_report::{Findings, number};
 
 use super::lab::Lab;
 use super::resnet_runs::{
     accuracy_figures, change, differences, epochs, loss_figures, plain, printed_accuracy, reduced,
-    score_figure, score_table, scores, setup, trust,
+    score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, train};
 use crate::cli::Failure;
@@ -30,7 +31,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     )?;
     let mut figures = accuracy_figures(&arms);
     figures.extend(loss_figures(&arms, &[]));
-    figures.push(score_figure(&arms));
+    figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
         "The source shows the optimizer's line only; network and training are those of its § 1. It calls the optimum within a \
@@ -52,12 +53,16 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 }
 
 fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
+    let test_loss =
+        |arm: &ArmRuns| number::loss(Spread::of(&arm.values(|run| run.summary.test_loss)).mean);
     let [plain, decayed] = arms else { unreachable!("there are two arms") };
     format!(
-        "Test accuracy {} without weight decay, {} with L2 0.001 in Adam: {}. {}",
+        "Test accuracy {} without weight decay, {} with L2 0.001 in Adam: {}. The test loss is {} without, {} with. {}",
         scores(plain),
         scores(decayed),
         change(lab, plain, decayed),
+        test_loss(plain),
+        test_loss(decayed),
         trust(lab)
     )
 }

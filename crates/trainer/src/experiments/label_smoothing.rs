@@ -9,7 +9,7 @@ use backburn_report::{ExperimentFigure, ExperimentTable, Findings, TemperatureRe
 use super::lab::Lab;
 use super::resnet_runs::{
     accuracy_figures, change, differences, entropy, epochs, figure, floor_table, loss_figures,
-    lowest_objective, plain, printed_accuracy, reduced, score_figure, score_table, scores, setup,
+    lowest_objective, plain, printed_accuracy, reduced, score_figures, score_table, scores, setup,
     trust,
 };
 use super::runs::{Arm, ArmRuns, Run, train};
@@ -63,7 +63,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut figures = loss_figures(&arms, &floors);
     figures.push(reliability(&arms));
     figures.extend(accuracy_figures(&arms));
-    figures.push(score_figure(&arms));
+    figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
         "The source shows loss and optimizer; network and training are those of its § 1. It prints no result.".into(),
@@ -158,11 +158,11 @@ fn reliability(arms: &[ArmRuns]) -> ExperimentFigure {
         "Confidence and what it is worth",
         axis("confidence (%)"),
         axis("right answers (%)"),
-    )
-    .with(Series::reference("as right as sure", vec![(0.0, 0.0), (100.0, 100.0)]));
+    );
     for arm in arms {
         chart = chart.with(Series::line(arm.name, pooled(arm)));
     }
+    let chart = chart.with(Series::reference("as right as sure", vec![(0.0, 0.0), (100.0, 100.0)]));
     figure(
         "reliability",
         chart.draw(),

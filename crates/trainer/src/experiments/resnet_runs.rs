@@ -170,7 +170,8 @@ fn sampling_error(one: f64, other: f64, images: usize) -> f64 {
 /// How far means over this many seeds can be trusted.
 pub(super) fn trust(lab: &Lab) -> String {
     match lab.seeds.len() {
-        1 => "One seed: of chance, only that of the test images is reckoned with.".into(),
+        1 => "One seed: another one may differ by more than the chance of the test images, which is all that is reckoned with."
+            .into(),
         seeds => format!("Means of {seeds} seeds."),
     }
 }
@@ -259,32 +260,35 @@ pub(super) fn loss_figures(arms: &[ArmRuns], floors: &[(String, f64)]) -> Vec<Ex
     ]
 }
 
-/// Accuracy while training and on validation images.
+/// Accuracy while training and on validation images: in one figure if there is room for both.
 pub(super) fn accuracy_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
-    let axis = |split| Axis::linear(format!("{split} accuracy (%)")).within(0.0, 100.0);
-    let training = by_epoch("Accuracy on training batches", axis("training"), arms, |e| {
-        Some(100.0 * e.train_accuracy)
-    });
-    let validation = by_epoch("Accuracy on validation images", axis("validation"), arms, |e| {
-        e.valid_accuracy.map(|share| 100.0 * share)
-    });
+    let axis = || Axis::linear("accuracy (%)").within(0.0, 100.0);
+    let training = |epoch: &EpochRecord| Some(100.0 * epoch.train_accuracy);
+    let validation = |epoch: &EpochRecord| epoch.valid_accuracy.map(|share| 100.0 * share);
+    let caption = "Share of right answers against clean labels, on the batches of each epoch as they are learnt (with dropout \
+                   and augmentation, where an arm has them) and on validation images after it.";
+    if arms.len() <= 2 {
+        let mut chart = LineChart::new("Accuracy while training", Axis::counts("epoch"), axis());
+        for arm in arms {
+            chart = chart.with(line(&format!("{}, training", arm.name), arm, training));
+            chart = chart.with(line(&format!("{}, validation", arm.name), arm, validation));
+        }
+        return vec![figure("accuracy", chart.draw(), caption)];
+    }
+    let training = by_epoch("Accuracy on training batches", axis(), arms, training);
+    let validation = by_epoch("Accuracy on validation images", axis(), arms, validation);
     vec![
-        figure(
-            "training_accuracy",
-            training.draw(),
-            "Share of right answers against clean labels on the batches of each epoch as they are learnt: with dropout and \
-             augmentation, where an arm has them.",
-        ),
-        figure(
-            "validation_accuracy",
-            validation.draw(),
-            "Share of right answers on validation images.",
-        ),
+        figure("training_accuracy", training.draw(), caption),
+        figure("validation_accuracy", validation.draw(), caption),
     ]
 }
 
-/// Accuracies and gap after training, a row an arm.
-pub(super) fn score_figure(arms: &[ArmRuns]) -> ExperimentFigure {
+/// Test accuracy and gap after training, a row an arm. Of a single seed there is none: without a spread
+/// to compare them with, small differences would look large.
+pub(super) fn score_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
+    if arms.iter().any(|arm| arm.runs.len() < 2) {
+        return Vec::new();
+    }
     let panel = |label: &str, value: fn(&Run) -> f64| Panel {
         axis: Axis::linear(label),
         dots: arms
@@ -301,11 +305,11 @@ pub(super) fn score_figure(arms: &[ArmRuns]) -> ExperimentFigure {
             panel("gap (points)", |run| run.summary.generalization_gap),
         ],
     };
-    figure(
+    vec![figure(
         "scores",
         plot.draw(),
         "Test accuracy and generalization gap, training accuracy minus test accuracy, of the last weights.",
-    )
+    )]
 }
 
 /// All epochs of all runs.
