@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn smoothing_is_the_sources() {
         assert!((bessel_i0(2.0) - 2.279_585_302_336_067).abs() < 1e-12);
-        let squares: Vec<(f64, f64)> = (0..16).map(|x| f64::from(x)).map(|x| (x, x * x)).collect();
+        let squares: Vec<(f64, f64)> = (0..16).map(f64::from).map(|x| (x, x * x)).collect();
         let smoothed = kaiser_smoothed(&squares);
         assert_eq!(smoothed.len(), 16);
         // Far from the ends, a symmetric window adds its own variance to a parabola.
