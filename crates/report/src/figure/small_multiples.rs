@@ -138,7 +138,7 @@ impl SmallMultiples {
             let Some(up) = plane.y.place(tick.value) else { continue };
             let y = plot.bottom() - up * plot.height;
             drawing.line((plot.x, y), (plot.right(), y), Stroke::new(Paint::Grid, 1.0));
-            if index % grid.columns == 0 {
+            if index.is_multiple_of(grid.columns) {
                 let label = &tick.label;
                 drawing.text(Text::new(plot.x - 7.0, y + 4.6, text::TINY, Anchor::End, label));
             }

@@ -7,7 +7,7 @@ use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Un
 use super::few_images::{SmallMlp, percent};
 use super::lab::{Images, Lab};
 use super::overfitting::{
-    self, Accuracies, Arm, Course, IMAGES, LAYERS, caveat, comparison, data, effect, figure,
+    self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
     gap_figure, setup, unguarded, values,
 };
 use crate::cli::Failure;
@@ -97,7 +97,7 @@ fn sweep(
     RATES.into_iter().map(of_rate).collect()
 }
 
-fn mean(courses: &[Course], value: fn(Accuracies) -> f64) -> f64 {
+fn mean(courses: &[Course], value: Score) -> f64 {
     Spread::of(&values(courses, value)).mean
 }
 
@@ -151,8 +151,7 @@ fn sweep_figure(sweep: &[(f64, Vec<Course>)]) -> ExperimentFigure {
         Axis::linear("dropout rate"),
         y,
     );
-    let curves: [(&str, fn(Accuracies) -> f64); 2] =
-        [("training", |end| end.train), ("test", |end| end.test)];
+    let curves: [(&str, Score); 2] = [("training", |end| end.train), ("test", |end| end.test)];
     for (name, value) in curves {
         let spread = |(rate, courses): &(f64, Vec<Course>)| {
             let percent: Vec<f64> = values(courses, value).iter().map(|v| 100.0 * v).collect();

@@ -5,7 +5,7 @@ use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
 use backburn_regularization::WeightDecay;
-use backburn_report::statistics::Spread;
+use backburn_report::statistics::{Spread, interval};
 use backburn_report::{Compared, Reference};
 
 use super::lab::{Images, Lab};
@@ -127,7 +127,7 @@ pub(super) struct Change {
     pub(super) from: f64,
     /// Mean of the second.
     pub(super) to: f64,
-    /// Two standard errors of the difference.
+    /// Half of the 95 % interval of the difference.
     pub(super) noise: f64,
 }
 
@@ -136,11 +136,10 @@ impl Change {
     /// choice of the images alone gives, which is all that a single seed knows about noise.
     pub(super) fn of(from: &[f64], to: &[f64], sampling: f64) -> Self {
         let differences: Vec<f64> = from.iter().zip(to).map(|(a, b)| b - a).collect();
-        let error = match differences.len() {
-            1 => sampling,
-            n => Spread::of(&differences).standard_deviation / (n as f64).sqrt(),
-        };
-        Self { from: Spread::of(from).mean, to: Spread::of(to).mean, noise: 2.0 * error }
+        // Of a single seed, by the quantile of many images.
+        let noise =
+            interval(&differences).map_or(1.96 * sampling, |(low, high)| (high - low) / 2.0);
+        Self { from: Spread::of(from).mean, to: Spread::of(to).mean, noise }
     }
 
     /// The mean difference.
@@ -183,13 +182,14 @@ mod tests {
     }
 
     #[test]
-    fn a_change_counts_if_it_is_more_than_two_standard_errors() {
+    fn a_change_counts_if_its_interval_leaves_out_zero() {
         let words = ["rises", "falls", "stays"];
-        // Differences 0.1, 0.2, 0.3: mean 0.2, standard error 0.1/√3.
+        // Differences 0.1, 0.2, 0.3: mean 0.2, standard error 0.1/√3, 4.303 of which are more than that.
         let change = Change::of(&[0.0; 3], &[0.1, 0.2, 0.3], 9.0);
-        assert!((change.noise - 0.2 / 3.0_f64.sqrt()).abs() < 1e-12);
-        assert_eq!(change.word(words), "rises");
-        assert_eq!(Change::of(&[0.1, 0.2, 0.3], &[0.0; 3], 9.0).word(words), "falls");
+        assert!((change.noise - 0.430_265_273 / 3.0_f64.sqrt()).abs() < 1e-8);
+        assert_eq!(change.word(words), "stays");
+        assert_eq!(Change::of(&[0.0; 3], &[0.19, 0.2, 0.21], 9.0).word(words), "rises");
+        assert_eq!(Change::of(&[0.19, 0.2, 0.21], &[0.0; 3], 9.0).word(words), "falls");
         // Of one seed, the images' noise decides.
         assert_eq!(Change::of(&[0.5], &[0.6], 0.06).word(words), "stays");
         assert_eq!(Change::of(&[0.5], &[0.6], 0.04).word(words), "rises");

@@ -92,6 +92,9 @@ pub(super) fn train(
     lab.seeds.iter().map(of_seed).collect()
 }
 
+/// One of the accuracies, or the gap.
+pub(super) type Score = fn(Accuracies) -> f64;
+
 /// One value a seed.
 pub(super) fn values(courses: &[Course], value: impl Fn(Accuracies) -> f64) -> Vec<f64> {
     courses.iter().map(|course| value(course.end)).collect()
@@ -99,15 +102,14 @@ pub(super) fn values(courses: &[Course], value: impl Fn(Accuracies) -> f64) -> V
 
 /// What a guard did to the gap and to the test accuracy, as two clauses.
 pub(super) fn effect(without: &[Course], with: &[Course], test_images: usize) -> String {
-    let mean =
-        |courses: &[Course], value: fn(Accuracies) -> f64| Spread::of(&values(courses, value)).mean;
-    let variance = |value: fn(Accuracies) -> f64, images: usize| {
+    let mean = |courses: &[Course], value: Score| Spread::of(&values(courses, value)).mean;
+    let variance = |value: Score, images: usize| {
         sampling_variance(mean(without, value), images)
             + sampling_variance(mean(with, value), images)
     };
     let of_test = variance(|end| end.test, test_images);
     let of_gap = of_test + variance(|end| end.train, IMAGES);
-    let change = |value: fn(Accuracies) -> f64, variance: f64| {
+    let change = |value: Score, variance: f64| {
         Change::of(&values(without, value), &values(with, value), variance.sqrt())
     };
     let (gap, test) =
@@ -137,7 +139,7 @@ pub(super) fn comparison(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> Comparison {
     let mut rows = Vec::new();
     for (arm, courses) in arms {
         let [train, test, gap] = arm.reference;
-        let quantities: [(&str, Unit, fn(Accuracies) -> f64, (f64, f64)); 3] = [
+        let quantities: [(&str, Unit, Score, (f64, f64)); 3] = [
             ("training accuracy", Unit::Percent, |end| end.train, train),
             ("test accuracy", Unit::Percent, |end| end.test, test),
             ("gap", Unit::Points, Accuracies::gap, gap),
