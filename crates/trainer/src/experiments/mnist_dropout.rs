@@ -75,7 +75,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     for run in runs {
         let purpose = "pixels divided and not, and one image to draw";
         let test = run.test(lab, purpose, "last epoch")?;
-        answers.push(Answers::new(lab, run, test)?);
+        answers.push(Answers::new(lab, run, &test)?);
     }
     Ok(Findings {
         sentence: sentence(lab, &arms[0], &answers),
@@ -99,11 +99,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 }
 
 impl Answers {
-    fn new(lab: &Lab, run: &Run, test: Images) -> Result<Self, Failure> {
+    fn new(lab: &Lab, run: &Run, test: &Images) -> Result<Self, Failure> {
         let normalization = Normalization::None.fit(&test.set).expect("it fits any images");
         let bytes = Images { normalization, ..test.clone() };
         Ok(Self {
-            divided: run.predictions(lab, Weights::Last, &test)?,
+            divided: run.predictions(lab, Weights::Last, test)?,
             undivided: run.predictions(lab, Weights::Last, &bytes)?,
         })
     }
@@ -288,9 +288,7 @@ fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
     }
     let grid = ImageGrid {
         title: "One test image and its prediction".into(),
-        note:
-            "Drawn by the seed; with the prediction its probability, and the scale of the pixels."
-                .into(),
+        note: "The image is drawn by the seed.".into(),
         images,
     };
     ExperimentFigure {
