@@ -111,7 +111,7 @@ fn carry_out(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<Ar
     )?;
 
     let mut all: Vec<ArmRuns> =
-        arms.iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
+        arms.into_iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
     for (place, recipe, path, found) in planned {
         lab.go_on()?;
         let started = std::time::Instant::now();
