@@ -93,9 +93,14 @@ pub(super) fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
              default.",
             recipe.epochs, recipe.batch_size, recipe.learning_rate
         ),
-        "All arms see the same images in the same order, from the same initial weights where their layers are the same; \
-         scores are those of the last epoch's weights."
-            .into(),
+        format!(
+            "All arms see the same images in the same order, from the same initial weights where their layers are the same; \
+             scores are those of the weights of {}.",
+            match recipe.keep {
+                Keep::Last => "the last epoch",
+                _ => "the epoch with the lowest validation loss",
+            }
+        ),
     ]
 }
 
@@ -201,7 +206,7 @@ pub(super) fn score_table(arms: &[ArmRuns]) -> ExperimentTable {
         "calibration error (%)",
     ];
     ExperimentTable {
-        title: "Scores of the last weights".into(),
+        title: "Scores after training".into(),
         note: "On clean labels and unchanged images, with dropout off. The gap is training accuracy minus test accuracy. Of several \
                seeds mean ± standard deviation."
             .into(),
@@ -308,7 +313,7 @@ pub(super) fn score_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
     vec![figure(
         "scores",
         plot.draw(),
-        "Test accuracy and generalization gap, training accuracy minus test accuracy, of the last weights.",
+        "Test accuracy and generalization gap, which is training accuracy minus test accuracy.",
     )]
 }
 
