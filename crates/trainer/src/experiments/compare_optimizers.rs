@@ -11,6 +11,7 @@ use backburn_report::{
 };
 
 use super::curves::{series, smoothed, window};
+use super::few_images::{OTHER_DATA, beside, is_sources_data};
 use super::lab::{Images, Lab};
 use super::trainee::{Trainee, Training, read};
 use crate::cli::Failure;
@@ -126,7 +127,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     Ok(Findings {
         sentence: sentence(&courses),
         setup: setup(),
-        comparisons: vec![windows(&courses), printed(&courses)],
+        comparisons: vec![windows(lab, &courses), printed(lab, &courses)],
         figures: figures(&courses),
         data: vec![data(&courses)],
         differences: [
@@ -242,7 +243,7 @@ fn sentence(courses: &[Vec<Course>]) -> String {
     )
 }
 
-fn windows(courses: &[Vec<Course>]) -> Comparison {
+fn windows(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     let mut rows = Vec::new();
     for (row, courses) in ROWS.iter().zip(courses) {
         for (when, losses) in [("before", 0), ("after", 1)] {
@@ -252,19 +253,14 @@ fn windows(courses: &[Vec<Course>]) -> Comparison {
                     window(if losses == 0 { &course.before } else { &course.after }, from, to)
                 });
                 let quantity = format!("{}, loss {when} the update, {from} to {to}", row.name);
-                rows.push(Compared::new(quantity, Unit::Plain, ours).reference(Reference::new(
-                    mean,
-                    deviation,
-                    REFERENCE_SEEDS,
-                )));
+                let row = Compared::new(quantity, Unit::Plain, ours);
+                rows.push(beside(row, Reference::new(mean, deviation, REFERENCE_SEEDS), lab));
             }
         }
         let (mean, deviation) = row.test_accuracy;
         let ours = values(courses, |course| course.test_accuracy);
-        rows.push(
-            Compared::new(format!("{}, test accuracy", row.name), Unit::Percent, ours)
-                .reference(Reference::new(mean, deviation, REFERENCE_SEEDS)),
-        );
+        let row = Compared::new(format!("{}, test accuracy", row.name), Unit::Percent, ours);
+        rows.push(beside(row, Reference::new(mean, deviation, REFERENCE_SEEDS), lab));
     }
     Comparison {
         title: "Means over windows of iterations".into(),
@@ -275,7 +271,7 @@ fn windows(courses: &[Vec<Course>]) -> Comparison {
 
 /// The source prints single batches, so that ours are the iterations around that one: their spread is
 /// that of single batches.
-fn printed(courses: &[Vec<Course>]) -> Comparison {
+fn printed(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     const AROUND: usize = 10;
     let mut rows = Vec::new();
     for (row, courses) in ROWS.iter().zip(courses) {
@@ -284,7 +280,8 @@ fn printed(courses: &[Vec<Course>]) -> Comparison {
             let around = if at == 0 { 0 } else { AROUND };
             let ours = courses.iter().flat_map(|c| c.after[at - around..=at + around].to_vec());
             let quantity = format!("{}, iteration {at}", row.name);
-            rows.push(Compared::new(quantity, Unit::Plain, ours.collect()).printed(losses[place]));
+            let row = Compared::new(quantity, Unit::Plain, ours.collect()).printed(losses[place]);
+            rows.push(if is_sources_data(lab) { row } else { row.not_compared(OTHER_DATA) });
         }
     }
     Comparison {

@@ -205,7 +205,7 @@ fn train_all(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<Ar
     say_how_long(lab, &mut plans)?;
 
     let mut all: Vec<ArmRuns> =
-        arms.iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
+        arms.into_iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
     for plan in plans {
         let arm = &mut all[plan.arm];
         arm.runs.push(carry_out(lab, arm.name, plan, divergence)?);
