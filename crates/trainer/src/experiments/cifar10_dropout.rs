@@ -6,8 +6,8 @@ use backburn_regularization::{Keep, WeightDecay};
 use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{
-    Compared, Comparison, DataTable, EpochRecord, ExperimentFigure, ExperimentTable, Findings,
-    Reference, Unit, number,
+    Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Findings, Reference,
+    Unit, number,
 };
 
 use super::curves::series;
@@ -101,7 +101,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         comparisons: comparisons(lab, dropout),
         tables: vec![validation_scores(&courses), test_scores(&courses)],
         figures: figures(lab, &courses),
-        data: vec![data(&courses)],
+        data: vec![runs::epochs(courses.iter().map(|course| &course.runs))],
         mistakes: vec![
             "The source fits mean and standard deviation of the pixels on all 50,000 training images before it cuts off the \
              validation images: a small leak. Here they are fitted on the images that are trained on."
@@ -518,36 +518,6 @@ fn as_the_source_draws_it(lab: &Lab, dropout: &Course) -> Drawing {
         }
     }
     chart.draw()
-}
-
-fn data(courses: &[Course]) -> DataTable {
-    let mut rows = Vec::new();
-    for course in courses {
-        for (number, run) in course.runs.runs.iter().enumerate() {
-            for epoch in &run.record.epochs {
-                let or_empty = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                rows.push(vec![
-                    course.name().to_owned(),
-                    number.to_string(),
-                    epoch.epoch.to_string(),
-                    epoch.train_objective.to_string(),
-                    epoch.train_accuracy.to_string(),
-                    or_empty(epoch.valid_loss),
-                    or_empty(epoch.valid_accuracy),
-                ]);
-            }
-        }
-    }
-    let columns = [
-        "arm",
-        "run",
-        "epoch",
-        "train_loss_nats",
-        "train_accuracy",
-        "valid_loss_nats",
-        "valid_accuracy",
-    ];
-    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use backburn_report::{ExperimentTable, Findings};
 
 use super::lab::Lab;
 use super::resnet_runs::{
-    accuracy_figures, by_epoch, change, differences, epochs, figure, lowest_objective, paper,
+    accuracy_figures, by_epoch, change, differences, figure, lowest_objective, paper,
     printed_accuracy, score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, train_or_diverge};
+use super::runs::{Arm, ArmRuns, epochs, train_or_diverge};
 use crate::cli::Failure;
 use crate::recipe::Recipe;
 

@@ -9,10 +9,10 @@ use backburn_report::{Compared, Comparison, Findings, Floor, Unit};
 
 use super::lab::Lab;
 use super::resnet_runs::{
-    accuracy_figures, change, differences, entropy, epochs, floor_table, loss_figures,
-    lowest_objective, plain, reduced, score_figures, score_table, scores, setup, trust,
+    accuracy_figures, change, differences, entropy, floor_table, loss_figures, lowest_objective,
+    plain, reduced, score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, train};
+use super::runs::{Arm, ArmRuns, epochs, train};
 use crate::cli::Failure;
 use crate::prepare::Prepared;
 use crate::recipe::Recipe;

@@ -7,8 +7,7 @@ use backburn_regularization::{EarlyStoppingConfig, Keep};
 use backburn_report::figure::{Axis, LineChart, Mark, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{
-    Compared, Comparison, DataTable, EpochRecord, ExperimentFigure, ExperimentTable, Findings,
-    Unit, number,
+    Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Findings, Unit, number,
 };
 
 use super::curves::series;
@@ -80,7 +79,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         comparisons: vec![comparison(lab, &courses)],
         tables: courses.iter().zip(&lab.seeds).map(|(course, seed)| choices(lab, course, *seed)).collect(),
         figures: figures(lab, &arms[0], &courses),
-        data: vec![data(&arms)],
+        data: vec![runs::epochs(&arms)],
         mistakes: [
             "The source saves the weights when the validation loss is below early_stopping_loss, which it sets to 1 and never \
              updates: what it keeps is the last epoch below 1, not the best. Shown beside the true best and the last.",
@@ -435,36 +434,6 @@ fn named(choices: &Choices) -> Vec<(String, usize)> {
         }
     }
     all
-}
-
-fn data(arms: &[ArmRuns]) -> DataTable {
-    let mut rows = Vec::new();
-    for arm in arms {
-        for (number, run) in arm.runs.iter().enumerate() {
-            for epoch in &run.record.epochs {
-                let or_empty = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                rows.push(vec![
-                    arm.name.to_owned(),
-                    number.to_string(),
-                    epoch.epoch.to_string(),
-                    epoch.train_objective.to_string(),
-                    epoch.train_accuracy.to_string(),
-                    or_empty(epoch.valid_loss),
-                    or_empty(epoch.valid_accuracy),
-                ]);
-            }
-        }
-    }
-    let columns = [
-        "arm",
-        "run",
-        "epoch",
-        "train_loss_nats",
-        "train_accuracy",
-        "valid_loss_nats",
-        "valid_accuracy",
-    ];
-    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
 }
 
 #[cfg(test)]

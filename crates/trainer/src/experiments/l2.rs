@@ -6,10 +6,10 @@ use backburn_report::{Findings, number};
 
 use super::lab::Lab;
 use super::resnet_runs::{
-    accuracy_figures, change, differences, epochs, loss_figures, plain, printed_accuracy, reduced,
+    accuracy_figures, change, differences, loss_figures, plain, printed_accuracy, reduced,
     score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, train};
+use super::runs::{Arm, ArmRuns, epochs, train};
 use crate::cli::Failure;
 use crate::recipe::Recipe;
 

@@ -8,11 +8,11 @@ use backburn_report::{ExperimentFigure, ExperimentTable, Findings, TemperatureRe
 
 use super::lab::Lab;
 use super::resnet_runs::{
-    accuracy_figures, change, differences, entropy, epochs, figure, floor_table, loss_figures,
+    accuracy_figures, change, differences, entropy, figure, floor_table, loss_figures,
     lowest_objective, plain, printed_accuracy, reduced, score_figures, score_table, scores, setup,
     trust,
 };
-use super::runs::{Arm, ArmRuns, Run, train};
+use super::runs::{Arm, ArmRuns, Run, epochs, train};
 use crate::cli::Failure;
 use crate::recipe::Recipe;
 

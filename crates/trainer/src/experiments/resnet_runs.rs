@@ -10,9 +10,7 @@ use backburn_regularization::Keep;
 use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
 use backburn_report::number::{percent, points};
 use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
-use backburn_report::{
-    Compared, Comparison, DataTable, EpochRecord, ExperimentFigure, ExperimentTable, Unit,
-};
+use backburn_report::{Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Unit};
 
 use super::curves::series;
 use super::lab::Lab;
@@ -315,37 +313,6 @@ pub(super) fn score_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
         plot.draw(),
         "Test accuracy and generalization gap, which is training accuracy minus test accuracy.",
     )]
-}
-
-/// All epochs of all runs.
-pub(super) fn epochs(arms: &[ArmRuns]) -> DataTable {
-    let or_empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
-    let mut rows = Vec::new();
-    for arm in arms {
-        for run in &arm.runs {
-            for epoch in &run.record.epochs {
-                rows.push(vec![
-                    arm.name.to_owned(),
-                    run.record.manifest.seed.to_string(),
-                    epoch.epoch.to_string(),
-                    epoch.train_objective.to_string(),
-                    epoch.train_accuracy.to_string(),
-                    or_empty(epoch.valid_loss),
-                    or_empty(epoch.valid_accuracy),
-                ]);
-            }
-        }
-    }
-    let columns = [
-        "arm",
-        "seed",
-        "epoch",
-        "training_loss_nats",
-        "training_accuracy",
-        "validation_loss_nats",
-        "validation_accuracy",
-    ];
-    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
 }
 
 /// A figure with its file name and caption.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backburn_data::normalization::FittedNormalization;
 use backburn_models::{NamedTensor, Network, parameters, weights};
-use backburn_report::{RunRecord, Summary, TestRead};
+use backburn_report::{DataTable, RunRecord, Summary, TestRead};
 
 use super::lab::{Images, Lab};
 use crate::bench::training::Training;
@@ -257,6 +257,37 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
     });
     lab.test_reads.borrow_mut().extend(reads);
     Ok(Run { record, summary })
+}
+
+/// All epochs of all runs.
+pub(crate) fn epochs<'a>(arms: impl IntoIterator<Item = &'a ArmRuns>) -> DataTable {
+    let or_empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let mut rows = Vec::new();
+    for arm in arms {
+        for run in &arm.runs {
+            for epoch in &run.record.epochs {
+                rows.push(vec![
+                    arm.name.to_owned(),
+                    run.record.manifest.seed.to_string(),
+                    epoch.epoch.to_string(),
+                    epoch.train_objective.to_string(),
+                    epoch.train_accuracy.to_string(),
+                    or_empty(epoch.valid_loss),
+                    or_empty(epoch.valid_accuracy),
+                ]);
+            }
+        }
+    }
+    let columns = [
+        "arm",
+        "seed",
+        "epoch",
+        "training_loss_nats",
+        "training_accuracy",
+        "validation_loss_nats",
+        "validation_accuracy",
+    ];
+    DataTable { name: "epochs".into(), columns: columns.map(String::from).into(), rows }
 }
 
 /// The scores of a run that diverged.
