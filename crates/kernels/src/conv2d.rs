@@ -65,6 +65,7 @@ pub(crate) mod ours {
         self, Activation, ConvShape, WeightLayout, bias_gradient, input_gradient, weight_gradient,
     };
     use crate::flex::{in_order, into_values, tensor, values};
+    use crate::packed_weights::ours::kept;
 
     /// What is convolved, and how weights and output are laid out.
     #[derive(Clone, Debug)]
@@ -136,7 +137,12 @@ pub(crate) mod ours {
             let Plan { shape, layout, output, activation } = plan;
             let (x, weight, bias) = (in_order(x), in_order(weight), in_order(bias));
             let bias = Some(values(&bias)).filter(|bias| !bias.is_empty());
-            let y = cpu::convolve(&shape, values(&x), values(&weight), layout, bias, activation);
+            let y = match kept(&shape, &weight, layout) {
+                Some(packed) => cpu::convolve_packed(&shape, values(&x), &packed, bias, activation),
+                None => {
+                    cpu::convolve(&shape, values(&x), values(&weight), layout, bias, activation)
+                }
+            };
             tensor(y, output)
         }
     }

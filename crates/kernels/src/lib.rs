@@ -14,6 +14,7 @@
 //! | pooling: maximum over windows, mean over an image | `max_pool.rs`, `average_pool.rs` |
 //! | dropout | `dropout.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
+//! | weights packed once for many batches | `packed_weights.rs` |
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone.
@@ -28,6 +29,7 @@ mod flex;
 mod linear;
 mod max_pool;
 mod optimizer_step;
+mod packed_weights;
 
 pub use batch_norm::{
     BatchNormParameters, BatchStatistics, Normalized, batch_norm, batch_norm_train,
@@ -39,3 +41,4 @@ pub use dropout::dropout;
 pub use linear::linear;
 pub use max_pool::max_pool2x2;
 pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};
+pub use packed_weights::keeping_packed_weights;

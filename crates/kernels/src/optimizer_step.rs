@@ -30,6 +30,7 @@ pub fn fuses_optimizer_steps(weights: &Tensor<1>) -> bool {
 /// # Panics
 ///
 /// If not [`fuses_optimizer_steps`].
+#[cfg_attr(not(feature = "flex"), allow(clippy::needless_pass_by_value))]
 pub fn optimizer_step(step: OptimizerStep, before: Moved, gradient: Tensor<1>) -> Moved {
     assert!(fuses_optimizer_steps(&before.weights), "there is no such kernel for this device");
     #[cfg(feature = "flex")]

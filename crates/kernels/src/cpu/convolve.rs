@@ -37,14 +37,53 @@ pub fn convolve(
     bias: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
-    let sizes = [shape.outputs, shape.inputs, shape.taps()];
+    forward(shape, input, panels(shape, weights, layout), None, bias, activation)
+}
+
+/// [`convolve`] with weights that [`pack`] has put in order for it.
+///
+/// # Panics
+///
+/// If they were packed for other sizes.
+pub fn convolve_packed(
+    shape: &ConvShape,
+    input: &[f32],
+    weights: &PackedPanels,
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
+    let unread = WeightLayout { output: 0, input: 0, tap: 0 };
+    let panels = panels(shape, &[], unread);
+    assert!(panels.are_all_in(weights), "weights packed for another layer");
+    forward(shape, input, panels, Some(weights), bias, activation)
+}
+
+/// The weights of a layer, in the order in which any number of batches reads them.
+pub fn pack(shape: &ConvShape, weights: &[f32], layout: WeightLayout) -> PackedPanels {
+    let panels = panels(shape, weights, layout);
+    panels.pack(0..panels.count())
+}
+
+fn panels<'a>(shape: &ConvShape, weights: &'a [f32], layout: WeightLayout) -> Panels<'a> {
+    Panels::new(weights, layout, [shape.outputs, shape.inputs, shape.taps()])
+}
+
+fn forward(
+    shape: &ConvShape,
+    input: &[f32],
+    panels: Panels<'_>,
+    packed: Option<&PackedPanels>,
+    bias: Option<&[f32]>,
+    activation: Activation,
+) -> Vec<f32> {
     Gather {
         batch: shape.batch,
         source: input,
         source_pixels: shape.input_pixels(),
         target_pixels: shape.output_pixels(),
         regions: &output_regions(shape),
-        panels: Panels::new(weights, layout, sizes),
+        panels,
+        packed,
         bias,
         activation,
     }
@@ -71,6 +110,7 @@ pub fn input_gradient(
         target_pixels: shape.input_pixels(),
         regions: &input_regions(shape),
         panels: Panels::new(weights, layout.exchanged(), sizes),
+        packed: None,
         bias: None,
         activation: Activation::Identity,
     }
@@ -86,6 +126,8 @@ struct Gather<'a> {
     target_pixels: usize,
     regions: &'a [Region],
     panels: Panels<'a>,
+    /// All of `panels`, if they are packed already.
+    packed: Option<&'a PackedPanels>,
     bias: Option<&'a [f32]>,
     activation: Activation,
 }
@@ -120,7 +162,9 @@ impl Gather<'_> {
         }
         // Panels that a single task reads are packed by that task, and read while they are in its
         // core's cache.
-        let packed = (shares.len() > 1).then(|| panels.pack(0..panels.count()));
+        let own =
+            (self.packed.is_none() && shares.len() > 1).then(|| panels.pack(0..panels.count()));
+        let packed = self.packed.or(own.as_ref());
         tasks.into_par_iter().for_each(|(panel_numbers, region, pixels)| {
             let tap = |tap: &Tap| TapOffset {
                 shift: tap.shift * panels.inputs as isize,
@@ -128,7 +172,7 @@ impl Gather<'_> {
             };
             let taps = region.taps.iter().map(tap).collect();
             let own;
-            let packed = match &packed {
+            let packed = match packed {
                 Some(all) => all,
                 None => {
                     own = panels.pack(panel_numbers.clone());

@@ -15,14 +15,14 @@ mod simd;
 mod weight_gradient;
 
 pub use activation::{Activation, relu_gradient};
-pub use convolve::{convolve, input_gradient};
+pub use convolve::{convolve, convolve_packed, input_gradient, pack};
 pub use dropout::{DropoutMask, dropout};
 pub use normalize::{
     Forward as NormalizeForward, Moments, NormalizeGradients, Statistics, moments, normalize,
     normalize_gradient,
 };
 pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
-pub use panels::WeightLayout;
+pub use panels::{PackedPanels, WeightLayout};
 pub use pool::{PoolShape, max_pool, max_pool_gradient};
 pub use shape::ConvShape;
 pub use simd::instruction_set;

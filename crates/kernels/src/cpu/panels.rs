@@ -48,7 +48,8 @@ pub(crate) struct Panels<'a> {
 
 /// Some of the [`Panels`], ready to be read: by panel, kernel position, input channel. The last
 /// panel of all is filled up with zeros.
-pub(crate) struct PackedPanels {
+#[derive(Debug)]
+pub struct PackedPanels {
     values: Vec<f32>,
     /// The first one's number.
     first: usize,
@@ -128,6 +129,13 @@ impl<'a> Panels<'a> {
         }
         // SAFETY: the panels cover the buffer, and each was written throughout.
         PackedPanels { values: unsafe { buffer.assume_written() }, first: first_number }
+    }
+
+    /// Whether `packed` may hold all of them: it is as long.
+    pub(crate) fn are_all_in(&self, packed: &PackedPanels) -> bool {
+        let (first, vectors) = self.place(self.count() - 1);
+        let length = (first + vectors * self.lanes) * self.inputs * self.taps;
+        packed.first == 0 && packed.values.len() == length
     }
 
     /// A panel, if `packed` has it.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use backburn_kernels::keeping_packed_weights;
 use backburn_models::{Initialization, ModelConfig, ModelError, Network};
 use backburn_regularization::{Targets, WeightDecay};
 use burn::module::Module;
@@ -98,7 +99,7 @@ impl Training {
         let network = self.network.as_ref().expect("the optimizer puts the network back").valid();
         let images = self.images.clone().without_autodiff();
         let pass = || drop(network.forward(images.clone()));
-        let elapsed = repeat(seconds, || wait(&self.device), pass);
+        let elapsed = keeping_packed_weights(|| repeat(seconds, || wait(&self.device), pass));
         Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
     }
 

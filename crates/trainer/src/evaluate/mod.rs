@@ -10,6 +10,7 @@ use backburn_data::ImageSet;
 use backburn_data::augment::Pipeline;
 use backburn_data::loader::{Loader, LoaderConfig, LoaderError};
 use backburn_data::normalization::FittedNormalization;
+use backburn_kernels::keeping_packed_weights;
 use backburn_models::Network;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -52,13 +53,15 @@ fn pass(
     let config = LoaderConfig::new(BATCH_SIZE.min(images.len().max(1)));
     let loader = Loader::new(Arc::clone(images), normalization, Pipeline::default(), config)?;
     let mut logits = Vec::new();
-    for (number, batch) in loader.in_order().enumerate() {
-        before_batch(number);
-        let shape = [batch.len(), batch.shape.channels, batch.shape.height, batch.shape.width];
-        let input = Tensor::<4>::from_data(TensorData::new(batch.images, shape), device);
-        // On a training device each batch's graph ends here, so that none outlives its batch.
-        logits.push(network.forward(input).without_autodiff());
-    }
+    keeping_packed_weights(|| {
+        for (number, batch) in loader.in_order().enumerate() {
+            before_batch(number);
+            let shape = [batch.len(), batch.shape.channels, batch.shape.height, batch.shape.width];
+            let input = Tensor::<4>::from_data(TensorData::new(batch.images, shape), device);
+            // On a training device each batch's graph ends here, so that none outlives its batch.
+            logits.push(network.forward(input).without_autodiff());
+        }
+    });
     let logits = Tensor::cat(logits, 0);
     let [_, classes] = logits.dims();
     let logits: Vec<f32> = logits.into_data().try_to_vec().expect("logits are 32-bit floats");
