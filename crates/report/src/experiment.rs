@@ -124,6 +124,8 @@ pub enum Unit {
     Percent,
     /// A difference of fractions, written in percentage points.
     Points,
+    /// A number of things, such as epochs.
+    Count,
 }
 
 impl Unit {
@@ -132,13 +134,15 @@ impl Unit {
             Self::Plain => number::loss(value),
             Self::Percent => number::bare_percent(value),
             Self::Points => number::bare_points(value),
+            // The mean of several counts is seldom whole.
+            Self::Count => number::short((10.0 * value).round() / 10.0),
         }
     }
 
     /// What stands behind the quantity's name.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
-            Self::Plain => "",
+            Self::Plain | Self::Count => "",
             Self::Percent => " (%)",
             Self::Points => " (points)",
         }
@@ -173,7 +177,10 @@ impl Unit {
 impl Compared {
     /// A quantity of which we have these values, a seed each, and nothing to compare with yet.
     pub fn new(quantity: impl Into<String>, unit: Unit, ours: Vec<f64>) -> Self {
-        let floor = if unit == Unit::Plain { Floor::LOSS } else { Floor::ACCURACY };
+        let floor = match unit {
+            Unit::Plain | Unit::Count => Floor::LOSS,
+            Unit::Percent | Unit::Points => Floor::ACCURACY,
+        };
         let agreement = Agreement::NotCompared(number::ABSENT.into());
         let (printed, reference) = (None, None);
         Self { quantity: quantity.into(), unit, printed, reference, ours, floor, agreement }
@@ -297,6 +304,8 @@ mod tests {
         assert_eq!(Unit::Points.spread(&[0.5]), "+50.00");
         assert_eq!(Unit::Points.spread(&[0.5, 0.6]), "+55.00 ± 7.07");
         assert_eq!(Unit::Plain.spread(&[f64::NAN]), "diverged");
+        assert_eq!(Unit::Count.spread(&[17.0]), "17");
+        assert_eq!(Unit::Count.spread(&[8.0, 8.0, 9.0]), "8.3 ± 0.6");
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
             let agreement =
                 if compared == 0 { ABSENT.to_owned() } else { format!("{agree} of {compared}") };
             format!(
-                "<tr><th scope=\"row\"><a href=\"{}\">{}</a></th><td>{}</td><td>{}</td>\
-                 <td class=\"number\">{agreement}</td><td class=\"number\">{}</td></tr>\n",
+                "<tr><th scope=\"row\"><a href=\"{}\">{}</a></th><td>{}</td>\
+                 <td class=\"prose\">{}</td><td class=\"number\">{agreement}</td><td class=\"number\">{}</td></tr>\n",
                 escape(link),
                 escape(&record.name),
                 escape(&record.source),

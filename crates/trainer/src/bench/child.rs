@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::protocol::{Greeting, PeakMemory, Request};
-use super::training::Training;
+use super::training::{Training, image};
 use super::{loader, matrix_product, memory};
 use crate::backend::{Backend, OpenDevice};
 use crate::cli::{Failure, set_threads, usage};
@@ -50,7 +50,7 @@ pub(crate) fn serve(args: &BenchChildArgs) -> Result<(), Failure> {
     let mut first_step_seconds = None;
     if let (Some(model), Some(batch_size)) = (&args.model, args.batch_size) {
         let model = (architecture(model).map_err(usage)?.config)();
-        let started = Training::start(&model, batch_size, &bench.open.device);
+        let started = Training::start(&model, image(model.name()), batch_size, &bench.open.device);
         let (training, seconds) = started.map_err(usage)?;
         bench.training = Some(training);
         first_step_seconds = Some(seconds);

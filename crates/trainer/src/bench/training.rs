@@ -46,19 +46,20 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    /// Builds a network, draws its weights and does a first step; also returns how many seconds that
-    /// took.
+    /// Builds a network for images of these channels, height and width, draws its weights and does a
+    /// first step; also returns how many seconds that took.
     ///
     /// # Errors
     ///
     /// If the images are too small for the network.
     pub(crate) fn start(
         model: &ModelConfig,
+        image: [usize; 3],
         batch_size: usize,
         device: &Device,
     ) -> Result<(Self, f64), ModelError> {
         let device = device.clone().autodiff();
-        let image @ [channels, height, width] = image(model.name());
+        let [channels, height, width] = image;
         let images = noise::tensor([batch_size, channels, height, width], &device);
         let labels: Vec<u8> = (0..batch_size).map(|i| (i * 7 % CLASSES) as u8).collect();
         let targets = Targets::one_hot(&labels, CLASSES).into_probabilities();
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     fn start(model: &ModelConfig, batch_size: usize) -> Training {
-        Training::start(model, batch_size, &Device::flex()).unwrap().0
+        Training::start(model, image(model.name()), batch_size, &Device::flex()).unwrap().0
     }
 
     #[test]

@@ -321,14 +321,14 @@ fn verdict(plain: f64, dropout: f64) -> String {
 fn comparisons(lab: &Lab, dropout: &Course) -> Vec<Comparison> {
     let printed = |column: usize| PRINTED.map(|row| row[column]);
     let losses = printed(2);
-    let plain = |name: &str, value: fn(&[f64]) -> f64| {
-        Compared::new(name, Unit::Plain, dropout.values(value)).printed(value(&losses))
+    let row = |name: &str, unit: Unit, value: fn(&[f64]) -> f64| {
+        Compared::new(name, unit, dropout.values(value)).printed(value(&losses))
     };
     let rows = vec![
-        plain("epoch of the lowest validation loss", |losses| lowest(losses) as f64)
+        row("epoch of the lowest validation loss", Unit::Count, |losses| lowest(losses) as f64)
             .not_compared("one epoch is like its neighbours"),
-        as_in_source(lab, DATASET, plain("lowest validation loss (nats)", least)),
-        as_in_source(lab, DATASET, plain("last validation loss (nats)", last)),
+        as_in_source(lab, DATASET, row("lowest validation loss (nats)", Unit::Plain, least)),
+        as_in_source(lab, DATASET, row("last validation loss (nats)", Unit::Plain, last)),
         as_in_source(
             lab,
             DATASET,

@@ -11,7 +11,8 @@ use backburn_report::{
 };
 
 use super::curves::{series, smoothed, window};
-use super::few_images::{OTHER_DATA, beside, is_sources_data};
+use super::few_images::{DATASET, beside};
+use super::judging::on_data_of_source;
 use super::lab::{Images, Lab};
 use super::trainee::{Trainee, Training, read};
 use crate::cli::Failure;
@@ -281,7 +282,7 @@ fn printed(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
             let ours = courses.iter().flat_map(|c| c.after[at - around..=at + around].to_vec());
             let quantity = format!("{}, iteration {at}", row.name);
             let row = Compared::new(quantity, Unit::Plain, ours.collect()).printed(losses[place]);
-            rows.push(if is_sources_data(lab) { row } else { row.not_compared(OTHER_DATA) });
+            rows.push(on_data_of_source(lab, DATASET, row));
         }
     }
     Comparison {

@@ -296,7 +296,7 @@ fn comparison(lab: &Lab, courses: &[Course<'_>]) -> Comparison {
     let rows = vec![
         Compared::new(
             "epoch of the lowest validation loss",
-            Unit::Plain,
+            Unit::Count,
             values(|c| c.choices.best as f64),
         )
         .printed(PRINTED_BEST_EPOCH)

@@ -270,28 +270,14 @@ fn sentence(found: &[Found]) -> String {
     )
 }
 
-/// `a ± b` in the unit's way of writing.
-fn spread(unit: Unit, values: &[f64]) -> String {
-    let Spread { mean, standard_deviation } = Spread::of(values);
-    let write = |value: f64| match unit {
-        Unit::Plain => number::loss(value),
-        _ => number::bare_percent(value),
-    };
-    if standard_deviation.is_finite() {
-        format!("{} ± {}", write(mean), write(standard_deviation))
-    } else {
-        write(mean)
-    }
-}
-
 fn table(found: &[Found]) -> ExperimentTable {
     let row = |name: String, passes: usize, accuracies: &[f64], losses: &[f64]| {
         [
             name,
             passes.to_string(),
             accuracies.len().to_string(),
-            spread(Unit::Percent, accuracies),
-            spread(Unit::Plain, losses),
+            Unit::Percent.spread(accuracies),
+            Unit::Plain.spread(losses),
         ]
         .into()
     };
@@ -321,8 +307,8 @@ fn training_table(found: &[Found]) -> ExperimentTable {
     let row = |name: &str, scores: fn(&Found) -> &[Scores]| {
         [
             name.to_owned(),
-            spread(Unit::Percent, &of_all(found, scores, accuracy)),
-            spread(Unit::Plain, &of_all(found, scores, loss)),
+            Unit::Percent.spread(&of_all(found, scores, accuracy)),
+            Unit::Plain.spread(&of_all(found, scores, loss)),
         ]
         .into()
     };

@@ -8,6 +8,7 @@ use backburn_regularization::WeightDecay;
 use backburn_report::statistics::{Spread, interval};
 use backburn_report::{Compared, Reference};
 
+use super::judging::on_data_of_source;
 use super::lab::{Images, Lab};
 use super::trainee::{Trainee, Training};
 use crate::cli::Failure;
@@ -108,17 +109,11 @@ impl Schedule {
 
 /// A row with PyTorch's number, which was measured on MNIST.
 pub(super) fn beside(row: Compared, reference: Reference, lab: &Lab) -> Compared {
-    let row = row.reference(reference);
-    if is_sources_data(lab) { row } else { row.not_compared(OTHER_DATA) }
+    on_data_of_source(lab, DATASET, row.reference(reference))
 }
 
-/// Why a row is not compared if it is not.
-pub(super) const OTHER_DATA: &str = "other data";
-
-/// Whether the data are those of the source.
-pub(super) fn is_sources_data(lab: &Lab) -> bool {
-    lab.data().name == "mnist"
-}
+/// The data set of the source.
+pub(super) const DATASET: &str = "mnist";
 
 /// A score of two arms that were trained with the same seeds.
 #[derive(Clone, Copy, Debug, PartialEq)]

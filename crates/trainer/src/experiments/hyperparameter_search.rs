@@ -13,7 +13,8 @@ use backburn_report::{
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 
-use super::few_images::{OTHER_DATA, Schedule, SmallMlp, is_sources_data, percent};
+use super::few_images::{DATASET, Schedule, SmallMlp, percent};
+use super::judging::on_data_of_source;
 use super::lab::{Images, Lab};
 use super::trainee::Trainee;
 use crate::cli::Failure;
@@ -458,11 +459,8 @@ fn comparison(lab: &Lab, searches: &[Search]) -> Comparison {
         let ours = searches.iter().map(|search| search[0][place].accuracy).collect();
         let row = Compared::new(format!("trial {} from the top", place + 1), Unit::Percent, ours);
         let row = row.printed(*printed);
-        match searches.len() {
-            _ if !is_sources_data(lab) => row.not_compared(OTHER_DATA),
-            1 => row.not_compared("needs several seeds"),
-            _ => row,
-        }
+        let row = if searches.len() > 1 { row } else { row.not_compared("needs several seeds") };
+        on_data_of_source(lab, DATASET, row)
     };
     Comparison {
         title: "Validation accuracies of the best 20 trials".into(),

@@ -6,16 +6,16 @@ use backburn_report::{Compared, number};
 use super::lab::Lab;
 use crate::evaluate::Predictions;
 
-/// The row as it may stand beside the source's numbers: only the source's settings and its data set,
-/// `dataset`, are compared with them.
+/// The row as it may stand beside the source's numbers, if both presets have the source's settings: only its
+/// data set, `dataset`, is compared with them.
+pub(crate) fn on_data_of_source(lab: &Lab, dataset: &str, row: Compared) -> Compared {
+    if lab.data().name == dataset { row } else { row.not_compared("another data set") }
+}
+
+/// As [`on_data_of_source`], if only the paper preset has the source's settings.
 pub(crate) fn as_in_source(lab: &Lab, dataset: &str, row: Compared) -> Compared {
-    if lab.data().name != dataset {
-        row.not_compared("another data set")
-    } else if lab.is_paper() {
-        row
-    } else {
-        row.not_compared("reduced preset")
-    }
+    let row = if lab.is_paper() { row } else { row.not_compared("reduced preset") };
+    on_data_of_source(lab, dataset, row)
 }
 
 /// Two networks' answers to the same images.

@@ -9,7 +9,7 @@ use backburn_report::{
 };
 
 use super::curves::series;
-use super::judging::{as_in_source, difference};
+use super::judging::{as_in_source, difference, on_data_of_source};
 use super::lab::{Images, Lab};
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
 use crate::cli::{Failure, usage};
@@ -166,7 +166,7 @@ fn costs(lab: &Lab, arm: &ArmRuns) -> Comparison {
             .reference(Reference::new(mean, deviation, REFERENCE_SEEDS))
             .floor(Floor::Share(0.10));
         // The quick preset's epochs are the source's, too.
-        if lab.data().name == DATASET { row } else { row.not_compared("another data set") }
+        on_data_of_source(lab, DATASET, row)
     };
     Comparison {
         title: "Mean training cost of an epoch".into(),

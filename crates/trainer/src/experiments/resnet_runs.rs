@@ -5,7 +5,7 @@
 
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
-use backburn_models::{Initialization, LenetBnConfig, ModelConfig};
+use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_regularization::Keep;
 use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
 use backburn_report::number::{percent, points};
@@ -23,24 +23,14 @@ const PRINTED_TEST_ACCURACY: f64 = 0.7557;
 /// Colour images first, the source's; the others have no numbers to compare with.
 pub(super) const DATASETS: &[&str] = &["cifar10", "mnist", "fashion-mnist", "digits"];
 
-/// The source's training without a regularizer: ResNet-18, 30,000 images for training and 20,000 for
-/// validation, batches of 32, Adam, 51 epochs, PyTorch's initial weights; the last weights are kept.
+/// The source's training without a regularizer: the recipe of its early stopping, but the last weights are
+/// kept.
 pub(super) fn paper(lab: &Lab) -> Recipe {
     let channels = lab.data().train.shape().channels;
-    // What is not named here is off, or Adam's default.
-    let rest = built_in("small").expect("it is built in");
     Recipe {
-        epochs: 51,
-        batch_size: 32,
-        learning_rate: 1e-3,
-        train_size: None,
-        // 20,000 of CIFAR-10's 50,000.
-        valid_size: SplitSize::Share(0.4),
         normalization: Normalization::Given { mean: vec![0.5; channels], std: vec![0.5; channels] },
         keep: Keep::Last,
-        model: ModelConfig::Resnet18(Default::default()),
-        initialization: Initialization::PYTORCH,
-        ..rest
+        ..built_in("early-stopping").expect("it is built in")
     }
 }
 

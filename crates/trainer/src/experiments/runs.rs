@@ -324,7 +324,9 @@ fn say_how_long(lab: &Lab, plans: &mut [Plan]) -> Result<(), Failure> {
         let (training, evaluation) = match rates {
             Some(rates) => rates,
             None => {
-                let started = Training::start(&recipe.model, recipe.batch_size, &lab.device);
+                let shape = lab.data().train.shape();
+                let image = [shape.channels, shape.height, shape.width];
+                let started = Training::start(&recipe.model, image, recipe.batch_size, &lab.device);
                 let (mut network, _) = started.map_err(usage)?;
                 // What takes hours is worth a better guess.
                 let trial = Duration::from_millis(if lab.is_paper() { 2000 } else { 300 });
