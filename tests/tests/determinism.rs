@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use backburn_data::SplitSize;
+use backburn_data::{SplitSize, augment};
 use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
-use backburn_trainer::checkpoint;
+use backburn_trainer::checkpoint::{self, Checkpoint};
+use backburn_trainer::checkpoint_every::CheckpointEvery;
 use backburn_trainer::optimizer::OptimizerConfig;
 use backburn_trainer::prepare::Prepared;
 use backburn_trainer::progress::{Detail, Progress};
 use backburn_trainer::recipe::{Recipe, built_in};
 use backburn_trainer::schedule::Schedule;
 use backburn_trainer::train::{Ending, Setup, State, train};
+use backburn_trainer::train_command::TrainArgs;
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -59,13 +61,24 @@ struct Trained {
 /// Trains to its last epoch, from a checkpoint or from the beginning.
 fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Trained {
     let prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
-    let mut state = State::new(recipe, &prepared, &Device::flex()).unwrap();
+    trained_on(&prepared, recipe, checkpoint, threads, None)
+}
+
+/// As [`trained`], on data that are there already, with checkpoints inside epochs too.
+fn trained_on(
+    prepared: &Prepared,
+    recipe: &Recipe,
+    checkpoint: Option<&[u8]>,
+    threads: usize,
+    checkpoint_every: Option<CheckpointEvery>,
+) -> Trained {
+    let mut state = State::new(recipe, prepared, &Device::flex()).unwrap();
     if let Some(bytes) = checkpoint {
         checkpoint::restore(&mut state, bytes).unwrap();
     }
     let loader = prepared.train_loader(recipe, threads).unwrap();
     let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
-    let setup = Setup { recipe, prepared: &prepared, loader, progress };
+    let setup = Setup { recipe, prepared: &prepared, loader, progress, checkpoint_every: None };
     let mut checkpoints = Vec::new();
     let ending = train(&setup, &mut state, &mut |state, _| {
         checkpoints.push(checkpoint::to_bytes(state)?);
@@ -82,6 +95,11 @@ fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Traine
         learning_rates: state.epochs.iter().map(|epoch| epoch.learning_rate).collect(),
         checkpoints,
     }
+}
+
+/// A file does not keep the order of tensors.
+fn by_name(tensors: Option<Vec<NamedTensor>>) -> BTreeMap<String, Vec<f32>> {
+    tensors.into_iter().flatten().map(|tensor| (tensor.name, tensor.values)).collect()
 }
 
 /// [`trained`] from the beginning, without the checkpoints: they hold times.
@@ -137,6 +155,76 @@ fn a_training_that_was_interrupted_and_resumed_ends_like_one_that_was_not() {
     }
 }
 
+/// Recipes of `train` on 64 digits that turn on one thing each: every technique, augmentation, optimizer,
+/// schedule and small model, and as much as goes together.
+fn one_thing_each() -> Vec<(String, Recipe)> {
+    let techniques = backburn_regularization::CATALOG.iter().map(|technique| {
+        let on = match technique.flag {
+            // Strong enough, and soon enough, for a training of three epochs.
+            "max-norm" => "1",
+            "early-stopping" => "patience=1",
+            _ => technique.usual,
+        };
+        let model = match technique.flag {
+            "stochastic-depth" => "--model resnet20",
+            "disturb-value" => "--model mlp --hidden 16 --loss squared-error --keep last",
+            _ => "--model cnn --widths 4,6",
+        };
+        format!("{model} --{} {on}", technique.flag)
+    });
+    let augmentations = augment::CATALOG
+        .iter()
+        .map(|row| format!("--model mlp --hidden 16 --augment {}", row.name));
+    let optimizers = OptimizerConfig::NAMES
+        .iter()
+        .map(|name| format!("--model cnn --widths 4,6 --optimizer {name}"));
+    let schedules =
+        Schedule::NAMES.iter().map(|name| format!("--model mlp --hidden 16 --schedule {name}"));
+    let models =
+        ["mlp", "cnn", "lenet-bn", "resnet20"].iter().map(|name| format!("--model {name}"));
+    let everything = "--model resnet20 --dropout 0.2 --stochastic-depth 0.2 --label-smoothing 0.1:others --disturb-label 20 --mixup 0.4 --cutmix 1 --augment crop=2,rotate=10,cutout=4,alternating-flip --weight-decay 1e-3 --l1 1e-5 --decay all --max-norm 2 --ema 0.9 --lookahead k=2,alpha=0.5 --sam 0.05 --clip-norm 1 --schedule plateau --early-stopping patience=9,min-delta=0.001 --accumulate 2";
+    let all = techniques.chain(augmentations).chain(optimizers).chain(schedules).chain(models);
+    let recipe = |flags: String| {
+        let words = format!(
+            "digits --train-size 64 --valid-size 32 --batch-size 8 --epochs 3 --learning-rate 0.003 {flags}"
+        );
+        let words: Vec<String> = words.split(' ').map(String::from).collect();
+        let (recipe, _) = TrainArgs::from_words(&words).unwrap().recipe().unwrap();
+        (flags, recipe)
+    };
+    all.chain([everything.to_owned()]).map(recipe).collect()
+}
+
+#[test]
+fn a_training_resumed_inside_an_epoch_ends_like_one_that_was_not_interrupted() {
+    let _alone = one_at_a_time();
+    let recipes = one_thing_each();
+    // They differ in nothing that the data depend on.
+    let prepared = Prepared::load(&recipes[0].1, &mut |_| {}).unwrap();
+    let mut compared = 0;
+    for (number, (flags, recipe)) in recipes.iter().enumerate() {
+        let every_step = Some(CheckpointEvery::Steps(1));
+        let whole = trained_on(&prepared, recipe, None, 1, None);
+        let often = trained_on(&prepared, recipe, None, 1, every_step);
+        assert!(often.weights == whole.weights, "{flags}: checkpoints change the weights");
+        let inside = |bytes: &&Vec<u8>| Checkpoint::read(bytes).unwrap().position().batches > 0;
+        let inside: Vec<&Vec<u8>> = often.checkpoints.iter().filter(inside).collect();
+        // Another place in each of them, in the second epoch or near it.
+        let bytes = inside[inside.len() / 3 + number % (inside.len() / 3)];
+        let position = Checkpoint::read(bytes).unwrap().position();
+        let resumed = trained_on(&prepared, recipe, Some(bytes), 1, None);
+        let place = format!("{flags}: resumed at {position}");
+        assert!(resumed.weights == whole.weights, "{place}: the weights differ");
+        assert_eq!(resumed.objectives, whole.objectives, "{place}");
+        assert_eq!(resumed.valid_losses, whole.valid_losses, "{place}");
+        assert_eq!(resumed.learning_rates, whole.learning_rates, "{place}");
+        assert_eq!(resumed.ending, whole.ending, "{place}");
+        assert!(by_name(resumed.best) == by_name(whole.best), "{place}: the best weights differ");
+        compared += 1;
+    }
+    println!("{compared} of {} equal", recipes.len());
+}
+
 #[test]
 fn a_resumed_training_still_knows_how_long_it_has_waited_on_a_plateau() {
     let _alone = one_at_a_time();
@@ -165,11 +253,7 @@ fn a_training_that_stopped_early_does_not_go_on_when_resumed() {
     assert_eq!((whole.ending, whole.objectives.len()), (Ending::StoppedEarly, 2));
     let resumed = trained(&recipe, Some(&whole.checkpoints[1]), 1);
     assert_eq!((resumed.ending, resumed.objectives.len()), (Ending::StoppedEarly, 2));
-    // A file does not keep the order of tensors.
-    let by_name = |trained: Trained| -> BTreeMap<String, Vec<f32>> {
-        trained.best.unwrap().into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
-    };
-    assert!(by_name(resumed) == by_name(whole), "the best weights differ");
+    assert!(by_name(resumed.best) == by_name(whole.best), "the best weights differ");
 }
 
 #[test]

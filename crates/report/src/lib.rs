@@ -26,6 +26,7 @@ pub mod run_figures;
 #[cfg(test)]
 mod sample;
 pub mod statistics;
+pub mod whole_file;
 mod write;
 
 pub use agreement::{Agreement, Floor, Reference};
@@ -41,7 +42,8 @@ pub use experiment::{
 };
 pub use page::{run_page, sentence};
 pub use record::{
-    DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
+    DatasetRecord, EpochRecord, FileRecord, Manifest, RollbackRecord, RunRecord, Status, Summary,
+    TestRead,
 };
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,

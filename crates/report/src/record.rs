@@ -76,6 +76,27 @@ pub struct Manifest {
     pub status: Status,
     /// Every read of the test split, in order.
     pub test_reads: Vec<TestRead>,
+    /// How often a checkpoint is written inside epochs, such as `500steps`; `None` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<String>,
+    /// Every return to an earlier state because the loss was no longer finite, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollbacks: Vec<RollbackRecord>,
+    /// The result files as they were written; empty before the run has ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileRecord>,
+}
+
+/// A return to the end of the epoch before, with half the learning rate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RollbackRecord {
+    /// Epoch that diverged, counted from 1.
+    pub epoch: usize,
+    /// Batch within it, counted from 1.
+    pub batch: usize,
+    /// Learning rate that it diverged with.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub learning_rate: f64,
 }
 
 /// The data set of a run, with what identifies it.
@@ -89,7 +110,7 @@ pub struct DatasetRecord {
     pub notes: Vec<String>,
 }
 
-/// One file of a data set.
+/// One file: of a data set, or a result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// File name.
@@ -350,7 +371,8 @@ mod tests {
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
-                 threads dataset seed started ended status test_reads"
+                 threads dataset seed started ended status test_reads checkpoint_every rollbacks \
+                 files"
             )
         );
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));

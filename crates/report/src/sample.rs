@@ -7,7 +7,8 @@ use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
 use crate::record::{
-    DatasetRecord, EpochRecord, FileRecord, Manifest, RunRecord, Status, Summary, TestRead,
+    DatasetRecord, EpochRecord, FileRecord, Manifest, RollbackRecord, RunRecord, Status, Summary,
+    TestRead,
 };
 
 /// Ten epochs of a small network on digits.
@@ -43,6 +44,13 @@ pub(crate) fn run() -> RunRecord {
                 at: "2026-01-02T03:06:08Z".into(),
                 purpose: "final score".into(),
                 weights: "epoch 9".into(),
+            }],
+            checkpoint_every: Some("500steps".into()),
+            rollbacks: vec![RollbackRecord { epoch: 1, batch: 3, learning_rate: 0.02 }],
+            files: vec![FileRecord {
+                name: "summary.json".into(),
+                bytes: 476,
+                sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into(),
             }],
         },
         epochs,

@@ -14,6 +14,7 @@ use crate::figure::{Drawing, Theme, png};
 use crate::page::run_page;
 use crate::record::RunRecord;
 use crate::run_figures::{curve_figures, diagnosis_figures};
+use crate::whole_file;
 
 /// Pixels of a PNG for each pixel of the figure: sharp on fine screens and in print.
 const PNG_SCALE: f32 = 2.0;
@@ -149,18 +150,10 @@ pub fn write_experiments_markdown(
     write_whole(path.to_path_buf(), page.as_bytes()).map(drop)
 }
 
-/// Writes under a temporary name in the same folder, then renames.
 fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, &path));
-    match written {
+    match whole_file::write_whole(&path, content) {
         Ok(()) => Ok(path),
-        Err(source) => {
-            // The first error is the one to report; a file that never came to be needs no removal.
-            let _ = fs::remove_file(&temporary);
-            Err(ReportError::Write { path, source })
-        }
+        Err(source) => Err(ReportError::Write { path, source }),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use backburn_models::architecture;
+use backburn_report::whole_file::{folder_of, write_whole};
 use clap::{Args, ValueEnum};
 
 use crate::backend::{Backend, processor};
@@ -16,7 +17,7 @@ use crate::bench::{bystanders, machine};
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::interrupt;
 use crate::progress::say;
-use crate::run::{folder_of, now, write_whole};
+use crate::run::now;
 
 /// Of each measurement: the least that have a middle and a spread.
 const REPETITIONS: usize = 3;

@@ -4,16 +4,18 @@
 //! optimizer's memory (`optimizer/…`), Lookahead's slow weights (`lookahead/…`) and the moving average
 //! (`ema/…`); everything that is not a tensor is JSON in its header.
 //! Tensors are found by parameter name, so that the state is complete in another process too. A
-//! checksum over the whole file keeps a damaged one from going on as another training.
+//! checksum over the whole file keeps a damaged one from going on as another training, and the
+//! recipe's settings in the header keep a training from going on by another recipe.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 
 use backburn_models::weights::{self, WeightsError};
 use backburn_models::{NamedTensor, parameters};
 use backburn_regularization::EarlyStopping;
-use backburn_report::EpochRecord;
+use backburn_report::{EpochRecord, RollbackRecord};
 use burn::module::Module;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::plateau::Plateau;
@@ -22,11 +24,18 @@ use crate::train::{Best, EpochInProgress, State};
 /// The newest checkpoint of a run, inside its folder.
 pub const FILE: &str = "checkpoints/latest.safetensors";
 
+/// The one before, for when the newest is damaged.
+pub const PREVIOUS: &str = "checkpoints/previous.safetensors";
+
+/// That of the last epoch's end, which a rollback goes back to. Only there if the recipe asks for
+/// rollbacks.
+pub const EPOCH_END: &str = "checkpoints/epoch-end.safetensors";
+
 /// Header entry with the JSON.
 const STATE_KEY: &str = "backburn";
 
 /// Changes when an older checkpoint can no longer be read.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Stands in the header for the checksum while that is computed.
 const NO_CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -36,11 +45,15 @@ struct Header {
     version: u32,
     /// SHA-256 of the file with [`NO_CHECKSUM`] in this place.
     sha256: String,
+    /// What the weights depend on.
+    recipe: toml::Table,
+    #[serde(serialize_with = "write_epochs", deserialize_with = "read_epochs")]
     epochs: Vec<EpochRecord>,
     current: EpochInProgress,
     optimizer_steps: u64,
     stopping: Option<EarlyStopping>,
     plateau: Plateau,
+    rollbacks: Vec<RollbackRecord>,
     best_epoch: Option<usize>,
 }
 
@@ -62,9 +75,44 @@ pub enum CheckpointError {
         /// As read.
         found: String,
     },
+    /// It was written by a training with other settings.
+    #[error("the training that wrote it had another recipe: {0}")]
+    OtherRecipe(String),
     /// The weights are not those of the recipe's model.
     #[error(transparent)]
     Import(#[from] parameters::ImportError),
+}
+
+/// How far a training had come at a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Epochs that were whole.
+    pub epochs: usize,
+    /// Batches of the next one.
+    pub batches: usize,
+    /// Steps of the optimizer in all.
+    pub steps: u64,
+}
+
+impl Position {
+    /// Where `state` stands.
+    pub fn of(state: &State) -> Self {
+        Self {
+            epochs: state.epochs.len(),
+            batches: state.current.objectives.len(),
+            steps: state.optimizer.steps(),
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { epochs, batches, steps } = self;
+        match batches {
+            0 => write!(formatter, "end of epoch {epochs}, step {steps}"),
+            _ => write!(formatter, "epoch {}, batch {batches}, step {steps}", epochs + 1),
+        }
+    }
 }
 
 /// Everything that training needs to go on.
@@ -76,11 +124,13 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     let header = Header {
         version: VERSION,
         sha256: NO_CHECKSUM.to_owned(),
+        recipe: state.determinants.clone(),
         epochs: state.epochs.clone(),
         current: state.current.clone(),
         optimizer_steps: state.optimizer.steps(),
         stopping: state.stopping.clone(),
         plateau: state.plateau.clone(),
+        rollbacks: state.rollbacks.clone(),
         best_epoch: state.best.as_ref().map(|best| best.epoch),
     };
     let header = serde_json::to_string(&header).expect("the header is plain values");
@@ -103,46 +153,190 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
 ///
 /// # Errors
 ///
-/// If the bytes are damaged or belong to another model.
+/// If the bytes are damaged, or were written by another recipe.
 pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
-    let (tensors, metadata) = weights::from_bytes(bytes)?;
-    let header = metadata.get(STATE_KEY).ok_or_else(|| missing("its header has no state"))?;
-    let header: Header = serde_json::from_str(header).map_err(|e| missing(&e.to_string()))?;
-    if header.version != VERSION {
-        return Err(missing(&format!("version {}, expected {VERSION}", header.version)));
+    Checkpoint::read(bytes)?.restore(state)
+}
+
+/// A checkpoint whose checksum is right.
+pub struct Checkpoint {
+    header: Header,
+    groups: HashMap<String, Vec<NamedTensor>>,
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Checkpoint").field(&self.position()).finish()
     }
-    let place = find(bytes, &header.sha256).filter(|_| header.sha256.len() == NO_CHECKSUM.len());
-    let found = checksum(bytes, place.ok_or_else(|| missing("its checksum is damaged"))?);
-    if found != header.sha256 {
-        return Err(CheckpointError::Checksum { expected: header.sha256, found });
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint and checks that no byte of it has changed.
+    ///
+    /// # Errors
+    ///
+    /// If it is damaged or of another version.
+    pub fn read(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        let (tensors, metadata) = weights::from_bytes(bytes)?;
+        let header = metadata.get(STATE_KEY).ok_or_else(|| missing("its header has no state"))?;
+        let version = serde_json::from_str::<Version>(header);
+        let version = version.map_err(|e| missing(&e.to_string()))?.version;
+        if version != VERSION {
+            return Err(missing(&format!("version {version}, expected {VERSION}")));
+        }
+        let header: Header = serde_json::from_str(header).map_err(|e| missing(&e.to_string()))?;
+        let place =
+            find(bytes, &header.sha256).filter(|_| header.sha256.len() == NO_CHECKSUM.len());
+        let found = checksum(bytes, place.ok_or_else(|| missing("its checksum is damaged"))?);
+        if found != header.sha256 {
+            return Err(CheckpointError::Checksum { expected: header.sha256, found });
+        }
+        let mut groups: HashMap<String, Vec<NamedTensor>> = HashMap::new();
+        for mut tensor in tensors {
+            let Some((group, name)) = tensor.name.split_once('/') else {
+                return Err(missing(&format!("unknown tensor `{}`", tensor.name)));
+            };
+            let group = group.to_owned();
+            tensor.name = name.to_owned();
+            groups.entry(group).or_default().push(tensor);
+        }
+        Ok(Self { header, groups })
     }
-    let mut groups: HashMap<String, Vec<NamedTensor>> = HashMap::new();
-    for mut tensor in tensors {
-        let Some((group, name)) = tensor.name.split_once('/') else {
-            return Err(missing(&format!("unknown tensor `{}`", tensor.name)));
-        };
-        let group = group.to_owned();
-        tensor.name = name.to_owned();
-        groups.entry(group).or_default().push(tensor);
+
+    /// How far the training had come.
+    pub fn position(&self) -> Position {
+        Position {
+            epochs: self.header.epochs.len(),
+            batches: self.header.current.objectives.len(),
+            steps: self.header.optimizer_steps,
+        }
     }
-    let mut take = |group: &str| groups.remove(group).unwrap_or_default();
-    state.load_weights(take("model"))?;
-    let device = state.device().clone().without_autodiff();
-    state
-        .optimizer
-        .restore(header.optimizer_steps, take("optimizer"), &device)
-        .map_err(|name| missing(&format!("unknown optimizer state `{name}`")))?;
-    state
-        .averaging
-        .restore([take("lookahead"), take("ema")], &device)
-        .map_err(|name| missing(&format!("`{name}` is not as the recipe's averaging needs it")))?;
-    let best = take("best");
-    state.best = header.best_epoch.map(|epoch| Best { epoch, weights: best });
-    state.epochs = header.epochs;
-    state.current = header.current;
-    state.stopping = header.stopping;
-    state.plateau = header.plateau;
-    Ok(())
+
+    /// The epochs that were whole.
+    pub fn epochs(&self) -> &[EpochRecord] {
+        &self.header.epochs
+    }
+
+    /// That it was written by a training whose weights depend on the same settings.
+    ///
+    /// # Errors
+    ///
+    /// The settings that differ, by name.
+    pub fn check_recipe(&self, determinants: &toml::Table) -> Result<(), CheckpointError> {
+        if self.header.recipe == *determinants {
+            return Ok(());
+        }
+        Err(CheckpointError::OtherRecipe(differences(&self.header.recipe, determinants)))
+    }
+
+    /// Puts it into a training that has not begun.
+    ///
+    /// # Errors
+    ///
+    /// If it was written by another recipe.
+    pub fn restore(self, state: &mut State) -> Result<(), CheckpointError> {
+        self.check_recipe(&state.determinants)?;
+        let Self { header, mut groups } = self;
+        let mut take = |group: &str| groups.remove(group).unwrap_or_default();
+        state.load_weights(take("model"))?;
+        let device = state.device().clone().without_autodiff();
+        state
+            .optimizer
+            .restore(header.optimizer_steps, take("optimizer"), &device)
+            .map_err(|name| missing(&format!("unknown optimizer state `{name}`")))?;
+        state.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
+            missing(&format!("`{name}` is not as the recipe's averaging needs it"))
+        })?;
+        let best = take("best");
+        state.best = header.best_epoch.map(|epoch| Best { epoch, weights: best });
+        state.epochs = header.epochs;
+        state.current = header.current;
+        state.stopping = header.stopping;
+        state.plateau = header.plateau;
+        state.rollbacks = header.rollbacks;
+        Ok(())
+    }
+}
+
+/// Of a header, whatever else may be in it.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// The settings in which two recipes differ, in words.
+fn differences(written: &toml::Table, now: &toml::Table) -> String {
+    let (written, now) = (settings(written), settings(now));
+    let names: BTreeSet<&String> = written.keys().chain(now.keys()).collect();
+    let differing = names.into_iter().filter(|name| written.get(*name) != now.get(*name));
+    let value = |setting: Option<&toml::Value>| {
+        setting.map_or_else(|| "not set".to_owned(), ToString::to_string)
+    };
+    let lines: Vec<String> = differing
+        .map(|name| {
+            let (written, now) = (value(written.get(name)), value(now.get(name)));
+            format!("`{name}` was {written}, is {now}")
+        })
+        .collect();
+    lines.join("; ")
+}
+
+/// The values of a table by their names, such as `model.hidden`.
+fn settings(table: &toml::Table) -> HashMap<String, toml::Value> {
+    let mut settings = HashMap::new();
+    for (name, value) in table {
+        match value {
+            toml::Value::Table(inner) => settings.extend(
+                self::settings(inner)
+                    .into_iter()
+                    .map(|(key, value)| (format!("{name}.{key}"), value)),
+            ),
+            value => {
+                settings.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    settings
+}
+
+/// An epoch as a row of numbers: a long training has many epochs, and every checkpoint all of them.
+type EpochRow = [Option<f64>; 7];
+
+// The signature is serde's.
+#[allow(clippy::ptr_arg)]
+fn write_epochs<S: Serializer>(epochs: &Vec<EpochRecord>, to: S) -> Result<S::Ok, S::Error> {
+    let row = |epoch: &EpochRecord| -> EpochRow {
+        [
+            Some(epoch.train_objective),
+            Some(epoch.train_accuracy),
+            epoch.valid_loss,
+            epoch.valid_accuracy,
+            Some(epoch.learning_rate),
+            Some(epoch.seconds),
+            Some(epoch.images_per_second),
+        ]
+    };
+    to.collect_seq(epochs.iter().map(row))
+}
+
+fn read_epochs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<EpochRecord>, D::Error> {
+    let rows = Vec::<EpochRow>::deserialize(from)?;
+    // JSON has no NaN: it is written as null.
+    let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
+    let record = |(epoch, row): (usize, EpochRow)| {
+        let [objective, accuracy, valid_loss, valid_accuracy, rate, seconds, speed] = row;
+        EpochRecord {
+            epoch,
+            train_objective: number(objective),
+            train_accuracy: number(accuracy),
+            valid_loss,
+            valid_accuracy,
+            learning_rate: number(rate),
+            seconds: number(seconds),
+            images_per_second: number(speed),
+        }
+    };
+    Ok((1..).zip(rows).map(record).collect())
 }
 
 /// SHA-256 of a checkpoint whose own checksum begins at `place`.
@@ -166,4 +360,33 @@ fn prefixed(group: &str, tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
     let rename =
         |tensor: NamedTensor| NamedTensor { name: format!("{group}/{}", tensor.name), ..tensor };
     tensors.into_iter().map(rename).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::built_in;
+
+    #[test]
+    fn settings_that_differ_are_named_with_both_values() {
+        let recipe = built_in("digits").unwrap();
+        let mut other = recipe.clone();
+        other.learning_rate = 0.5;
+        other.seed = 7;
+        other.clip_norm = Some(1.0);
+        other.backend = crate::backend::Backend::Wgpu;
+        other.data_dir = Some("elsewhere".into());
+        let found = differences(&recipe.determinants(), &other.determinants());
+        let rate = format!("`learning_rate` was {}, is 0.5", recipe.learning_rate);
+        assert_eq!(found, format!("`clip_norm` was not set, is 1.0; {rate}; `seed` was 1, is 7"));
+    }
+
+    #[test]
+    fn settings_inside_tables_have_their_whole_name() {
+        let recipe = built_in("digits").unwrap();
+        let mut other = recipe.clone();
+        *other.model.dropout_mut() = 0.875;
+        let found = differences(&recipe.determinants(), &other.determinants());
+        assert!(found.starts_with("`model.dropout` was "), "{found}");
+    }
 }

@@ -13,7 +13,7 @@ use crate::progress::say;
 use crate::{
     bench_command, compare_arms, compare_regularizers, data_command, evaluate_command,
     experiment_command, find_rate_command, interrupt, replay_command, report_command,
-    train_command,
+    train_command, verify_command,
 };
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -36,6 +36,8 @@ enum Verb {
     Report(ReportArgs),
     /// Tells where each stopping criterion would have ended a run, without training again.
     Replay(replay_command::ReplayArgs),
+    /// Checks whether a run folder is complete and undamaged.
+    Verify(verify_command::VerifyArgs),
     /// Trains on little data without and with each regularizer, several seeds, and compares.
     CompareRegularizers(Box<compare_arms::CompareArgs>),
     /// Carries out one of the sources' experiments, or all of them.
@@ -144,6 +146,7 @@ pub fn run() -> ExitCode {
         Verb::Evaluate(args) => evaluate_command::evaluate(&args),
         Verb::Report(args) => report_command::report(&args),
         Verb::Replay(args) => replay_command::replay(&args),
+        Verb::Verify(args) => verify_command::verify(&args),
         Verb::CompareRegularizers(args) => {
             compare_regularizers::compare_regularizers(&args, command_line(&arguments))
         }
@@ -175,7 +178,10 @@ fn command() -> Command {
         .mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate_command::NOTES, &train_command::catalogs()].join("\n\n");
-            find_rate.after_help(notes).mut_arg("resume", |resume| resume.hide(true))
+            let hidden = ["resume", "checkpoint_every"];
+            hidden.into_iter().fold(find_rate.after_help(notes), |find_rate, name| {
+                find_rate.mut_arg(name, |flag| flag.hide(true))
+            })
         })
 }
 

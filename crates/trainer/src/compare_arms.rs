@@ -265,7 +265,12 @@ pub(crate) fn compare(
         )));
     }
     let planned = plan(experiment, args, &seeds, &out)?;
-    let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Brief };
+    let means = Means {
+        threads: set_threads(args.threads)?,
+        command,
+        detail: Detail::Brief,
+        checkpoint_every: None,
+    };
     train(&planned, &mut arms, &out, &means)?;
 
     let words = repeat(&[]).into_iter().take(2).chain(means.command.into_iter().skip(1)).collect();
@@ -339,6 +344,9 @@ pub(crate) fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
             "{} holds a run by another recipe; name another folder with `--out`, or delete this one",
             path.display()
         )));
+    }
+    if folder.has_only_its_recipe() {
+        return Ok(Found::Part);
     }
     let record = RunRecord::read(path).map_err(|error| Failure::Error(error.to_string()))?;
     Ok(match (record.manifest.status, record.summary) {

@@ -41,6 +41,10 @@ struct Variant {
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let folder = RunFolder::open(&args.run).map_err(failure)?;
+    // A look at the test split is written to the manifest, which another process must not change
+    // meanwhile.
+    let is_test = args.split == Split::Test;
+    let _lock = is_test.then(|| folder.lock()).transpose().map_err(failure)?;
     let mut manifest = folder.manifest().map_err(failure)?;
     check_ended(args, &manifest)?;
     let mut recipe = folder.recipe().map_err(failure)?;

@@ -72,6 +72,11 @@ pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
             "`find-rate` begins with the recipe's initial weights and has nothing to resume; name the run's recipe with `--config RUN/config.toml`".into(),
         ));
     }
+    if args.train.checkpoint_every.is_some() {
+        return Err(Failure::Usage(
+            "`find-rate` trains a few steps and writes no checkpoint; leave `--checkpoint-every` out".into(),
+        ));
+    }
     let range = RateRange { from: args.from, to: args.to, steps: args.steps };
     range.check().map_err(usage)?;
     let (recipe, name) = args.train.recipe()?;
@@ -121,7 +126,7 @@ fn measure(
     progress.line(&format!("{model} with {parameters} parameters, seed {}", recipe.seed));
     let RateRange { from, to, steps } = range;
     progress.line(&format!("{steps} steps with learning rates from {from:e} to {to:e}"));
-    let setup = Setup { recipe, prepared: &prepared, loader, progress };
+    let setup = Setup { recipe, prepared: &prepared, loader, progress, checkpoint_every: None };
     let curve = find_rate::measure(&setup, &mut state, range);
     setup.progress.finish();
     Ok(curve)

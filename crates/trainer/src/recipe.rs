@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
 use crate::loss::Loss;
+use crate::on_divergence::OnDivergence;
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::Schedule;
 
@@ -135,6 +136,9 @@ pub struct Recipe {
     /// Which epoch's weights the run ends with.
     #[serde(default)]
     pub keep: Keep,
+    /// What to do when the loss is no longer a number.
+    #[serde(default, skip_serializing_if = "OnDivergence::is_stop")]
+    pub on_divergence: OnDivergence,
     /// The network.
     pub model: ModelConfig,
     /// Its initial weights.
@@ -235,6 +239,14 @@ impl Recipe {
     /// The recipe as TOML; [`Recipe::parse`] gives it back.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a recipe is a table of plain values")
+    }
+
+    /// Every setting that the weights depend on: all but what computes and where the data lie.
+    pub fn determinants(&self) -> toml::Table {
+        let mut table = toml::Table::try_from(self).expect("a recipe is a table of plain values");
+        table.remove("backend");
+        table.remove("data_dir");
+        table
     }
 
     /// Checks every value, and those that must go together.

@@ -5,15 +5,34 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
-use backburn_report::{EpochRecord, EvaluationRecord, Manifest, Summary};
+use backburn_report::whole_file::{folder_of, remove_leftovers, replace_verified, write_whole};
+use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::checkpoint;
 use crate::recipe::{Recipe, RecipeError};
+use crate::run_lock::RunLock;
 
 /// What was minimized on every batch.
-const LOSSES: &str = "losses.csv";
+pub(crate) const LOSSES: &str = "losses.csv";
+
+/// One line an epoch.
+pub(crate) const METRICS: &str = "metrics.jsonl";
+
+/// Files that hold results, in the order in which a reader would look at them. What `report` draws
+/// from them is not among them: it can be drawn again.
+pub(crate) const RESULTS: [&str; 7] = [
+    "config.toml",
+    METRICS,
+    LOSSES,
+    "summary.json",
+    "evaluation.json",
+    "normalization.json",
+    "model.safetensors",
+];
 
 /// Why a run folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +68,12 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+    /// Another process writes to it.
+    #[error("another process is at work on {}; wait for it or stop it, and try again", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The recipe in the folder cannot be used.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
@@ -83,12 +108,20 @@ impl RunFolder {
         if !path.exists() {
             return Ok(());
         }
-        let mut entries = fs::read_dir(path)
+        let entries = fs::read_dir(path)
             .map_err(|source| RunError::Write { path: path.to_owned(), source })?;
-        match entries.next() {
-            Some(_) => Err(RunError::NotEmpty { path: path.to_owned() }),
-            None => Ok(()),
+        for entry in entries {
+            let entry =
+                entry.map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+            // All that a run has if it was killed before its recipe was written.
+            let is_empty = |folder| fs::read_dir(folder).is_ok_and(|mut it| it.next().is_none());
+            let (name, inside) = (entry.file_name(), entry.path());
+            let is_nothing = name == "lock" || name == "checkpoints" && is_empty(inside);
+            if !is_nothing {
+                return Err(RunError::NotEmpty { path: path.to_owned() });
+            }
         }
+        Ok(())
     }
 
     /// The folder of a run that exists.
@@ -100,6 +133,31 @@ impl RunFolder {
         let folder = Self { path: path.to_owned() };
         folder.read("config.toml")?;
         Ok(folder)
+    }
+
+    /// Keeps other processes out until what it gives is dropped, and clears away what a killed one
+    /// may have left half written.
+    ///
+    /// # Errors
+    ///
+    /// If another process is at work, or the folder cannot be written to.
+    pub(crate) fn lock(&self) -> Result<RunLock, RunError> {
+        let lock = RunLock::take(&self.path)?;
+        for folder in [self.path.clone(), self.path.join("checkpoints")] {
+            match remove_leftovers(&folder) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(RunError::Write { path: folder, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(lock)
+    }
+
+    /// Whether the run was killed after its recipe was written and before anything else was.
+    pub(crate) fn has_only_its_recipe(&self) -> bool {
+        let files = ["manifest.json", METRICS, LOSSES, checkpoint::FILE, checkpoint::PREVIOUS];
+        !files.iter().any(|file| self.path.join(file).exists())
     }
 
     /// Makes the folder of checkpoints: for a new run, or again, should it have been deleted to
@@ -187,18 +245,32 @@ impl RunFolder {
         })
     }
 
-    /// Writes all epochs, one line each.
+    /// Adds an epoch to `metrics.jsonl`.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn write_metrics(&self, epochs: &[EpochRecord]) -> Result<(), RunError> {
-        let mut lines = Vec::new();
-        for epoch in epochs {
-            serde_json::to_writer(&mut lines, epoch).expect("a record is plain values");
-            lines.push(b'\n');
+    pub fn append_metrics(&self, epoch: &EpochRecord) -> Result<(), RunError> {
+        self.append(METRICS, metrics([epoch]).as_slice())
+    }
+
+    /// Makes `metrics.jsonl` hold these epochs and no others: what a killed run wrote after its
+    /// checkpoint will be trained again.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn keep_metrics(&self, epochs: &[EpochRecord]) -> Result<(), RunError> {
+        let path = self.path.join(METRICS);
+        if !epochs.is_empty() {
+            return self.write(METRICS, &metrics(epochs));
         }
-        self.write("metrics.jsonl", &lines)
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(RunError::Write { path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Adds what was minimized on each batch of `epoch` to `losses.csv`.
@@ -208,39 +280,42 @@ impl RunFolder {
     /// If the file cannot be written.
     pub fn append_losses(&self, epoch: usize, objectives: &[f64]) -> Result<(), RunError> {
         use std::fmt::Write as _;
-        let path = self.path.join(LOSSES);
         let mut lines = String::new();
         for (batch, objective) in (1..).zip(objectives) {
             let _ = writeln!(lines, "{epoch},{batch},{objective}");
         }
-        let append =
-            || fs::OpenOptions::new().append(true).open(&path)?.write_all(lines.as_bytes());
-        append().map_err(|source| RunError::Write { path: path.clone(), source })
+        self.append(LOSSES, lines.as_bytes())
     }
 
     /// Makes `losses.csv`, or cuts it down to its first `epochs` epochs: what a killed run wrote
-    /// after its checkpoint will be trained again.
+    /// after its checkpoint will be trained again. Says whether it has all batches of them, which are
+    /// `batches` each.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
-    pub fn keep_losses(&self, epochs: usize) -> Result<(), RunError> {
+    pub fn keep_losses(&self, epochs: usize, batches: usize) -> Result<bool, RunError> {
         let path = self.path.join(LOSSES);
-        let before = match fs::read_to_string(&path) {
+        let before = match fs::read(&path) {
             Ok(before) => before,
-            // A run that has not finished an epoch has lost nothing.
-            Err(_) if epochs == 0 => String::new(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(RunError::Read { path, source }),
         };
+        let before = String::from_utf8_lossy(&before);
         let mut kept = "epoch,batch,objective\n".to_owned();
+        let mut found = Vec::new();
         for line in before.lines().skip(1) {
-            let epoch = line.split(',').next().and_then(|epoch| epoch.parse::<usize>().ok());
-            if epoch.is_some_and(|epoch| epoch <= epochs) {
+            let Some((epoch, batch, _)) = loss_row(line) else { continue };
+            if epoch <= epochs {
+                found.push((epoch, batch));
                 kept.push_str(line);
                 kept.push('\n');
             }
         }
-        self.write(LOSSES, kept.as_bytes())
+        self.write(LOSSES, kept.as_bytes())?;
+        let expected =
+            (1..=epochs).flat_map(|epoch| (1..=batches).map(move |batch| (epoch, batch)));
+        Ok(expected.eq(found))
     }
 
     /// Writes the final scores.
@@ -271,6 +346,67 @@ impl RunFolder {
         self.write_json("evaluation.json", evaluation)
     }
 
+    /// Writes the newest checkpoint. The one before stays until the new one has been read back, and
+    /// then once more, as the one to fall back to.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written, or is not read back as it was written.
+    pub fn write_checkpoint(&self, bytes: &[u8]) -> Result<(), RunError> {
+        let latest = self.path.join(checkpoint::FILE);
+        let previous = self.path.join(checkpoint::PREVIOUS);
+        replace_verified(&latest, bytes, || keep_as(&latest, &previous))
+            .map_err(|source| RunError::Write { path: latest.clone(), source })
+    }
+
+    /// Puts the previous checkpoint in the place of the newest, which is damaged.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be moved.
+    pub fn fall_back(&self) -> Result<(), RunError> {
+        let latest = self.path.join(checkpoint::FILE);
+        fs::rename(self.path.join(checkpoint::PREVIOUS), &latest)
+            .map_err(|source| RunError::Write { path: latest, source })
+    }
+
+    /// Length and checksum of every result file that there is.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read.
+    pub fn result_files(&self) -> Result<Vec<FileRecord>, RunError> {
+        let mut records = Vec::new();
+        for name in RESULTS.into_iter().filter(|name| self.path.join(name).exists()) {
+            let bytes = self.read(name)?;
+            records.push(FileRecord {
+                name: name.to_owned(),
+                bytes: bytes.len() as u64,
+                sha256: sha256(&bytes),
+            });
+        }
+        Ok(records)
+    }
+
+    /// Adds lines to a file and waits until they are on the disk. If there is no room for all of them,
+    /// none is added.
+    fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
+        let path = self.path.join(name);
+        // A file that is gone is not made again but where a run begins: its folder may have been
+        // deleted.
+        let open = || fs::OpenOptions::new().append(true).create(name == METRICS).open(&path);
+        let append = || {
+            let mut file = open()?;
+            let length = file.metadata()?.len();
+            let written = file.write_all(lines).and_then(|()| file.sync_data());
+            if written.is_err() {
+                file.set_len(length)?;
+            }
+            written
+        };
+        append().map_err(|source| RunError::Write { path: path.clone(), source })
+    }
+
     /// Writes a file, whole or not at all.
     ///
     /// # Errors
@@ -298,34 +434,54 @@ impl RunFolder {
     }
 }
 
+fn metrics<'a>(epochs: impl IntoIterator<Item = &'a EpochRecord>) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for epoch in epochs {
+        serde_json::to_writer(&mut lines, epoch).expect("a record is plain values");
+        lines.push(b'\n');
+    }
+    lines
+}
+
+/// Epoch, batch and objective of a line of `losses.csv`.
+pub(crate) fn loss_row(line: &str) -> Option<(usize, usize, f64)> {
+    let mut fields = line.split(',');
+    let row =
+        (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    fields.next().is_none().then_some(row)
+}
+
+/// Gives a file a second name, in place of whatever had it. The file has its own name all the while,
+/// but where the file system knows no links.
+fn keep_as(file: &Path, name: &Path) -> io::Result<()> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let link = folder_of(name).join(".backburn-link.tmp");
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    if fs::hard_link(file, &link).is_err() {
+        return fs::rename(file, name);
+    }
+    fs::rename(&link, name)?;
+    // Renaming does nothing if both were names of the same file already.
+    match fs::remove_file(&link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Now, in UTC, as RFC 3339.
 pub fn now() -> String {
     let now = OffsetDateTime::now_utc().replace_nanosecond(0).expect("0 is a nanosecond");
     now.format(&Rfc3339).expect("a date of this age can be formatted")
-}
-
-/// Writes a file under a temporary name in the same folder, then renames it.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    // Removes itself if anything below fails.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    // Past the wrapper, which would put the temporary name into the message.
-    file.as_file_mut().write_all(bytes)?;
-    file.as_file().sync_all()?;
-    // Temporary files are private; results are for everyone that the folder is for.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// The folder that a file is in; that of a bare name is the current one.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -362,12 +518,80 @@ mod tests {
     fn losses_after_the_checkpoint_are_dropped_on_resume() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(&folder.path().join("run")).unwrap();
-        run.keep_losses(0).unwrap();
+        assert!(run.keep_losses(0, 2).unwrap());
         run.append_losses(1, &[2.5, 1.25]).unwrap();
         run.append_losses(2, &[0.5]).unwrap();
-        run.keep_losses(1).unwrap();
-        let text = String::from_utf8(run.read("losses.csv").unwrap()).unwrap();
-        assert_eq!(text, "epoch,batch,objective\n1,1,2.5\n1,2,1.25\n");
+        assert!(run.keep_losses(1, 2).unwrap());
+        let text = || String::from_utf8(run.read("losses.csv").unwrap()).unwrap();
+        assert_eq!(text(), "epoch,batch,objective\n1,1,2.5\n1,2,1.25\n");
+        for (damaged, is_whole) in [("1,1,2.5\n1,2,1.2", true), ("1,1,2.5\n", false), ("", false)] {
+            run.write("losses.csv", format!("epoch,batch,objective\n{damaged}").as_bytes())
+                .unwrap();
+            assert_eq!(run.keep_losses(1, 2).unwrap(), is_whole, "{damaged}");
+        }
+    }
+
+    #[test]
+    fn metrics_after_the_checkpoint_are_dropped_on_resume() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        let epoch = |epoch| EpochRecord {
+            epoch,
+            train_objective: 0.1 + 0.2,
+            train_accuracy: 0.5,
+            valid_loss: None,
+            valid_accuracy: None,
+            learning_rate: 0.1,
+            seconds: 1.0,
+            images_per_second: 10.0,
+        };
+        run.keep_metrics(&[]).unwrap();
+        run.append_metrics(&epoch(1)).unwrap();
+        let one = run.read("metrics.jsonl").unwrap();
+        run.append_metrics(&epoch(2)).unwrap();
+        run.keep_metrics(&[epoch(1)]).unwrap();
+        assert_eq!(run.read("metrics.jsonl").unwrap(), one);
+        run.keep_metrics(&[]).unwrap();
+        assert!(!run.path().join("metrics.jsonl").exists());
+    }
+
+    #[test]
+    fn the_checkpoint_before_the_newest_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        run.make_checkpoints().unwrap();
+        for content in ["one", "two", "three"] {
+            run.write_checkpoint(content.as_bytes()).unwrap();
+        }
+        assert_eq!(run.read(checkpoint::FILE).unwrap(), b"three");
+        assert_eq!(run.read(checkpoint::PREVIOUS).unwrap(), b"two");
+        assert_eq!(fs::read_dir(run.path().join("checkpoints")).unwrap().count(), 2);
+        run.fall_back().unwrap();
+        run.write_checkpoint(b"four").unwrap();
+        assert_eq!(run.read(checkpoint::PREVIOUS).unwrap(), b"two");
+    }
+
+    #[test]
+    fn a_file_that_already_has_the_other_name_can_be_given_it_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, name] = ["a", "b"].map(|name| folder.path().join(name));
+        fs::write(&file, "x").unwrap();
+        for _ in 0..2 {
+            keep_as(&file, &name).unwrap();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        }
+    }
+
+    #[test]
+    fn what_a_run_killed_at_its_start_leaves_is_no_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let run = RunFolder::create(&path).unwrap();
+        drop(run.lock().unwrap());
+        run.make_checkpoints().unwrap();
+        RunFolder::check_free(&path).unwrap();
+        run.write_checkpoint(b"x").unwrap();
+        assert!(RunFolder::check_free(&path).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A run from its recipe to its report: prepare, train, score once, write everything down.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,19 +10,20 @@ use backburn_data::{FetchProgress, ImageSet};
 use backburn_models::{parameters, weights};
 use backburn_regularization::Keep;
 use backburn_report::{
-    DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, Status,
-    Summary, TemperatureRecord, TestRead, TopKRecord,
+    DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, RollbackRecord,
+    Status, Summary, TemperatureRecord, TestRead, TopKRecord,
 };
 
 use crate::backend::{Backend, BackendError, OpenDevice};
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
+use crate::checkpoint_every::CheckpointEvery;
 use crate::evaluate::temperature::fit_temperature;
 use crate::evaluate::{CalibrationBin, Predictions, TOP_K, predict};
 use crate::interrupt;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
-use crate::run::{RunError, RunFolder, now};
+use crate::run::{self, RunError, RunFolder, now};
 use crate::seeds::Seeds;
 use crate::train::{Ending, Setup, State, TrainError, train};
 
@@ -46,9 +48,19 @@ pub enum SessionError {
         "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
     )]
     Report { run: String, source: Box<backburn_report::ReportError> },
-    /// A checkpoint cannot be gone on from.
-    #[error("{path}: {source}; start the run anew with `cargo xtask train --config {config}`")]
-    Checkpoint { path: String, config: String, source: checkpoint::CheckpointError },
+    /// Neither checkpoint can be gone on from.
+    #[error("{latest}; {previous}; start the run anew with `cargo xtask train --config {config}`")]
+    Checkpoint { latest: Fault, previous: Fault, config: String },
+    /// The recipe is not that of the checkpoint.
+    #[error(
+        "{path}: {source}; set {config} right to go on, or start a new run with `cargo xtask train --config {config}`"
+    )]
+    OtherRecipe { path: String, config: String, source: CheckpointError },
+    /// What a rollback goes back to cannot be used.
+    #[error(
+        "training diverged at epoch {epoch}, and cannot go back: {fault}; start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
+    )]
+    Rollback { epoch: usize, fault: Fault },
     /// A run that has come to its end.
     #[error(
         "{run} is {status}: there is nothing to resume; for a longer run start a new one, `cargo xtask train --config {run}/config.toml --epochs N`"
@@ -66,9 +78,31 @@ pub enum SessionError {
     OtherData { file: String, expected: String, found: String },
     /// The loss is no longer a number.
     #[error(
-        "training diverged: the loss was not finite at epoch {epoch}, batch {batch} (learning rate {learning_rate:e}); try a smaller `--learning-rate`, or `--clip-norm 1`"
+        "training diverged: the loss or the weights were not finite at epoch {epoch}, batch {batch} (step {step}, learning rate {learning_rate:e}){rolled_back}; {last_good}; try a smaller `--learning-rate`, `--clip-norm 1`, or `--on-divergence rollback`, which goes back and halves the rate"
     )]
-    Diverged { epoch: usize, batch: usize, learning_rate: f64 },
+    Diverged {
+        epoch: usize,
+        batch: usize,
+        step: usize,
+        learning_rate: f64,
+        /// Says how often it was tried again.
+        rolled_back: String,
+        /// Says what was saved last.
+        last_good: String,
+    },
+}
+
+/// A checkpoint that cannot be used, and why.
+#[derive(Debug)]
+pub struct Fault {
+    path: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}", self.path.display(), self.reason)
+    }
 }
 
 /// What a run came to.
@@ -100,6 +134,9 @@ pub struct Means {
     pub command: Vec<String>,
     /// How much is said about it on the way.
     pub detail: Detail,
+    /// How often a checkpoint is written inside epochs; a run that is resumed without it goes on as
+    /// it was started.
+    pub checkpoint_every: Option<CheckpointEvery>,
 }
 
 /// Trains by `recipe` into the new folder `out`, or one under `runs/` that is named for `name`.
@@ -121,6 +158,7 @@ pub fn start(
         Some(path) => RunFolder::create(path)?,
         None => RunFolder::create_named(name)?,
     };
+    let _lock = folder.lock()?;
     folder.make_checkpoints()?;
     folder.write_recipe(recipe)?;
     // Reports tell runs apart by the names of their folders.
@@ -140,37 +178,95 @@ pub fn resume(
     means: &Means,
 ) -> Result<Run, SessionError> {
     let folder = RunFolder::open(path)?;
-    let mut manifest = folder.manifest()?;
-    if matches!(manifest.status, Status::Finished | Status::StoppedEarly) {
-        return Err(SessionError::Ended {
-            run: path.display().to_string(),
-            status: manifest.status,
-        });
-    }
-    if manifest.status == Status::Diverged {
-        return Err(SessionError::EndedDiverged { run: path.display().to_string() });
-    }
+    let _lock = folder.lock()?;
     let mut recipe = folder.recipe()?;
+    let manifest = if folder.has_only_its_recipe() { None } else { Some(folder.manifest()?) };
+    match manifest.as_ref().map(|manifest| manifest.status) {
+        Some(status @ (Status::Finished | Status::StoppedEarly)) => {
+            return Err(SessionError::Ended { run: path.display().to_string(), status });
+        }
+        Some(Status::Diverged) => {
+            return Err(SessionError::EndedDiverged { run: path.display().to_string() });
+        }
+        _ => {}
+    }
     change(&mut recipe);
     let (open, prepared) = make_ready(&recipe)?;
-    check_same_data(&prepared, &manifest)?;
-    let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
-    // A run that was stopped in its first epoch has none and begins anew.
-    if path.join(checkpoint::FILE).exists() {
-        let bytes = folder.read(checkpoint::FILE)?;
-        checkpoint::restore(&mut state, &bytes).map_err(|source| SessionError::Checkpoint {
-            path: path.join(checkpoint::FILE).display().to_string(),
-            config: path.join("config.toml").display().to_string(),
-            source,
-        })?;
+    if let Some(manifest) = &manifest {
+        check_same_data(&prepared, manifest)?;
     }
+    let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
+    restore_newest(&folder, &mut state)?;
     folder.make_checkpoints()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
+    let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
+    let mut manifest =
+        manifest.unwrap_or_else(|| self::manifest(&recipe, &prepared, &open, &name, means));
     recipe.backend.name().clone_into(&mut manifest.backend);
     manifest.device = open.name;
     manifest.threads = means.threads;
-    carry_out(&recipe, &prepared, &folder, manifest, &mut state, means)
+    let every = match (means.checkpoint_every, &manifest.checkpoint_every) {
+        (None, Some(text)) => Some(text.parse().map_err(|reason| RunError::Damaged {
+            path: path.join("manifest.json"),
+            reason: format!("`checkpoint_every`: {reason}"),
+        })?),
+        (every, _) => every,
+    };
+    let means = Means { checkpoint_every: every, ..means.clone() };
+    carry_out(&recipe, &prepared, &folder, manifest, &mut state, &means)
+}
+
+/// Puts the newest checkpoint that is not damaged into `state`; leaves a training that has none at its
+/// beginning.
+fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<(), SessionError> {
+    let restore = |checkpoint: Checkpoint, file: &str, state: &mut State| {
+        checkpoint.restore(state).map_err(|source| SessionError::OtherRecipe {
+            path: folder.path().join(file).display().to_string(),
+            config: folder.path().join("config.toml").display().to_string(),
+            source,
+        })
+    };
+    let latest = match read_checkpoint(folder, checkpoint::FILE) {
+        Ok(latest) => return restore(latest, checkpoint::FILE, state),
+        Err(fault) => fault,
+    };
+    let exists = |file: &str| folder.path().join(file).exists();
+    if !exists(checkpoint::FILE) && !exists(checkpoint::PREVIOUS) {
+        // A run that was stopped in its first epoch has none and begins anew.
+        if exists(run::METRICS) {
+            say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
+        }
+        return Ok(());
+    }
+    match read_checkpoint(folder, checkpoint::PREVIOUS) {
+        Ok(previous) => {
+            let position = previous.position();
+            restore(previous, checkpoint::PREVIOUS, state)?;
+            say(&format!(
+                "warning: {latest}; going on from the one before it, {} ({position})",
+                folder.path().join(checkpoint::PREVIOUS).display()
+            ));
+            Ok(folder.fall_back()?)
+        }
+        Err(previous) => Err(SessionError::Checkpoint {
+            latest,
+            previous,
+            config: folder.path().join("config.toml").display().to_string(),
+        }),
+    }
+}
+
+fn read_checkpoint(folder: &RunFolder, file: &str) -> Result<Checkpoint, Fault> {
+    let path = folder.path().join(file);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Fault { path, reason: "the file is missing".to_owned() });
+        }
+        Err(error) => return Err(Fault { path, reason: format!("cannot be read: {error}") }),
+    };
+    Checkpoint::read(&bytes).map_err(|error| Fault { path, reason: error.to_string() })
 }
 
 /// Opens the device and loads the data.
@@ -214,6 +310,8 @@ fn carry_out(
     interrupt::catch();
     manifest.status = Status::Running;
     manifest.ended = None;
+    manifest.checkpoint_every = means.checkpoint_every.map(|every| every.to_string());
+    manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
     let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, means);
     manifest.status = match &outcome {
@@ -222,6 +320,7 @@ fn carry_out(
         Err(_) => Status::Failed,
     };
     manifest.ended = Some(now());
+    // A folder without room for this still says `running`, as one of a killed run: both are resumed.
     // If the folder cannot be written to, the first error says so better than a second one.
     let written = folder.write_manifest(&manifest);
     let (outcome, _) = outcome?;
@@ -246,27 +345,43 @@ fn train_and_score(
     let loader = prepared.train_loader(recipe, means.threads).map_err(PrepareError::from)?;
     let progress = Progress::new(recipe.epochs, recipe.validates(), means.detail);
     introduce(recipe, prepared, manifest, folder, state, &progress);
-    let setup = Setup { recipe, prepared, loader, progress };
-    folder.keep_losses(state.epochs.len())?;
+    let checkpoint_every = means.checkpoint_every;
+    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every };
+    folder.keep_metrics(&state.epochs)?;
+    if !folder.keep_losses(state.epochs.len(), setup.loader.batches_per_epoch())? {
+        say(&format!(
+            "warning: {} lacks batches of epochs that were trained; the run goes on without them",
+            folder.path().join(run::LOSSES).display()
+        ));
+    }
+    let mut saved = (state.optimizer.steps() > 0).then(|| Position::of(state));
     let started = Instant::now();
-    let ending = train(&setup, state, &mut |state, objectives| {
-        folder.append_losses(state.epochs.len(), objectives)?;
-        folder.write_metrics(&state.epochs)?;
-        folder.write(checkpoint::FILE, &checkpoint::to_bytes(state)?)?;
-        Ok(())
-    });
+    let ending = loop {
+        let ending = train(&setup, state, &mut |state, objectives| {
+            save(recipe, folder, state, objectives)?;
+            saved = Some(Position::of(state));
+            Ok(())
+        })?;
+        let Ending::Diverged { epoch, batch } = ending else { break ending };
+        let learning_rate = state.learning_rate(&setup, epoch, batch - 1);
+        if state.rollbacks.len() == recipe.on_divergence.rollbacks() {
+            setup.progress.finish();
+            let step = setup.step(epoch, batch - 1) + 1;
+            return Err(diverged(folder, state, saved, (epoch, batch, step, learning_rate)));
+        }
+        roll_back(&setup, folder, state, RollbackRecord { epoch, batch, learning_rate })?;
+        manifest.rollbacks.clone_from(&state.rollbacks);
+        folder.write_manifest(manifest)?;
+    };
     let trained = started.elapsed();
     setup.progress.finish();
-    match ending? {
+    match ending {
         Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
-        Ending::Diverged { epoch, batch } => {
-            let learning_rate = state.learning_rate(&setup, epoch, batch - 1);
-            Err(SessionError::Diverged { epoch, batch, learning_rate })
-        }
         ending => {
             let waited = 100.0 * state.waited.as_secs_f64() / trained.as_secs_f64().max(1e-9);
             setup.progress.line(&format!("waited for batches {waited:.1} % of the time"));
-            let summary = score(recipe, prepared, folder, manifest, state)?;
+            let summary = score(&setup, folder, manifest, state, saved)?;
+            manifest.files = folder.result_files()?;
             let status = match ending {
                 Ending::StoppedEarly => Status::StoppedEarly,
                 _ => Status::Finished,
@@ -274,6 +389,86 @@ fn train_and_score(
             Ok((Outcome::Done(Box::new(summary)), status))
         }
     }
+}
+
+/// Writes down what has been trained: the checkpoint last, so that it never knows of more than the
+/// files beside it.
+fn save(
+    recipe: &Recipe,
+    folder: &RunFolder,
+    state: &State,
+    objectives: &[f64],
+) -> Result<(), TrainError> {
+    let bytes = checkpoint::to_bytes(state)?;
+    if let (Some(epoch), false) = (state.epochs.last(), objectives.is_empty()) {
+        folder.append_losses(epoch.epoch, objectives)?;
+        folder.append_metrics(epoch)?;
+        if !recipe.on_divergence.is_stop() {
+            folder.write(checkpoint::EPOCH_END, &bytes)?;
+        }
+    }
+    folder.write_checkpoint(&bytes)?;
+    Ok(())
+}
+
+/// Puts `state` back to the end of the epoch before the one that diverged, and halves the learning
+/// rate. Saved at once, so that a run that is killed now does not forget it.
+fn roll_back(
+    setup: &Setup<'_>,
+    folder: &RunFolder,
+    state: &mut State,
+    record: RollbackRecord,
+) -> Result<(), SessionError> {
+    let epoch = record.epoch;
+    let device = state.device().clone().without_autodiff();
+    let mut before =
+        State::new(setup.recipe, setup.prepared, &device).map_err(PrepareError::from)?;
+    before.waited = state.waited;
+    if epoch > 1 {
+        let failed = |fault| SessionError::Rollback { epoch, fault };
+        let path = folder.path().join(checkpoint::EPOCH_END);
+        let found = read_checkpoint(folder, checkpoint::EPOCH_END).map_err(failed)?;
+        let position = found.position();
+        if (position.epochs, position.batches) != (epoch - 1, 0) {
+            let reason = format!("expected the end of epoch {}, found {position}", epoch - 1);
+            return Err(failed(Fault { path, reason }));
+        }
+        found
+            .restore(&mut before)
+            .map_err(|error| failed(Fault { path, reason: error.to_string() }))?;
+    }
+    let rate = record.learning_rate;
+    before.rollbacks = std::mem::take(&mut state.rollbacks);
+    before.rollbacks.push(record);
+    *state = before;
+    setup.progress.line(&format!(
+        "the loss was not finite at learning rate {rate:e}; going back to the {} with half the rate (rollback {} of {})",
+        if epoch > 1 { format!("end of epoch {}", epoch - 1) } else { "beginning".to_owned() },
+        state.rollbacks.len(),
+        setup.recipe.on_divergence.rollbacks(),
+    ));
+    Ok(save(setup.recipe, folder, state, &[])?)
+}
+
+/// The error of a training that has diverged at an epoch, batch and step, with a learning rate.
+fn diverged(
+    folder: &RunFolder,
+    state: &State,
+    saved: Option<Position>,
+    (epoch, batch, step, learning_rate): (usize, usize, usize, f64),
+) -> SessionError {
+    let rolled_back = match state.rollbacks.len() {
+        0 => String::new(),
+        times => format!(", after going back {times} times and halving the rate each time"),
+    };
+    let last_good = match saved {
+        Some(position) => format!(
+            "the last good checkpoint is {} ({position})",
+            folder.path().join(checkpoint::FILE).display()
+        ),
+        None => "there is no checkpoint from before".to_owned(),
+    };
+    SessionError::Diverged { epoch, batch, step, learning_rate, rolled_back, last_good }
 }
 
 /// Says what is about to happen.
@@ -310,12 +505,13 @@ fn introduce(
 
 /// Scores the selected weights on every split, the test split once, and writes the results.
 fn score(
-    recipe: &Recipe,
-    prepared: &Prepared,
+    setup: &Setup<'_>,
     folder: &RunFolder,
     manifest: &mut Manifest,
     state: &State,
+    saved: Option<Position>,
 ) -> Result<Summary, SessionError> {
+    let Setup { recipe, prepared, .. } = setup;
     let last_epoch = state.epochs.len();
     let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
     if let (Keep::LastUnder(threshold), None) = (recipe.keep, &state.best) {
@@ -330,13 +526,12 @@ fn score(
     };
     let sample = prepared.train_sample(Seeds::new(recipe.seed)).map_err(PrepareError::from)?;
     let train = answer(&sample)?.scores();
-    // The last step of all can break the weights without any batch after it to show it.
+    // Weights can be finite and yet too large for a finite loss.
     if !train.loss.is_finite() {
-        return Err(SessionError::Diverged {
-            epoch: last_epoch,
-            batch: prepared_images(recipe, prepared).div_ceil(recipe.batch_size),
-            learning_rate: state.epochs.last().map_or(f64::NAN, |epoch| epoch.learning_rate),
-        });
+        let batch = setup.loader.batches_per_epoch();
+        let step = setup.step(last_epoch, batch - 1) + 1;
+        let learning_rate = state.learning_rate(setup, last_epoch, batch - 1);
+        return Err(diverged(folder, state, saved, (last_epoch, batch, step, learning_rate)));
     }
     save_model(folder, &network, &prepared.normalization)?;
     let valid = match &prepared.valid {
@@ -501,6 +696,9 @@ fn manifest(
         ended: None,
         status: Status::Running,
         test_reads: Vec::new(),
+        checkpoint_every: None,
+        rollbacks: Vec::new(),
+        files: Vec::new(),
     }
 }
 

@@ -6,12 +6,13 @@ use backburn_data::loader::{Batch, Epoch, Loader, LoaderError};
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{ModelError, Network};
 use backburn_regularization::{EarlyStopping, Ema, LabelledBatch, MaxNorm, Sam, Targets, Verdict};
-use backburn_report::EpochRecord;
+use backburn_report::{EpochRecord, RollbackRecord};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::averaging::Averaging;
+use crate::checkpoint_every::{CheckpointClock, CheckpointEvery};
 use crate::evaluate::{Scores, predict};
 use crate::gradients::NamedGradients;
 use crate::interrupt;
@@ -38,6 +39,8 @@ pub struct Setup<'a> {
     pub loader: Loader,
     /// Where to say how it goes.
     pub progress: Progress,
+    /// How often to write a checkpoint inside epochs; `None` for never.
+    pub checkpoint_every: Option<CheckpointEvery>,
 }
 
 /// What changes during a training; a checkpoint holds all of it.
@@ -60,6 +63,10 @@ pub struct State {
     pub epochs: Vec<EpochRecord>,
     /// The epoch that is under way.
     pub current: EpochInProgress,
+    /// The returns to an earlier state; each has halved the learning rate.
+    pub rollbacks: Vec<RollbackRecord>,
+    /// The settings that the weights depend on.
+    pub determinants: toml::Table,
     /// Time spent waiting for batches, in this process.
     pub waited: Duration,
 }
@@ -86,7 +93,7 @@ pub struct EpochInProgress {
     pub seconds: f64,
 }
 
-/// Writes a checkpoint: of this state, after an epoch with these objectives.
+/// Writes a checkpoint: of this state, after an epoch with these objectives, or inside one with none.
 pub type Save<'a> = dyn FnMut(&State, &[f64]) -> Result<(), TrainError> + 'a;
 
 /// How a training ended.
@@ -98,7 +105,7 @@ pub enum Ending {
     StoppedEarly,
     /// Ctrl-C; a checkpoint was saved.
     Interrupted,
-    /// The loss is no longer a finite number.
+    /// The loss or the weights are no longer finite numbers.
     Diverged {
         /// Epoch, counted from 1.
         epoch: usize,
@@ -121,7 +128,8 @@ pub enum TrainError {
 }
 
 /// Trains from where `state` stands to the end. Calls `save` after every epoch, with what was
-/// minimized on each of its batches, and when interrupted, with nothing.
+/// minimized on each of its batches, and with nothing when interrupted, and as often inside epochs as
+/// the setup says. A state that is not finite is never saved.
 ///
 /// # Errors
 ///
@@ -133,16 +141,14 @@ pub fn train(
 ) -> Result<Ending, TrainError> {
     let Setup { recipe, progress, .. } = setup;
     progress.start();
+    let mut checkpoints = CheckpointClock::new(setup.checkpoint_every);
     while state.epochs.len() < recipe.epochs {
         // The last epoch of a run that is resumed may have been the one to stop after.
         if state.has_stopped() {
             return Ok(Ending::StoppedEarly);
         }
         let epoch = state.epochs.len() + 1;
-        if let Some(ending) = train_epoch(setup, state, epoch) {
-            if ending == Ending::Interrupted {
-                save(state, &[])?;
-            }
+        if let Some(ending) = train_epoch(setup, state, epoch, &mut checkpoints, save)? {
             return Ok(ending);
         }
 
@@ -165,6 +171,7 @@ pub fn train(
         }
         progress.end_epoch(&state.epochs[epoch - 1], is_kept);
         save(state, &trained.objectives)?;
+        checkpoints.restart();
         if verdict != Verdict::Stop && epoch < recipe.epochs && interrupt::is_requested() {
             return Ok(Ending::Interrupted);
         }
@@ -173,7 +180,13 @@ pub fn train(
 }
 
 /// Trains the rest of an epoch; `None` if it came to its end.
-fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<Ending> {
+fn train_epoch(
+    setup: &Setup<'_>,
+    state: &mut State,
+    epoch: usize,
+    checkpoints: &mut CheckpointClock,
+    save: &mut Save<'_>,
+) -> Result<Option<Ending>, TrainError> {
     let Setup { recipe, loader, progress, .. } = setup;
     let batches = loader.batches_per_epoch();
     let done = state.current.objectives.len();
@@ -200,22 +213,33 @@ fn train_epoch(setup: &Setup<'_>, state: &mut State, epoch: usize) -> Option<End
             state.step(recipe, std::mem::take(&mut gradients), gathered, learning_rate);
         }
 
-        if is_last || clock.is_due() || (steps && interrupt::is_requested()) {
+        // Gradients that wait for a step are in no checkpoint; an epoch's end has its own.
+        let can_save = steps && !is_last;
+        let stops = can_save && interrupt::is_requested();
+        let saves = stops || can_save && checkpoints.is_due(state.optimizer.steps());
+        if is_last || saves || clock.is_due() {
             let first_new = state.current.objectives.len();
             meter.read_into(&mut state.current);
             state.current.seconds = clock.seconds();
             let new = &state.current.objectives[first_new..];
             if let Some(bad) = new.iter().position(|loss| !loss.is_finite()) {
-                return Some(Ending::Diverged { epoch, batch: first_new + bad + 1 });
+                return Ok(Some(Ending::Diverged { epoch, batch: first_new + bad + 1 }));
             }
-            let current = &state.current;
-            progress.update(epoch, number + 1, current);
-            if steps && !is_last && interrupt::is_requested() {
-                return Some(Ending::Interrupted);
+            // The last step can break the weights without any batch after it to show it.
+            if (saves || is_last) && !state.is_finite() {
+                return Ok(Some(Ending::Diverged { epoch, batch: number + 1 }));
+            }
+            progress.update(epoch, number + 1, &state.current);
+            if saves {
+                save(state, &[])?;
+                checkpoints.restart();
+            }
+            if stops {
+                return Ok(Some(Ending::Interrupted));
             }
         }
     }
-    None
+    Ok(None)
 }
 
 /// The training batches of `epoch`, counted from 1.
@@ -305,6 +329,8 @@ impl State {
             best: None,
             epochs: Vec::new(),
             current: EpochInProgress::default(),
+            rollbacks: Vec::new(),
+            determinants: recipe.determinants(),
             waited: Duration::ZERO,
         })
     }
@@ -346,6 +372,12 @@ impl State {
     /// Where the network lives, with gradients.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Whether every weight and running statistic is a finite number.
+    fn is_finite(&self) -> bool {
+        let tensors = parameters::export(&self.network().valid());
+        tensors.iter().all(|tensor| tensor.values.iter().all(|value| value.is_finite()))
     }
 
     /// Replaces the network's weights.
@@ -433,11 +465,23 @@ impl State {
     /// Learning rate of the step that `batch` (counted from 0) of the present `epoch` (counted
     /// from 1) belongs to.
     pub fn learning_rate(&self, setup: &Setup<'_>, epoch: usize, batch: usize) -> f64 {
-        let Setup { recipe, loader, .. } = setup;
-        let steps_per_epoch = loader.batches_per_epoch().div_ceil(recipe.accumulate);
-        let step = (epoch - 1) * steps_per_epoch + batch / recipe.accumulate;
+        let recipe = setup.recipe;
+        let steps_per_epoch = setup.steps_per_epoch();
+        let step = setup.step(epoch, batch);
         let share = recipe.schedule.share(step, steps_per_epoch, steps_per_epoch * recipe.epochs);
-        recipe.learning_rate * share * self.plateau.share()
+        let halved = 0.5_f64.powi(self.rollbacks.len() as i32);
+        recipe.learning_rate * share * self.plateau.share() * halved
+    }
+}
+
+impl Setup<'_> {
+    fn steps_per_epoch(&self) -> usize {
+        self.loader.batches_per_epoch().div_ceil(self.recipe.accumulate)
+    }
+
+    /// The step, counted from 0, that `batch` (counted from 0) of `epoch` (counted from 1) belongs to.
+    pub fn step(&self, epoch: usize, batch: usize) -> usize {
+        (epoch - 1) * self.steps_per_epoch() + batch / self.recipe.accumulate
     }
 }
 

@@ -7,6 +7,7 @@ use backburn_report::Summary;
 use clap::{Args, FromArgMatches};
 
 use crate::backend::Backend;
+use crate::checkpoint_every::CheckpointEvery;
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::prepare::PrepareError;
 use crate::progress::{Detail, clock, say};
@@ -42,6 +43,10 @@ pub struct TrainArgs {
     /// Threads to compute with; all cores if not given. Results do not depend on it.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
+    /// Write a checkpoint inside epochs too: after so many steps, such as 500, or so much time, such
+    /// as 30s or 5min. Results do not depend on it.
+    #[arg(long, value_name = "STEPS|TIME")]
+    pub(crate) checkpoint_every: Option<CheckpointEvery>,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -84,7 +89,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
             ));
         }
         let backend = named_backend(args.backend.as_deref())?;
-        let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Full };
+        let means = args.means(command)?;
         let change = |recipe: &mut Recipe| {
             recipe.backend = backend.unwrap_or(recipe.backend);
             if let Some(folder) = &args.data_dir {
@@ -95,7 +100,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     }
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
-    let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Full };
+    let means = args.means(command)?;
     finish(session::start(&recipe, args.out.as_deref(), &name, &means)?, args.json)
 }
 
@@ -155,14 +160,24 @@ impl TrainArgs {
     /// # Errors
     ///
     /// If there is no such flag, or its value is not of its kind.
-    pub(crate) fn from_words(words: &[String]) -> Result<Self, Failure> {
+    pub fn from_words(words: &[String]) -> Result<Self, Failure> {
         let command = Self::augment_args(clap::Command::new("train").no_binary_name(true));
         let matches = command.try_get_matches_from(words).map_err(usage)?;
         Self::from_arg_matches(&matches).map_err(usage)
     }
 
+    fn means(&self, command: Vec<String>) -> Result<Means, Failure> {
+        let threads = set_threads(self.threads)?;
+        let checkpoint_every = self.checkpoint_every;
+        Ok(Means { threads, command, detail: Detail::Full, checkpoint_every })
+    }
+
     /// The recipe with all flags applied, and a name for the run.
-    pub(crate) fn recipe(&self) -> Result<(Recipe, String), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// If a flag asks for what cannot be.
+    pub fn recipe(&self) -> Result<(Recipe, String), Failure> {
         let (mut recipe, name) = if let Some(path) = &self.config {
             let recipe = read_recipe(path)?;
             let name = recipe.dataset.clone();

@@ -8,6 +8,7 @@ use backburn_regularization::{DecayMode, DecayedParameters, Keep, WeightDecay};
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Failure, usage};
+use crate::on_divergence::OnDivergence;
 use crate::optimizer::OptimizerConfig;
 use crate::recipe::Recipe;
 use crate::regularizer_flags::RegularizerFlags;
@@ -95,6 +96,10 @@ pub(crate) struct Changes {
     /// last epoch with a lower validation loss than that).
     #[arg(long, value_name = "WHICH", help_heading = "Regularizers")]
     keep: Option<Keep>,
+    /// When the loss is no longer a number: stop, or rollback (also rollback=TIMES; 3 if not given):
+    /// go on from the end of the epoch before with half the learning rate.
+    #[arg(long, value_name = "WHAT", help_heading = "Recipe")]
+    on_divergence: Option<OnDivergence>,
     #[command(flatten)]
     regularizers: RegularizerFlags,
 }
@@ -155,6 +160,7 @@ impl Changes {
             };
         }
         recipe.keep = self.keep.unwrap_or(recipe.keep);
+        recipe.on_divergence = self.on_divergence.unwrap_or(recipe.on_divergence);
         Ok(())
     }
 

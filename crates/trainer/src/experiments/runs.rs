@@ -223,7 +223,12 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
         lab.say(&format!("{name} seed {seed}:"));
     }
     let detail = if seconds < LONG { Detail::Brief } else { Detail::Full };
-    let means = Means { threads: lab.threads, command: lab.command.clone(), detail };
+    let means = Means {
+        threads: lab.threads,
+        command: lab.command.clone(),
+        detail,
+        checkpoint_every: None,
+    };
     let started = std::time::Instant::now();
     let outcome = if known_to_diverge {
         Ok(None)

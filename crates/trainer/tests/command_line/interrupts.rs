@@ -1,7 +1,5 @@
 //! Ctrl-C, kill, and on from there.
 
-use std::fs;
-
 use crate::place::*;
 
 #[cfg(unix)]
@@ -53,48 +51,6 @@ fn a_killed_run_resumes_from_its_last_epoch_to_the_same_weights() {
 
 #[cfg(unix)]
 #[test]
-fn a_damaged_checkpoint_is_refused_and_a_missing_one_means_from_the_start() {
-    let place = Place::with_mnist();
-    assert_eq!(place.interrupt("INT", "run").code, Some(INTERRUPTED));
-    let path = place.path("run/checkpoints/latest.safetensors");
-    let whole = fs::read(&path).unwrap();
-    let flipped = |byte: usize| {
-        let mut bytes = whole.clone();
-        bytes[byte] ^= 0x10;
-        bytes
-    };
-    for damaged in [
-        whole[..whole.len() / 2].to_vec(),
-        Vec::new(),
-        vec![0; whole.len()],
-        flipped(3),
-        flipped(200),
-        flipped(whole.len() / 2),
-        flipped(whole.len() - 1000),
-        flipped(whole.len() - 1),
-    ] {
-        fs::write(&path, damaged).unwrap();
-        let run = place.run("train --resume run");
-        run.refuse(ERROR, &["checkpoints/latest.safetensors", "--config run/config.toml"]);
-        assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
-    }
-
-    let config = place.text("run/config.toml");
-    let narrower = config.replace("hidden = [32]", "hidden = [16]");
-    assert_ne!(narrower, config);
-    fs::write(&path, &whole).unwrap();
-    fs::write(place.path("run/config.toml"), narrower).unwrap();
-    place.run("train --resume run").refuse(ERROR, &["expected shape", "found", "another model"]);
-
-    let shorter = config.replace("epochs = 120", "epochs = 2");
-    assert_ne!(shorter, config);
-    fs::write(place.path("run/config.toml"), shorter).unwrap();
-    fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
-    place.run("train --resume run").expect(DONE, &["1/2", "2/2"]);
-}
-
-#[cfg(unix)]
-#[test]
 fn a_second_ctrl_c_quits_at_once() {
     let place = Place::with_mnist();
     // One batch of this takes seconds.
@@ -108,4 +64,43 @@ fn a_second_ctrl_c_quits_at_once() {
     assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
     assert!(!place.path("run/checkpoints/latest.safetensors").exists(), "it was saved: {run:?}");
     assert_eq!(place.json("run/manifest.json")["status"], "running");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_terminal_saves_and_stops_however_often_it_says_so() {
+    let place = Place::with_mnist();
+    let child = start(place.command(format!("train {LONG} --out run").split(' ')));
+    wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
+    // Shell and kernel may both send one.
+    let id = child.process.id();
+    let twice = format!("kill -HUP {id}; kill -HUP {id}");
+    assert!(std::process::Command::new("sh").args(["-c", &twice]).status().unwrap().success());
+    let run = child.finish();
+    assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
+    run.mention(&["a checkpoint was saved"]);
+    assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn under_nohup_a_run_outlives_its_terminal() {
+    let place = Place::with_mnist();
+    let program = env!("CARGO_BIN_EXE_backburn");
+    let long = LONG.replace("--epochs 120", "--epochs 9999");
+    // What `nohup` does to the signal, without what it does to the output.
+    let script = format!("trap '' HUP; exec {program} train {long} --out run");
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &script]).current_dir(place.path("."));
+    let child = start(command);
+    let epochs = || {
+        let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap_or_default();
+        metrics.lines().count()
+    };
+    wait_for("the first epoch", || epochs() > 0);
+    child.signal("HUP");
+    let before = epochs();
+    wait_for("more epochs", || epochs() > before + 3);
+    child.signal("TERM");
+    assert_eq!(child.finish().code, Some(INTERRUPTED));
 }

@@ -4,13 +4,19 @@
 //! images in MNIST's format that the test writes.
 
 mod bench;
+mod checkpoints;
 mod comparisons;
+mod divergence;
+mod endurance;
 mod experiments;
 mod find_rate;
+mod full_disk;
 mod interrupts;
+mod kills;
 mod output;
 mod place;
 mod refusals;
 mod regularizers;
 mod runs;
 mod stopping;
+mod verify;

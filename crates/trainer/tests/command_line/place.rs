@@ -106,6 +106,24 @@ impl Place {
         command
     }
 
+    /// The rows of a run's metrics without their times.
+    pub(crate) fn rows(&self, run: &str) -> Vec<Value> {
+        let metrics = self.text(&format!("{run}/metrics.jsonl"));
+        let row = |line: &str| without_times(serde_json::from_str(line).unwrap());
+        metrics.lines().map(row).collect()
+    }
+
+    /// That two runs have come to the same: weights bit for bit, rows and scores but for times.
+    pub(crate) fn expect_same(&self, run: &str, other: &str) {
+        for file in ["model.safetensors", "losses.csv", "normalization.json", "evaluation.json"] {
+            let [run, other] = [run, other].map(|run| self.bytes(&format!("{run}/{file}")));
+            assert!(run == other, "{file} differs");
+        }
+        assert_eq!(self.rows(run), self.rows(other));
+        let summary = |run: &str| without_times(self.json(&format!("{run}/summary.json")));
+        assert_eq!(summary(run), summary(other));
+    }
+
     /// Runs the program with arguments between single spaces.
     pub(crate) fn run(&self, arguments: &str) -> Run {
         finish(&mut self.command(arguments.split(' ').filter(|argument| !argument.is_empty())))
@@ -238,6 +256,15 @@ pub(crate) fn wait_for(what: &str, happened: impl Fn() -> bool) {
         assert!(started.elapsed() < Duration::from_secs(60), "waited for {what} in vain");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A record but for what depends on the clock.
+pub(crate) fn without_times(mut record: Value) -> Value {
+    let record_fields = record.as_object_mut().unwrap();
+    for name in ["seconds", "train_seconds", "images_per_second"] {
+        record_fields.remove(name);
+    }
+    record
 }
 
 /// An IDX file of unsigned bytes.

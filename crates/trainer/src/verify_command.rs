@@ -1,0 +1,521 @@
+//! `backburn verify`: whether a run folder is complete, undamaged, and agrees with itself.
+
+use std::path::{Path, PathBuf};
+
+use backburn_models::{Role, weights};
+use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary};
+use clap::Args;
+use serde::de::DeserializeOwned;
+
+use crate::checkpoint::{self, Checkpoint};
+use crate::cli::{Failure, print_line};
+use crate::recipe::Recipe;
+use crate::run::{LOSSES, METRICS, RESULTS, loss_row, sha256};
+use crate::run_lock::RunLock;
+
+/// Scores that two files have of the same thing may differ by that share, because a run may have been
+/// scored on another backend than it was trained on.
+const TOLERANCE: f64 = 1e-3;
+
+/// What `report` draws from the records.
+const REPORT: [&str; 3] = ["report.html", "figures/loss.svg", "figures/loss.png"];
+
+/// `verify RUN`
+#[derive(Args, Clone, Debug)]
+pub struct VerifyArgs {
+    /// Folder of a run, finished or not.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+}
+
+/// Prints a line for each file, and fails if one is missing, damaged or contradicts another. Reads
+/// nothing but the folder.
+///
+/// # Errors
+///
+/// What is wrong with each file, with the cure.
+pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+    if !args.run.is_dir() {
+        return Err(Failure::Error(format!(
+            "there is no folder {}; name a run folder, as `cargo xtask train` makes it under `runs/`",
+            args.run.display()
+        )));
+    }
+    let inspection = Inspection::of(&args.run);
+    print_line(inspection.table().trim_end());
+    if inspection.faults.is_empty() {
+        return Ok(());
+    }
+    let faults: Vec<String> = inspection.faults.iter().map(Fault::to_string).collect();
+    let number = match faults.len() {
+        1 => "one thing is".to_owned(),
+        several => format!("{several} things are"),
+    };
+    Err(Failure::Error(format!(
+        "{number} wrong with {}:\n{}",
+        args.run.display(),
+        faults.join("\n")
+    )))
+}
+
+/// What is wrong with a file.
+#[derive(Debug)]
+struct Fault {
+    file: String,
+    reason: String,
+    cure: String,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}; {}", self.file, self.reason, self.cure)
+    }
+}
+
+/// A folder as far as it has been looked at.
+struct Inspection<'a> {
+    path: &'a Path,
+    head: String,
+    /// Each file with what there is to say of it.
+    rows: Vec<(String, String)>,
+    faults: Vec<Fault>,
+}
+
+impl<'a> Inspection<'a> {
+    fn of(path: &'a Path) -> Self {
+        let mut it = Self { path, head: String::new(), rows: Vec::new(), faults: Vec::new() };
+        let manifest: Option<Manifest> = it.json("manifest.json", |manifest: &Manifest| {
+            Ok(match manifest.test_reads.len() {
+                1 => "1 look at the test split".to_owned(),
+                looks => format!("{looks} looks at the test split"),
+            })
+        });
+        let recipe = it.recipe();
+        let status = manifest.as_ref().map(|manifest| manifest.status);
+        let has_ended = matches!(status, Some(Status::Finished | Status::StoppedEarly));
+        let epochs = it.metrics(recipe.as_ref(), status);
+        it.losses(&epochs, has_ended);
+        if has_ended {
+            it.results(&epochs);
+        }
+        if let (Some(manifest), true) = (&manifest, has_ended) {
+            it.checksums(manifest);
+            if !manifest.test_reads.iter().any(|read| read.purpose == "final score") {
+                let reason = "the final score's look at the test split is not recorded".to_owned();
+                it.fault("manifest.json", reason, it.repeat());
+            }
+        }
+        it.checkpoints(recipe.as_ref(), &epochs, has_ended);
+        if has_ended {
+            for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
+                let cure = format!("draw it with `cargo xtask report {}`", path.display());
+                it.fault(file, "the file is missing".to_owned(), cure);
+            }
+        }
+        let state = status.map_or("of unknown state", Status::name);
+        let busy = if RunLock::is_held(path) { "; a process is at work on it now" } else { "" };
+        let number = epochs.len();
+        it.head = format!("{}: {state}, {number} epochs{busy}", path.display());
+        it
+    }
+
+    fn table(&self) -> String {
+        let lines = self.rows.iter().map(|(file, state)| format!("{file:<32} {state}\n"));
+        format!("{}\n{}", self.head, lines.collect::<String>())
+    }
+
+    fn repeat(&self) -> String {
+        let config = self.path.join("config.toml");
+        format!(
+            "restore it from a copy, or repeat the run with `cargo xtask train --config {}`",
+            config.display()
+        )
+    }
+
+    fn resume(&self) -> String {
+        format!("`cargo xtask train --resume {}` sets it right", self.path.display())
+    }
+
+    fn good(&mut self, file: &str, state: String) {
+        self.rows.push((file.to_owned(), format!("ok  {state}").trim_end().to_owned()));
+    }
+
+    fn fault(&mut self, file: &str, reason: String, cure: String) {
+        let state = if reason.contains("missing") { "missing" } else { "wrong" };
+        self.rows.retain(|(name, _)| name != file);
+        self.rows.push((file.to_owned(), state.to_owned()));
+        self.faults.push(Fault { file: file.to_owned(), reason, cure });
+    }
+
+    /// The content of a file that must be there; what is wrong is noted.
+    fn bytes(&mut self, file: &str, cure: impl FnOnce(&Self) -> String) -> Option<Vec<u8>> {
+        match std::fs::read(self.path.join(file)) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                let reason = match error.kind() {
+                    std::io::ErrorKind::NotFound => "the file is missing".to_owned(),
+                    _ => format!("cannot be read: {error}"),
+                };
+                let cure = cure(self);
+                self.fault(file, reason, cure);
+                None
+            }
+        }
+    }
+
+    /// A file of JSON that must be there, if `check` has nothing against it.
+    fn json<T: DeserializeOwned>(
+        &mut self,
+        file: &str,
+        check: impl FnOnce(&T) -> Result<String, String>,
+    ) -> Option<T> {
+        let bytes = self.bytes(file, Self::repeat)?;
+        let read = serde_json::from_slice(&bytes).map_err(|error| error.to_string());
+        let checked = read.and_then(|value| Ok((check(&value)?, value)));
+        match checked {
+            Ok((state, value)) => {
+                self.good(file, state);
+                Some(value)
+            }
+            Err(reason) => {
+                self.fault(file, reason, self.repeat());
+                None
+            }
+        }
+    }
+
+    fn recipe(&mut self) -> Option<Recipe> {
+        let file = "config.toml";
+        let copy =
+            |_: &Self| "restore it from a copy; nothing else has the whole recipe".to_owned();
+        let bytes = self.bytes(file, copy)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let read = Recipe::parse(&text, file).and_then(|recipe| recipe.check().map(|()| recipe));
+        match read {
+            Ok(recipe) => {
+                self.good(file, format!("{} on {}", recipe.model.name(), recipe.dataset));
+                Some(recipe)
+            }
+            Err(error) => {
+                self.fault(file, error.to_string(), copy(self));
+                None
+            }
+        }
+    }
+
+    /// The rows of the metrics as far as they are in order.
+    fn metrics(&mut self, recipe: Option<&Recipe>, status: Option<Status>) -> Vec<EpochRecord> {
+        let has_ended = matches!(status, Some(Status::Finished | Status::StoppedEarly));
+        let cure = if has_ended { self.repeat() } else { self.resume() };
+        let text = match std::fs::read(self.path.join(METRICS)) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            // Before its first epoch is over a run has none.
+            Err(_) if !has_ended => return Vec::new(),
+            Err(_) => {
+                self.fault(METRICS, "the file is missing".to_owned(), cure);
+                return Vec::new();
+            }
+        };
+        let validates = recipe.is_none_or(Recipe::validates);
+        // A run that diverges may have had losses on validation before that were not finite.
+        let finite = status != Some(Status::Diverged);
+        let mut epochs = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let read = serde_json::from_str::<EpochRecord>(line).map_err(|error| error.to_string());
+            match read.and_then(|row| check_row(row, number, validates, finite)) {
+                Ok(row) => epochs.push(row),
+                Err(reason) => {
+                    self.fault(METRICS, format!("line {number}: {reason}"), cure);
+                    return epochs;
+                }
+            }
+        }
+        self.good(METRICS, format!("{} epochs", epochs.len()));
+        epochs
+    }
+
+    fn losses(&mut self, epochs: &[EpochRecord], has_ended: bool) {
+        let cure = if has_ended { Self::repeat } else { Self::resume };
+        if epochs.is_empty() && !has_ended {
+            return;
+        }
+        let Some(bytes) = self.bytes(LOSSES, cure) else { return };
+        match check_losses(&String::from_utf8_lossy(&bytes), epochs, has_ended) {
+            Ok(batches) => self.good(LOSSES, format!("{batches} batches")),
+            Err(reason) => self.fault(LOSSES, reason, cure(self)),
+        }
+    }
+
+    /// What a run has once it has ended.
+    fn results(&mut self, epochs: &[EpochRecord]) {
+        let summary: Option<Summary> = self.json("summary.json", |summary| {
+            check_summary(summary, epochs).map(|()| format!("epoch {}", summary.best_epoch))
+        });
+        self.json("evaluation.json", |evaluation: &EvaluationRecord| {
+            summary.as_ref().map_or(Ok(()), |summary| check_evaluation(evaluation, summary))?;
+            Ok(format!("{} images", evaluation.image_count()))
+        });
+        self.json("normalization.json", |_: &serde_json::Value| Ok(String::new()));
+        let file = "model.safetensors";
+        if let Some(bytes) = self.bytes(file, Self::repeat) {
+            match check_model(&bytes, summary.as_ref()) {
+                Ok(parameters) => self.good(file, format!("{parameters} parameters")),
+                Err(reason) => self.fault(file, reason, self.repeat()),
+            }
+        }
+    }
+
+    /// That the results are those that were written.
+    fn checksums(&mut self, manifest: &Manifest) {
+        if manifest.files.is_empty() {
+            self.rows.push((
+                "manifest.json".to_owned(),
+                "has no checksums of results: the run is of an earlier version".to_owned(),
+            ));
+        }
+        for FileRecord { name, bytes, sha256: expected } in &manifest.files {
+            // A name from a file that may be damaged leads nowhere else.
+            if !RESULTS.contains(&name.as_str()) {
+                let reason = format!("`files` has `{name}`, which is no result of a run");
+                self.fault("manifest.json", reason, self.repeat());
+                continue;
+            }
+            let is_known = self.faults.iter().any(|fault| fault.file == *name);
+            let Ok(content) = std::fs::read(self.path.join(name)) else { continue };
+            let (length, found) = (content.len() as u64, sha256(&content));
+            if !is_known && (length, found.as_str()) != (*bytes, expected) {
+                let reason = format!(
+                    "expected {bytes} bytes with SHA-256 {expected}, as manifest.json has it, found {length} with {found}"
+                );
+                self.fault(name, reason, self.repeat());
+            }
+        }
+    }
+
+    fn checkpoints(&mut self, recipe: Option<&Recipe>, epochs: &[EpochRecord], has_ended: bool) {
+        let files = [checkpoint::FILE, checkpoint::PREVIOUS, checkpoint::EPOCH_END];
+        let there = files.map(|file| self.path.join(file).exists());
+        if there == [false; 3] {
+            if !has_ended && !epochs.is_empty() {
+                let cure = format!(
+                    "restore it from a copy; `cargo xtask train --resume {}` begins anew",
+                    self.path.display()
+                );
+                self.fault(checkpoint::FILE, "the file is missing".to_owned(), cure);
+            }
+            // After its end a run needs none.
+            return;
+        }
+        let mut good = [false; 3];
+        for (place, file) in files.into_iter().enumerate() {
+            if place > 0 && !there[place] {
+                continue;
+            }
+            let Some(bytes) = self.bytes(file, |_| String::new()) else { continue };
+            match check_checkpoint(&bytes, recipe, epochs, has_ended) {
+                Ok(state) => {
+                    good[place] = true;
+                    self.good(file, state);
+                }
+                Err(reason) => self.fault(file, reason, String::new()),
+            }
+        }
+        let cure = match (has_ended, good) {
+            (true, _) => "the run has ended and needs none; delete `checkpoints/`".to_owned(),
+            (false, [true, ..]) => self.resume(),
+            (false, [false, true, _]) => format!(
+                "`cargo xtask train --resume {}` goes on from the one before it",
+                self.path.display()
+            ),
+            (false, [false, false, _]) => self.repeat(),
+        };
+        for fault in self.faults.iter_mut().filter(|fault| files.contains(&fault.file.as_str())) {
+            fault.cure.clone_from(&cure);
+        }
+    }
+}
+
+fn check_row(
+    row: EpochRecord,
+    number: usize,
+    validates: bool,
+    finite: bool,
+) -> Result<EpochRecord, String> {
+    if row.epoch != number {
+        return Err(format!("expected epoch {number}, found {}", row.epoch));
+    }
+    let always = [
+        ("train_objective", Some(row.train_objective)),
+        ("train_accuracy", Some(row.train_accuracy)),
+        ("learning_rate", Some(row.learning_rate)),
+        ("seconds", Some(row.seconds)),
+        ("images_per_second", Some(row.images_per_second)),
+    ];
+    let validation = [("valid_loss", row.valid_loss), ("valid_accuracy", row.valid_accuracy)];
+    let validation = validation.into_iter().filter(|_| validates && finite);
+    for (name, value) in always.into_iter().chain(validation) {
+        if !value.is_some_and(f64::is_finite) {
+            return Err(format!("`{name}`: expected a finite number"));
+        }
+    }
+    let shares =
+        [("train_accuracy", Some(row.train_accuracy)), ("valid_accuracy", row.valid_accuracy)];
+    for (name, value) in shares {
+        if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+            return Err(format!("`{name}`: expected a share in [0, 1], found {value}"));
+        }
+    }
+    Ok(row)
+}
+
+/// That there is a row for each batch of each epoch, and that they average to the epoch's own.
+fn check_losses(text: &str, epochs: &[EpochRecord], has_ended: bool) -> Result<usize, String> {
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default();
+    if head != "epoch,batch,objective" {
+        return Err(format!("line 1: expected `epoch,batch,objective`, found `{head}`"));
+    }
+    let mut objectives: Vec<Vec<f64>> = vec![Vec::new(); epochs.len()];
+    for (number, line) in (2..).zip(lines) {
+        let row = loss_row(line).filter(|(_, _, objective)| objective.is_finite());
+        let Some((epoch, batch, objective)) = row else {
+            return Err(format!(
+                "line {number}: expected epoch, batch and a finite number, found `{line}`"
+            ));
+        };
+        match epoch.checked_sub(1).and_then(|place| objectives.get_mut(place)) {
+            Some(before) if before.len() + 1 == batch => before.push(objective),
+            // What came after the last checkpoint is cut off on resume.
+            None if !has_ended && epoch == epochs.len() + 1 => {}
+            _ => {
+                return Err(format!(
+                    "line {number}: batch {batch} of epoch {epoch} is out of order"
+                ));
+            }
+        }
+    }
+    let batches = objectives.first().map_or(0, Vec::len);
+    for (epoch, objectives) in epochs.iter().zip(&objectives) {
+        let number = epoch.epoch;
+        if objectives.len() != batches {
+            return Err(format!(
+                "epoch {number}: expected {batches} batches, found {}",
+                objectives.len()
+            ));
+        }
+        let mean = objectives.iter().sum::<f64>() / objectives.len().max(1) as f64;
+        if !agree(mean, epoch.train_objective) {
+            return Err(format!(
+                "epoch {number}: the mean is {mean}, but {METRICS} has {}",
+                epoch.train_objective
+            ));
+        }
+    }
+    Ok(batches * epochs.len())
+}
+
+fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result<(), String> {
+    if summary.last_epoch != epochs.len() {
+        let rows = epochs.len();
+        return Err(format!(
+            "`last_epoch` is {}, but {METRICS} has {rows} rows",
+            summary.last_epoch
+        ));
+    }
+    let Some(best) = summary.best_epoch.checked_sub(1).and_then(|place| epochs.get(place)) else {
+        return Err(format!(
+            "`best_epoch`: expected 1 to {}, found {}",
+            epochs.len(),
+            summary.best_epoch
+        ));
+    };
+    let gap = summary.train_accuracy - summary.test_accuracy;
+    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    let pairs = [
+        ("valid_loss", summary.valid_loss, best.valid_loss),
+        ("valid_accuracy", summary.valid_accuracy, best.valid_accuracy),
+        ("generalization_gap", Some(summary.generalization_gap), Some(gap)),
+        ("train_seconds", Some(summary.train_seconds), Some(seconds)),
+    ];
+    for (name, found, expected) in pairs {
+        let agrees = match (found, expected) {
+            (Some(found), Some(expected)) => agree(found, expected),
+            (None, None) => true,
+            _ => false,
+        };
+        if !agrees {
+            return Err(format!(
+                "`{name}` is {found:?}, but the other numbers make it {expected:?}"
+            ));
+        }
+    }
+    let finite =
+        [summary.train_loss, summary.test_loss, summary.test_ece, summary.images_per_second];
+    if !finite.iter().all(|value| value.is_finite()) {
+        return Err("expected finite scores".to_owned());
+    }
+    Ok(())
+}
+
+fn check_evaluation(evaluation: &EvaluationRecord, summary: &Summary) -> Result<(), String> {
+    let (images, mistakes) = (evaluation.image_count(), evaluation.mistake_count());
+    let accuracy = images.saturating_sub(mistakes) as f64 / images.max(1) as f64;
+    let pairs = [
+        ("accuracy", Some(accuracy), summary.test_accuracy),
+        ("nll", evaluation.nll, summary.test_loss),
+        ("ece", evaluation.ece, summary.test_ece),
+    ];
+    for (name, found, expected) in pairs {
+        if let Some(found) = found.filter(|found| !agree(*found, expected)) {
+            return Err(format!("{name} is {found}, but summary.json has {expected}"));
+        }
+    }
+    Ok(())
+}
+
+fn check_model(bytes: &[u8], summary: Option<&Summary>) -> Result<u64, String> {
+    let (tensors, _) = weights::from_bytes(bytes).map_err(|error| error.to_string())?;
+    if let Some(tensor) = tensors.iter().find(|it| !it.values.iter().all(|value| value.is_finite()))
+    {
+        return Err(format!("`{}` has values that are not finite", tensor.name));
+    }
+    let trained = tensors.iter().filter(|tensor| Role::is_trained(tensor.role));
+    let parameters: u64 = trained.map(|tensor| tensor.values.len() as u64).sum();
+    match summary {
+        Some(summary) if summary.parameters != parameters => {
+            Err(format!("has {parameters} parameters, but summary.json {}", summary.parameters))
+        }
+        _ => Ok(parameters),
+    }
+}
+
+fn check_checkpoint(
+    bytes: &[u8],
+    recipe: Option<&Recipe>,
+    epochs: &[EpochRecord],
+    has_ended: bool,
+) -> Result<String, String> {
+    let checkpoint = Checkpoint::read(bytes).map_err(|error| error.to_string())?;
+    if let Some(recipe) = recipe {
+        checkpoint.check_recipe(&recipe.determinants()).map_err(|error| error.to_string())?;
+    }
+    let (position, known) = (checkpoint.position(), checkpoint.epochs());
+    let text = |epoch: &EpochRecord| serde_json::to_string(epoch).unwrap_or_default();
+    let same = known.iter().zip(epochs).all(|(known, row)| text(known) == text(row));
+    if !same || known.len() > epochs.len() {
+        return Err(format!("its {} epochs are not those of {METRICS}", known.len()));
+    }
+    if !has_ended && known.len() + 1 < epochs.len() {
+        return Err(format!(
+            "it is from epoch {}, but {METRICS} has {}",
+            known.len(),
+            epochs.len()
+        ));
+    }
+    Ok(position.to_string())
+}
+
+/// Whether two numbers that were reckoned in different ways are the same.
+fn agree(found: f64, expected: f64) -> bool {
+    (found - expected).abs() <= TOLERANCE * found.abs().max(expected.abs()).max(1e-3)
+}

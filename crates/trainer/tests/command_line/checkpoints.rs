@@ -1,0 +1,205 @@
+//! Checkpoints: how often, what a damaged one leaves, whose they are, and one process at a time.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::place::*;
+
+const LATEST: &str = "run/checkpoints/latest.safetensors";
+const PREVIOUS: &str = "run/checkpoints/previous.safetensors";
+
+/// Three epochs of 30 steps.
+const THREE: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 3 --model mlp --hidden 16 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 --augment crop=2 --dropout 0.2 --threads 1";
+
+/// A run that was interrupted after some epochs, and the same run without an interruption.
+#[cfg(unix)]
+fn interrupted() -> Place {
+    let place = Place::with_mnist();
+    let long = LONG.replace("--epochs 120", "--epochs 12");
+    place.run(&format!("train {long} --out whole")).expect(DONE, &[]);
+    let child = start(place.command(format!("train {long} --out run").split(' ')));
+    wait_for("two checkpoints", || place.path(PREVIOUS).exists());
+    child.signal("INT");
+    assert_eq!(child.finish().code, Some(INTERRUPTED));
+    place
+}
+
+#[test]
+fn checkpoints_inside_epochs_change_no_bit_of_the_result() {
+    let place = Place::with_mnist();
+    place.run(&format!("train {THREE} --out whole")).expect(DONE, &[]);
+    for (every, name) in [("1", "steps"), ("7steps", "more"), ("0.01s", "time")] {
+        place
+            .run(&format!("train {THREE} --checkpoint-every {every} --out {name}"))
+            .expect(DONE, &[]);
+        place.expect_same(name, "whole");
+        assert_eq!(place.bytes(&format!("{name}/config.toml")), place.bytes("whole/config.toml"));
+    }
+    let every = |run: &str| place.json(&format!("{run}/manifest.json"))["checkpoint_every"].clone();
+    assert_eq!(every("more"), "7steps");
+    assert!(every("whole").is_null());
+    place.expect_no_temporary_files();
+}
+
+#[test]
+fn how_often_is_refused_if_it_is_neither_steps_nor_a_time() {
+    let place = Place::new();
+    for wrong in ["0", "0s", "soon", "1.5"] {
+        let run = place.run(&format!("train digits --checkpoint-every {wrong}"));
+        run.refuse(USAGE, &["--checkpoint-every", "500steps", wrong]);
+    }
+    place.expect_empty();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_killed_within_its_first_epoch_goes_on_from_there_as_it_was_started() {
+    let place = Place::with_mnist();
+    let one = "mnist --data-dir data --train-size 160 --valid-size 20 --epochs 1 --model cnn --widths 4,4 --batch-size 1 --augment none --dropout 0.2 --threads 1";
+    place.run(&format!("train {one} --out whole")).expect(DONE, &[]);
+    let command = format!("train {one} --checkpoint-every 3 --out run");
+    let child = start(place.command(command.split(' ')));
+    wait_for("two checkpoints", || place.path(PREVIOUS).exists());
+    child.signal("KILL");
+    assert_eq!(child.finish().code, None);
+    assert!(!place.path("run/metrics.jsonl").exists(), "the epoch is over already");
+    place.run("train --resume run").expect(DONE, &["resuming at epoch 1, after"]);
+    place.expect_same("run", "whole");
+    assert_eq!(place.json("run/manifest.json")["checkpoint_every"], "3steps");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
+    let place = interrupted();
+    let before = place.path("before");
+    copy(&place.path("run"), &before);
+    let whole = place.bytes(LATEST);
+    let flipped = |byte: usize| {
+        let mut bytes = whole.clone();
+        bytes[byte] ^= 0x10;
+        Some(bytes)
+    };
+    for (damaged, reason) in [
+        (None, "the file is missing"),
+        (Some(Vec::new()), "safetensors"),
+        (Some(whole[..whole.len() / 2].to_vec()), "safetensors"),
+        (Some(vec![0; whole.len()]), "safetensors"),
+        (flipped(3), "safetensors"),
+        (flipped(whole.len() / 2), "SHA-256"),
+        (flipped(whole.len() - 1), "SHA-256"),
+    ] {
+        fs::remove_dir_all(place.path("run")).unwrap();
+        copy(&before, &place.path("run"));
+        match damaged {
+            Some(bytes) => fs::write(place.path(LATEST), bytes).unwrap(),
+            None => fs::remove_file(place.path(LATEST)).unwrap(),
+        }
+        let run = place.run("train --resume run");
+        run.expect(DONE, &["warning: run/checkpoints/latest.safetensors: ", reason]);
+        run.mention(&["going on from the one before it, run/checkpoints/previous.safetensors"]);
+        place.expect_same("run", "whole");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn two_damaged_checkpoints_are_refused_and_none_means_from_the_start() {
+    let place = interrupted();
+    let config = place.text("run/config.toml");
+    for file in [LATEST, PREVIOUS] {
+        let mut bytes = place.bytes(file);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(place.path(file), bytes).unwrap();
+    }
+    let refused = place.run("train --resume run");
+    refused.refuse(ERROR, &[LATEST, PREVIOUS, "SHA-256", "--config run/config.toml"]);
+    assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
+
+    fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
+    assert_eq!(place.text("run/config.toml"), config);
+    place.run("train --resume run").expect(DONE, &["note: ", "the file is missing", "begins anew"]);
+    place.expect_same("run", "whole");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_belongs_to_what_determines_the_weights() {
+    let place = interrupted();
+    let config = place.text("run/config.toml");
+    for (old, new, parts) in [
+        ("hidden = [32]", "hidden = [16]", ["`model.hidden` was [32], is [16]"]),
+        ("learning_rate = 0.001", "learning_rate = 0.002", ["`learning_rate` was 0.001, is 0.002"]),
+        ("seed = 1", "seed = 2", ["`seed` was 1, is 2"]),
+    ] {
+        let edited = config.replace(old, new);
+        assert_ne!(edited, config, "{old}");
+        fs::write(place.path("run/config.toml"), edited).unwrap();
+        let refused = place.run("train --resume run");
+        refused.refuse(ERROR, &["latest.safetensors", "another recipe", "run/config.toml"]);
+        refused.mention(&parts);
+    }
+    // Where the data lie and how many threads compute changes nothing.
+    fs::write(place.path("run/config.toml"), config).unwrap();
+    fs::rename(place.path("data"), place.path("moved")).unwrap();
+    place.run("train --resume run --data-dir moved --threads 2").expect(DONE, &["resuming at"]);
+    place.expect_same("run", "whole");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_process_on_a_run_folder_is_refused() {
+    let place = Place::with_mnist();
+    place.run(&format!("train {THREE} --out run")).expect(DONE, &[]);
+    let long = LONG.replace("--epochs 120", "--epochs 9999");
+    let child = start(place.command(format!("train {long} --out busy").split(' ')));
+    wait_for("the first epoch", || place.path("busy/metrics.jsonl").exists());
+    let before = place.bytes("busy/config.toml");
+    for command in ["train --resume busy", "evaluate busy --split test"] {
+        place.run(command).refuse(ERROR, &["another process is at work on busy"]);
+    }
+    assert_eq!(place.bytes("busy/config.toml"), before);
+    child.signal("KILL");
+    assert_eq!(child.finish().code, None);
+    // The lock went with the process.
+    let child = start(place.command(["train", "--resume", "busy"]));
+    wait_for("going on", || child.stderr().contains("resuming at epoch"));
+    child.signal("INT");
+    assert_eq!(child.finish().code, Some(INTERRUPTED));
+    // Who reads only needs no lock.
+    let _lock = fs::File::open(place.path("run/lock")).unwrap();
+    _lock.lock().unwrap();
+    place.run("evaluate run").expect(DONE, &[]);
+    place.run("evaluate run --split test").refuse(ERROR, &["another process"]);
+    assert_eq!(place.json("run/manifest.json")["test_reads"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_run_killed_before_its_manifest_was_written_can_be_resumed() {
+    let place = Place::with_mnist();
+    place.run(&format!("train {THREE} --out whole")).expect(DONE, &[]);
+    fs::create_dir_all(place.path("run/checkpoints")).unwrap();
+    fs::write(place.path("run/lock"), "").unwrap();
+    fs::copy(place.path("whole/config.toml"), place.path("run/config.toml")).unwrap();
+    fs::write(place.path("run/.backburn-x1.tmp"), "{").unwrap();
+    place.run("train --resume run").expect(DONE, &[]);
+    place.expect_same("run", "whole");
+    place.expect_no_temporary_files();
+    // Not if something else was written, and is lost now.
+    fs::remove_file(place.path("run/manifest.json")).unwrap();
+    place.run("train --resume run").refuse(ERROR, &["run/manifest.json"]);
+}
+
+/// Copies a folder with the folders in it.
+fn copy(from: &PathBuf, to: &PathBuf) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(path, to).unwrap();
+        }
+    }
+}

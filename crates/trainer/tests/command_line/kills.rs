@@ -1,0 +1,127 @@
+//! Runs that are killed at random moments end like those that were not.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use backburn_models::CATALOG;
+use backburn_trainer::optimizer::OptimizerConfig;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::place::*;
+
+const KILLS: usize = 30;
+const INTERRUPTIONS: usize = 6;
+
+/// Eight steps, each with a checkpoint.
+const RUN: &str = "mnist --data-dir data --train-size 16 --epochs 2 --batch-size 4 --checkpoint-every 1 --learning-rate 0.003 --augment crop=2 --threads 1";
+
+/// What the next run in line trains. Every model and every optimizer comes several times, the
+/// largest models with optimizers that remember nothing: their checkpoints are large enough.
+fn flags(number: usize) -> String {
+    let model = CATALOG[number % CATALOG.len()].name;
+    let optimizer = match model {
+        "resnet18" | "resnet34" => "sgd",
+        _ => OptimizerConfig::NAMES[number % OptimizerConfig::NAMES.len()],
+    };
+    let valid = if optimizer == "sgd" { "0" } else { "8" };
+    format!("{RUN} --model {model} --optimizer {optimizer} --valid-size {valid}")
+}
+
+/// The seed of the moments: of the clock, or `$BACKBURN_KILL_SEED` to see the same ones again.
+fn seed() -> u64 {
+    let given = std::env::var("BACKBURN_KILL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.unwrap().as_nanos() as u64
+    });
+    println!("moments of BACKBURN_KILL_SEED={seed}");
+    seed
+}
+
+/// How a run stood when it was stopped, for the count.
+fn state(place: &Place) -> &'static str {
+    let exists = |file: &str| place.path("run").join(file).exists();
+    match () {
+        () if !exists("config.toml") => "before its recipe was written",
+        () if !exists("checkpoints/latest.safetensors") => "before its first checkpoint",
+        () if exists("report.html") => "after its report",
+        () if exists("model.safetensors") => "while it was scored",
+        () => "while it trained",
+    }
+}
+
+/// Stops a run at a random moment with a signal, and goes on with it.
+fn stop_and_resume(number: usize, signal: &str, seed: u64) -> &'static str {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(number as u64);
+    let (place, flags) = (Place::with_mnist(), flags(number));
+    let started = Instant::now();
+    place.run(&format!("train {flags} --out whole")).expect(DONE, &[]);
+    let mut span = started.elapsed();
+    let state = loop {
+        let child = start(place.command(format!("train {flags} --out run").split(' ')));
+        std::thread::sleep(span.mul_f64(rng.random::<f64>()));
+        child.signal(signal);
+        let run = child.finish();
+        match run.code {
+            // A signal ended it, or it heard it.
+            None | Some(INTERRUPTED) => break state(&place),
+            Some(DONE) => {}
+            other => panic!("{flags}: {other:?}: {}", run.stderr),
+        }
+        // It was faster than the one before.
+        std::fs::remove_dir_all(place.path("run")).unwrap();
+        span = span.mul_f64(0.8).max(Duration::from_millis(5));
+    };
+    let begun = place.path("run/config.toml").exists();
+    let again =
+        if begun { "train --resume run".into() } else { format!("train {flags} --out run") };
+    let run = place.run(&again);
+    let has_ended = run.code == Some(ERROR) && run.stderr.contains("is finished");
+    assert!(run.code == Some(DONE) || has_ended, "{flags}: {state}: {}", run.stderr);
+    assert!(!run.stderr.contains("warning"), "{flags}: {state}: {}", run.stderr);
+    place.expect_same("run", "whole");
+    if has_ended {
+        place.run("report run").expect(DONE, &[]);
+    }
+    place.run("verify run").expect(DONE, &["model.safetensors"]);
+    state
+}
+
+/// Two at a time, as many as there are cores on a small machine.
+fn stop_many(runs: usize, signal: &str) {
+    let (seed, next) = (seed(), Mutex::new(0));
+    let states = Mutex::new(std::collections::BTreeMap::<&str, usize>::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let number = {
+                        let mut next = next.lock().unwrap();
+                        *next += 1;
+                        *next - 1
+                    };
+                    if number >= runs {
+                        break;
+                    }
+                    let state = stop_and_resume(number, signal, seed);
+                    *states.lock().unwrap().entry(state).or_default() += 1;
+                }
+            });
+        }
+    });
+    let states = states.into_inner().unwrap();
+    println!("{runs} of {runs} equal after SIG{signal}; stopped {states:?}");
+    assert_eq!(states.values().sum::<usize>(), runs);
+}
+
+#[test]
+fn runs_killed_at_random_moments_end_like_those_that_were_not() {
+    stop_many(KILLS, "KILL");
+}
+
+#[test]
+fn runs_interrupted_at_random_moments_end_like_those_that_were_not() {
+    stop_many(INTERRUPTIONS, "INT");
+}

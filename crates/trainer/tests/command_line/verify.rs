@@ -1,0 +1,148 @@
+//! `verify`: a folder that is whole, and every file of it damaged.
+
+use std::fs;
+use std::path::Path;
+
+use crate::place::*;
+
+const RUN: &str = "train mnist --data-dir data --train-size 64 --valid-size 32 --epochs 3 --model mlp --hidden 8 --batch-size 16 --learning-rate 0.01 --threads 1 --out run";
+
+/// Changes a digit of the last number in a text.
+fn change_a_digit(text: &str) -> String {
+    let place = text.rfind(|c: char| c.is_ascii_digit()).unwrap();
+    let digit = if &text[place..=place] == "7" { "3" } else { "7" };
+    format!("{}{digit}{}", &text[..place], &text[place + 1..])
+}
+
+/// Does something to a file, sees what `verify` says, and undoes it.
+fn spoil(place: &Place, file: &str, spoiled: Option<&[u8]>, parts: &[&str]) {
+    let path = place.path("run").join(file);
+    let before = fs::read(&path).unwrap();
+    match spoiled {
+        Some(bytes) => fs::write(&path, bytes).unwrap(),
+        None => fs::remove_file(&path).unwrap(),
+    }
+    let run = place.run("verify run");
+    run.expect(ERROR, &["wrong with run:", &format!("\n{file}: ")]);
+    run.mention(parts);
+    let line = run.stderr.lines().find(|line| line.starts_with(&format!("{file}: "))).unwrap();
+    assert!(line.contains("; "), "no cure in: {line}");
+    fs::write(path, before).unwrap();
+}
+
+#[test]
+fn every_file_of_a_finished_run_is_checked() {
+    let place = Place::with_mnist();
+    place.run(RUN).expect(DONE, &[]);
+    let good = place.run("verify run");
+    good.expect(DONE, &["run: finished, 3 epochs", "1 look at the test split", "12 batches"]);
+    assert!(good.stderr.is_empty(), "{}", good.stderr);
+    place.run("evaluate run --split test").expect(DONE, &[]);
+    place.run("verify run").expect(DONE, &["2 looks at the test split"]);
+
+    for file in RUN_FILES.into_iter().filter(|file| !file.starts_with("checkpoints")) {
+        spoil(&place, file, None, &["the file is missing"]);
+    }
+    let texts = [
+        "config.toml",
+        "metrics.jsonl",
+        "losses.csv",
+        "summary.json",
+        "evaluation.json",
+        "normalization.json",
+    ];
+    for file in texts {
+        let text = place.text(&format!("run/{file}"));
+        spoil(&place, file, Some(change_a_digit(&text).as_bytes()), &[]);
+        spoil(&place, file, Some(&text.as_bytes()[..text.len() / 2]), &[]);
+        spoil(&place, file, Some(b""), &[]);
+    }
+    let manifest = place.text("run/manifest.json");
+    spoil(&place, "manifest.json", Some(&manifest.as_bytes()[..manifest.len() / 2]), &[]);
+    let unread = manifest.replace("final score", "evaluate");
+    spoil(&place, "manifest.json", Some(unread.as_bytes()), &["final score"]);
+    for file in
+        ["model.safetensors", "checkpoints/latest.safetensors", "checkpoints/previous.safetensors"]
+    {
+        let bytes = place.bytes(&format!("run/{file}"));
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            spoil(&place, file, Some(&flipped), &[]);
+        }
+        spoil(&place, file, Some(&bytes[..bytes.len() - 1]), &[]);
+    }
+    place.run("verify run").expect(DONE, &[]);
+    // They may be deleted to save room, once the run is over.
+    fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
+    place.run("verify run").expect(DONE, &[]);
+}
+
+#[test]
+fn what_contradicts_another_file_is_found_without_its_checksum() {
+    let place = Place::with_mnist();
+    place.run(RUN).expect(DONE, &[]);
+    let manifest = place.json("run/manifest.json");
+    let mut without = manifest.clone();
+    without.as_object_mut().unwrap().remove("files");
+    fs::write(place.path("run/manifest.json"), without.to_string()).unwrap();
+    place.run("verify run").expect(DONE, &["no checksums of results"]);
+    let metrics = place.text("run/metrics.jsonl");
+    let lines: Vec<&str> = metrics.lines().collect();
+    let joined = |lines: &[&str]| lines.join("\n") + "\n";
+    for (text, part) in [
+        (joined(&[lines[0], lines[2]]), "line 2: expected epoch 2, found 3"),
+        (joined(&[lines[0], lines[0], lines[2]]), "line 2: expected epoch 2, found 1"),
+        (metrics.replacen("\"train_objective\":", "\"train_objective\":null,\"x\":", 1), "finite"),
+        (metrics.replacen("\"valid_loss\":", "\"valid_loss\":null,\"x\":", 1), "`valid_loss`"),
+    ] {
+        spoil(&place, "metrics.jsonl", Some(text.as_bytes()), &[part]);
+    }
+    let two = joined(&lines[..2]);
+    fs::write(place.path("run/metrics.jsonl"), two).unwrap();
+    place.run("verify run").expect(ERROR, &["`last_epoch` is 3, but metrics.jsonl has 2 rows"]);
+    fs::write(place.path("run/metrics.jsonl"), metrics).unwrap();
+    let losses = place.text("run/losses.csv");
+    let other = losses.replacen("\n1,1,", "\n1,1,1", 1);
+    spoil(&place, "losses.csv", Some(other.as_bytes()), &["epoch 1: the mean is"]);
+    let mut summary = place.json("run/summary.json");
+    summary["test_accuracy"] = 0.999.into();
+    spoil(&place, "summary.json", Some(summary.to_string().as_bytes()), &["generalization_gap"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
+    let place = Place::with_mnist();
+    let child =
+        start(place.command(format!("train {LONG} --checkpoint-every 20 --out run").split(' ')));
+    wait_for("the second epoch", || {
+        let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap_or_default();
+        metrics.lines().count() > 1
+    });
+    place.run("verify run").mention(&["a process is at work on it now"]);
+    child.signal("KILL");
+    assert_eq!(child.finish().code, None);
+    place.run("verify run").expect(DONE, &["run: running", "0 looks at the test split", "step"]);
+    let latest = "checkpoints/latest.safetensors";
+    spoil(&place, latest, Some(b"{"), &["goes on from the one before it"]);
+    spoil(&place, latest, None, &["the file is missing", "goes on from the one before it"]);
+    let text = place.text("run/metrics.jsonl");
+    spoil(&place, "metrics.jsonl", Some(&text.as_bytes()[..text.len() - 9]), &["--resume run"]);
+    let config = place.text("run/config.toml");
+    fs::write(place.path("run/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
+    place.run("verify run").expect(ERROR, &["`seed` was 1, is 2"]);
+    fs::write(place.path("run/config.toml"), config).unwrap();
+    fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
+    place.run("verify run").expect(ERROR, &[latest, "the file is missing", "begins anew"]);
+}
+
+#[test]
+fn what_is_no_run_folder_is_refused() {
+    let place = Place::new();
+    place.run("verify nowhere").refuse(ERROR, &["there is no folder nowhere", "run folder"]);
+    fs::create_dir(place.path("empty")).unwrap();
+    place.run("verify empty").expect(ERROR, &["manifest.json: the file is missing", "config.toml"]);
+    assert_eq!(fs::read_dir(Path::new(&place.path("empty"))).unwrap().count(), 0);
+    place.run("verify").refuse(USAGE, &["<RUN>"]);
+}
