@@ -12,7 +12,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::averaging::Averaging;
-use crate::evaluate::{Scores, predict};
+use crate::evaluate::{Scores, predict_validation};
 use crate::gradients::NamedGradients;
 use crate::interrupt;
 use crate::loss::Loss;
@@ -274,12 +274,12 @@ pub(crate) struct Pass {
 }
 
 fn validate(setup: &Setup<'_>, state: &State) -> Result<Option<Scores>, LoaderError> {
-    let Prepared { valid: Some(valid), normalization, .. } = setup.prepared else {
+    if setup.prepared.valid.is_none() {
         return Ok(None);
-    };
+    }
     let device = state.device.clone().without_autodiff();
-    let predictions = predict(&state.evaluation_copy(), valid, normalization, &device)?;
-    Ok(Some(predictions.scores()))
+    let answers = predict_validation(&state.evaluation_copy(), setup.prepared, &device)?;
+    Ok(answers.map(|answers| answers.scores()))
 }
 
 impl State {

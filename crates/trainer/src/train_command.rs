@@ -42,6 +42,9 @@ pub struct TrainArgs {
     /// Threads to compute with; all cores if not given. Results do not depend on it.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) threads: Option<usize>,
+    /// Compare the first steps with double precision, and train only if the backend computes them right.
+    #[arg(long)]
+    pub(crate) verify_kernels: bool,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -84,7 +87,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
             ));
         }
         let backend = named_backend(args.backend.as_deref())?;
-        let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Full };
+        let means = args.means(command)?;
         let change = |recipe: &mut Recipe| {
             recipe.backend = backend.unwrap_or(recipe.backend);
             if let Some(folder) = &args.data_dir {
@@ -95,7 +98,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     }
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
-    let means = Means { threads: set_threads(args.threads)?, command, detail: Detail::Full };
+    let means = args.means(command)?;
     finish(session::start(&recipe, args.out.as_deref(), &name, &means)?, args.json)
 }
 
@@ -150,6 +153,12 @@ fn result(summary: &Summary, run: &Path) -> String {
 }
 
 impl TrainArgs {
+    fn means(&self, command: Vec<String>) -> Result<Means, Failure> {
+        let threads = set_threads(self.threads)?;
+        let verify_kernels = self.verify_kernels;
+        Ok(Means { threads, command, detail: Detail::Full, verify_kernels })
+    }
+
     /// Reads the words that follow `train` on a command line.
     ///
     /// # Errors

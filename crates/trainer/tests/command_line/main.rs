@@ -7,6 +7,7 @@ mod bench;
 mod comparisons;
 mod experiments;
 mod find_rate;
+mod integrity;
 mod interrupts;
 mod output;
 mod place;
