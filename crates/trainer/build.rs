@@ -1,26 +1,18 @@
 //! Records the commit that the program is built from, for the manifests of its runs.
 
 use std::path::Path;
-use std::process::Command;
+
+#[path = "build/commit.rs"]
+mod commit;
 
 fn main() {
     let root = Path::new("../..");
+    println!("cargo::rerun-if-changed=build.rs");
     // The commit is only true as long as the sources are those of the commit.
-    for path in ["crates", "Cargo.lock", ".git/HEAD", ".git/logs/HEAD"] {
-        if root.join(path).exists() {
-            println!("cargo::rerun-if-changed=../../{path}");
-        }
+    for path in commit::depends_on(root) {
+        println!("cargo::rerun-if-changed={}", path.display());
     }
-    if let Some(commit) = git(&["rev-parse", "HEAD"]) {
-        let clean =
-            git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|s| s.is_empty());
-        let suffix = if clean { "" } else { "-modified" };
-        println!("cargo::rustc-env=BACKBURN_COMMIT={commit}{suffix}");
+    if let Some(commit) = commit::commit(root) {
+        println!("cargo::rustc-env=BACKBURN_COMMIT={commit}");
     }
-}
-
-/// Output of a git command, if there is git and a repository.
-fn git(arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git").args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask <verb> …`: builds `backburn` with the backend that is asked for and hands over.
+//! `cargo xtask <verb> …`: builds `backburn` with the backend that is asked for and hands over. Flex is
+//! always there too: it costs little beside any other, and verifies their kernels.
 //!
 //! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verb is
 //! `check`: what a change must pass, cheapest first. Continuous integration (`.ci/run`) does the
@@ -22,9 +23,14 @@ fn main() -> ExitCode {
     let mut command = cargo();
     command
         .args(["run", "--quiet", "--release", "--package", "backburn-trainer", "--bin", "backburn"])
-        .args(["--no-default-features", "--features", &backend, "--"])
+        .args(["--no-default-features", "--features", &features(&backend), "--"])
         .args(&arguments);
     hand_over(&mut command)
+}
+
+/// The Cargo features for a backend.
+fn features(backend: &str) -> String {
+    if backend == "flex" { backend.to_owned() } else { format!("flex,{backend}") }
 }
 
 /// The value of `--backend`, if it is there.
@@ -115,6 +121,12 @@ mod tests {
 
     fn found(arguments: &[&str]) -> Option<String> {
         backend(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_program_has_the_backend_that_verifies_the_others() {
+        assert_eq!(features("flex"), "flex");
+        assert_eq!(features("wgpu"), "flex,wgpu");
     }
 
     #[test]

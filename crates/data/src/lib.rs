@@ -7,6 +7,7 @@ pub mod augment;
 mod cifar10;
 pub mod digits;
 mod download;
+pub mod duplicates;
 pub mod error;
 pub mod fetch;
 mod idx;
@@ -17,13 +18,16 @@ mod mnist;
 pub mod normalization;
 pub mod publication;
 pub mod split;
+pub mod test_split;
 pub mod verify;
 
+pub use duplicates::{Duplicates, Repeats};
 pub use error::DataError;
 pub use fetch::{FetchProgress, fetch};
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
 pub use locate::Source;
 pub use split::{SplitSize, stratified};
+pub use test_split::{TestImages, TestLog, TestSplit};
 pub use verify::{FileRecord, FileReport, FileStatus, verify};
 
 /// The data sets, in the order in which `data list` shows them.
@@ -121,38 +125,6 @@ pub struct DataSet {
     pub files: Vec<FileRecord>,
     /// What the user should be told, such as that a file is not the published one.
     pub notes: Vec<String>,
-}
-
-/// The test images, sealed: only [`open`](Self::open) shows them, so that one reads in the code
-/// where test data is looked at.
-#[derive(Clone, Debug)]
-pub struct TestSplit(ImageSet);
-
-impl TestSplit {
-    /// Seals a test split.
-    pub fn seal(images: ImageSet) -> Self {
-        Self(images)
-    }
-
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there is no image.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What each image measures.
-    pub fn shape(&self) -> ImageShape {
-        self.0.shape()
-    }
-
-    /// The images and labels. Who calls this looks at test data, and should record it.
-    pub fn open(&self) -> &ImageSet {
-        &self.0
-    }
 }
 
 /// The catalog's row of that name.

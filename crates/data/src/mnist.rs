@@ -122,7 +122,8 @@ pub(crate) mod tests {
         let set = load("mnist", &only(root.path())).unwrap();
         assert_eq!(set.train.labels(), [5, 0, 4]);
         assert_eq!(set.train.image(1)[..2], [(784 % 251) as u8, (785 % 251) as u8]);
-        assert_eq!(set.test.open().labels(), [7, 2]);
+        let test = set.test.open(&mut crate::test_split::tests::Log::default(), "test", "none");
+        assert_eq!(test.unwrap().for_final_scores().labels(), [7, 2]);
         assert_eq!(set.files.len(), 4);
         assert_eq!(set.notes.len(), 4);
         assert!(set.notes[0].contains("not the published mnist's train-images-idx3-ubyte"));

@@ -198,7 +198,8 @@ impl Block {
         if channels == outputs {
             return x;
         }
-        let zeros = Tensor::zeros([batch, height, width, outputs - channels], &x.device());
+        let kind = (&x.device(), x.dtype());
+        let zeros = Tensor::zeros([batch, height, width, outputs - channels], kind);
         Tensor::cat(vec![x, zeros], 3)
     }
 }

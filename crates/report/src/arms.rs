@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::number::{ABSENT, decimals};
+use crate::origin::Origin;
 use crate::record::Summary;
 use crate::statistics::{Better, PairedDifference, Spread, Verdict, false_alarms};
 
@@ -37,6 +38,8 @@ pub struct ArmRun {
     pub folder: String,
     /// Its scores.
     pub summary: Summary,
+    /// How often its test split was looked at.
+    pub test_looks: usize,
 }
 
 /// A score that arms are compared by.
@@ -146,6 +149,8 @@ pub struct ArmsComparison {
     pub false_alarms: Option<f64>,
     /// The arms, the one that the others are compared with first.
     pub arms: Vec<ComparedArm>,
+    /// Where all of it comes from.
+    pub origin: Origin,
 }
 
 /// An arm with its scores.
@@ -177,6 +182,7 @@ impl ArmsComparison {
         command: Vec<String>,
         seeds: Vec<u64>,
         arms: Vec<Arm>,
+        origin: Origin,
     ) -> Self {
         let baseline = arms.first().map_or(Vec::new(), |first| first.runs.clone());
         let compare = |(place, arm): (usize, Arm)| {
@@ -199,7 +205,14 @@ impl ArmsComparison {
             false_alarms: false_alarms(seeds.len()),
             seeds,
             arms: arms.into_iter().enumerate().map(compare).collect(),
+            origin,
         }
+    }
+
+    /// How often the test split of any run was looked at, at most.
+    pub fn test_looks(&self) -> usize {
+        let runs = self.arms.iter().flat_map(|arm| &arm.arm.runs);
+        runs.map(|run| run.test_looks).max().unwrap_or(0)
     }
 
     /// Arms that have runs.
@@ -356,7 +369,7 @@ pub(crate) mod tests {
                 (summary.train_accuracy, summary.test_accuracy) = (1.0, *accuracy);
                 (summary.generalization_gap, summary.test_ece) = (1.0 - accuracy, *ece);
                 summary.test_loss = 2.0 * (1.0 - accuracy);
-                ArmRun { seed, folder: format!("{name}/seed-{seed}"), summary }
+                ArmRun { seed, folder: format!("{name}/seed-{seed}"), summary, test_looks: 1 }
             };
             let words = ["cargo", "xtask", "train", "mnist", "--recipe", "small", "--name", name];
             Arm {
@@ -380,6 +393,7 @@ pub(crate) mod tests {
                 arm("decay", &[0.941, 0.940, 0.947], &[0.020, 0.022, 0.021]),
                 depth,
             ],
+            Origin::default(),
         )
     }
 
@@ -436,7 +450,14 @@ pub(crate) mod tests {
     fn one_seed_shows_no_spread_and_says_so() {
         let mut arms: Vec<Arm> = comparison().arms.into_iter().map(|arm| arm.arm).collect();
         arms.iter_mut().for_each(|arm| arm.runs.truncate(1));
-        let one = ArmsComparison::new("regularizers", ["mnist", "cnn"], Vec::new(), vec![1], arms);
+        let one = ArmsComparison::new(
+            "regularizers",
+            ["mnist", "cnn"],
+            Vec::new(),
+            vec![1],
+            arms,
+            Origin::default(),
+        );
         let table = arms_table(&one);
         assert!(table.contains("94.00 ") && table.contains("+1.00 unclear"), "{table}");
         assert!(table.contains("One seed has no spread"), "{table}");

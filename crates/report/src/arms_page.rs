@@ -56,7 +56,7 @@ pub fn arms_page(comparison: &ArmsComparison) -> String {
         + &section("Differences by seed", &differences(comparison))
         + &left_out(comparison)
         + &section("Commands", &commands(comparison));
-    document(&format!("{} — Backburn", title(comparison)), &body)
+    document(&format!("{} — Backburn", title(comparison)), &body, &comparison.origin)
 }
 
 fn title(comparison: &ArmsComparison) -> String {
@@ -99,9 +99,14 @@ fn scores(comparison: &ArmsComparison) -> String {
     let note = "<p>Mean ± standard deviation over seeds, with the weights that each run ends with, on \
                 clean images and labels. The gap is training minus test accuracy in percentage points, NLL the \
                 test loss in nats, ECE the expected calibration error on the test split. What is \
-                chosen is chosen on validation; each run looked at the test split once, at its \
-                end.</p>\n";
-    format!("{note}{}", table(&head, rows.iter().map(Vec::as_slice)))
+                chosen is chosen on validation.";
+    let looks = match comparison.test_looks() {
+        0 | 1 => "Each run looked at the test split once, at its end.".to_owned(),
+        many => {
+            format!("<strong>The test split of a run was looked at up to {many} times.</strong>")
+        }
+    };
+    format!("{note} {looks}</p>\n{}", table(&head, rows.iter().map(Vec::as_slice)))
 }
 
 fn picture(comparison: &ArmsComparison) -> String {

@@ -4,7 +4,8 @@ use crate::curves;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{Content, document, figure, section, table};
 use crate::number::{bare_percent, bare_points, count, duration};
-use crate::record::{RunRecord, Status, Summary};
+use crate::origin::Origin;
+use crate::record::{Manifest, RunRecord, Status, Summary};
 
 /// Spaces between the columns of the terminal's table.
 const GAP: usize = 2;
@@ -20,7 +21,7 @@ struct Column {
     value: fn(&RunRecord) -> String,
 }
 
-const COLUMNS: [Column; 12] = [
+const COLUMNS: [Column; 13] = [
     Column { head: "run", importance: 12, content: Words, value: |run| run.manifest.name.clone() },
     Column {
         head: "status",
@@ -76,6 +77,12 @@ const COLUMNS: [Column; 12] = [
         importance: 2,
         content: Numbers,
         value: |r| percent_of(r, |s| s.test_ece),
+    },
+    Column {
+        head: "test looks",
+        importance: 0,
+        content: Numbers,
+        value: |run| run.manifest.test_reads.len().to_string(),
     },
     Column {
         head: "time",
@@ -161,16 +168,46 @@ pub fn comparison_page(runs: &[RunRecord]) -> String {
     let rows: Vec<Vec<String>> =
         runs.iter().map(|run| columns.iter().map(|c| (c.value)(run)).collect()).collect();
     let note = "<p>Scores are of the selected weights; the gap is training minus test accuracy, in \
-                percentage points. A dash stands for what a run has not measured. Two runs of one \
+                percentage points. Test looks: how often the run's test split was looked at; among several, \
+                the best score is too good. A dash stands for what a run has not measured. Two runs of one \
                 seed each tell little: the difference may be that of the seeds.</p>\n";
     let table = table(&head, rows.iter().map(Vec::as_slice));
     let figures = figure(&curves::compare_accuracy(runs), "Validation accuracy after each epoch.")
         + &figure(&curves::compare_loss(runs), "Cross-entropy on clean labels after each epoch.");
     let title = format!("Comparison of {} runs", count(runs.len() as u64));
+    let folders: Vec<String> = runs.iter().map(|run| run.dir.display().to_string()).collect();
+    let origin = Origin::of_runs(runs, folders.join(", "));
     let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")
         + &section("Scores", &format!("{note}{table}"))
-        + &section("Validation curves", &format!("<div class=\"figures\">\n{figures}</div>\n"));
-    document(&format!("{title} — Backburn"), &body)
+        + &section("Validation curves", &format!("<div class=\"figures\">\n{figures}</div>\n"))
+        + &section("Provenance", &provenance(runs));
+    document(&format!("{title} — Backburn"), &body, &origin)
+}
+
+/// What each run can be found and repeated by.
+fn provenance(runs: &[RunRecord]) -> String {
+    let rows: Vec<Vec<String>> = runs
+        .iter()
+        .map(|run| {
+            let Manifest { seed, git_commit, backend, dataset, .. } = &run.manifest;
+            let sums: Vec<String> = dataset.files.iter().map(|file| file.sha256.clone()).collect();
+            vec![
+                run.dir.display().to_string(),
+                seed.to_string(),
+                git_commit.clone().unwrap_or(crate::number::ABSENT.into()),
+                backend.clone(),
+                sums.join(" "),
+            ]
+        })
+        .collect();
+    let head = [
+        ("run folder", Words),
+        ("seed", Numbers),
+        ("git commit", Words),
+        ("backend", Words),
+        ("SHA-256 of the data files", Words),
+    ];
+    table(&head, rows.iter().map(Vec::as_slice))
 }
 
 #[cfg(test)]

@@ -6,10 +6,12 @@ use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, facts, figure, section, table};
 use crate::number::{ABSENT, count, duration};
+use crate::origin::Origin;
 use crate::page::quoted;
 
-/// The page of an experiment: what was asked, what came out, the source's numbers beside ours.
-pub fn experiment_page(record: &ExperimentRecord) -> String {
+/// The page of an experiment whose results are in `folder`: what was asked, what came out, the source's
+/// numbers beside ours.
+pub fn experiment_page(record: &ExperimentRecord, folder: String) -> String {
     let ExperimentRecord { findings, provenance, .. } = record;
     let mut body = head(record);
     body += &list("Set-up", &findings.setup);
@@ -28,8 +30,8 @@ pub fn experiment_page(record: &ExperimentRecord) -> String {
     }
     body += &list("The source's mistakes", &findings.mistakes);
     body += &list("What differs from the source, and why", &findings.differences);
-    body += &section("Provenance", &origin(provenance));
-    document(&format!("{} — Backburn", record.title), &body)
+    body += &section("Provenance", &provenance_table(provenance));
+    document(&format!("{} — Backburn", record.title), &body, &Origin::of_experiment(record, folder))
 }
 
 /// The page that links experiments: a link to the page of each, relative to its own folder, and a record.
@@ -61,7 +63,7 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
         records.len(),
         duration(seconds)
     );
-    document("Experiments — Backburn", &body)
+    document("Experiments — Backburn", &body, &origin(records))
 }
 
 fn head(record: &ExperimentRecord) -> String {
@@ -153,7 +155,16 @@ fn paragraph(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<p>{}</p>\n", escape(text)) }
 }
 
-fn origin(provenance: &Provenance) -> String {
+/// Of all the experiments together.
+fn origin(records: &[(String, ExperimentRecord)]) -> Origin {
+    let mut all = Origin::default();
+    for (link, record) in records {
+        all.add(Origin::of_experiment(record, link.clone()));
+    }
+    all
+}
+
+fn provenance_table(provenance: &Provenance) -> String {
     let words: Vec<String> = provenance.command.iter().map(|word| quoted(word)).collect();
     let reads: Vec<String> = provenance
         .test_reads
@@ -250,7 +261,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_page_has_the_question_the_result_both_numbers_and_the_rule() {
-        let page = experiment_page(&record("It helps."));
+        let page = experiment_page(&record("It helps."), "runs/x".into());
         for part in [
             "Weight decay on 300 images",
             "Does it help?",

@@ -3,12 +3,16 @@
 
 use crate::figure::svg::{SERIES_DARK, SERIES_LIGHT, escape};
 use crate::figure::{Drawing, Theme};
+use crate::origin::Origin;
 
 const STYLE: &str = include_str!("../assets/page.css");
 
-/// A whole page around `body`, which must be HTML; `title` is text.
-pub(crate) fn document(title: &str, body: &str) -> String {
+/// A whole page around `body`, which must be HTML, with its origin at its foot; `title` is text.
+pub(crate) fn document(title: &str, body: &str, origin: &Origin) -> String {
     let title = escape(title);
+    let origin = origin.rows();
+    let origin = origin.iter().map(|(name, value)| format!("{}: {}", escape(name), escape(value)));
+    let origin = origin.collect::<Vec<_>>().join("<br>\n");
     let (light, dark) = (series_variables(&SERIES_LIGHT), series_variables(&SERIES_DARK));
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -16,7 +20,7 @@ pub(crate) fn document(title: &str, body: &str) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style>\n:root {{ {light} }}\n\
          @media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n\
-         {STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+         {STYLE}</style>\n</head>\n<body>\n<main>\n{body}<footer class=\"origin\">\n{origin}\n</footer>\n</main>\n</body>\n</html>\n"
     )
 }
 

@@ -20,6 +20,7 @@ pub mod experiments_markdown;
 pub mod figure;
 mod html;
 pub mod number;
+pub mod origin;
 pub mod page;
 pub mod record;
 pub mod run_figures;
@@ -40,6 +41,7 @@ pub use experiment::{
     Compared, Comparison, DataTable, ExperimentFigure, ExperimentRecord, ExperimentTable, Findings,
     Provenance, Unit,
 };
+pub use origin::Origin;
 pub use page::{run_page, sentence};
 pub use record::{
     DatasetRecord, EpochRecord, FileRecord, Manifest, RollbackRecord, RunRecord, Status, Summary,
@@ -47,5 +49,5 @@ pub use record::{
 };
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,
-    write_experiments_markdown, write_png, write_report,
+    write_experiments_markdown, write_figure, write_png, write_report, write_run_page,
 };

@@ -5,6 +5,7 @@ use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, facts, figure, section, table};
 use crate::number::{self, count, duration, loss, percent, points};
+use crate::origin::Origin;
 use crate::record::{Manifest, RunRecord, Status, Summary};
 use crate::run_figures::{RunFigure, curve_figures, diagnosis_figures};
 
@@ -13,7 +14,7 @@ pub fn run_page(run: &RunRecord) -> String {
     let manifest = &run.manifest;
     let mut body = head(run);
     if let Some(summary) = &run.summary {
-        body += &section("Summary", &summary_tables(summary));
+        body += &section("Summary", &summary_tables(summary, manifest.test_reads.len()));
     }
     let curves = curve_figures(run);
     if !curves.is_empty() {
@@ -29,7 +30,7 @@ pub fn run_page(run: &RunRecord) -> String {
                     it repeats the run.</p>\n";
         body += &section("Recipe", &format!("{note}<pre>{}</pre>\n", escape(config)));
     }
-    document(&format!("{} — Backburn", manifest.name), &body)
+    document(&format!("{} — Backburn", manifest.name), &body, &Origin::of_run(run))
 }
 
 /// What came out of a run, in a sentence or two that follow from its records.
@@ -107,7 +108,8 @@ fn head(run: &RunRecord) -> String {
     )
 }
 
-fn summary_tables(summary: &Summary) -> String {
+/// `looks`: how often the test split was looked at.
+fn summary_tables(summary: &Summary, looks: usize) -> String {
     let row = |split: &str, accuracy: Option<f64>, cross_entropy: Option<f64>| {
         [split.to_owned(), percent(accuracy), loss(cross_entropy)]
     };
@@ -129,9 +131,22 @@ fn summary_tables(summary: &Summary) -> String {
         ("parameters", count(summary.parameters)),
     ]);
     format!(
-        "<p>All scores are of the selected weights, on clean images and labels.</p>\n\
-         <div class=\"columns\">\n{splits}{rest}</div>\n"
+        "<p>All scores are of the selected weights, on clean images and labels. {}</p>\n\
+         <div class=\"columns\">\n{splits}{rest}</div>\n",
+        looks_in_words(looks)
     )
+}
+
+/// How often the test split was looked at, and what follows from more than once.
+pub(crate) fn looks_in_words(looks: usize) -> String {
+    match looks {
+        0 => "The test split has not been looked at.".into(),
+        1 => "The test split was looked at once.".into(),
+        many => format!(
+            "<strong>The test split was looked at {} times</strong>: what was chosen among these looks scores too well.",
+            count(many as u64)
+        ),
+    }
 }
 
 /// How good the answers and their probabilities are; nothing for a record of an older version.

@@ -11,6 +11,7 @@ use crate::experiment::{ExperimentRecord, Findings};
 use crate::experiment_page::{experiment_page, experiments_index};
 use crate::experiments_markdown::experiments_markdown;
 use crate::figure::{Drawing, Theme, png};
+use crate::origin::Origin;
 use crate::page::run_page;
 use crate::record::RunRecord;
 use crate::run_figures::{curve_figures, diagnosis_figures};
@@ -29,20 +30,26 @@ const PNG_SCALE: f32 = 2.0;
 pub fn write_report(dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
     let run = RunRecord::read(dir)?;
     let figures_dir = dir.join("figures");
+    let origin = Origin::of_run(&run);
     let mut written = Vec::new();
     for figure in curve_figures(&run).into_iter().chain(diagnosis_figures(&run)) {
         fs::create_dir_all(&figures_dir)
             .map_err(|source| ReportError::Write { path: figures_dir.clone(), source })?;
-        let svg = figure.drawing.to_svg(Theme::Paper);
-        let png = png::from_svg(&svg, PNG_SCALE)
-            .map_err(|reason| ReportError::Draw { figure: figure.name.into(), reason });
-        let path = figures_dir.join(figure.name);
-        written.push(write_whole(path.with_extension("svg"), svg.as_bytes())?);
-        written.push(write_whole(path.with_extension("png"), &png?)?);
+        written.extend(write_figure(&figure.drawing, &figures_dir.join(figure.name), &origin)?);
     }
     // Last, so that a page is there only if its figures are.
     written.push(write_whole(dir.join("report.html"), run_page(&run).as_bytes())?);
     Ok(written)
+}
+
+/// Writes the page of the run folder `dir` anew, without its figures.
+///
+/// # Errors
+///
+/// As [`write_report`].
+pub fn write_run_page(dir: &Path) -> Result<(), ReportError> {
+    let run = RunRecord::read(dir)?;
+    write_whole(dir.join("report.html"), run_page(&run).as_bytes()).map(drop)
 }
 
 /// Writes the page that compares `runs` to `path`.
@@ -54,15 +61,32 @@ pub fn write_comparison(runs: &[RunRecord], path: &Path) -> Result<(), ReportErr
     write_whole(path.to_path_buf(), comparison_page(runs).as_bytes()).map(drop)
 }
 
-/// Writes a figure of its own to `path`, as PNG.
+/// Writes a figure as SVG and PNG to `path` with these endings, its origin inside. Returns the files.
+///
+/// # Errors
+///
+/// If the figure is too large to be drawn, or a file cannot be written.
+pub fn write_figure(
+    drawing: &Drawing,
+    path: &Path,
+    origin: &Origin,
+) -> Result<[PathBuf; 2], ReportError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let [svg, png] = ["svg", "png"].map(|ending| path.with_file_name(format!("{name}.{ending}")));
+    write_whole(svg.clone(), drawing.to_file(origin).as_bytes())?;
+    write_png(drawing, &png, origin)?;
+    Ok([svg, png])
+}
+
+/// Writes a figure to `path`, as PNG with its origin inside.
 ///
 /// # Errors
 ///
 /// If the figure is too large to be drawn, or the file cannot be written.
-pub fn write_png(drawing: &Drawing, path: &Path) -> Result<(), ReportError> {
+pub fn write_png(drawing: &Drawing, path: &Path, origin: &Origin) -> Result<(), ReportError> {
     let png = png::from_svg(&drawing.to_svg(Theme::Paper), PNG_SCALE)
         .map_err(|reason| ReportError::Draw { figure: drawing.title().to_owned(), reason })?;
-    write_whole(path.to_path_buf(), &png).map(drop)
+    write_whole(path.to_path_buf(), &png::with_comment(png, &origin.to_string())).map(drop)
 }
 
 /// Writes what compares `arms` into the folder `dir`: `comparison.json`, the figure `comparison` as
@@ -74,14 +98,12 @@ pub fn write_png(drawing: &Drawing, path: &Path) -> Result<(), ReportError> {
 pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> {
     let json = serde_json::to_string_pretty(arms).expect("a comparison is plain values");
     write_whole(dir.join("comparison.json"), format!("{json}\n").as_bytes())?;
-    let figure = arms_figure(arms);
-    write_whole(dir.join("comparison.svg"), figure.to_svg(Theme::Paper).as_bytes())?;
-    write_png(&figure, &dir.join("comparison.png"))?;
+    write_figure(&arms_figure(arms), &dir.join("comparison"), &arms.origin)?;
     write_whole(dir.join("report.html"), arms_page(arms).as_bytes()).map(drop)
 }
 
 /// Writes what an experiment found into the folder `dir`: `result.json`, its numbers as CSV under
-/// `data/`, every figure as SVG and PNG under `figures/`, and `report.html`.
+/// `data/` with a note of where they come from, every figure as SVG and PNG under `figures/`, and `report.html`.
 ///
 /// # Errors
 ///
@@ -92,6 +114,7 @@ pub fn write_experiment(record: &ExperimentRecord, dir: &Path) -> Result<(), Rep
         Err(source) => Err(ReportError::Write { path, source }),
     };
     make(dir.to_owned())?;
+    let origin = Origin::of_experiment(record, dir.display().to_string());
     let Findings { data, figures, .. } = &record.findings;
     if !data.is_empty() {
         let folder = make(dir.join("data"))?;
@@ -99,18 +122,19 @@ pub fn write_experiment(record: &ExperimentRecord, dir: &Path) -> Result<(), Rep
             let path = folder.join(format!("{}.csv", table.name));
             write_whole(path, table.to_csv().as_bytes())?;
         }
+        // Not inside the tables, which programs read.
+        write_whole(folder.join("ORIGIN.txt"), origin.to_string().as_bytes())?;
     }
     if !figures.is_empty() {
         let folder = make(dir.join("figures"))?;
         for figure in figures {
-            let svg = figure.drawing.to_svg(Theme::Paper);
-            write_whole(folder.join(format!("{}.svg", figure.name)), svg.as_bytes())?;
-            write_png(&figure.drawing, &folder.join(format!("{}.png", figure.name)))?;
+            write_figure(&figure.drawing, &folder.join(&figure.name), &origin)?;
         }
     }
     let json = serde_json::to_string_pretty(record).expect("a record is plain values");
     write_whole(dir.join("result.json"), format!("{json}\n").as_bytes())?;
-    write_whole(dir.join("report.html"), experiment_page(record).as_bytes()).map(drop)
+    write_whole(dir.join("report.html"), experiment_page(record, origin.folder).as_bytes())
+        .map(drop)
 }
 
 /// Writes the page that links the pages of several experiments to `path`; each comes with the link.
@@ -141,9 +165,10 @@ pub fn write_experiments_markdown(
     fs::create_dir_all(&folder)
         .map_err(|source| ReportError::Write { path: folder.clone(), source })?;
     for record in records {
+        let origin = Origin::of_experiment(record, record.name.clone());
         for figure in &record.findings.figures {
             let file = folder.join(format!("{}-{}.svg", record.name, figure.name));
-            write_whole(file, figure.drawing.to_svg(Theme::Paper).as_bytes())?;
+            write_whole(file, figure.drawing.to_file(&origin).as_bytes())?;
         }
     }
     let page = experiments_markdown(records, &relative);

@@ -147,7 +147,7 @@ fn measure(plan: &Plan, models: &[String], batch_sizes: &[usize]) -> Result<Benc
     Ok(BenchRecord {
         backburn_version: env!("CARGO_PKG_VERSION"),
         burn_version: crate::BURN_VERSION,
-        git_commit: option_env!("BACKBURN_COMMIT"),
+        git_commit: crate::GIT_COMMIT,
         started,
         ended: now(),
         backend: plan.backend.name(),

@@ -13,7 +13,7 @@ use crate::progress::say;
 use crate::{
     bench_command, compare_arms, compare_regularizers, data_command, evaluate_command,
     experiment_command, find_rate_command, interrupt, replay_command, report_command,
-    train_command, verify_command,
+    train_command, verify_command, verify_kernels_command,
 };
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -46,6 +46,8 @@ enum Verb {
     CompareOptimizers(experiment_command::ExperimentFlags),
     /// Lists, fetches and verifies data sets.
     Data(data_command::DataArgs),
+    /// Compares a backend's losses and gradients with double precision, for every kind of network.
+    VerifyKernels(verify_kernels_command::VerifyKernelsArgs),
     /// Measures how fast this machine trains, and compares with PyTorch.
     Bench(Box<bench_command::BenchArgs>),
     /// Measures for `bench`, which asks over stdin.
@@ -155,6 +157,7 @@ pub fn run() -> ExitCode {
             experiment_command::compare_optimizers(&flags, &command_line(&arguments))
         }
         Verb::Data(args) => data_command::data(&args),
+        Verb::VerifyKernels(args) => verify_kernels_command::verify_kernels(&args),
         Verb::Bench(args) => bench_command::bench(&args),
         Verb::BenchChild(args) => child::serve(&args),
     };

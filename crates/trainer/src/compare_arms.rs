@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_data::SplitSize;
-use backburn_report::{Arm, ArmRun, ArmsComparison, RunRecord, Status, Summary, page::quoted};
+use backburn_report::{
+    Arm, ArmRun, ArmsComparison, Origin, RunRecord, Status, Summary, page::quoted,
+};
 use clap::Args;
 
 use crate::cli::{Failure, print_line, set_threads, usage};
@@ -270,12 +272,16 @@ pub(crate) fn compare(
         command,
         detail: Detail::Brief,
         checkpoint_every: None,
+        verify_kernels: false,
     };
     train(&planned, &mut arms, &out, &means)?;
 
+    let runs = arms.iter().flat_map(|arm| &arm.runs).map(|run| read(&out.join(&run.folder)));
+    let runs = runs.collect::<Result<Vec<_>, _>>()?;
+    let origin = Origin::of_runs(&runs, out.display().to_string());
     let words = repeat(&[]).into_iter().take(2).chain(means.command.into_iter().skip(1)).collect();
     let names = [args.dataset(), common.model.name()];
-    let comparison = ArmsComparison::new(experiment.subject, names, words, seeds, arms);
+    let comparison = ArmsComparison::new(experiment.subject, names, words, seeds, arms, origin);
     backburn_report::write_arms(&comparison, &out)
         .map_err(|error| Failure::Error(error.to_string()))?;
     if args.json {
@@ -327,6 +333,10 @@ fn plan(
     Ok(planned)
 }
 
+fn read(path: &Path) -> Result<RunRecord, Failure> {
+    RunRecord::read(path).map_err(|error| Failure::Error(error.to_string()))
+}
+
 /// What `path` has of a run by `recipe`.
 ///
 /// # Errors
@@ -348,7 +358,7 @@ pub(crate) fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
     if folder.has_only_its_recipe() {
         return Ok(Found::Part);
     }
-    let record = RunRecord::read(path).map_err(|error| Failure::Error(error.to_string()))?;
+    let record = read(path)?;
     Ok(match (record.manifest.status, record.summary) {
         (Status::Finished | Status::StoppedEarly, Some(summary)) => Found::Whole(Box::new(summary)),
         (Status::Finished | Status::StoppedEarly, None) => {
@@ -405,7 +415,8 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
                     100.0 * summary.test_accuracy
                 );
                 let folder = format!("{}/seed-{}", arm.name, run.seed);
-                arm.runs.push(ArmRun { seed: run.seed, folder, summary: *summary });
+                let test_looks = read(&run.path)?.manifest.test_reads.len();
+                arm.runs.push(ArmRun { seed: run.seed, folder, summary: *summary, test_looks });
             }
             Err(reason) if run.arm == 0 => {
                 return Err(Failure::Error(format!(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use backburn_data::{DataError, FileStatus, Source};
+use backburn_data::{DataError, Duplicates, FileStatus, Repeats, Source};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Failure, print_line};
@@ -35,7 +35,7 @@ enum DataVerb {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
-    /// Checks the files of a data set: sizes, checksums, formats, labels.
+    /// Checks the files of a data set: sizes, checksums, formats, labels, images that occur twice.
     Verify {
         /// Data set: mnist, fashion-mnist, cifar10, digits.
         name: String,
@@ -119,7 +119,6 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
     let files = backburn_data::verify(entry, &source(data_dir)).map_err(failure)?;
     if entry.built_in {
         print_line(&format!("{name} is drawn by the program and has no files"));
-        return Ok(());
     }
     let mut bad = 0;
     for file in &files {
@@ -145,7 +144,28 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
             files.len()
         )));
     }
+    let set = backburn_data::load(name, &source(data_dir)).map_err(failure)?;
+    let Duplicates { within_train, within_test, across } = set.test.duplicates(&set.train);
+    print_line("equal images, pixel by pixel:");
+    print_line(&repeats("within training", "training", "training", &within_train));
+    print_line(&repeats("within test", "test", "test", &within_test));
+    print_line(&repeats("test images that are training images", "test", "training", &across));
     Ok(())
+}
+
+/// `  within training: 3, of which 1 with another label (training 12 = training 7, …)`
+fn repeats(what: &str, split: &str, other: &str, found: &Repeats) -> String {
+    let Repeats { count, other_label, examples } = found;
+    let mut line = format!("  {what}: {count}");
+    if *count > 0 {
+        line += &format!(", of which {other_label} with another label");
+        let pair =
+            |(index, earlier): &(usize, usize)| format!("{split} {index} = {other} {earlier}");
+        let pairs: Vec<String> = examples.iter().map(pair).collect();
+        let more = if *count > examples.len() { ", …" } else { "" };
+        line += &format!(" ({}{more})", pairs.join(", "));
+    }
+    line
 }
 
 fn entry(name: &str) -> Result<&'static backburn_data::Entry, Failure> {

@@ -7,13 +7,14 @@ use backburn_data::loader::LoaderError;
 use backburn_models::{Network, parameters, weights};
 use backburn_report::number::{count, loss, percent};
 use backburn_report::{Manifest, Status};
+use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::backend::Backend;
 use crate::cli::{EvaluateArgs, Failure, Split, print_line, set_threads, usage};
 use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
 use crate::evaluate::temperature::fit_temperature;
-use crate::evaluate::{Predictions, TOP_K, predict};
+use crate::evaluate::{Predictions, TOP_K, predict, predict_validation};
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
 use crate::recipe::Recipe;
@@ -21,6 +22,7 @@ use crate::run::{RunError, RunFolder};
 use crate::seeds::Seeds;
 use crate::session::{self, SessionError};
 use crate::table::table;
+use crate::test_log::ManifestLog;
 
 /// A class's name is cut to this many characters, so that a row fits a terminal.
 const LONGEST_NAME: usize = 40;
@@ -69,21 +71,21 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         views.check(prepared.train.shape()).map_err(|e| usage(format!("`--tta`: {e}")))?;
     }
     let dropping = args.mc_dropout.map(|_| dropping(&recipe, &network)).transpose()?;
-    let temperature = args.temperature.then(|| temperature(&prepared, ask)).transpose()?;
+    let temperature =
+        args.temperature.then(|| temperature(&prepared, &network, &open.device)).transpose()?;
 
     let images = match args.split {
         Split::Valid => prepared.valid.clone().ok_or_else(|| {
             Failure::Error("the run kept no images for validation; use `--split test`".into())
         })?,
         Split::Test => {
-            let reads = session::record_test_read(&folder, &mut manifest, "evaluate", "selected")
-                .map_err(failure)?;
-            say(&format!(
-                "note: this is look {reads} at the test split; it is recorded in manifest.json"
-            ));
-            Arc::new(prepared.data.test.open().clone())
+            let mut log = ManifestLog { folder: &folder, manifest: &mut manifest };
+            let test =
+                prepared.data.test.open(&mut log, "evaluate", "selected").map_err(failure)?;
+            Arc::clone(test.for_final_scores())
         }
     };
+    let looks = manifest.test_reads.len();
     let plain = ask(&images)?;
     let mut variants = Vec::new();
     if let Some(temperature) = temperature {
@@ -122,9 +124,13 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     let split = if args.split == Split::Test { "test" } else { "valid" };
     if args.json {
-        print_line(&as_json(split, &plain, &variants, k, &prepared).to_string());
+        let mut object = as_json(split, &plain, &variants, k, &prepared);
+        object["test_looks"] = looks.into();
+        print_line(&object.to_string());
     } else {
         print_line(as_text(split, plain, variants, k, &prepared).trim_end());
+        let times = if looks == 1 { "once".to_owned() } else { format!("{looks} times") };
+        print_line(&format!("\nthe test split has been looked at {times}"));
     }
     Ok(())
 }
@@ -166,16 +172,14 @@ fn dropping(recipe: &Recipe, network: &Network) -> Result<DroppingNetwork, Failu
     Ok(DroppingNetwork::new(network))
 }
 
-fn temperature(
-    prepared: &Prepared,
-    ask: impl Fn(&Arc<ImageSet>) -> Result<Predictions, Failure>,
-) -> Result<f64, Failure> {
-    let Some(valid) = &prepared.valid else {
+fn temperature(prepared: &Prepared, network: &Network, device: &Device) -> Result<f64, Failure> {
+    let answers = predict_validation(network, prepared, device).map_err(loader_failure)?;
+    let Some(valid) = answers else {
         return Err(Failure::Error(
             "`--temperature` is fitted on the validation split, and the run kept no images for it; name a run that was trained with a `--valid-size`".into(),
         ));
     };
-    fit_temperature(&ask(valid)?).map_err(|error| {
+    fit_temperature(&valid).map_err(|error| {
         Failure::Error(format!(
             "`--temperature`: {error}; leave it out, or name a run with another `--valid-size`"
         ))

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_data::Source;
-use backburn_report::{DatasetRecord, ExperimentRecord, FileRecord, Findings, Provenance};
+use backburn_report::{ExperimentRecord, Findings, Provenance};
 use clap::Args;
 
 use crate::backend::Backend;
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::experiments::{CATALOG, Experiment, Lab, Options, Preset, experiment};
 use crate::interrupt;
+use crate::origin::dataset_record;
 use crate::progress::{clock, say};
 use crate::run::now;
 use crate::session::DownloadBar;
@@ -282,16 +283,6 @@ fn record(
     started: String,
     seconds: f64,
 ) -> ExperimentRecord {
-    let file = |file: &backburn_data::FileRecord| FileRecord {
-        name: file.name.clone(),
-        bytes: file.bytes,
-        sha256: file.sha256.clone(),
-    };
-    let dataset = lab.data.as_ref().map(|data| DatasetRecord {
-        name: data.name.to_owned(),
-        files: data.files.iter().map(file).collect(),
-        notes: data.notes.clone(),
-    });
     ExperimentRecord {
         name: row.name.into(),
         title: row.title.into(),
@@ -302,14 +293,14 @@ fn record(
             command: lab.command.clone(),
             backburn_version: env!("CARGO_PKG_VERSION").into(),
             burn_version: crate::BURN_VERSION.into(),
-            git_commit: option_env!("BACKBURN_COMMIT").map(str::to_owned),
+            git_commit: crate::GIT_COMMIT.map(str::to_owned),
             backend: lab.backend.name().into(),
             device: lab.hardware.clone(),
             threads: lab.threads,
             seeds: lab.seeds.clone(),
             started,
             seconds,
-            dataset,
+            dataset: lab.data.as_ref().map(dataset_record),
             test_reads: lab.test_reads.borrow().clone(),
         },
         findings,

@@ -1,23 +1,22 @@
 //! `backburn find-rate`: a range test of the learning rate, its curve, and what to take from it.
 
 use backburn_models::parameters;
-use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series, Theme, png};
+use backburn_report::Origin;
+use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
 use clap::Args;
 use serde::Serialize;
 
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
 use crate::interrupt;
+use crate::origin::origin;
 use crate::prepare::PrepareError;
 use crate::progress::{Detail, Progress};
 use crate::recipe::Recipe;
-use crate::run::{RunError, RunFolder};
-use crate::session::{SessionError, make_ready};
+use crate::run::RunFolder;
+use crate::session::{self, SessionError, make_ready};
 use crate::train::{Setup, State};
 use crate::train_command::TrainArgs;
-
-/// Pixels of the PNG for each pixel of the figure, as in reports.
-const PNG_SCALE: f32 = 2.0;
 
 /// What the flags do not say, for the end of help.
 pub(crate) const NOTES: &str = "\
@@ -49,6 +48,7 @@ pub struct FindRateArgs {
 #[derive(Debug, Serialize)]
 struct Record<'a> {
     backburn_version: &'static str,
+    origin: &'a Origin,
     seed: u64,
     recipe: &'a Recipe,
     range: RateRange,
@@ -81,12 +81,21 @@ pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
     range.check().map_err(usage)?;
     let (recipe, name) = args.train.recipe()?;
     let threads = set_threads(args.train.threads)?;
-    let Some(curve) = measure(args, &recipe, range, threads)? else {
+    let Some((curve, mut origin)) = measure(args, &recipe, range, threads)? else {
         return Err(Failure::Interrupted);
     };
     let found = curve.suggest();
+    // Only now, so that a test that was interrupted leaves no folder behind.
+    let name = format!("find-rate-{name}-{}", recipe.model.name());
+    let folder = match &args.train.out {
+        Some(path) => RunFolder::create(path),
+        None => RunFolder::create_named(&name),
+    };
+    let folder = folder.map_err(SessionError::from)?;
+    origin.folder = folder.path().display().to_string();
     let record = Record {
         backburn_version: env!("CARGO_PKG_VERSION"),
+        origin: &origin,
         seed: recipe.seed,
         recipe: &recipe,
         range,
@@ -95,9 +104,7 @@ pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
         no_suggestion: found.err().map(|reason| reason.to_string()),
         curve: &curve,
     };
-    // Only now, so that a test that was interrupted leaves no folder behind.
-    let name = format!("find-rate-{name}-{}", recipe.model.name());
-    let folder = write(args, &name, &record).map_err(SessionError::from)?;
+    write(&folder, &record)?;
     if args.train.json {
         print_line(&serde_json::to_string(&record).expect("a record is plain values"));
     } else {
@@ -107,15 +114,18 @@ pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The curve; `None` if interrupted.
+/// The curve and where it comes from; `None` if interrupted.
 fn measure(
     args: &FindRateArgs,
     recipe: &Recipe,
     range: RateRange,
     threads: usize,
-) -> Result<Option<RateCurve>, SessionError> {
+) -> Result<Option<(RateCurve, Origin)>, SessionError> {
     args.train.out.as_deref().map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
+    if args.train.verify_kernels {
+        session::verify_kernels(recipe, &prepared, &open)?;
+    }
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
     let progress = Progress::new(1, recipe.validates(), Detail::Full);
@@ -129,21 +139,17 @@ fn measure(
     let setup = Setup { recipe, prepared: &prepared, loader, progress, checkpoint_every: None };
     let curve = find_rate::measure(&setup, &mut state, range);
     setup.progress.finish();
-    Ok(curve)
+    let origin = origin(String::new(), recipe.seed, Some(recipe.backend), &prepared.data);
+    Ok(curve.map(|curve| (curve, origin)))
 }
 
 /// Writes figure and record into their folder, each file whole, the record last.
-fn write(args: &FindRateArgs, name: &str, record: &Record<'_>) -> Result<RunFolder, RunError> {
-    let folder = match &args.train.out {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_named(name)?,
-    };
-    let svg = draw(record.curve, record.suggestions).to_svg(Theme::Paper);
-    folder.write("curve.svg", svg.as_bytes())?;
-    let png = png::from_svg(&svg, PNG_SCALE).expect("a drawing is a well-formed SVG of its size");
-    folder.write("curve.png", &png)?;
-    folder.write_json("find-rate.json", record)?;
-    Ok(folder)
+fn write(folder: &RunFolder, record: &Record<'_>) -> Result<(), Failure> {
+    let drawing = draw(record.curve, record.suggestions);
+    backburn_report::write_figure(&drawing, &folder.path().join("curve"), record.origin)
+        .map_err(|error| Failure::Error(error.to_string()))?;
+    folder.write_json("find-rate.json", record).map_err(SessionError::from)?;
+    Ok(())
 }
 
 /// The result as a person reads it.
@@ -207,6 +213,8 @@ fn ceiling(curve: &RateCurve) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use backburn_report::figure::Theme;
+
     use super::*;
 
     const RANGE: RateRange = RateRange { from: 1e-7, to: 10.0, steps: 100 };

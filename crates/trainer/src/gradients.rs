@@ -6,7 +6,7 @@ use backburn_models::Network;
 use backburn_models::parameters::Path;
 use backburn_regularization::Sam;
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
 use crate::named_weights::NamedWeights;
 
@@ -97,6 +97,21 @@ impl NamedGradients {
         self.by_name.remove(name)
     }
 
+    /// All gradients as numbers, by name. Reads back from the device.
+    pub fn into_values(self) -> BTreeMap<String, Vec<f64>> {
+        let values = |gradient: Tensor<1>| gradient.into_data().iter::<f64>().collect();
+        self.by_name.into_iter().map(|(name, gradient)| (name, values(gradient))).collect()
+    }
+
+    /// Gradients from numbers, by name, as floats of the kind `dtype`.
+    pub fn from_values(values: &BTreeMap<String, Vec<f64>>, device: &Device, dtype: DType) -> Self {
+        let tensor = |values: &Vec<f64>| {
+            let data = TensorData::new(values.clone(), [values.len()]);
+            Tensor::from_data(data, (device, dtype))
+        };
+        Self { by_name: values.iter().map(|(name, row)| (name.clone(), tensor(row))).collect() }
+    }
+
     /// Euclidean norm of each gradient, by name. Reads back from the device.
     pub fn norms(&self) -> BTreeMap<String, f64> {
         let norm = |gradient: &Tensor<1>| {
@@ -115,7 +130,6 @@ fn sum_of_squares(gradient: Tensor<1>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use burn::tensor::Device;
 
     fn gradients(rows: &[(&str, &[f32])]) -> NamedGradients {
         let device = Device::flex();

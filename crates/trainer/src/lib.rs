@@ -25,6 +25,7 @@ pub mod meter;
 pub mod named_weights;
 pub mod on_divergence;
 pub mod optimizer;
+mod origin;
 pub mod plateau;
 pub mod prepare;
 pub mod preview_command;
@@ -39,10 +40,17 @@ pub mod schedule;
 pub mod seeds;
 pub mod session;
 mod table;
+pub mod test_log;
 pub mod train;
 pub mod train_command;
 mod train_flags;
 pub mod verify_command;
+pub mod verify_kernels;
+pub mod verify_kernels_command;
+
+/// The commit that this program was built from, with `-modified` behind it if its sources differed;
+/// `None` if that is not known. See `build/commit.rs`.
+pub const GIT_COMMIT: Option<&str> = option_env!("BACKBURN_COMMIT");
 
 /// The version of Burn that this program is pinned to.
 pub const BURN_VERSION: &str = "0.22.1";

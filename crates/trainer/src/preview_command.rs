@@ -9,6 +9,7 @@ use backburn_report::write_png;
 use clap::Args;
 
 use crate::cli::{Failure, print_line, usage};
+use crate::origin::origin;
 use crate::prepare::{PrepareError, Prepared};
 use crate::recipe::built_in;
 use crate::seeds::Seeds;
@@ -65,7 +66,9 @@ pub fn preview(args: &PreviewArgs) -> Result<(), Failure> {
     let mut bar = DownloadBar::default();
     let prepared = Prepared::load(&recipe, &mut |progress| bar.show(progress)).map_err(failure)?;
     let sheet = sheet(&prepared, recipe.seed, &recipe.augment, args.images, args.epochs)?;
-    write_png(&sheet.draw(), &args.out).map_err(|error| Failure::Error(error.to_string()))?;
+    let origin = origin(args.out.display().to_string(), recipe.seed, None, &prepared.data);
+    write_png(&sheet.draw(), &args.out, &origin)
+        .map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&args.out.display().to_string());
     Ok(())
 }

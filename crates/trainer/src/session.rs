@@ -6,26 +6,31 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use backburn_data::normalization::FittedNormalization;
-use backburn_data::{FetchProgress, ImageSet};
+use backburn_data::{FetchProgress, ImageSet, TestImages};
 use backburn_models::{parameters, weights};
 use backburn_regularization::Keep;
 use backburn_report::{
-    DatasetRecord, EvaluationRecord, FileRecord, Manifest, Mistake, ReliabilityBin, RollbackRecord,
-    Status, Summary, TemperatureRecord, TestRead, TopKRecord,
+    EvaluationRecord, Manifest, Mistake, ReliabilityBin, RollbackRecord, Status, Summary,
+    TemperatureRecord, TopKRecord,
 };
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
 use crate::checkpoint_every::CheckpointEvery;
 use crate::evaluate::temperature::fit_temperature;
-use crate::evaluate::{CalibrationBin, Predictions, TOP_K, predict};
+use crate::evaluate::{
+    CalibrationBin, Predictions, TOP_K, ValidationPredictions, predict, predict_validation,
+};
 use crate::interrupt;
+use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
 use crate::run::{self, RunError, RunFolder, now};
 use crate::seeds::Seeds;
+use crate::test_log::ManifestLog;
 use crate::train::{Ending, Setup, State, TrainError, train};
+use crate::verify_kernels::{self, VerifyError};
 
 /// Wrong answers that a report shows.
 const SHOWN_MISTAKES: usize = 24;
@@ -43,6 +48,8 @@ pub enum SessionError {
     Run(#[from] RunError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(transparent)]
+    Kernels(#[from] VerifyError),
     /// Everything is written but the report.
     #[error(
         "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
@@ -137,6 +144,8 @@ pub struct Means {
     /// How often a checkpoint is written inside epochs; a run that is resumed without it goes on as
     /// it was started.
     pub checkpoint_every: Option<CheckpointEvery>,
+    /// Whether the backend must prove itself before the first step.
+    pub verify_kernels: bool,
 }
 
 /// Trains by `recipe` into the new folder `out`, or one under `runs/` that is named for `name`.
@@ -152,6 +161,9 @@ pub fn start(
 ) -> Result<Run, SessionError> {
     out.map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
+    if means.verify_kernels {
+        verify_kernels(recipe, &prepared, &open)?;
+    }
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     // Only now, so that a mistake in the recipe leaves no folder behind.
     let folder = match out {
@@ -194,6 +206,9 @@ pub fn resume(
     let (open, prepared) = make_ready(&recipe)?;
     if let Some(manifest) = &manifest {
         check_same_data(&prepared, manifest)?;
+    }
+    if means.verify_kernels {
+        verify_kernels(&recipe, &prepared, &open)?;
     }
     let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     restore_newest(&folder, &mut state)?;
@@ -279,6 +294,22 @@ pub fn make_ready(recipe: &Recipe) -> Result<(OpenDevice, Prepared), SessionErro
         say(&format!("note: {note}"));
     }
     Ok((open, prepared))
+}
+
+/// Sets the recipe's first steps on this device beside the reference's, and says how they compare.
+///
+/// # Errors
+///
+/// If they differ by more than rounding.
+pub fn verify_kernels(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    open: &OpenDevice,
+) -> Result<(), SessionError> {
+    let task = verify_kernels::Task::of(recipe, prepared).map_err(VerifyError::from)?;
+    let verified = verify_kernels::verify(&task, recipe.backend, open)?;
+    say(&format!("kernels of {}: {verified}", recipe.backend));
+    Ok(())
 }
 
 /// That a run goes on with, or is scored on, the files that it was begun with.
@@ -534,15 +565,13 @@ fn score(
         return Err(diverged(folder, state, saved, (last_epoch, batch, step, learning_rate)));
     }
     save_model(folder, &network, &prepared.normalization)?;
-    let valid = match &prepared.valid {
-        Some(images) => Some(answer(images)?),
-        None => None,
-    };
-    let valid_scores = valid.as_ref().map(Predictions::scores);
-    record_test_read(folder, manifest, "final score", &format!("epoch {best_epoch}"))?;
-    let images = Arc::new(prepared.data.test.open().clone());
-    let predictions = answer(&images)?;
-    let test = predictions.scores();
+    let valid = predict_validation(&network, prepared, &device).map_err(PrepareError::from)?;
+    let valid_scores = valid.as_ref().map(|answers| answers.scores());
+    let weights = format!("epoch {best_epoch}");
+    let mut log = ManifestLog { folder, manifest };
+    let test = prepared.data.test.open(&mut log, "final score", &weights)?;
+    let predictions = answer(test.for_final_scores())?;
+    let scores = predictions.scores();
 
     let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
     let trained = (prepared_images(recipe, prepared) * last_epoch) as f64;
@@ -553,16 +582,16 @@ fn score(
         train_accuracy: train.accuracy,
         valid_loss: valid_scores.map(|scores| scores.loss),
         valid_accuracy: valid_scores.map(|scores| scores.accuracy),
-        test_loss: test.loss,
-        test_accuracy: test.accuracy,
-        generalization_gap: train.accuracy - test.accuracy,
+        test_loss: scores.loss,
+        test_accuracy: scores.accuracy,
+        generalization_gap: train.accuracy - scores.accuracy,
         test_ece: predictions.calibration_error(),
         train_seconds,
         images_per_second: trained / train_seconds.max(1e-9),
         parameters: parameters::count(&network) as u64,
     };
     folder.write_summary(&summary)?;
-    folder.write_evaluation(&evaluation(prepared, &images, &predictions, valid.as_ref()))?;
+    folder.write_evaluation(&evaluation(prepared, &test, &predictions, valid.as_ref()))?;
     Ok(summary)
 }
 
@@ -590,31 +619,15 @@ fn save_model(
     folder.write_normalization(normalization)
 }
 
-/// Notes in the manifest that test data is about to be looked at; returns how often it was, this
-/// time included.
-pub fn record_test_read(
-    folder: &RunFolder,
-    manifest: &mut Manifest,
-    purpose: &str,
-    weights: &str,
-) -> Result<usize, RunError> {
-    manifest.test_reads.push(TestRead {
-        at: now(),
-        purpose: purpose.to_owned(),
-        weights: weights.to_owned(),
-    });
-    folder.write_manifest(manifest)?;
-    Ok(manifest.test_reads.len())
-}
-
-/// What there is to say of the answers to `images`. `valid`: the answers to the validation split,
+/// What there is to say of the answers to test images. `valid`: the answers to the validation split,
 /// which a temperature is fitted on.
 fn evaluation(
     prepared: &Prepared,
-    images: &ImageSet,
+    test: &TestImages,
     predictions: &Predictions,
-    valid: Option<&Predictions>,
+    valid: Option<&ValidationPredictions>,
 ) -> EvaluationRecord {
+    let images = test.for_final_scores();
     let shape = images.shape();
     let mistake = |i: usize| {
         let (prediction, confidence) = predictions.answer(i);
@@ -671,26 +684,17 @@ fn manifest(
     name: &str,
     means: &Means,
 ) -> Manifest {
-    let file = |file: &backburn_data::FileRecord| FileRecord {
-        name: file.name.clone(),
-        bytes: file.bytes,
-        sha256: file.sha256.clone(),
-    };
     Manifest {
         name: name.to_owned(),
         model: recipe.model.name().to_owned(),
         command: means.command.clone(),
         backburn_version: env!("CARGO_PKG_VERSION").to_owned(),
         burn_version: crate::BURN_VERSION.to_owned(),
-        git_commit: option_env!("BACKBURN_COMMIT").map(str::to_owned),
+        git_commit: crate::GIT_COMMIT.map(str::to_owned),
         backend: recipe.backend.name().to_owned(),
         device: open.name.clone(),
         threads: means.threads,
-        dataset: DatasetRecord {
-            name: prepared.data.name.to_owned(),
-            files: prepared.data.files.iter().map(file).collect(),
-            notes: prepared.data.notes.clone(),
-        },
+        dataset: dataset_record(&prepared.data),
         seed: recipe.seed,
         started: now(),
         ended: None,

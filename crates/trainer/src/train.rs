@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::averaging::Averaging;
 use crate::checkpoint_every::{CheckpointClock, CheckpointEvery};
-use crate::evaluate::{Scores, predict};
+use crate::evaluate::{Scores, predict_validation};
 use crate::gradients::NamedGradients;
 use crate::interrupt;
 use crate::loss::Loss;
@@ -298,12 +298,12 @@ pub(crate) struct Pass {
 }
 
 fn validate(setup: &Setup<'_>, state: &State) -> Result<Option<Scores>, LoaderError> {
-    let Prepared { valid: Some(valid), normalization, .. } = setup.prepared else {
+    if setup.prepared.valid.is_none() {
         return Ok(None);
-    };
+    }
     let device = state.device.clone().without_autodiff();
-    let predictions = predict(&state.evaluation_copy(), valid, normalization, &device)?;
-    Ok(Some(predictions.scores()))
+    let answers = predict_validation(&state.evaluation_copy(), setup.prepared, &device)?;
+    Ok(answers.map(|answers| answers.scores()))
 }
 
 impl State {

@@ -47,6 +47,9 @@ pub struct TrainArgs {
     /// as 30s or 5min. Results do not depend on it.
     #[arg(long, value_name = "STEPS|TIME")]
     pub(crate) checkpoint_every: Option<CheckpointEvery>,
+    /// Compare the first steps with double precision, and train only if the backend computes them right.
+    #[arg(long)]
+    pub(crate) verify_kernels: bool,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -168,8 +171,13 @@ impl TrainArgs {
 
     fn means(&self, command: Vec<String>) -> Result<Means, Failure> {
         let threads = set_threads(self.threads)?;
-        let checkpoint_every = self.checkpoint_every;
-        Ok(Means { threads, command, detail: Detail::Full, checkpoint_every })
+        Ok(Means {
+            threads,
+            command,
+            detail: Detail::Full,
+            checkpoint_every: self.checkpoint_every,
+            verify_kernels: self.verify_kernels,
+        })
     }
 
     /// The recipe with all flags applied, and a name for the run.

@@ -48,6 +48,34 @@ pub fn data_uri([channels, height, width]: [usize; 3], pixels: &[u8]) -> String 
     format!("data:image/png;base64,{}", STANDARD.encode(png))
 }
 
+/// The picture with a comment inside: an `iTXt` chunk (PNG specification, section 11.3.3.4) after the
+/// header.
+///
+/// # Panics
+///
+/// If `png` is no PNG, or the comment has four gigabytes.
+pub(crate) fn with_comment(mut png: Vec<u8>, comment: &str) -> Vec<u8> {
+    // The signature, and the header with its length, name and checksum.
+    const START: usize = 8 + 4 + 4 + 13 + 4;
+    assert_eq!(&png[12..16], b"IHDR", "a PNG begins with its header");
+    // Keyword, not compressed, no language, no translated keyword.
+    let content = [b"Comment\0\0\0\0\0", comment.as_bytes()].concat();
+    let length = u32::try_from(content.len()).expect("a comment is short").to_be_bytes();
+    let named = [b"iTXt", content.as_slice()].concat();
+    let chunk = [length.as_slice(), &named, &crc32(&named).to_be_bytes()].concat();
+    png.splice(START..START, chunk);
+    png
+}
+
+/// The checksum of PNG's chunks (its specification, annex D), bit by bit: comments are short.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0, |sum, &byte| {
+        (0..8).fold(sum ^ u32::from(byte), |sum: u32, _| {
+            if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 }
+        })
+    })
+}
+
 fn parse(svg: &str) -> Result<Tree, String> {
     static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
     let fonts = FONTS.get_or_init(|| {
@@ -150,6 +178,17 @@ mod tests {
         assert_eq!((picture.width(), picture.height()), (3, 2));
         let corner = picture.pixel(2, 0).unwrap();
         assert_eq!((corner.red(), corner.green(), corner.blue()), (20, 80, 140));
+    }
+
+    #[test]
+    fn a_comment_is_inside_and_the_picture_stays_the_same() {
+        // Check value of the CRC-32 of the catalogue of parametrised CRC algorithms.
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        let png = from_svg(&drawing("a").to_svg(Theme::Paper), 1.0).unwrap();
+        let commented = with_comment(png.clone(), "seed: 7, commit: ü");
+        let text = "iTXtComment\0\0\0\0\0seed: 7, commit: ü".as_bytes();
+        assert!(commented.windows(text.len()).any(|part| part == text));
+        assert_eq!(decode(&commented).pixels(), decode(&png).pixels());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::text::{self, FONT_FAMILY};
 use super::{Rect, WIDTH};
+use crate::origin::Origin;
 
 /// Where a drawing is shown, which decides its colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,6 +233,12 @@ impl Drawing {
         self.elements.push(Element::Path { data, stroke });
     }
 
+    /// The drawing as an SVG file of its own, its origin inside.
+    pub fn to_file(&self, origin: &Origin) -> String {
+        let origin = format!("</title>\n<metadata>\n{}</metadata>\n", escape(&origin.to_string()));
+        self.to_svg(Theme::Paper).replacen("</title>\n", &origin, 1)
+    }
+
     /// The drawing as SVG.
     pub fn to_svg(&self, theme: Theme) -> String {
         let title = escape(&self.title);
@@ -376,6 +383,15 @@ mod tests {
         assert!(paper.contains("#0072b2") && !paper.contains("var(") && !paper.contains("current"));
         assert!(page.contains("var(--series-0)") && page.contains("currentColor"));
         assert!(!page.contains('#'));
+    }
+
+    #[test]
+    fn a_file_says_where_it_comes_from() {
+        let origin = Origin { folder: "runs/<a & b>".into(), seeds: vec![7], ..Origin::default() };
+        let svg = Drawing::new("t", 100.0).to_file(&origin);
+        let (_, rest) = svg.split_once("<metadata>\n").unwrap();
+        assert!(rest.starts_with("folder: runs/&lt;a &amp; b&gt;\nseed: 7\n"), "{svg}");
+        assert!(crate::figure::png::from_svg(&svg, 1.0).is_ok(), "{svg}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! [`test_time_augmentation`] and [`monte_carlo_dropout`] ask it several times and take the mean of
 //! the probabilities. All of these are [`Predictions`], which know their scores.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use backburn_data::ImageSet;
@@ -13,6 +14,8 @@ use backburn_data::normalization::FittedNormalization;
 use backburn_kernels::keeping_packed_weights;
 use backburn_models::Network;
 use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::prepare::Prepared;
 
 pub mod calibration;
 pub mod monte_carlo_dropout;
@@ -39,6 +42,35 @@ pub fn predict(
     device: &Device,
 ) -> Result<Predictions, LoaderError> {
     pass(network, images, normalization, device, |_| ())
+}
+
+/// What a network says of the validation split. Only [`predict_validation`] makes one, so that what is
+/// selected or fitted by it has seen no other images.
+#[derive(Clone, Debug)]
+pub struct ValidationPredictions(Predictions);
+
+impl Deref for ValidationPredictions {
+    type Target = Predictions;
+
+    fn deref(&self) -> &Predictions {
+        &self.0
+    }
+}
+
+/// Puts every validation image through an evaluation copy of a network; `None` if no images are kept
+/// for that.
+///
+/// # Errors
+///
+/// As [`predict`].
+pub fn predict_validation(
+    network: &Network,
+    prepared: &Prepared,
+    device: &Device,
+) -> Result<Option<ValidationPredictions>, LoaderError> {
+    let Some(images) = &prepared.valid else { return Ok(None) };
+    let predictions = predict(network, images, &prepared.normalization, device)?;
+    Ok(Some(ValidationPredictions(predictions)))
 }
 
 /// Puts every image through `network` as it is, and calls `before_batch` with the number of each

@@ -1,7 +1,7 @@
 //! Temperature scaling: one number, fitted on the validation split, that makes a network less or
 //! more sure of all its answers.
 
-use super::Predictions;
+use super::{Predictions, ValidationPredictions};
 
 /// Steps after which the fit is as exact as double precision allows, far more than it needs.
 const MOST_STEPS: usize = 200;
@@ -51,7 +51,11 @@ pub enum TemperatureError {
 ///
 /// If the cross-entropy has no minimum: on images that are all answered rightly, it falls towards
 /// `T = 0`; if answers are no better than chance, towards infinity.
-pub fn fit_temperature(valid: &Predictions) -> Result<f64, TemperatureError> {
+pub fn fit_temperature(valid: &ValidationPredictions) -> Result<f64, TemperatureError> {
+    fit(valid)
+}
+
+fn fit(valid: &Predictions) -> Result<f64, TemperatureError> {
     let (start, _) = slope_and_curvature(valid, 0.0);
     if !start.is_finite() {
         return Err(TemperatureError::NotFinite);
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn the_temperature_equals_that_of_pytorch() {
-        let temperature = fit_temperature(&six_images()).unwrap();
+        let temperature = fit(&six_images()).unwrap();
         assert!((temperature - TEMPERATURE).abs() < 1e-6, "{temperature}");
         assert_close(six_images().scaled(TEMPERATURE).scores().loss, SCALED_NLL);
     }
@@ -139,7 +143,7 @@ mod tests {
     fn the_temperature_of_two_classes_equals_the_one_worked_out_by_hand() {
         // Three of four answers with the same logits are right: the best probability is 3/4.
         let predictions = Predictions::new(&[3.0, 0.0].repeat(4), vec![0, 0, 0, 1], 2);
-        let temperature = fit_temperature(&predictions).unwrap();
+        let temperature = fit(&predictions).unwrap();
         assert!((temperature - 3.0 / 3.0f64.ln()).abs() < 1e-8, "{temperature}");
         assert_close(predictions.scaled(3.0 / 3.0f64.ln()).answer(0).1, 0.75);
     }
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn no_other_temperature_has_a_smaller_loss() {
         for predictions in [six_images(), six_images().scaled(1e-3), six_images().scaled(1e3)] {
-            let temperature = fit_temperature(&predictions).unwrap();
+            let temperature = fit(&predictions).unwrap();
             let best = predictions.scaled(temperature).scores().loss;
             for factor in [0.5, 0.99, 1.01, 2.0] {
                 let other = predictions.scaled(factor * temperature).scores().loss;
@@ -158,9 +162,9 @@ mod tests {
 
     #[test]
     fn a_temperature_undoes_the_one_before() {
-        let temperature = fit_temperature(&six_images()).unwrap();
+        let temperature = fit(&six_images()).unwrap();
         for factor in [1e-4, 0.3, 7.0, 1e4] {
-            let found = fit_temperature(&six_images().scaled(factor)).unwrap() * factor;
+            let found = fit(&six_images().scaled(factor)).unwrap() * factor;
             assert!((found / temperature - 1.0).abs() < 1e-6, "{factor}: {found}");
         }
     }
@@ -180,12 +184,12 @@ mod tests {
     #[test]
     fn a_loss_without_a_minimum_is_refused_with_the_reason() {
         let right = Predictions::new(&[2.0, 0.0, 0.0, 1.0], vec![0, 1], 2);
-        assert_eq!(fit_temperature(&right), Err(TemperatureError::AllRight { images: 2 }));
+        assert_eq!(fit(&right), Err(TemperatureError::AllRight { images: 2 }));
         // Two of three are wrong, and as sure as the right one.
-        assert_eq!(fit_temperature(&sample().map(|_| 0.5)), Err(TemperatureError::Uninformed));
+        assert_eq!(fit(&sample().map(|_| 0.5)), Err(TemperatureError::Uninformed));
         let wrong = Predictions::new(&[2.0, 0.0].repeat(3), vec![0, 1, 1], 2);
-        assert_eq!(fit_temperature(&wrong), Err(TemperatureError::Uninformed));
+        assert_eq!(fit(&wrong), Err(TemperatureError::Uninformed));
         let broken = Predictions::new(&[f32::NAN, 0.0], vec![0], 2);
-        assert_eq!(fit_temperature(&broken), Err(TemperatureError::NotFinite));
+        assert_eq!(fit(&broken), Err(TemperatureError::NotFinite));
     }
 }

@@ -10,7 +10,7 @@ use backburn_report::{
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
-use super::lab::{Diagnostic, Images, Lab};
+use super::lab::{Diagnostic, Images, Lab, TestView};
 use crate::cli::Failure;
 use crate::seeds::Seeds;
 
@@ -115,7 +115,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let claims: Vec<[Claims; 2]> =
         sweeps.iter().map(|sweep| [0, 1].map(|arm| Claims::of(sweep, arm))).collect();
     Ok(Findings {
-        sentence: sentence(lab, &sweeps, &claims, test.set.len()),
+        sentence: sentence(lab, &sweeps, &claims, lab.data().test.len()),
         setup: setup(),
         comparisons: vec![comparison(lab, &sweeps)],
         tables: vec![table(&claims)],
@@ -141,7 +141,7 @@ fn course(
     network: &SmallMlp,
     images: &Images,
     diagnostic: &Diagnostic,
-    test: &Images,
+    test: &TestView,
     seeds: Seeds,
 ) -> Result<Course, Failure> {
     let mut course = Course { train: Vec::new(), test: f64::NAN, gap_when_learnt: None };
@@ -155,7 +155,7 @@ fn course(
         Ok(())
     })?;
     if !course.diverged() {
-        course.test = trainee.scores(test)?.accuracy;
+        course.test = test.scores(&trainee)?.accuracy;
     }
     Ok(course)
 }

@@ -11,7 +11,7 @@ use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
 
 use super::curves::series;
-use super::lab::{Images, Lab};
+use super::lab::{Images, Lab, TestView};
 use super::trainee::{Trainee, Training, read};
 use crate::cli::Failure;
 use crate::optimizer::OptimizerConfig;
@@ -94,7 +94,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
             }
         }
     }
-    let grid = Grid { plan, cells, test_images: test.set.len() };
+    let grid = Grid { plan, cells, test_images: lab.data().test.len() };
     let mut reduced = Vec::new();
     if !lab.is_paper() {
         reduced.push(format!(
@@ -149,7 +149,7 @@ fn train(
     plan: &Plan,
     width: usize,
     images: &Images,
-    test: &Images,
+    test: &TestView,
     seeds: Seeds,
 ) -> Result<Trained, Failure> {
     let hidden = vec![width; HIDDEN_LAYERS];
@@ -180,7 +180,7 @@ fn train(
     }
     Ok(Trained {
         train_accuracy: trainee.scores(images)?.accuracy,
-        test_accuracy: trainee.scores(test)?.accuracy,
+        test_accuracy: test.scores(&trainee)?.accuracy,
         updates,
         is_fitted,
     })

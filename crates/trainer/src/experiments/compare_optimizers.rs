@@ -13,7 +13,7 @@ use backburn_report::{
 use super::curves::{series, smoothed, window};
 use super::few_images::{DATASET, beside};
 use super::judging::on_data_of_source;
-use super::lab::{Images, Lab};
+use super::lab::{Images, Lab, TestView};
 use super::trainee::{Trainee, Training, read};
 use crate::cli::Failure;
 use crate::optimizer::OptimizerConfig;
@@ -145,7 +145,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 }
 
 /// All networks on the same batches.
-fn train(lab: &Lab, images: &Images, test: &Images, seed: u64) -> Result<Vec<Course>, Failure> {
+fn train(lab: &Lab, images: &Images, test: &TestView, seed: u64) -> Result<Vec<Course>, Failure> {
     let seeds = Seeds::new(seed);
     let model =
         ModelConfig::Mlp(MlpConfig { hidden: vec![100; 4], dropout: 0.0, batch_norm: false });
@@ -183,7 +183,7 @@ fn train(lab: &Lab, images: &Images, test: &Images, seed: u64) -> Result<Vec<Cou
     }
     for ((course, trainee), [before, after]) in courses.iter_mut().zip(&trainees).zip(losses) {
         (course.before, course.after) = (read(before), read(after));
-        course.test_accuracy = trainee.scores(test)?.accuracy;
+        course.test_accuracy = test.scores(&trainee)?.accuracy;
     }
     Ok(courses)
 }

@@ -5,7 +5,7 @@ use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit};
 
 use super::few_images::{SmallMlp, percent};
-use super::lab::{Images, Lab};
+use super::lab::{Images, Lab, TestView};
 use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
     gap_figure, setup, unguarded, values,
@@ -43,7 +43,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     Ok(Findings {
         sentence: format!(
             "Dropout {RATE} {}. {}{}",
-            effect(&arms[0].1, &arms[1].1, test.set.len()),
+            effect(&arms[0].1, &arms[1].1, lab.data().test.len()),
             sentence(&sweep),
             caveat(lab)
         ),
@@ -83,7 +83,7 @@ fn network(rate: f64) -> SmallMlp {
 fn sweep(
     lab: &Lab,
     images: &Images,
-    test: &Images,
+    test: &TestView,
     arms: &[(Arm, Vec<Course>)],
 ) -> Result<Vec<(f64, Vec<Course>)>, Failure> {
     let of_rate = |rate| {

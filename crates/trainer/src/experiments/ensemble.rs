@@ -104,7 +104,7 @@ fn train_and_score(lab: &Lab, images: &Images, seeds: Seeds) -> Result<Found, Fa
         all.iter().map(|trainee| trainee.scores(images)).collect()
     };
     let test = lab.test(images, "test scores after training", "last update, all networks");
-    let answers = plain.iter().map(|trainee| trainee.predictions(&test));
+    let answers = plain.iter().map(|trainee| test.predictions(trainee));
     let answers = answers.collect::<Result<Vec<_>, _>>()?;
     let labels = answers[0].labels();
     let probabilities: Vec<Vec<f64>> = answers.iter().map(|all| all.probabilities()).collect();
@@ -113,7 +113,13 @@ fn train_and_score(lab: &Lab, images: &Images, seeds: Seeds) -> Result<Found, Fa
         lab.go_on()?;
         let network = DroppingNetwork::new(&trainee.network().valid());
         let draws = network
-            .predict(&test.set, &test.normalization, &lab.device, DRAWS, seeds.member(number))
+            .predict(
+                test.images.for_final_scores(),
+                &test.normalization,
+                &lab.device,
+                DRAWS,
+                seeds.member(number),
+            )
             .map_err(|error| Failure::Error(error.to_string()))?;
         drawn.push(draws.mean.scores());
     }
@@ -121,7 +127,7 @@ fn train_and_score(lab: &Lab, images: &Images, seeds: Seeds) -> Result<Found, Fa
         subsets: subset_scores(&probabilities, &labels),
         plain_training: scores(&plain, images)?,
         dropout_training: scores(&dropping, images)?,
-        once: scores(&dropping, &test)?,
+        once: dropping.iter().map(|trainee| test.scores(trainee)).collect::<Result<_, _>>()?,
         drawn,
     })
 }

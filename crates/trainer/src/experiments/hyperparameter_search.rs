@@ -303,7 +303,7 @@ fn draw_best(lab: &Lab, search: &Search) -> Result<Best, Failure> {
         firsts.reduce(|best, trial| if trial.accuracy > best.accuracy { trial } else { best });
     let network = train(best.expect("there is a round"), &mut |_| Ok(()))?;
     let test = lab.test(&split.train, "test accuracy of the best trial", "last update, best trial");
-    Ok(Best { panels, test_accuracy: network.scores(&test)?.accuracy })
+    Ok(Best { panels, test_accuracy: test.scores(&network)?.accuracy })
 }
 
 /// Two digits.

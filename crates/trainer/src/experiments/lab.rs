@@ -1,12 +1,13 @@
 //! What an experiment works with: what was asked for on the command line, the device, the data.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backburn_data::loader::{Loader, LoaderConfig};
 use backburn_data::normalization::{FittedNormalization, Normalization};
-use backburn_data::{DataSet, ImageSet};
+use backburn_data::{DataSet, ImageSet, TestImages, TestLog};
 use backburn_report::TestRead;
 use burn::tensor::Device;
 
@@ -180,24 +181,16 @@ impl Lab {
         Images { set: Arc::new(set), normalization }
     }
 
-    /// The published test images, for scores after training. Every look is recorded.
-    pub(crate) fn test(&self, images: &Images, purpose: &str, weights: &str) -> Images {
-        self.record_test_read(purpose, weights);
-        images.others(self.data().test.open().clone())
+    /// The published test images, seen as `images` are, for scores after training. Every look is recorded.
+    pub(crate) fn test(&self, images: &Images, purpose: &str, weights: &str) -> TestView {
+        let Ok(test) = self.data().test.open(&mut Log(&self.test_reads), purpose, weights);
+        TestView { images: test, normalization: images.normalization.clone() }
     }
 
     /// Test images for curves that are drawn while training goes on, as the sources draw them.
     pub(crate) fn diagnostic(&self, images: &Images, purpose: &str) -> Diagnostic {
-        self.record_test_read(&format!("{purpose} (diagnostic: nothing is selected by it)"), "all");
-        Diagnostic { images: images.others(self.data().test.open().clone()) }
-    }
-
-    fn record_test_read(&self, purpose: &str, weights: &str) {
-        self.test_reads.borrow_mut().push(TestRead {
-            at: now(),
-            purpose: purpose.to_owned(),
-            weights: weights.to_owned(),
-        });
+        let purpose = format!("{purpose} (diagnostic: nothing is selected by it)");
+        Diagnostic(self.test(images, &purpose, "all"))
     }
 
     /// Says how far the experiment is, on stderr.
@@ -220,21 +213,36 @@ impl Lab {
     }
 }
 
-/// Test images that curves are drawn from. They give scores and nothing else, so that nobody trains on
-/// them; what is selected is selected on [`Images`] of the training split.
-#[derive(Clone, Debug)]
-pub(crate) struct Diagnostic {
-    images: Images,
+/// Looks that go into `result.json`.
+struct Log<'a>(&'a RefCell<Vec<TestRead>>);
+
+impl TestLog for Log<'_> {
+    type Error = Infallible;
+
+    fn record(&mut self, purpose: &str, weights: &str) -> Result<usize, Infallible> {
+        let mut reads = self.0.borrow_mut();
+        let (purpose, weights) = (purpose.to_owned(), weights.to_owned());
+        reads.push(TestRead { at: now(), purpose, weights });
+        Ok(reads.len())
+    }
 }
 
-impl Diagnostic {
+/// Test images as a network sees them. Another type than [`Images`], so that nobody trains or selects on
+/// them by mistake.
+#[derive(Clone, Debug)]
+pub(crate) struct TestView {
+    pub(crate) images: TestImages,
+    pub(crate) normalization: FittedNormalization,
+}
+
+impl TestView {
     /// Loss and accuracy.
     ///
     /// # Errors
     ///
     /// If there are no images.
     pub(crate) fn scores(&self, trainee: &Trainee) -> Result<Scores, Failure> {
-        trainee.scores(&self.images)
+        Ok(self.predictions(trainee)?.scores())
     }
 
     /// The answers.
@@ -243,13 +251,36 @@ impl Diagnostic {
     ///
     /// If there are no images.
     pub(crate) fn predictions(&self, trainee: &Trainee) -> Result<Predictions, Failure> {
-        trainee.predictions(&self.images)
+        trainee.test_predictions(self)
+    }
+}
+
+/// Test images that curves are drawn from. They give scores and nothing else, so that nobody trains on
+/// them; what is selected is selected on [`Images`] of the training split.
+#[derive(Clone, Debug)]
+pub(crate) struct Diagnostic(TestView);
+
+impl Diagnostic {
+    /// Loss and accuracy.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn scores(&self, trainee: &Trainee) -> Result<Scores, Failure> {
+        self.0.scores(trainee)
+    }
+
+    /// The answers.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn predictions(&self, trainee: &Trainee) -> Result<Predictions, Failure> {
+        self.0.predictions(trainee)
     }
 
     /// Only the first `count` images.
     pub(crate) fn first(&self, count: usize) -> Self {
-        let set = &self.images.set;
-        let chosen: Vec<usize> = (0..count.min(set.len())).collect();
-        Self { images: self.images.others(set.select(&chosen)) }
+        Self(TestView { images: self.0.images.first(count), ..self.0.clone() })
     }
 }

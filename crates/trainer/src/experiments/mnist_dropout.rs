@@ -1,5 +1,6 @@
 //! 000: a five-layer MLP with dropout on MNIST, and one test image with its prediction.
 
+use backburn_data::TestImages;
 use backburn_data::normalization::Normalization;
 use backburn_report::figure::{Axis, GridImage, ImageGrid, LineChart, Series};
 use backburn_report::statistics::Spread;
@@ -10,7 +11,7 @@ use backburn_report::{
 
 use super::curves::series;
 use super::judging::{as_in_source, difference, on_data_of_source};
-use super::lab::{Images, Lab};
+use super::lab::{Lab, TestView};
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
 use crate::cli::{Failure, usage};
 use crate::evaluate::Predictions;
@@ -51,6 +52,7 @@ const PRINTED_ACCURACY: f64 = 0.9798;
 
 /// A trained network's answers to the test images.
 struct Answers {
+    test: TestImages,
     /// Of pixels from 0 to 1, as in training.
     divided: Predictions,
     /// Of pixels from 0 to 255, as in the source's test.
@@ -99,10 +101,12 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 }
 
 impl Answers {
-    fn new(lab: &Lab, run: &Run, test: &Images) -> Result<Self, Failure> {
-        let normalization = Normalization::None.fit(&test.set).expect("it fits any images");
-        let bytes = Images { normalization, ..test.clone() };
+    fn new(lab: &Lab, run: &Run, test: &TestView) -> Result<Self, Failure> {
+        let images = test.images.for_final_scores();
+        let normalization = Normalization::None.fit(images).expect("it fits any images");
+        let bytes = TestView { normalization, ..test.clone() };
         Ok(Self {
+            test: test.images.clone(),
             divided: run.predictions(lab, Weights::Last, test)?,
             undivided: run.predictions(lab, Weights::Last, &bytes)?,
         })
@@ -140,7 +144,7 @@ fn sentence(lab: &Lab, arm: &ArmRuns, answers: &[Answers]) -> String {
     let pairs: Vec<_> = answers.iter().map(|a| (&a.divided, &a.undivided)).collect();
     let example = Seeds::new(lab.seed()).example(answers[0].divided.images());
     let names = lab.data().class_names;
-    let label = names[usize::from(lab.data().test.open().label(example))];
+    let label = names[usize::from(answers[0].test.for_final_scores().label(example))];
     let prediction = names[answers[0].divided.answer(example).0];
     format!(
         "The mean training cost falls from {} nats in the first epoch to {} in epoch {epochs}, and {} of the test images are \
@@ -260,11 +264,11 @@ fn cost_figure(lab: &Lab, arm: &ArmRuns) -> ExperimentFigure {
 
 /// One test image of each seed, twice: as the network answers it in either scale.
 fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
-    let test = lab.data().test.open();
-    let (shape, names) = (test.shape(), lab.data().class_names);
+    let names = lab.data().class_names;
     let mut images = Vec::new();
     for (&seed, answers) in lab.seeds.iter().zip(answers) {
-        let place = Seeds::new(seed).example(test.len());
+        let test = answers.test.for_final_scores();
+        let (shape, place) = (test.shape(), Seeds::new(seed).example(test.len()));
         let scales = [
             ("pixels from 0 to 1, as in training", &answers.divided),
             ("pixels from 0 to 255, as the source tests", &answers.undivided),

@@ -7,7 +7,7 @@ use backburn_report::{Compared, Comparison, DataTable, ExperimentFigure, Referen
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
-use super::lab::{Diagnostic, Images, Lab};
+use super::lab::{Diagnostic, Images, Lab, TestView};
 use crate::cli::Failure;
 use crate::seeds::Seeds;
 
@@ -71,7 +71,7 @@ pub(super) fn train(
     lab: &Lab,
     network: &SmallMlp,
     images: &Images,
-    test: &Images,
+    test: &TestView,
     diagnostic: Option<&Diagnostic>,
 ) -> Result<Vec<Course>, Failure> {
     let of_seed = |&seed: &u64| {
@@ -85,7 +85,7 @@ pub(super) fn train(
         })?;
         course.end = Accuracies {
             train: trainee.scores(images)?.accuracy,
-            test: trainee.scores(test)?.accuracy,
+            test: test.scores(&trainee)?.accuracy,
         };
         Ok(course)
     };

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backburn_data::TestLog;
 use backburn_data::normalization::FittedNormalization;
 use backburn_models::{NamedTensor, Network, parameters, weights};
 use backburn_report::{DataTable, RunRecord, Summary, TestRead};
 
-use super::lab::{Images, Lab};
+use super::lab::{Images, Lab, TestView};
 use crate::bench::training::Training;
 use crate::checkpoint;
 use crate::cli::{Failure, usage};
@@ -18,6 +19,7 @@ use crate::progress::{Detail, clock};
 use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder};
 use crate::session::{Means, Outcome, SessionError};
+use crate::test_log::ManifestLog;
 
 /// From this many seconds on, a line is said of every epoch.
 const LONG: f64 = 600.0;
@@ -72,18 +74,29 @@ impl Run {
         Ok(Images { set: Arc::new(set), normalization })
     }
 
-    /// The published test images as the run's network sees them. The look is recorded.
+    /// The published test images as the run's network sees them. The look is recorded, with the
+    /// experiment and with the run.
     ///
     /// # Errors
     ///
-    /// As [`Run::images`].
-    pub(crate) fn test(&self, lab: &Lab, purpose: &str, weights: &str) -> Result<Images, Failure> {
+    /// As [`Run::images`], or if the run's manifest cannot be written.
+    pub(crate) fn test(
+        &self,
+        lab: &Lab,
+        purpose: &str,
+        weights: &str,
+    ) -> Result<TestView, Failure> {
         let one = self.images(lab.data().train.select(&[0]))?;
+        let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
+        // Earlier looks of this program are in the file, and not in the record.
+        let mut manifest = folder.manifest().map_err(failure)?;
+        let mut log = ManifestLog { folder: &folder, manifest: &mut manifest };
+        log.record(purpose, weights).map_err(failure)?;
         let weights = format!("{weights}, {}", self.record.dir.display());
         Ok(lab.test(&one, purpose, &weights))
     }
 
-    /// What the run's network says of every image.
+    /// What the run's network says of every test image.
     ///
     /// # Errors
     ///
@@ -92,10 +105,10 @@ impl Run {
         &self,
         lab: &Lab,
         weights: Weights,
-        images: &Images,
+        test: &TestView,
     ) -> Result<Predictions, Failure> {
         let network = self.network(lab, weights)?;
-        predict(&network, &images.set, &images.normalization, &lab.device)
+        predict(&network, test.images.for_final_scores(), &test.normalization, &lab.device)
             .map_err(|error| Failure::Error(error.to_string()))
     }
 
@@ -228,6 +241,7 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
         command: lab.command.clone(),
         detail,
         checkpoint_every: None,
+        verify_kernels: false,
     };
     let started = std::time::Instant::now();
     let outcome = if known_to_diverge {

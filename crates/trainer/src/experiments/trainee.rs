@@ -6,7 +6,7 @@ use backburn_regularization::{Targets, WeightDecay};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::lab::Images;
+use super::lab::{Images, TestView};
 use crate::cli::{Failure, usage};
 use crate::evaluate::{Predictions, Scores, predict};
 use crate::gradients::NamedGradients;
@@ -126,6 +126,17 @@ impl Trainee {
     pub(crate) fn predictions(&self, images: &Images) -> Result<Predictions, Failure> {
         let Images { set, normalization } = images;
         predict(&self.network().valid(), set, normalization, &self.device)
+            .map_err(|error| Failure::Error(error.to_string()))
+    }
+
+    /// What the network says of every test image, in evaluation.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn test_predictions(&self, test: &TestView) -> Result<Predictions, Failure> {
+        let TestView { images, normalization } = test;
+        predict(&self.network().valid(), images.for_final_scores(), normalization, &self.device)
             .map_err(|error| Failure::Error(error.to_string()))
     }
 

@@ -41,7 +41,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         "With λ = {STRENGTH} the training accuracy {verdict} ({} instead of {}). Weight decay {}.{}",
         percent(train(with)),
         percent(train(without)),
-        effect(without, with, test.set.len()),
+        effect(without, with, lab.data().test.len()),
         caveat(lab)
     );
     let mut setup = setup();

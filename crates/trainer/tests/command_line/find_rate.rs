@@ -25,7 +25,7 @@ fn the_rate_that_is_found_lies_within_the_range_and_trains() {
     let record = place.json("found/find-rate.json");
     expect_keys(
         &record,
-        "backburn_version seed recipe range smoothing suggestions recommended no_suggestion end \
+        "backburn_version origin seed recipe range smoothing suggestions recommended no_suggestion end \
          rates losses smoothed",
     );
     let rates = numbers(&record, "rates");

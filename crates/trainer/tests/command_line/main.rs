@@ -11,6 +11,7 @@ mod endurance;
 mod experiments;
 mod find_rate;
 mod full_disk;
+mod integrity;
 mod interrupts;
 mod kills;
 mod output;

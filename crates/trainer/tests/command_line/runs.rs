@@ -89,7 +89,7 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
     expect_keys(
         &printed,
         "split images class_names loss accuracy top_k brier ece mce per_class confusion reliability \
-         variants",
+         variants test_looks",
     );
     assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);
     assert_eq!(printed["loss"], place.json("run/summary.json")["valid_loss"]);
@@ -106,8 +106,9 @@ fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {
     let evaluate = |flags: &str| {
         let run = place.run(&format!("evaluate run --split test --temperature {flags}"));
         run.expect(DONE, &[]);
-        // The number of the look is in a note on stderr.
-        run.stdout
+        // The number of the look, in the last line and in the JSON, is another one each time.
+        let (rest, _) = run.stdout.rsplit_once("\n\nthe test split").unwrap_or((&run.stdout, ""));
+        rest.to_owned()
     };
     let table = evaluate("--tta flip,shift=1 --top-k 3");
     for part in ["on 30 images of the test split", "\nplain ", "\ntemperature T=", "top-3"] {

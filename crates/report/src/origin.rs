@@ -1,0 +1,159 @@
+//! Where figures and tables come from: written into every figure's file and at the foot of every page, so
+//! that one that was copied elsewhere can still be traced.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::experiment::ExperimentRecord;
+use crate::page::quoted;
+use crate::record::{DatasetRecord, RunRecord};
+
+/// The folder, seeds, program and data that numbers come from. Several runs may share it, so that what
+/// differs between them is a list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Origin {
+    /// Of the run, comparison or experiment.
+    pub folder: String,
+    /// Of the runs.
+    pub seeds: Vec<u64>,
+    /// Commits of the source tree; empty if none is known.
+    pub commits: Vec<String>,
+    /// Versions of this program and of Burn.
+    pub versions: Vec<String>,
+    /// Backends with the devices' names.
+    pub backends: Vec<String>,
+    /// What was read.
+    pub data: Vec<DatasetRecord>,
+    /// The command line, program first; empty where several runs have one each.
+    pub command: Vec<String>,
+}
+
+impl Origin {
+    /// Of one run.
+    pub fn of_run(run: &RunRecord) -> Self {
+        let command = run.manifest.command.clone();
+        Self { command, ..Self::of_runs(std::slice::from_ref(run), run.dir.display().to_string()) }
+    }
+
+    /// Of several runs, with the folder that they are in or their folders.
+    pub fn of_runs<'a>(runs: impl IntoIterator<Item = &'a RunRecord>, folder: String) -> Self {
+        let mut origin = Self { folder, ..Self::default() };
+        for RunRecord { manifest, .. } in runs {
+            add(&mut origin.seeds, manifest.seed);
+            if let Some(commit) = &manifest.git_commit {
+                add(&mut origin.commits, commit.clone());
+            }
+            let (backburn, burn) = (&manifest.backburn_version, &manifest.burn_version);
+            add(&mut origin.versions, format!("backburn {backburn}, Burn {burn}"));
+            add(&mut origin.backends, format!("{} on {}", manifest.backend, manifest.device));
+            add(&mut origin.data, manifest.dataset.clone());
+        }
+        origin
+    }
+
+    /// Of an experiment whose results are in `folder`.
+    pub fn of_experiment(record: &ExperimentRecord, folder: String) -> Self {
+        let provenance = &record.provenance;
+        let (backburn, burn) = (&provenance.backburn_version, &provenance.burn_version);
+        Self {
+            folder,
+            seeds: provenance.seeds.clone(),
+            commits: provenance.git_commit.iter().cloned().collect(),
+            versions: vec![format!("backburn {backburn}, Burn {burn}")],
+            backends: vec![format!("{} on {}", provenance.backend, provenance.device)],
+            data: provenance.dataset.iter().cloned().collect(),
+            command: provenance.command.clone(),
+        }
+    }
+
+    /// Adds another one; the folders in a list, no command.
+    pub(crate) fn add(&mut self, other: Self) {
+        if !self.folder.is_empty() {
+            self.folder += ", ";
+        }
+        self.folder += &other.folder;
+        other.seeds.into_iter().for_each(|seed| add(&mut self.seeds, seed));
+        other.commits.into_iter().for_each(|commit| add(&mut self.commits, commit));
+        other.versions.into_iter().for_each(|version| add(&mut self.versions, version));
+        other.backends.into_iter().for_each(|backend| add(&mut self.backends, backend));
+        other.data.into_iter().for_each(|data| add(&mut self.data, data));
+    }
+
+    /// Names and values, in the order in which they are shown.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+        let list = |items: &[String]| match items {
+            [] => "not known".to_owned(),
+            items => items.join(", "),
+        };
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let data: Vec<String> = self.data.iter().map(described).collect();
+        let mut rows = vec![
+            ("folder", self.folder.clone()),
+            ("seed", if seeds.is_empty() { "none".into() } else { seeds.join(", ") }),
+            ("commit", list(&self.commits)),
+            ("program", list(&self.versions)),
+            ("backend", list(&self.backends)),
+            ("data", if data.is_empty() { "none".into() } else { data.join("; ") }),
+        ];
+        if !self.command.is_empty() {
+            let words: Vec<String> = self.command.iter().map(|word| quoted(word)).collect();
+            rows.push(("command", words.join(" ")));
+        }
+        rows
+    }
+}
+
+/// Adds what is not there yet.
+fn add<T: PartialEq>(items: &mut Vec<T>, item: T) {
+    if !items.contains(&item) {
+        items.push(item);
+    }
+}
+
+/// `mnist (train-images… SHA-256 440f…, …)`
+fn described(data: &DatasetRecord) -> String {
+    let file = |file: &crate::record::FileRecord| format!("{} SHA-256 {}", file.name, file.sha256);
+    let files: Vec<String> = data.files.iter().map(file).collect();
+    format!("{} ({})", data.name, files.join(", "))
+}
+
+/// A line for each row, for files.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rows().iter().try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_run_is_traced_to_folder_seed_commit_and_data() {
+        let text = Origin::of_run(&sample::run()).to_string();
+        for part in [
+            "folder: runs/20260102-030405-digits\n",
+            "seed: 7\n",
+            "commit: 0123456789abcdef0123456789abcdef01234567\n",
+            "SHA-256 440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "command: backburn train mnist --model lenet-bn\n",
+        ] {
+            assert!(text.contains(part), "no `{part}` in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_runs_share_is_there_once_and_what_differs_is_listed() {
+        let mut runs = vec![sample::run(), sample::run()];
+        runs[1].manifest.seed = 8;
+        runs[1].manifest.git_commit = Some("fedcba-modified".into());
+        let origin = Origin::of_runs(&runs, "comparison".into());
+        assert_eq!(origin.seeds, [7, 8]);
+        assert_eq!((origin.commits.len(), origin.data.len(), origin.backends.len()), (2, 1, 1));
+        runs[0].manifest.git_commit = None;
+        let origin = Origin::of_runs(&runs[..1], "comparison".into());
+        assert!(origin.to_string().contains("commit: not known\n"));
+    }
+}

@@ -1,0 +1,39 @@
+//! What this program writes down of itself and its data, wherever something is traced back to them.
+
+use backburn_data::DataSet;
+use backburn_report::{DatasetRecord, FileRecord, Origin};
+
+use crate::backend::Backend;
+
+/// The data set with the files that were read and their checksums.
+pub(crate) fn dataset_record(data: &DataSet) -> DatasetRecord {
+    let file = |file: &backburn_data::FileRecord| FileRecord {
+        name: file.name.clone(),
+        bytes: file.bytes,
+        sha256: file.sha256.clone(),
+    };
+    DatasetRecord {
+        name: data.name.to_owned(),
+        files: data.files.iter().map(file).collect(),
+        notes: data.notes.clone(),
+    }
+}
+
+/// Of what this program writes itself, without a run: `folder` is where it lies.
+pub(crate) fn origin(
+    folder: String,
+    seed: u64,
+    backend: Option<Backend>,
+    data: &DataSet,
+) -> Origin {
+    let (backburn, burn) = (env!("CARGO_PKG_VERSION"), crate::BURN_VERSION);
+    Origin {
+        folder,
+        seeds: vec![seed],
+        commits: crate::GIT_COMMIT.map(str::to_owned).into_iter().collect(),
+        versions: vec![format!("backburn {backburn}, Burn {burn}")],
+        backends: backend.map(|backend| backend.name().to_owned()).into_iter().collect(),
+        data: vec![dataset_record(data)],
+        command: Vec::new(),
+    }
+}

@@ -1,0 +1,47 @@
+//! The record of looks at the test split in a run's `manifest.json`.
+
+use backburn_data::TestLog;
+use backburn_report::{Manifest, TestRead};
+
+use crate::progress::say;
+use crate::run::{RunError, RunFolder, now};
+
+/// Writes looks into the manifest of a run, each before it happens, so that one that the program does
+/// not survive is there too.
+#[derive(Debug)]
+pub struct ManifestLog<'a> {
+    /// Of the run.
+    pub folder: &'a RunFolder,
+    /// As it stands in the folder.
+    pub manifest: &'a mut Manifest,
+}
+
+impl TestLog for ManifestLog<'_> {
+    type Error = RunError;
+
+    fn record(&mut self, purpose: &str, weights: &str) -> Result<usize, RunError> {
+        self.manifest.test_reads.push(TestRead {
+            at: now(),
+            purpose: purpose.to_owned(),
+            weights: weights.to_owned(),
+        });
+        self.folder.write_manifest(self.manifest)?;
+        let looks = self.manifest.test_reads.len();
+        // The page counts the looks. A run that is about to have one gets it with this count.
+        let page = self.folder.path().join("report.html");
+        if page.exists()
+            && let Err(error) = backburn_report::write_run_page(self.folder.path())
+        {
+            say(&format!(
+                "note: {} no longer counts every look at the test split: {error}",
+                page.display()
+            ));
+        }
+        if looks > 1 {
+            say(&format!(
+                "note: this is look {looks} at the test split, recorded in manifest.json; what is chosen among several looks scores too well"
+            ));
+        }
+        Ok(looks)
+    }
+}

@@ -1,0 +1,81 @@
+//! `backburn verify-kernels`: every architecture's first steps on a backend, beside double precision.
+
+use backburn_models::{Architecture, architecture};
+use clap::Args;
+
+use crate::backend::Backend;
+use crate::cli::{Failure, print_line, set_threads, usage};
+use crate::verify_kernels::{Task, verify};
+
+/// The architectures that are tried if none is named: one of each family, and both kinds of shortcuts.
+/// The others are the same layers, more of them.
+const FAMILIES: [&str; 5] = ["mlp", "cnn", "lenet-bn", "resnet20", "resnet18"];
+
+/// `verify-kernels`
+#[derive(Args, Clone, Debug)]
+pub struct VerifyKernelsArgs {
+    /// Architectures, with commas; mlp,cnn,lenet-bn,resnet20,resnet18 if not given, which have every kind
+    /// of layer.
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    models: Vec<String>,
+    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
+    #[arg(long)]
+    backend: Option<String>,
+    /// Threads to compute with; all cores if not given.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    threads: Option<usize>,
+}
+
+/// Prints a line for each architecture.
+///
+/// # Errors
+///
+/// If there is no such architecture or backend, or one computes something else than the reference.
+pub fn verify_kernels(args: &VerifyKernelsArgs) -> Result<(), Failure> {
+    let rows = rows(&args.models)?;
+    let backend = args.backend.as_deref().map_or(Ok(Backend::preferred()), Backend::named);
+    let backend = backend.map_err(usage)?;
+    set_threads(args.threads)?;
+    let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
+    print_line(&format!("{backend} on {} against double precision", open.name));
+    for row in rows {
+        let verified = verify(&Task::of_architecture(row), backend, &open)
+            .map_err(|error| Failure::Error(format!("{}: {error}", row.name)))?;
+        print_line(&format!("{}: {verified}", row.name));
+    }
+    Ok(())
+}
+
+fn rows(names: &[String]) -> Result<Vec<&'static Architecture>, Failure> {
+    let wanted: Vec<&str> = match names {
+        [] => FAMILIES.to_vec(),
+        names => names.iter().map(String::as_str).collect(),
+    };
+    wanted.into_iter().map(|name| architecture(name).map_err(usage)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_models::CATALOG;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_network_of_the_catalog_is_among_those_tried() {
+        let kind = |row: &Architecture| std::mem::discriminant(&(row.config)());
+        let resnets = |row: &Architecture| row.name.starts_with("resnet");
+        let tried = rows(&[]).unwrap();
+        for row in CATALOG {
+            assert!(
+                tried.iter().any(|other| kind(other) == kind(row)) || resnets(row),
+                "{} is of no family that is tried",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_architecture_is_refused() {
+        assert!(matches!(rows(&["vgg".into()]), Err(Failure::Usage(_))));
+    }
+}
