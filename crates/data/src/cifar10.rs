@@ -62,9 +62,9 @@ pub(crate) fn batch(file: &[u8], bytes: u64) -> Result<Content, Mismatch> {
     let records = file.len() / RECORD_BYTES;
     let mut labels = Vec::with_capacity(records);
     let mut pixels = Vec::with_capacity(records * SHAPE.pixels());
-    for record in file.chunks_exact(RECORD_BYTES) {
-        labels.push(record[0]);
-        pixels.extend_from_slice(&record[1..]);
+    for (&label, image) in file.chunks_exact(RECORD_BYTES).filter_map(<[u8]>::split_first) {
+        labels.push(label);
+        pixels.extend_from_slice(image);
     }
     check_labels(&labels)?;
     Ok(Content::Labeled { pixels, labels })

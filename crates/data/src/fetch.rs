@@ -54,8 +54,12 @@ pub fn fetch(
     fetch_published(publication, destination_root, from, progress)
 }
 
+/// Like [`fetch`], for a data set that need not be in the catalog.
+///
+/// # Errors
+///
 /// See [`fetch`].
-pub(crate) fn fetch_published(
+pub fn fetch_published(
     publication: &Publication,
     destination_root: &Path,
     from: Option<&str>,
@@ -306,7 +310,9 @@ impl Job<'_> {
         // An archive that failed before may have delivered some.
         let mut wanted: Vec<&PublishedFile> =
             lacking.iter().copied().filter(|file| self.verified(file).is_none()).collect();
-        for entry in archive.entries().map_err(|error| damaged(error.to_string()))? {
+        // Raw: the crate would gather long names in memory, however long. The files have short ones.
+        let entries = archive.entries().map_err(|error| damaged(error.to_string()))?.raw(true);
+        for entry in entries {
             let entry = entry.map_err(|error| damaged(error.to_string()))?;
             let name = entry.path().ok().and_then(|path| Some(path.file_name()?.to_owned()));
             let index = wanted.iter().position(|file| name.as_deref() == Some(file.name.as_ref()));
@@ -330,6 +336,7 @@ impl Job<'_> {
     }
 
     /// Writes what should be `bytes` bytes of that checksum, and keeps them only if they are.
+    #[expect(clippy::indexing_slicing, reason = "what is read is at most the buffer")]
     fn write_verified(
         &mut self,
         mut reader: impl Read,
@@ -414,6 +421,7 @@ impl Partial {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
+    #[expect(clippy::indexing_slicing, reason = "what is read is at most the buffer")]
     fn sha256(&self) -> Result<String, DataError> {
         let mut file = &self.file;
         let mut hasher = Sha256::new();

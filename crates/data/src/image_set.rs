@@ -85,8 +85,9 @@ impl ImageSet {
             let (labels, found) = (labels.len(), pixels.len());
             return Err(ImageSetError::Pixels { labels, expected, found });
         }
-        if let Some(index) = labels.iter().position(|&label| usize::from(label) >= classes) {
-            return Err(ImageSetError::Label { index, label: labels[index], classes });
+        let mut numbered = labels.iter().enumerate();
+        if let Some((index, &label)) = numbered.find(|&(_, &label)| usize::from(label) >= classes) {
+            return Err(ImageSetError::Label { index, label, classes });
         }
         Ok(Self { shape, classes, pixels, labels })
     }

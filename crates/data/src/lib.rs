@@ -3,20 +3,35 @@
 //! [`CATALOG`] lists the data sets, one row each. To add one: a file beside `mnist.rs`, a row here,
 //! and the files' sizes and checksums in `datasets/manifest.toml`.
 
+// What comes from a file, a mirror or the command line must not end the program.
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+#[allow(clippy::expect_used, clippy::indexing_slicing, reason = "loops over pixels in memory")]
 pub mod augment;
 mod cifar10;
+#[allow(clippy::expect_used, clippy::indexing_slicing, reason = "draws from its own numbers")]
 pub mod digits;
 mod download;
 pub mod duplicates;
 pub mod error;
 pub mod fetch;
 mod idx;
+#[allow(clippy::indexing_slicing, reason = "its accessors panic beyond the last image, and say so")]
 pub mod image_set;
+#[allow(clippy::expect_used, clippy::indexing_slicing, reason = "loops over images in memory")]
 pub mod loader;
 pub mod locate;
 mod mnist;
+#[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
 pub mod publication;
+#[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
 pub mod split;
 pub mod test_split;
 pub mod verify;

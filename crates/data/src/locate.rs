@@ -180,16 +180,13 @@ pub(crate) fn find<'a>(
     // A folder that holds all comes before one that holds some, as in loading.
     let complete = folders.iter().position(|folder| folder.missing().is_empty());
     let index = complete.or_else(|| folders.iter().position(|folder| !folder.has_none()));
-    match index {
-        Some(index) => Ok(folders.into_iter().nth(index).expect("the index was just found")),
-        None => Err(DataError::NotFound {
-            dataset: publication.name.clone(),
-            tried: roots
-                .into_iter()
-                .map(|(kind, root)| nothing_in(publication, kind, root))
-                .collect(),
-        }),
-    }
+    index.and_then(|index| folders.into_iter().nth(index)).ok_or_else(|| DataError::NotFound {
+        dataset: publication.name.clone(),
+        tried: roots
+            .into_iter()
+            .map(|(kind, root)| nothing_in(publication, kind, root))
+            .collect(),
+    })
 }
 
 fn nothing_in(publication: &Publication, kind: &str, root: &Path) -> String {

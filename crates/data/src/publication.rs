@@ -86,6 +86,7 @@ pub enum Format {
 /// # Panics
 ///
 /// If the embedded manifest is not of this form, which a test excludes.
+#[expect(clippy::expect_used, reason = "the manifest is part of the program")]
 pub fn all() -> &'static [Publication] {
     static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
         toml::from_str(include_str!("../../../datasets/manifest.toml"))

@@ -94,21 +94,17 @@ fn verify_published(
 
 /// Labels that do not fit the images listed before them are no use, however right their format.
 fn refuse_unequal_counts(publication: &Publication, reports: &mut [FileReport]) {
-    for second in 1..publication.files.len().min(reports.len()) {
-        let formats = [&publication.files[second - 1].format, &publication.files[second].format];
-        if !matches!(formats, [Format::IdxImages, Format::IdxLabels]) {
-            continue;
-        }
-        let (Some(images), Some(labels)) = (reports[second - 1].images, reports[second].images)
-        else {
-            continue;
-        };
-        if images != labels {
+    let mut before = None;
+    for (file, report) in publication.files.iter().zip(reports) {
+        if let (Some((Format::IdxImages, Some(images))), Format::IdxLabels, Some(labels)) =
+            (before, file.format, report.images)
+            && images != labels
+        {
             let expected = format!("{images} labels, one for each image beside it");
-            let error =
-                Mismatch::new(expected, labels.to_string()).at(publication, &reports[second].path);
-            reports[second].status = FileStatus::Damaged(error.to_string());
+            let error = Mismatch::new(expected, labels.to_string()).at(publication, &report.path);
+            report.status = FileStatus::Damaged(error.to_string());
         }
+        before = Some((file.format, report.images));
     }
 }
 
@@ -140,21 +136,35 @@ fn report(publication: &Publication, file: &PublishedFile, path: &Path) -> FileR
 }
 
 /// A file that was read and may be used.
-pub(crate) struct Inspected {
-    pub(crate) content: Content,
-    pub(crate) record: FileRecord,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspected {
+    /// What it holds.
+    pub content: Content,
+    /// What identifies it.
+    pub record: FileRecord,
     /// What to tell the user; `None` if it is the published file.
-    pub(crate) note: Option<String>,
+    pub note: Option<String>,
 }
 
 /// What a file holds.
-pub(crate) enum Content {
-    /// `[images, channels, height, width]`
-    Pixels { images: usize, pixels: Vec<u8> },
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Images alone.
+    Pixels {
+        /// How many.
+        images: usize,
+        /// `[images, channels, height, width]`
+        pixels: Vec<u8>,
+    },
     /// One label an image.
     Labels(Vec<u8>),
     /// Both.
-    Labeled { pixels: Vec<u8>, labels: Vec<u8> },
+    Labeled {
+        /// `[images, channels, height, width]`
+        pixels: Vec<u8>,
+        /// One label an image.
+        labels: Vec<u8>,
+    },
     /// Nothing that is needed.
     Text,
 }
@@ -174,7 +184,10 @@ impl Content {
         };
         let mut counts = vec![0; CLASSES];
         for &label in labels {
-            counts[usize::from(label)] += 1;
+            // Which labels there are was checked in reading.
+            if let Some(count) = counts.get_mut(usize::from(label)) {
+                *count += 1;
+            }
         }
         counts
     }
@@ -197,7 +210,13 @@ pub(crate) fn inspect(
     inspect_content(publication, file, path, &content)
 }
 
-fn inspect_content(
+/// Reads the content of a file, and tells whether it is the published one by its checksum. `path` is
+/// for messages only.
+///
+/// # Errors
+///
+/// If it is damaged, or is known as another file.
+pub fn inspect_content(
     publication: &Publication,
     file: &PublishedFile,
     path: &Path,
@@ -279,10 +298,10 @@ impl fmt::Display for Mismatch {
 
 /// A message for the first label that names no class.
 pub(crate) fn check_labels(labels: &[u8]) -> Result<(), Mismatch> {
-    match labels.iter().position(|&label| usize::from(label) >= CLASSES) {
+    match labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= CLASSES) {
         None => Ok(()),
-        Some(index) => {
-            let found = format!("label {} at image {index}", labels[index]);
+        Some((index, label)) => {
+            let found = format!("label {label} at image {index}");
             Err(Mismatch::new(format!("labels from 0 to {}", CLASSES - 1), found))
         }
     }
@@ -296,13 +315,13 @@ pub(crate) fn sha256(content: &[u8]) -> String {
 /// Bytes in lower-case hexadecimal.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
+        let _ = write!(text, "{byte:02x}"); // A String takes everything.
         text
     })
 }
 
-/// No file of a data set comes near this size.
-const MOST_BYTES: u64 = 1 << 30;
+/// Five times the largest file of a data set.
+const MOST_BYTES: u64 = 1 << 28;
 
 /// The whole file, unless it is absurdly long.
 fn read_bounded(publication: &Publication, path: &Path) -> Result<Vec<u8>, DataError> {

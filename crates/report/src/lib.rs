@@ -9,6 +9,7 @@
 pub mod agreement;
 pub mod arms;
 pub mod arms_page;
+mod bounded;
 pub mod compare;
 pub mod curves;
 pub mod diagnosis;
@@ -32,6 +33,7 @@ mod write;
 
 pub use agreement::{Agreement, Floor, Reference};
 pub use arms::{Arm, ArmRun, ArmsComparison, arms_table};
+pub use bounded::read_bounded;
 pub use compare::{comparison_page, comparison_table};
 pub use error::ReportError;
 pub use evaluation::{

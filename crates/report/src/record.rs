@@ -5,7 +5,6 @@
 //! `null`, and `null` is read as NaN.
 
 use std::fmt;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::ReportError;
+use crate::bounded::read_bounded;
 use crate::evaluation::EvaluationRecord;
 
 /// File name of the [`Manifest`].
@@ -289,16 +289,15 @@ impl RunRecord {
 
 /// The text of a file, `None` if there is no such file.
 fn read_text(path: &Path) -> Result<Option<String>, ReportError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) if source.kind() == io::ErrorKind::InvalidData => Err(ReportError::Content {
+    match read_bounded(path, MOST_BYTES) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| ReportError::Content {
             path: path.to_path_buf(),
             line: None,
             expected: "UTF-8 text".into(),
             found: "other bytes".into(),
             cure: DAMAGED,
         }),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(ReportError::Read {
             path: path.to_path_buf(),
             source,
@@ -336,6 +335,9 @@ fn parse<T: DeserializeOwned>(
     })
 }
 
+/// A million epochs; no record comes near this size.
+const MOST_BYTES: u64 = 1 << 28;
+
 const DAMAGED: &str =
     "restore the file, or repeat the run with `cargo xtask train --config` of its config.toml";
 
@@ -348,6 +350,8 @@ pub(crate) fn null_as_nan<'de, D: serde::Deserializer<'de>>(
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::sample;
 

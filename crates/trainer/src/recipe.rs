@@ -163,6 +163,9 @@ pub struct Recipe {
     pub early_stopping: Option<EarlyStoppingConfig>,
 }
 
+/// The longest file that is read as a recipe.
+pub const MOST_BYTES: u64 = 1 << 20;
+
 fn one() -> u64 {
     1
 }

@@ -1,5 +1,7 @@
 //! `backburn train`: from flags to a recipe, from a recipe to a run.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use backburn_data::{DataError, augment};
@@ -223,7 +225,16 @@ fn named_backend(name: Option<&str>) -> Result<Option<Backend>, Failure> {
 }
 
 fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    // A pipe will do, but not one without end.
+    let read = || -> io::Result<String> {
+        let mut text = String::new();
+        File::open(path)?.take(recipe::MOST_BYTES + 1).read_to_string(&mut text)?;
+        match text.len() as u64 > recipe::MOST_BYTES {
+            true => Err(io::Error::other(format!("more than {} bytes", recipe::MOST_BYTES))),
+            false => Ok(text),
+        }
+    };
+    let text = read().map_err(|error| {
         Failure::Error(format!(
             "cannot read {}: {error}; `--config` wants a recipe such as the config.toml of a run",
             path.display()

@@ -65,12 +65,17 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// If the run's folder has lost its `normalization.json`.
+    /// If the run's folder has lost its `normalization.json`, or has another data set's.
     pub(crate) fn images(&self, set: backburn_data::ImageSet) -> Result<Images, Failure> {
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
         let bytes = folder.read("normalization.json").map_err(failure)?;
         let normalization: FittedNormalization = serde_json::from_slice(&bytes)
             .map_err(|error| self.damaged("normalization.json", error.to_string()))?;
+        let (expected, found) = (set.shape().channels, normalization.channels());
+        if expected != found {
+            let reason = format!("expected {expected} channels, found {found}");
+            return Err(self.damaged("normalization.json", reason));
+        }
         Ok(Images { set: Arc::new(set), normalization })
     }
 

@@ -1,0 +1,13 @@
+//! Fuzzes what reads batches of CIFAR-10.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use backburn_hostile::{Target, target};
+use libfuzzer_sys::fuzz_target;
+
+static TARGET: LazyLock<&Target> = LazyLock::new(|| target("cifar_batch"));
+
+fuzz_target!(|input: &[u8]| {
+    TARGET.run(input);
+});

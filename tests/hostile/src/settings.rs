@@ -1,0 +1,175 @@
+//! Settings as text: recipes, the forms that flags take, and the losses that a resumed run reads.
+
+use std::fmt::{Debug, Display};
+use std::fs;
+use std::str::FromStr;
+
+use backburn_data::augment::{Draw, Image, Pipeline};
+use backburn_data::normalization::Normalization;
+use backburn_data::{ImageSet, ImageShape, SplitSize};
+use backburn_regularization::{
+    DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead,
+};
+use backburn_trainer::evaluate::test_time_augmentation::Views;
+use backburn_trainer::recipe::{self, Recipe};
+use backburn_trainer::run::RunFolder;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::Seed;
+
+const SHAPE: ImageShape = ImageShape { channels: 3, height: 7, width: 5 };
+
+/// A recipe is refused or means the same when it is written and read again.
+pub(crate) fn recipe(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else { return false };
+    let recipe = match Recipe::parse(text, "file.toml") {
+        Ok(recipe) => recipe,
+        Err(error) => {
+            assert!(error.to_string().starts_with("file.toml: "), "{error}");
+            return false;
+        }
+    };
+    if recipe.check().is_err() {
+        return false;
+    }
+    let written = recipe.to_toml();
+    let again = Recipe::parse(&written, "again").expect("what was written can be read");
+    assert_eq!(again.to_toml(), written);
+    assert_eq!(again.check(), Ok(()));
+    for step in [0, 1, 1000, usize::MAX >> 1] {
+        let share = recipe.schedule.share(step, 10, recipe.epochs.saturating_mul(10));
+        assert!(share.is_finite() || step > 1000, "share {share} in step {step}");
+    }
+    apply(&recipe.augment);
+    true
+}
+
+pub(crate) fn recipe_seeds() -> Vec<Seed> {
+    let built_in = |name| recipe::built_in(name).expect("a built-in recipe").to_toml();
+    let digits = built_in("digits");
+    vec![
+        Seed::valid("digits.toml", digits.clone()),
+        Seed::valid("cifar10.toml", built_in("cifar10")),
+        Seed::valid("early-stopping.toml", built_in("early-stopping")),
+        Seed::refused("unknown-setting", format!("speed = 3\n{digits}")),
+        Seed::refused("deep", "a = ".to_owned() + &"[".repeat(4000)),
+    ]
+}
+
+/// The text of a flag, read as each form that there is.
+pub(crate) fn text_forms(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else { return false };
+    let mut is_valid = false;
+    if let Ok(pipeline) = text.parse::<Pipeline>() {
+        is_valid = true;
+        assert_eq!(pipeline.to_string().parse::<Pipeline>().unwrap(), pipeline);
+        apply(&pipeline);
+    }
+    if let Some(rule) = reads::<EarlyStoppingConfig>(text)
+        && rule.check().is_ok()
+    {
+        is_valid = true;
+        let mut stopping = EarlyStopping::new(rule);
+        for loss in [1.0, f64::NAN, 0.5, f64::INFINITY, 1.5, f64::MAX, f64::MIN, 0.0] {
+            stopping.observe(loss, loss);
+        }
+    }
+    if let Some(keep) = reads::<Keep>(text)
+        && keep.check().is_ok()
+    {
+        is_valid = true;
+        assert!(keep.replaces(f64::MIN, None) || keep == Keep::Last);
+    }
+    if let Some(size) = reads::<SplitSize>(text) {
+        is_valid = true;
+        let _ = size.of(usize::MAX);
+        assert!(size.of(0) == 0 || matches!(size, SplitSize::Count(_)));
+    }
+    if let Some(views) = reads::<Views>(text) {
+        is_valid = true;
+        let _ = views.check(SHAPE);
+    }
+    if let Ok(normalization) = text.parse::<Normalization>() {
+        is_valid = true;
+        let pixels = vec![7; 2 * SHAPE.pixels()];
+        let images = ImageSet::new(SHAPE, 2, pixels, vec![0, 1]).expect("they fit");
+        let _ = normalization.fit(&images);
+    }
+    is_valid |= reads::<DisturbValue>(text).is_some();
+    is_valid |= reads::<LabelSmoothing>(text).is_some();
+    is_valid |= text.parse::<Lookahead>().is_ok();
+    is_valid
+}
+
+/// What the text means, if it means anything; then what it is written as means the same.
+fn reads<T: FromStr + Display + Debug>(text: &str) -> Option<T> {
+    let value: T = text.parse().ok()?;
+    let written = value.to_string();
+    let Ok(again) = written.parse::<T>() else {
+        panic!("{value:?} is written as `{written}`, which is refused")
+    };
+    assert_eq!(again.to_string(), written);
+    Some(value)
+}
+
+/// What is taken for images of a shape must change them, whatever is drawn.
+fn apply(pipeline: &Pipeline) {
+    if pipeline.check(SHAPE).is_err() {
+        return;
+    }
+    let pixels: Vec<u8> = (0..SHAPE.pixels()).map(|i| (i * 37 % 256) as u8).collect();
+    let mut image = Image::with_neutral(SHAPE, vec![1, 2, 3]);
+    for seed in 0..2 {
+        image.load(&pixels);
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        pipeline.apply(&mut image, &mut Draw { lasting: rng.clone(), rng, epoch: 1 });
+        assert_eq!(image.pixels().len(), pixels.len());
+    }
+}
+
+pub(crate) fn text_form_seeds() -> Vec<Seed> {
+    let mut seeds = vec![
+        Seed::valid("patience", "patience=5,min-delta=0.001"),
+        Seed::valid("last-under", "last-under=0.5"),
+        Seed::valid("percent", "10%"),
+        Seed::valid("count", "54_000"),
+        Seed::valid("views", "flip,shift=2"),
+        Seed::valid("normalization", "dataset"),
+        Seed::valid("smoothing", "0.1"),
+        Seed::refused("unknown", "sharper=1"),
+    ];
+    let row = |row: &'static backburn_data::augment::AugmentRow| {
+        let default = if row.default.is_empty() { String::new() } else { format!("={}", row.default) };
+        Seed::valid(row.name, format!("{}{default}", row.name))
+    };
+    seeds.extend(backburn_data::augment::CATALOG.iter().map(row));
+    seeds
+}
+
+/// `losses.csv` is cut back to the epochs that a checkpoint has.
+pub(crate) fn losses(input: &[u8]) -> bool {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = RunFolder::create(&root.path().join("run")).expect("a new folder");
+    let path = folder.path().join("losses.csv");
+    fs::write(&path, input).expect("room for a small file");
+    if folder.keep_losses(2).is_err() {
+        return false;
+    }
+    let kept = fs::read_to_string(&path).expect("it was just written");
+    let mut lines = kept.lines();
+    assert_eq!(lines.next(), Some("epoch,batch,objective"));
+    for line in lines {
+        let epoch = line.split(',').next().and_then(|epoch| epoch.parse::<usize>().ok());
+        assert!(epoch.is_some_and(|epoch| epoch <= 2), "kept {line}");
+    }
+    true
+}
+
+pub(crate) fn losses_seeds() -> Vec<Seed> {
+    vec![
+        Seed::valid("three-epochs", "epoch,batch,objective\n1,1,2.5\n2,1,1.5\n3,1,0.5\n"),
+        Seed::valid("cut", "epoch,batch,objective\n1,1,2.5\n2,1"),
+        Seed::refused("not-text", vec![0xff, 0xfe, 0]),
+    ]
+}

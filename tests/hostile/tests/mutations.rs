@@ -1,0 +1,88 @@
+//! Every target, fed with its seeds, with what fuzzing has found before and with thousands of
+//! mutations of both.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+
+use backburn_hostile::mutation::mutated;
+use backburn_hostile::{TARGETS, Target, target};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// The folder of the fuzz targets.
+fn fuzz() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
+}
+
+/// The committed inputs of a target, by name.
+fn committed(target: &Target) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(fuzz().join("seeds").join(target.name)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|path| (path.display().to_string(), fs::read(path).unwrap())).collect()
+}
+
+/// Feeds one input, and if that fails leaves it behind for `fuzz/seeds`.
+fn feed(target: &Target, input: &[u8]) -> bool {
+    catch_unwind(AssertUnwindSafe(|| target.run(input))).unwrap_or_else(|panic| {
+        let file = std::env::temp_dir().join(format!("backburn-hostile-{}", target.name));
+        let _ = fs::write(&file, input);
+        eprintln!("{}: the input is in {}", target.name, file.display());
+        resume_unwind(panic)
+    })
+}
+
+fn survives(name: &str, inputs: usize) {
+    let target = target(name);
+    let mut seeds = Vec::new();
+    for seed in (target.seeds)() {
+        assert_eq!(feed(target, &seed.bytes), seed.is_valid, "{name}: {}", seed.name);
+        seeds.push(seed.bytes);
+    }
+    for (_, input) in committed(target) {
+        feed(target, &input);
+        seeds.push(input);
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let valid = (0..inputs).filter(|_| feed(target, &mutated(&seeds, &mut rng))).count();
+    // Mutations that are all refused at the door, or none of them, would show little.
+    assert!(valid > inputs / 1000, "{name}: only {valid} of {inputs} were valid");
+    assert!(valid < inputs * 999 / 1000, "{name}: {valid} of {inputs} were valid");
+}
+
+macro_rules! survive {
+    ($($name:ident: $inputs:expr,)*) => {
+        $(
+            #[test]
+            fn $name() {
+                survives(stringify!($name), $inputs);
+            }
+        )*
+
+        #[test]
+        fn every_target_is_tested_here_and_fuzzed() {
+            let tested = BTreeSet::from([$(stringify!($name)),*]);
+            let listed: BTreeSet<&str> = TARGETS.iter().map(|target| target.name).collect();
+            assert_eq!(tested, listed);
+            let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).unwrap();
+            for name in listed {
+                assert!(fuzz().join(format!("fuzz_targets/{name}.rs")).is_file(), "{name}");
+                assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
+            }
+        }
+    };
+}
+
+survive! {
+    idx: 5_000,
+    cifar_batch: 5_000,
+    archive: 3_000,
+    run_folder: 1_500,
+    weights: 5_000,
+    checkpoint: 1_000,
+    recipe: 3_000,
+    text_forms: 10_000,
+    losses: 3_000,
+}
