@@ -141,6 +141,8 @@ impl<'a> Inspection<'a> {
     }
 
     fn fault(&mut self, file: &str, reason: String, cure: String) {
+        // A parser's message may have several lines; each fault is one.
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         let state = if reason.contains("missing") { "missing" } else { "wrong" };
         self.rows.retain(|(name, _)| name != file);
         self.rows.push((file.to_owned(), state.to_owned()));
