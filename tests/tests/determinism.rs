@@ -2,9 +2,9 @@
 //! threads, and also after an interruption.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backburn_data::{SplitSize, augment};
+use backburn_data::{ImageSet, ImageShape, SplitSize, augment};
 use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
 use backburn_trainer::checkpoint::{self, Checkpoint};
 use backburn_trainer::checkpoint_every::CheckpointEvery;
@@ -78,7 +78,7 @@ fn trained_on(
     }
     let loader = prepared.train_loader(recipe, threads).unwrap();
     let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
-    let setup = Setup { recipe, prepared: &prepared, loader, progress, checkpoint_every: None };
+    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every };
     let mut checkpoints = Vec::new();
     let ending = train(&setup, &mut state, &mut |state, _| {
         checkpoints.push(checkpoint::to_bytes(state)?);
@@ -195,24 +195,46 @@ fn one_thing_each() -> Vec<(String, Recipe)> {
     all.chain([everything.to_owned()]).map(recipe).collect()
 }
 
+/// The digits in three colours, for augmentations that change colours.
+fn coloured(recipe: &Recipe) -> Prepared {
+    let mut prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
+    let in_colour = |grey: &ImageSet| {
+        let shape = ImageShape { channels: 3, ..grey.shape() };
+        let planes: [fn(u8) -> u8; 3] = [|p| p, |p| p / 2, |p| 255 - p];
+        let paint = |i| {
+            planes.into_iter().flat_map(move |plane| grey.image(i).iter().map(move |&p| plane(p)))
+        };
+        let pixels = (0..grey.len()).flat_map(paint).collect();
+        let labels = (0..grey.len()).map(|i| grey.label(i)).collect();
+        Arc::new(ImageSet::new(shape, grey.classes(), pixels, labels).unwrap())
+    };
+    prepared.train = in_colour(&prepared.train);
+    prepared.valid = prepared.valid.as_deref().map(in_colour);
+    prepared.normalization = recipe.normalization.fit(&prepared.train).unwrap();
+    prepared
+}
+
 #[test]
 fn a_training_resumed_inside_an_epoch_ends_like_one_that_was_not_interrupted() {
     let _alone = one_at_a_time();
     let recipes = one_thing_each();
     // They differ in nothing that the data depend on.
-    let prepared = Prepared::load(&recipes[0].1, &mut |_| {}).unwrap();
+    let grey = Prepared::load(&recipes[0].1, &mut |_| {}).unwrap();
+    let coloured = coloured(&recipes[0].1);
     let mut compared = 0;
     for (number, (flags, recipe)) in recipes.iter().enumerate() {
+        let suits = recipe.augment.check(grey.train.shape()).is_ok();
+        let prepared = if suits { &grey } else { &coloured };
         let every_step = Some(CheckpointEvery::Steps(1));
-        let whole = trained_on(&prepared, recipe, None, 1, None);
-        let often = trained_on(&prepared, recipe, None, 1, every_step);
+        let whole = trained_on(prepared, recipe, None, 1, None);
+        let often = trained_on(prepared, recipe, None, 1, every_step);
         assert!(often.weights == whole.weights, "{flags}: checkpoints change the weights");
         let inside = |bytes: &&Vec<u8>| Checkpoint::read(bytes).unwrap().position().batches > 0;
         let inside: Vec<&Vec<u8>> = often.checkpoints.iter().filter(inside).collect();
         // Another place in each of them, in the second epoch or near it.
         let bytes = inside[inside.len() / 3 + number % (inside.len() / 3)];
         let position = Checkpoint::read(bytes).unwrap().position();
-        let resumed = trained_on(&prepared, recipe, Some(bytes), 1, None);
+        let resumed = trained_on(prepared, recipe, Some(bytes), 1, None);
         let place = format!("{flags}: resumed at {position}");
         assert!(resumed.weights == whole.weights, "{place}: the weights differ");
         assert_eq!(resumed.objectives, whole.objectives, "{place}");

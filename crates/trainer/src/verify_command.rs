@@ -101,7 +101,7 @@ impl<'a> Inspection<'a> {
         if let (Some(manifest), true) = (&manifest, has_ended) {
             it.checksums(manifest);
             if !manifest.test_reads.iter().any(|read| read.purpose == "final score") {
-                let reason = "the final score's look at the test split is not recorded".to_owned();
+                let reason = "the final score's look at the test split is not recorded";
                 it.fault("manifest.json", reason, it.repeat());
             }
         }
@@ -109,7 +109,7 @@ impl<'a> Inspection<'a> {
         if has_ended {
             for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
                 let cure = format!("draw it with `cargo xtask report {}`", path.display());
-                it.fault(file, "the file is missing".to_owned(), cure);
+                it.fault(file, "the file is missing", cure);
             }
         }
         let state = status.map_or("of unknown state", Status::name);
@@ -136,11 +136,13 @@ impl<'a> Inspection<'a> {
         format!("`cargo xtask train --resume {}` sets it right", self.path.display())
     }
 
-    fn good(&mut self, file: &str, state: String) {
+    fn good(&mut self, file: &str, state: &str) {
         self.rows.push((file.to_owned(), format!("ok  {state}").trim_end().to_owned()));
     }
 
-    fn fault(&mut self, file: &str, reason: String, cure: String) {
+    fn fault(&mut self, file: &str, reason: &str, cure: String) {
+        // A parser's message may have several lines; each fault is one.
+        let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
         let state = if reason.contains("missing") { "missing" } else { "wrong" };
         self.rows.retain(|(name, _)| name != file);
         self.rows.push((file.to_owned(), state.to_owned()));
@@ -157,7 +159,7 @@ impl<'a> Inspection<'a> {
                     _ => format!("cannot be read: {error}"),
                 };
                 let cure = cure(self);
-                self.fault(file, reason, cure);
+                self.fault(file, &reason, cure);
                 None
             }
         }
@@ -174,11 +176,11 @@ impl<'a> Inspection<'a> {
         let checked = read.and_then(|value| Ok((check(&value)?, value)));
         match checked {
             Ok((state, value)) => {
-                self.good(file, state);
+                self.good(file, &state);
                 Some(value)
             }
             Err(reason) => {
-                self.fault(file, reason, self.repeat());
+                self.fault(file, &reason, self.repeat());
                 None
             }
         }
@@ -193,11 +195,11 @@ impl<'a> Inspection<'a> {
         let read = Recipe::parse(&text, file).and_then(|recipe| recipe.check().map(|()| recipe));
         match read {
             Ok(recipe) => {
-                self.good(file, format!("{} on {}", recipe.model.name(), recipe.dataset));
+                self.good(file, &format!("{} on {}", recipe.model.name(), recipe.dataset));
                 Some(recipe)
             }
             Err(error) => {
-                self.fault(file, error.to_string(), copy(self));
+                self.fault(file, &error.to_string(), copy(self));
                 None
             }
         }
@@ -212,7 +214,7 @@ impl<'a> Inspection<'a> {
             // Before its first epoch is over a run has none.
             Err(_) if !has_ended => return Vec::new(),
             Err(_) => {
-                self.fault(METRICS, "the file is missing".to_owned(), cure);
+                self.fault(METRICS, "the file is missing", cure);
                 return Vec::new();
             }
         };
@@ -225,12 +227,12 @@ impl<'a> Inspection<'a> {
             match read.and_then(|row| check_row(row, number, validates, finite)) {
                 Ok(row) => epochs.push(row),
                 Err(reason) => {
-                    self.fault(METRICS, format!("line {number}: {reason}"), cure);
+                    self.fault(METRICS, &format!("line {number}: {reason}"), cure);
                     return epochs;
                 }
             }
         }
-        self.good(METRICS, format!("{} epochs", epochs.len()));
+        self.good(METRICS, &format!("{} epochs", epochs.len()));
         epochs
     }
 
@@ -241,8 +243,8 @@ impl<'a> Inspection<'a> {
         }
         let Some(bytes) = self.bytes(LOSSES, cure) else { return };
         match check_losses(&String::from_utf8_lossy(&bytes), epochs, has_ended) {
-            Ok(batches) => self.good(LOSSES, format!("{batches} batches")),
-            Err(reason) => self.fault(LOSSES, reason, cure(self)),
+            Ok(batches) => self.good(LOSSES, &format!("{batches} batches")),
+            Err(reason) => self.fault(LOSSES, &reason, cure(self)),
         }
     }
 
@@ -259,8 +261,8 @@ impl<'a> Inspection<'a> {
         let file = "model.safetensors";
         if let Some(bytes) = self.bytes(file, Self::repeat) {
             match check_model(&bytes, summary.as_ref()) {
-                Ok(parameters) => self.good(file, format!("{parameters} parameters")),
-                Err(reason) => self.fault(file, reason, self.repeat()),
+                Ok(parameters) => self.good(file, &format!("{parameters} parameters")),
+                Err(reason) => self.fault(file, &reason, self.repeat()),
             }
         }
     }
@@ -277,7 +279,7 @@ impl<'a> Inspection<'a> {
             // A name from a file that may be damaged leads nowhere else.
             if !RESULTS.contains(&name.as_str()) {
                 let reason = format!("`files` has `{name}`, which is no result of a run");
-                self.fault("manifest.json", reason, self.repeat());
+                self.fault("manifest.json", &reason, self.repeat());
                 continue;
             }
             let is_known = self.faults.iter().any(|fault| fault.file == *name);
@@ -287,7 +289,7 @@ impl<'a> Inspection<'a> {
                 let reason = format!(
                     "expected {bytes} bytes with SHA-256 {expected}, as manifest.json has it, found {length} with {found}"
                 );
-                self.fault(name, reason, self.repeat());
+                self.fault(name, &reason, self.repeat());
             }
         }
     }
@@ -301,7 +303,7 @@ impl<'a> Inspection<'a> {
                     "restore it from a copy; `cargo xtask train --resume {}` begins anew",
                     self.path.display()
                 );
-                self.fault(checkpoint::FILE, "the file is missing".to_owned(), cure);
+                self.fault(checkpoint::FILE, "the file is missing", cure);
             }
             // After its end a run needs none.
             return;
@@ -315,9 +317,9 @@ impl<'a> Inspection<'a> {
             match check_checkpoint(&bytes, recipe, epochs, has_ended) {
                 Ok(state) => {
                     good[place] = true;
-                    self.good(file, state);
+                    self.good(file, &state);
                 }
-                Err(reason) => self.fault(file, reason, String::new()),
+                Err(reason) => self.fault(file, &reason, String::new()),
             }
         }
         let cure = match (has_ended, good) {
