@@ -6,6 +6,9 @@
 //! Tensors are found by parameter name, so that the state is complete in another process too. A
 //! checksum over the whole file keeps a damaged one from going on as another training.
 
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::collections::HashMap;
 
 use backburn_models::weights::{self, WeightsError};
@@ -72,6 +75,7 @@ pub enum CheckpointError {
 /// # Errors
 ///
 /// None for the state of a real training.
+#[expect(clippy::indexing_slicing, reason = "the place was just found in these bytes")]
 pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     let header = Header {
         version: VERSION,
@@ -146,6 +150,7 @@ pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
 }
 
 /// SHA-256 of a checkpoint whose own checksum begins at `place`.
+#[expect(clippy::indexing_slicing, reason = "the place was found in these bytes")]
 fn checksum(bytes: &[u8], place: usize) -> String {
     let mut hash = Sha256::new();
     hash.update(&bytes[..place]);
