@@ -182,10 +182,7 @@ pub(crate) fn find<'a>(
     let index = complete.or_else(|| folders.iter().position(|folder| !folder.has_none()));
     index.and_then(|index| folders.into_iter().nth(index)).ok_or_else(|| DataError::NotFound {
         dataset: publication.name.clone(),
-        tried: roots
-            .into_iter()
-            .map(|(kind, root)| nothing_in(publication, kind, root))
-            .collect(),
+        tried: roots.into_iter().map(|(kind, root)| nothing_in(publication, kind, root)).collect(),
     })
 }
 

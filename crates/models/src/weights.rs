@@ -1,5 +1,7 @@
 //! Named tensors as safetensors bytes: what `model.safetensors` and checkpoints hold.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};

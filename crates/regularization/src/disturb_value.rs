@@ -1,5 +1,7 @@
 //! DisturbValue: train on values of which some are wrong, others in every batch.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -36,6 +38,7 @@ impl DisturbValue {
 }
 
 impl LabelRegularizer for DisturbValue {
+    #[expect(clippy::expect_used, reason = "`check` has refused what cannot be drawn")]
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
         if self.is_off() {
             return;

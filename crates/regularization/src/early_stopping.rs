@@ -2,6 +2,8 @@
 //!
 //! Which weights are kept is another question: see `keep.rs`.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::str::FromStr;
 

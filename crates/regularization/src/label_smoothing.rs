@@ -1,5 +1,7 @@
 //! Label smoothing: ask for less than certainty.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,5 +1,7 @@
 //! Lookahead: k steps forward, 1 step back.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::str::FromStr;
 
 use burn::tensor::Tensor;

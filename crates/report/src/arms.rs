@@ -325,13 +325,16 @@ pub fn arms_table(comparison: &ArmsComparison) -> String {
 /// would not fit otherwise.
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let length = |row: &Vec<String>, column| row.get(column).map_or(0, |c| c.chars().count());
+    let width = |column: usize| rows.iter().map(|row| length(row, column)).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let all = |gap: usize| widths.iter().sum::<usize>() + gap * columns.saturating_sub(1);
     let gap = (1..=3).rev().find(|gap| all(*gap) <= WIDTH).unwrap_or(1);
     let line = |row: &Vec<String>| {
-        let mut line = format!("{:<width$}", row[0], width = widths[0]);
-        for (cell, width) in row.iter().zip(&widths).skip(1) {
+        let mut cells = row.iter().zip(&widths);
+        let name = cells.next().map(|(name, width)| format!("{name:<width$}"));
+        let mut line = name.unwrap_or_default();
+        for (cell, width) in cells {
             line += &format!("{:gap$}{cell:>width$}", "");
         }
         line.trim_end().to_owned() + "\n"
@@ -340,6 +343,7 @@ fn aligned(rows: &[Vec<String>]) -> String {
 }
 
 /// A paragraph in lines of at most 80 characters, if its words allow.
+#[expect(clippy::expect_used, reason = "there is a line from the beginning")]
 fn wrapped(text: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

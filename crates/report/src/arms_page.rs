@@ -23,6 +23,7 @@ fn panels() -> [(&'static str, Axis); 3] {
 const GROUPS: [Verdict; 3] = [Verdict::NoClearEffect, Verdict::Better, Verdict::Worse];
 
 /// Test accuracy, gap and calibration error of every arm, a row each: every seed, mean and spread.
+#[expect(clippy::expect_used, reason = "keys and measures are two lists of the program")]
 pub fn arms_figure(comparison: &ArmsComparison) -> Drawing {
     let panel = |(key, axis): (&str, Axis)| {
         let measure = MEASURES.iter().find(|measure| measure.key == key);
@@ -134,7 +135,8 @@ fn differences(comparison: &ArmsComparison) -> String {
                     .map_or_else(Default::default, |(text, verdict)| (text, verdict.name()));
                 row.extend([difference, verdict.to_owned()]);
             }
-            let difference = arm.scores["test_accuracy"].difference.as_ref();
+            let scores = arm.scores.get("test_accuracy");
+            let difference = scores.and_then(|scores| scores.difference.as_ref());
             let by_seed = difference.map_or(&[][..], |difference| &difference.by_seed);
             let points = by_seed.iter().map(|points| bare_points(points / 100.0));
             row.push(points.collect::<Vec<_>>().join(", "));

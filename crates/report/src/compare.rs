@@ -119,17 +119,19 @@ pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
         width.saturating_sub(others.sum())
     };
     // A name may be cut to two thirds before a column is given up for it.
-    let name_width = column_width(&COLUMNS[0], runs);
+    let name_width = columns.first().map_or(0, |name| column_width(name, runs));
     let wanted = (2 * name_width / 3).max(SHORTEST_NAME).min(name_width);
     while columns.len() > 2 && room(&columns) < wanted {
         let least = columns.iter().enumerate().min_by_key(|(_, column)| column.importance);
-        let place = least.expect("there are columns").0;
+        let Some((place, _)) = least else { break };
         columns.remove(place);
     }
     let name_width = name_width.min(room(&columns).max(SHORTEST_NAME));
     let line = |cells: Vec<String>| {
-        let mut line = format!("{:<name_width$}", cut(&cells[0], name_width));
-        for (cell, column) in cells.iter().zip(&columns).skip(1) {
+        let mut cells = cells.iter().zip(&columns);
+        let name = cells.next().map(|(name, _)| cut(name, name_width)).unwrap_or_default();
+        let mut line = format!("{name:<name_width$}");
+        for (cell, column) in cells {
             let width = column_width(column, runs);
             line += &match column.content {
                 Words => format!("{:GAP$}{cell:<width$}", ""),
@@ -157,8 +159,8 @@ fn cut(text: &str, width: usize) -> String {
     }
     let kept = width.saturating_sub(1);
     let (front, back) = (kept / 2, kept - kept / 2);
-    let (front, back) = (&characters[..front], &characters[characters.len() - back..]);
-    front.iter().chain(['…'].iter()).chain(back).collect()
+    let (front, back) = (characters.iter().take(front), characters.iter().rev().take(back).rev());
+    front.chain(['…'].iter()).chain(back).collect()
 }
 
 /// The runs as a page: a table with all columns, and their validation curves in common figures.

@@ -148,10 +148,14 @@ impl EvaluationRecord {
             let rows = self.confusion.len();
             return wrong(format!("{classes} rows of `confusion`"), format!("{rows}"));
         }
-        if let Some(row) = self.confusion.iter().position(|row| row.len() != classes) {
-            let length = self.confusion[row].len();
+        let mut rows = self.confusion.iter().enumerate();
+        if let Some((row, counts)) = rows.find(|(_, counts)| counts.len() != classes) {
             let expected = format!("{classes} counts in row {row} of `confusion`");
-            return wrong(expected, format!("{length}"));
+            return wrong(expected, counts.len().to_string());
+        }
+        let mut counts = self.confusion.iter().flatten();
+        if counts.try_fold(0_u64, |sum, &count| sum.checked_add(count)).is_none() {
+            return wrong("counts of images in `confusion`".into(), "more than can be".into());
         }
         if ![0, classes].contains(&self.per_class.len()) {
             let rows = self.per_class.len();

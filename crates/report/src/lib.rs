@@ -6,6 +6,15 @@
 //! with and without a regularizer. [`write_experiment`] writes what an experiment found, beside what its
 //! source printed.
 
+// What a run folder holds must not end the program.
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
 pub mod agreement;
 pub mod arms;
 pub mod arms_page;
@@ -18,6 +27,7 @@ pub mod evaluation;
 pub mod experiment;
 pub mod experiment_page;
 pub mod experiments_markdown;
+#[allow(clippy::expect_used, clippy::indexing_slicing, reason = "geometry over its own points")]
 pub mod figure;
 mod html;
 pub mod number;

@@ -217,10 +217,10 @@ fn provenance(manifest: &Manifest) -> String {
         .iter()
         .map(|read| format!("{}: {}, weights of {}", read.at, read.purpose, read.weights))
         .collect();
-    let reads = match reads.len() {
-        0 => "none".to_owned(),
-        1 => reads[0].clone(),
-        many => format!("{many} times:\n{}", reads.join("\n")),
+    let reads = match reads.as_slice() {
+        [] => "none".to_owned(),
+        [one] => one.clone(),
+        many => format!("{} times:\n{}", many.len(), many.join("\n")),
     };
     let or_absent = |text: &Option<String>| text.clone().unwrap_or(number::ABSENT.into());
     let mut rows = vec![

@@ -95,6 +95,7 @@ pub fn write_png(drawing: &Drawing, path: &Path, origin: &Origin) -> Result<(), 
 /// # Errors
 ///
 /// If a file cannot be written.
+#[expect(clippy::expect_used, reason = "what is written is plain values")]
 pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> {
     let json = serde_json::to_string_pretty(arms).expect("a comparison is plain values");
     write_whole(dir.join("comparison.json"), format!("{json}\n").as_bytes())?;
@@ -108,6 +109,7 @@ pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> 
 /// # Errors
 ///
 /// If a file cannot be written.
+#[expect(clippy::expect_used, reason = "what is written is plain values")]
 pub fn write_experiment(record: &ExperimentRecord, dir: &Path) -> Result<(), ReportError> {
     let make = |path: PathBuf| match fs::create_dir_all(&path) {
         Ok(()) => Ok(path),

@@ -7,6 +7,9 @@
 //! checksum over the whole file keeps a damaged one from going on as another training, and the
 //! recipe's settings in the header keep a training from going on by another recipe.
 
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
@@ -120,6 +123,7 @@ impl fmt::Display for Position {
 /// # Errors
 ///
 /// None for the state of a real training.
+#[expect(clippy::indexing_slicing, reason = "the place was just found in these bytes")]
 pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     let header = Header {
         version: VERSION,
@@ -340,6 +344,7 @@ fn read_epochs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<EpochRecord>, D
 }
 
 /// SHA-256 of a checkpoint whose own checksum begins at `place`.
+#[expect(clippy::indexing_slicing, reason = "the place was found in these bytes")]
 fn checksum(bytes: &[u8], place: usize) -> String {
     let mut hash = Sha256::new();
     hash.update(&bytes[..place]);

@@ -1,5 +1,7 @@
 //! The command line: verbs, flags, exit status.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! `backburn evaluate`.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use backburn_data::ImageSet;

@@ -3,6 +3,8 @@
 //! Built-in recipes are TOML files under `recipes/`; the resolved recipe of a run is its
 //! `config.toml`, and `backburn train --config` of that file repeats the run.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use backburn_data::SplitSize;
@@ -240,6 +242,7 @@ impl Recipe {
     }
 
     /// The recipe as TOML; [`Recipe::parse`] gives it back.
+    #[expect(clippy::expect_used, reason = "the types decide what can be written, not the values")]
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a recipe is a table of plain values")
     }

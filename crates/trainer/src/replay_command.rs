@@ -1,5 +1,7 @@
 //! `backburn replay`: where each stopping criterion would have ended a run, read off its log.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -100,6 +102,7 @@ struct Choice {
 /// # Errors
 ///
 /// If a folder is not a run's, or its log has no validation losses.
+#[expect(clippy::expect_used, reason = "the list is part of the program")]
 pub fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let criteria = if args.criteria.is_empty() {
         CRITERIA.map(|text| text.parse().expect("the list is well formed")).to_vec()

@@ -1,5 +1,8 @@
 //! The run folder: everything a run leaves behind, and all that is needed to repeat it.
 
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

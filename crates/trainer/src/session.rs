@@ -1,5 +1,8 @@
 //! A run from its recipe to its report: prepare, train, score once, write everything down.
 
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! `backburn train`: from flags to a recipe, from a recipe to a run.
 
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -109,6 +111,7 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     finish(session::start(&recipe, args.out.as_deref(), &name, &means)?, args.json)
 }
 
+#[expect(clippy::expect_used, reason = "a summary is numbers by name")]
 fn finish(run: Run, json: bool) -> Result<(), Failure> {
     match run.outcome {
         Outcome::Interrupted => {

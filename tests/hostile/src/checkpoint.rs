@@ -1,6 +1,6 @@
 //! Checkpoints of a training.
 
-use std::cell::OnceCell;
+use std::sync::LazyLock;
 
 use backburn_data::SplitSize;
 use backburn_models::{MlpConfig, ModelConfig};
@@ -17,31 +17,29 @@ use crate::Seed;
 
 /// A checkpoint is restored or refused. What is restored can be saved again.
 pub(crate) fn restore(input: &[u8]) -> bool {
-    thread_local! {
-        static PREPARED: OnceCell<(Recipe, Prepared)> = const { OnceCell::new() };
-    }
-    PREPARED.with(|prepared| {
-        let (recipe, prepared) = prepared.get_or_init(|| {
-            let recipe = recipe();
-            let prepared = Prepared::load(&recipe, &mut |_| {}).expect("digits are built in");
-            (recipe, prepared)
-        });
-        // As it is, and with a checksum that fits: only then is anything behind it reached.
-        let is_valid = restored(recipe, prepared, input);
-        match reseal(input) {
-            Some(sealed) => restored(recipe, prepared, &sealed) || is_valid,
-            None => is_valid,
-        }
-    })
+    // As it is, and with a checksum that fits: only then is anything behind it reached.
+    let is_valid = restored(input);
+    reseal(input).is_some_and(|sealed| restored(&sealed)) || is_valid
 }
 
-fn restored(recipe: &Recipe, prepared: &Prepared, input: &[u8]) -> bool {
-    let mut state = State::new(recipe, prepared, &Device::flex()).expect("a small network");
+fn restored(input: &[u8]) -> bool {
+    let mut state = fresh();
     if checkpoint::restore(&mut state, input).is_err() {
         return false;
     }
     checkpoint::to_bytes(&state).expect("what was restored can be saved");
     true
+}
+
+/// A training that has not begun.
+fn fresh() -> State {
+    static PREPARED: LazyLock<(Recipe, Prepared)> = LazyLock::new(|| {
+        let recipe = recipe();
+        let prepared = Prepared::load(&recipe, &mut |_| {}).expect("digits are built in");
+        (recipe, prepared)
+    });
+    let (recipe, prepared) = &*PREPARED;
+    State::new(recipe, prepared, &Device::flex()).expect("a small network")
 }
 
 /// The smallest network that has everything a checkpoint can hold.
@@ -71,10 +69,7 @@ fn reseal(input: &[u8]) -> Option<Vec<u8>> {
 }
 
 pub(crate) fn seeds() -> Vec<Seed> {
-    let recipe = recipe();
-    let prepared = Prepared::load(&recipe, &mut |_| {}).expect("digits are built in");
-    let state = State::new(&recipe, &prepared, &Device::flex()).expect("a small network");
-    let whole = checkpoint::to_bytes(&state).expect("a fresh state can be saved");
+    let whole = checkpoint::to_bytes(&fresh()).expect("a fresh state can be saved");
     vec![
         Seed::refused("cut", &whole[..whole.len() / 2]),
         Seed::valid("fresh", whole),
@@ -94,9 +89,7 @@ mod tests {
         let mut changed = fresh;
         // The last byte is one of a tensor's values.
         *changed.last_mut().unwrap() ^= 1;
-        let recipe = recipe();
-        let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
-        assert!(!restored(&recipe, &prepared, &changed));
-        assert!(restored(&recipe, &prepared, &reseal(&changed).unwrap()));
+        assert!(!restored(&changed));
+        assert!(restored(&reseal(&changed).unwrap()));
     }
 }

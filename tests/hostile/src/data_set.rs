@@ -205,7 +205,10 @@ pub(crate) fn archive_seeds() -> Vec<Seed> {
         Seed::refused("symlink", [&linked[..], &end].concat()),
         Seed::refused("hard-link", [&hard[..], &end].concat()),
         Seed::valid("long-name", [&long_name(1024)[..], &good, &end].concat()),
-        Seed::refused("wrong-content", [&file("fruit.txt", b"apples and bears")[..], &end].concat()),
+        Seed::refused(
+            "wrong-content",
+            [&file("fruit.txt", b"apples and bears")[..], &end].concat(),
+        ),
         Seed::refused("not-gzip", vec![0x1f, 0x8b, 8, 0]),
     ]
 }

@@ -8,8 +8,20 @@ use rand::{Rng, RngExt};
 
 /// Texts that numbers in recipes and records are replaced by.
 const NUMBERS: [&str; 14] = [
-    "0", "-1", "1", "-0.0", "1e-400", "1e308", "1e999", "18446744073709551615", "4294967296",
-    "9223372036854775807", "null", "nan", "inf", "99999999999999999999999999",
+    "0",
+    "-1",
+    "1",
+    "-0.0",
+    "1e-400",
+    "1e308",
+    "1e999",
+    "18446744073709551615",
+    "4294967296",
+    "9223372036854775807",
+    "null",
+    "nan",
+    "inf",
+    "99999999999999999999999999",
 ];
 
 /// One to four changes of one of the seeds; sometimes it is joined with another.
@@ -30,7 +42,7 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut impl Rng) {
     let order = rng.random_range(0..8);
     let length = rng.random_range(1..=1_usize << order);
     let end = (at + length).min(bytes.len());
-    match rng.random_range(0..9) {
+    match rng.random_range(0..12) {
         0 if at < bytes.len() => bytes[at] ^= 1 << rng.random_range(0..8),
         1 if at < bytes.len() => bytes[at] = rng.random(),
         2 => bytes.truncate(at),
@@ -42,7 +54,8 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut impl Rng) {
         5 => drop(bytes.splice(at..at, (0..length).map(|_| rng.random::<u8>()))),
         // A size, big or little endian.
         6 => {
-            let value: u32 = [0, 1, 0x7fff_ffff, u32::MAX, 1 << 31, rng.random()][rng.random_range(0..6)];
+            let value: u32 =
+                [0, 1, 0x7fff_ffff, u32::MAX, 1 << 31, rng.random()][rng.random_range(0..6)];
             let value = if rng.random() { value.to_be_bytes() } else { value.to_le_bytes() };
             let place = at & !3;
             if place + 4 <= bytes.len() {
@@ -61,7 +74,8 @@ fn change(bytes: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut impl Rng) {
 
 /// Replaces the next number behind `at`.
 fn replace_number(bytes: &mut Vec<u8>, at: usize, rng: &mut impl Rng) {
-    let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|start| at + start) else {
+    let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|start| at + start)
+    else {
         return;
     };
     let is_part = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'-' | b'_');

@@ -135,12 +135,13 @@ pub(crate) fn text_form_seeds() -> Vec<Seed> {
         Seed::valid("percent", "10%"),
         Seed::valid("count", "54_000"),
         Seed::valid("views", "flip,shift=2"),
-        Seed::valid("normalization", "dataset"),
+        Seed::valid("normalization", "per-channel"),
         Seed::valid("smoothing", "0.1"),
         Seed::refused("unknown", "sharper=1"),
     ];
     let row = |row: &'static backburn_data::augment::AugmentRow| {
-        let default = if row.default.is_empty() { String::new() } else { format!("={}", row.default) };
+        let default =
+            if row.default.is_empty() { String::new() } else { format!("={}", row.default) };
         Seed::valid(row.name, format!("{}{default}", row.name))
     };
     seeds.extend(backburn_data::augment::CATALOG.iter().map(row));
