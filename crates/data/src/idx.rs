@@ -178,6 +178,7 @@ pub(crate) mod tests {
         let error = refusal(&idx(&[u32::MAX, 28, 28], &[1, 2, 3]), 3);
         assert!(error.contains("4294967295"), "{error}");
         assert!(refusal(&idx(&[u32::MAX; 3], &[1]), 3).contains("claims"));
-        assert!(refusal(&idx(&[1_000_000, 28, 28], &[1]), 3).contains("1 bytes"));
+        assert!(refusal(&idx(&[400_000, 28, 28], &[1]), 3).contains("claims"));
+        assert!(refusal(&idx(&[300_000, 28, 28], &[1]), 3).contains("1 bytes"));
     }
 }

@@ -326,7 +326,7 @@ pub fn arms_table(comparison: &ArmsComparison) -> String {
 fn aligned(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let length =
-        |row: &Vec<String>, column: usize| row.get(column).map_or(0, |c| c.chars().count());
+        |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
     let width = |column: usize| rows.iter().map(|row| length(row, column)).max();
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     let all = |gap: usize| widths.iter().sum::<usize>() + gap * columns.saturating_sub(1);

@@ -211,7 +211,7 @@ fn as_json(
         row
     };
     extend(&mut object, scores_as_json(plain, k));
-    object["variants"] = variants.iter().map(variant).collect();
+    extend(&mut object, json!({ "variants": variants.iter().map(variant).collect::<Vec<_>>() }));
     object
 }
 
@@ -264,7 +264,7 @@ fn as_text(
     let rows: Vec<_> = [head].into_iter().chain(variants.iter().map(row)).collect();
     text += &table(&rows);
     for variant in &variants {
-        let detail = |name: &str| variant.details[name].as_f64();
+        let detail = |name: &str| variant.details.get(name)?.as_f64();
         if let (Some(entropy), Some(information)) =
             (detail("predictive_entropy"), detail("mutual_information"))
         {

@@ -117,6 +117,7 @@ impl Prepared {
     /// # Errors
     ///
     /// None in practice: the sample is no larger than the set.
+    #[expect(clippy::indexing_slicing, reason = "one size gives one part")]
     pub fn train_sample(&self, seeds: Seeds) -> Result<Arc<ImageSet>, DataError> {
         if self.train.len() <= TRAIN_SAMPLE {
             return Ok(Arc::clone(&self.train));

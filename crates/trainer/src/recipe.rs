@@ -248,6 +248,7 @@ impl Recipe {
     }
 
     /// Every setting that the weights depend on: all but what computes and where the data lie.
+    #[expect(clippy::expect_used, reason = "the types decide what can be written, not the values")]
     pub fn determinants(&self) -> toml::Table {
         let mut table = toml::Table::try_from(self).expect("a recipe is a table of plain values");
         table.remove("backend");

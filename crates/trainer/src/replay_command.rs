@@ -140,6 +140,7 @@ fn read(path: &Path) -> Result<RunRecord, Failure> {
 }
 
 /// `epochs`: at least one.
+#[expect(clippy::indexing_slicing, reason = "epochs that were just found in the log")]
 fn choose(criterion: Criterion, epochs: &[EpochRecord]) -> Choice {
     let stops_after = match criterion {
         Criterion::Stop(config) => stops_after(config, epochs),
@@ -187,6 +188,7 @@ fn stops_after(config: EarlyStoppingConfig, epochs: &[EpochRecord]) -> Option<us
 }
 
 /// Place of the epoch whose weights are selected.
+#[expect(clippy::indexing_slicing, reason = "an epoch that was just found in the log")]
 fn kept(keep: Keep, epochs: &[EpochRecord]) -> Option<usize> {
     epochs.iter().enumerate().fold(None, |kept, (index, epoch)| {
         let kept_loss = kept.map(|kept: usize| validation_loss(&epochs[kept]));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
 use backburn_report::whole_file::{folder_of, remove_leftovers, replace_verified, write_whole};
-use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary};
+use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -427,7 +427,8 @@ impl RunFolder {
     /// If it is missing or cannot be read.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, RunError> {
         let path = self.path.join(name);
-        fs::read(&path).map_err(|source| RunError::Read { path, source })
+        // Whatever is there instead of a file, such as a pipe, may never end.
+        read_bounded(&path, u64::MAX).map_err(|source| RunError::Read { path, source })
     }
 
     pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {

@@ -717,9 +717,10 @@ mod tests {
 
     #[test]
     fn a_single_wrong_value_a_missing_layer_and_a_value_that_is_no_number_are_found() {
-        let wrong: [(&str, fn(&mut StepValues)); 5] = [
+        type Disturbance = fn(&mut StepValues);
+        let wrong: [(&str, Disturbance); 5] = [
             ("gradient of `conv1.bias`", |values| {
-                values.gradients.get_mut("conv1.bias").unwrap()[3] = f64::NAN
+                values.gradients.get_mut("conv1.bias").unwrap()[3] = f64::NAN;
             }),
             ("gradient of `head.weight`", |values| drop(values.gradients.remove("head.weight"))),
             ("gradient of `conv1.weight`", |values| {
@@ -728,10 +729,10 @@ mod tests {
                 weights[last] = -weights[last];
             }),
             ("step of `dense1.weight`", |values| {
-                values.changes.get_mut("dense1.weight").unwrap().fill(0.0)
+                values.changes.get_mut("dense1.weight").unwrap().fill(0.0);
             }),
             ("norm1.running_var", |values| {
-                values.running.get_mut("norm1.running_var").unwrap()[0] *= 1.1
+                values.running.get_mut("norm1.running_var").unwrap()[0] *= 1.1;
             }),
         ];
         for (part, disturb) in wrong {

@@ -3,13 +3,37 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
 use backburn_hostile::mutation::mutated;
 use backburn_hostile::{TARGETS, Target, target};
+use flate2::{Compression, write::GzEncoder};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+
+/// Its gzip stream is a thousandth as long, and what a tar reader does with such names is to gather
+/// them in memory.
+#[test]
+fn a_name_of_64_megabytes_in_an_archive_takes_no_memory() {
+    const LENGTH: usize = 64 << 20;
+    let good = (target("archive").seeds)().into_iter().find(|seed| seed.name == "good").unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_path("././@LongLink").unwrap();
+    header.set_entry_type(tar::EntryType::GNULongName);
+    header.set_size(LENGTH as u64);
+    header.set_cksum();
+    let mut archive = GzEncoder::new(Vec::new(), Compression::fast());
+    archive.write_all(header.as_bytes()).unwrap();
+    for _ in 0..64 {
+        archive.write_all(&vec![b'a'; LENGTH / 64]).unwrap();
+    }
+    archive.write_all(&good.bytes).unwrap();
+    let archive = archive.finish().unwrap();
+    assert!(target("archive").most_bytes(archive.len()) < LENGTH / 16);
+    assert!(target("archive").run(&archive));
+}
 
 /// The folder of the fuzz targets.
 fn fuzz() -> PathBuf {

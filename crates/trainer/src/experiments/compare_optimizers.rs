@@ -183,7 +183,7 @@ fn train(lab: &Lab, images: &Images, test: &TestView, seed: u64) -> Result<Vec<C
     }
     for ((course, trainee), [before, after]) in courses.iter_mut().zip(&trainees).zip(losses) {
         (course.before, course.after) = (read(before), read(after));
-        course.test_accuracy = test.scores(&trainee)?.accuracy;
+        course.test_accuracy = test.scores(trainee)?.accuracy;
     }
     Ok(courses)
 }

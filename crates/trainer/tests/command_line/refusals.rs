@@ -142,8 +142,8 @@ fn damaged_data_are_refused_by_file_with_what_was_expected_and_found() {
             &[TEST_IMAGES, "4294967295"],
         ),
         (
-            |data| fs::write(data.join(TEST_IMAGES), idx(&[1_000_000, 28, 28], b"abc")).unwrap(),
-            &[TEST_IMAGES, "784000000 bytes", "3 bytes"],
+            |data| fs::write(data.join(TEST_IMAGES), idx(&[300_000, 28, 28], b"abc")).unwrap(),
+            &[TEST_IMAGES, "235200000 bytes", "3 bytes"],
         ),
         (
             |data| fs::write(data.join(LABELS), idx(&[3], &[1, 2, 3])).unwrap(),
@@ -190,6 +190,28 @@ fn files_that_are_right_but_not_the_published_ones_are_used_with_a_note() {
     let notes = place.json("run/manifest.json")["dataset"]["notes"].clone();
     assert_eq!(notes.as_array().unwrap().len(), 4);
     place.run("data verify mnist --data-dir data").expect(DONE, &["not the published file"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn what_never_ends_is_refused_in_place_of_a_file() {
+    let place = Place::with_mnist();
+    let run = place.run("train --config /dev/zero --out run");
+    run.refuse(ERROR, &["/dev/zero", "more than 1048576 bytes", "config.toml of a run"]);
+    place.run(&format!("train mnist --data-dir data {TINY} --out run")).expect(DONE, &[]);
+    let endless = |name: &str| {
+        fs::remove_file(place.path(name)).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", place.path(name)).unwrap();
+    };
+    endless("run/metrics.jsonl");
+    place.run("report run").refuse(ERROR, &["run/metrics.jsonl", "not a regular file"]);
+    endless("run/model.safetensors");
+    place.run("evaluate run").refuse(ERROR, &["run/model.safetensors", "not a regular file"]);
+    endless("run/config.toml");
+    place.run("train --resume run").refuse(ERROR, &["run/config.toml", "not a regular file"]);
+    endless("data/train-labels-idx1-ubyte");
+    let run = place.run(&format!("train mnist --data-dir data {TINY} --out other"));
+    run.refuse(ERROR, &["train-labels-idx1-ubyte", "not a regular file"]);
 }
 
 #[test]
