@@ -36,7 +36,12 @@ pub fn to_bytes(
 ) -> Result<Vec<u8>, WeightsError> {
     let bytes: Vec<Vec<u8>> = tensors
         .iter()
-        .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .map(|tensor| {
+            // Copied value by value: much faster than an iterator over single bytes.
+            let mut bytes = Vec::with_capacity(4 * tensor.values.len());
+            tensor.values.iter().for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+            bytes
+        })
         .collect();
     let views = tensors
         .iter()

@@ -8,7 +8,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
-use backburn_report::whole_file::{folder_of, remove_leftovers, replace_verified, write_whole};
+use backburn_report::whole_file::{
+    folder_of, is_leftover, remove_leftovers, replace_verified, write_whole,
+};
 use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -119,7 +121,8 @@ impl RunFolder {
             // All that a run has if it was killed before its recipe was written.
             let is_empty = |folder| fs::read_dir(folder).is_ok_and(|mut it| it.next().is_none());
             let (name, inside) = (entry.file_name(), entry.path());
-            let is_nothing = name == "lock" || name == "checkpoints" && is_empty(inside);
+            let is_nothing =
+                name == "lock" || is_leftover(&name) || name == "checkpoints" && is_empty(inside);
             if !is_nothing {
                 return Err(RunError::NotEmpty { path: path.to_owned() });
             }
@@ -593,7 +596,10 @@ mod tests {
         let run = RunFolder::create(&path).unwrap();
         drop(run.lock().unwrap());
         run.make_checkpoints().unwrap();
+        fs::write(path.join(".backburn-x1.tmp"), "epo").unwrap();
         RunFolder::check_free(&path).unwrap();
+        drop(run.lock().unwrap());
+        assert!(!path.join(".backburn-x1.tmp").exists());
         run.write_checkpoint(b"x").unwrap();
         assert!(RunFolder::check_free(&path).is_err());
     }
