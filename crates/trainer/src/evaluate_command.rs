@@ -127,7 +127,9 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let split = if args.split == Split::Test { "test" } else { "valid" };
     if args.json {
         let mut object = as_json(split, &plain, &variants, k, &prepared);
-        object["test_looks"] = looks.into();
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("test_looks".into(), looks.into());
+        }
         print_line(&object.to_string());
     } else {
         print_line(as_text(split, plain, variants, k, &prepared).trim_end());
