@@ -426,7 +426,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = sample::write(folder.path());
         let path = folder.path().join(METRICS_FILE);
-        let text = fs::read_to_string(&path).unwrap();
+        let text = fs::read(&path).unwrap();
         fs::write(&path, &text[..text.len() - 20]).unwrap();
         let message = RunRecord::read(folder.path()).unwrap_err().to_string();
         let line = run.epochs.len();
