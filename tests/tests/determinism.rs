@@ -197,8 +197,7 @@ fn one_thing_each() -> Vec<(String, Recipe)> {
 
 /// The digits in three colours, for augmentations that change colours.
 fn coloured(recipe: &Recipe) -> Prepared {
-    let mut prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
-    let in_colour = |grey: &ImageSet| {
+    fn in_colour(grey: &ImageSet) -> Arc<ImageSet> {
         let shape = ImageShape { channels: 3, ..grey.shape() };
         let planes: [fn(u8) -> u8; 3] = [|p| p, |p| p / 2, |p| 255 - p];
         let paint = |i| {
@@ -207,7 +206,8 @@ fn coloured(recipe: &Recipe) -> Prepared {
         let pixels = (0..grey.len()).flat_map(paint).collect();
         let labels = (0..grey.len()).map(|i| grey.label(i)).collect();
         Arc::new(ImageSet::new(shape, grey.classes(), pixels, labels).unwrap())
-    };
+    }
+    let mut prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
     prepared.train = in_colour(&prepared.train);
     prepared.valid = prepared.valid.as_deref().map(in_colour);
     prepared.normalization = recipe.normalization.fit(&prepared.train).unwrap();
