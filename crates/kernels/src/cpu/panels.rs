@@ -46,7 +46,7 @@ pub(crate) struct Panels<'a> {
     taps: usize,
 }
 
-/// Some of the [`Panels`], ready to be read: by panel, kernel position, input channel. The last
+/// Panels of weights, ready to be read: by panel, kernel position, input channel. The last
 /// panel of all is filled up with zeros.
 #[derive(Debug)]
 pub struct PackedPanels {
