@@ -182,9 +182,10 @@ impl fmt::Display for Verified {
             1 => ", one at a kink".into(),
             many => format!(", {many} at kinks"),
         };
+        let steps = if *steps == 1 { "1 step".into() } else { format!("{steps} steps") };
         write!(
             f,
-            "largest relative errors in {steps} steps{kinks}: {:.1e} of the {} (allowed {:.0e}), {:.1e} of the {} (allowed {:.0e}); {seconds:.1} s",
+            "largest relative errors in {steps}{kinks}: {:.1e} of the {} (allowed {:.0e}), {:.1e} of the {} (allowed {:.0e}); {seconds:.1} s",
             loss.found, loss.quantity, loss.allowed, tensor.found, tensor.quantity, tensor.allowed,
         )
     }

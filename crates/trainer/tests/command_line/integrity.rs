@@ -82,7 +82,7 @@ fn every_figure_and_page_says_which_run_seed_commit_and_data_it_comes_from() {
     place.run(rate).expect(DONE, &[]);
     is_traced("rate/curve.svg", "rate\n", "seed: 7\n");
     is_traced("rate/curve.png", "rate\n", "seed: 7\n");
-    let compare = "compare-regularizers mnist --data-dir data --model mlp --train-size 40 --epochs 1 --seed 7 --seeds 2 --only l1 --threads 1 --out arms";
+    let compare = "compare-regularizers mnist --data-dir data --model mlp --train-size 40 --valid-size 20 --epochs 1 --seed 7 --seeds 2 --only l1 --threads 1 --out arms";
     place.run(compare).expect(DONE, &[]);
     is_traced("arms/comparison.svg", "arms\n", "seed: 7, 8\n");
     is_traced("arms/comparison.png", "arms\n", "seed: 7, 8\n");
@@ -173,8 +173,7 @@ fn verified_kernels_train_the_same_weights_and_print_a_line() {
     plain.expect(DONE, &[]);
     assert!(!plain.stderr.contains("kernels of"), "{}", plain.stderr);
     let verified = place.run(&format!("{train} --verify-kernels --out verified"));
-    verified
-        .expect(DONE, &["kernels of flex: largest relative errors in 3 steps: ", "(allowed 2e-3)"]);
+    verified.expect(DONE, &["kernels of flex: largest relative errors in ", "(allowed 2e-3)"]);
     assert_eq!(place.bytes("plain/model.safetensors"), place.bytes("verified/model.safetensors"));
     assert_eq!(place.text("plain/config.toml"), place.text("verified/config.toml"));
 }
