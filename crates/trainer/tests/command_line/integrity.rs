@@ -82,7 +82,7 @@ fn every_figure_and_page_says_which_run_seed_commit_and_data_it_comes_from() {
     place.run(rate).expect(DONE, &[]);
     is_traced("rate/curve.svg", "rate\n", "seed: 7\n");
     is_traced("rate/curve.png", "rate\n", "seed: 7\n");
-    let compare = "compare-regularizers digits --model mlp --train-size 40 --epochs 1 --seed 7 --seeds 2 --only l1 --threads 1 --out arms";
+    let compare = "compare-regularizers digits --model mlp --train-size 60 --epochs 1 --seed 7 --seeds 2 --only l1 --threads 1 --out arms";
     place.run(compare).expect(DONE, &[]);
     for file in ["comparison.svg", "comparison.png", "report.html"] {
         let text = String::from_utf8_lossy(&place.bytes(&format!("arms/{file}"))).into_owned();
