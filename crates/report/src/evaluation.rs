@@ -132,8 +132,13 @@ impl EvaluationRecord {
         self.image_count() - right
     }
 
-    /// Checks that the parts fit together, so that nothing needs to be checked when they are drawn.
-    pub(crate) fn check(&self, path: &Path) -> Result<(), ReportError> {
+    /// Checks that the parts fit together, so that nothing needs to be checked when they are counted or
+    /// drawn.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit; `path` names the file.
+    pub fn check(&self, path: &Path) -> Result<(), ReportError> {
         let wrong = |expected: String, found: String| {
             Err(ReportError::Content {
                 path: path.to_path_buf(),

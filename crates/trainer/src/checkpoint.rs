@@ -19,9 +19,11 @@ use backburn_regularization::EarlyStopping;
 use backburn_report::{EpochRecord, RollbackRecord};
 use burn::module::Module;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::plateau::Plateau;
+use crate::recipe::Settings;
 use crate::train::{Best, EpochInProgress, State};
 
 /// The newest checkpoint of a run, inside its folder.
@@ -49,7 +51,7 @@ struct Header {
     /// SHA-256 of the file with [`NO_CHECKSUM`] in this place.
     sha256: String,
     /// What the weights depend on.
-    recipe: toml::Table,
+    recipe: Settings,
     #[serde(serialize_with = "write_epochs", deserialize_with = "read_epochs")]
     epochs: Vec<EpochRecord>,
     current: EpochInProgress,
@@ -112,6 +114,7 @@ impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { epochs, batches, steps } = self;
         match batches {
+            0 if *epochs == 0 => write!(formatter, "the beginning"),
             0 => write!(formatter, "end of epoch {epochs}, step {steps}"),
             _ => write!(formatter, "epoch {}, batch {batches}, step {steps}", epochs + 1),
         }
@@ -226,11 +229,12 @@ impl Checkpoint {
     /// # Errors
     ///
     /// The settings that differ, by name.
-    pub fn check_recipe(&self, determinants: &toml::Table) -> Result<(), CheckpointError> {
-        if self.header.recipe == *determinants {
+    pub fn check_recipe(&self, determinants: &Settings) -> Result<(), CheckpointError> {
+        let differences = differences(&self.header.recipe, determinants);
+        if differences.is_empty() {
             return Ok(());
         }
-        Err(CheckpointError::OtherRecipe(differences(&self.header.recipe, determinants)))
+        Err(CheckpointError::OtherRecipe(differences))
     }
 
     /// Puts it into a training that has not begun.
@@ -244,15 +248,26 @@ impl Checkpoint {
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
         state.load_weights(take("model"))?;
         let device = state.device().clone().without_autodiff();
+        let lengths = parameters::export(&state.network().valid());
+        let lengths =
+            lengths.into_iter().map(|tensor| (tensor.name, tensor.values.len())).collect();
         state
             .optimizer
-            .restore(header.optimizer_steps, take("optimizer"), &device)
-            .map_err(|name| missing(&format!("unknown optimizer state `{name}`")))?;
+            .restore(header.optimizer_steps, take("optimizer"), &lengths, &device)
+            .map_err(|name| missing(&format!("`{name}` is no state that the optimizer keeps")))?;
         state.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
             missing(&format!("`{name}` is not as the recipe's averaging needs it"))
         })?;
         let best = take("best");
-        state.best = header.best_epoch.map(|epoch| Best { epoch, weights: best });
+        if let Some(epoch) = header.best_epoch {
+            let record = epoch.checked_sub(1).and_then(|place| header.epochs.get(place));
+            if record.is_none_or(|record| record.valid_loss.is_none()) {
+                return Err(missing(&format!("it keeps epoch {epoch}, which was not validated")));
+            }
+            // What cannot be put into the network now could not be at the end either.
+            parameters::import(state.network().valid(), best.clone())?;
+            state.best = Some(Best { epoch, weights: best });
+        }
         state.epochs = header.epochs;
         state.current = header.current;
         state.stopping = header.stopping;
@@ -268,12 +283,12 @@ struct Version {
     version: u32,
 }
 
-/// The settings in which two recipes differ, in words.
-fn differences(written: &toml::Table, now: &toml::Table) -> String {
-    let (written, now) = (settings(written), settings(now));
+/// The settings in which two recipes differ, in words; empty if there are none.
+fn differences(written: &Settings, now: &Settings) -> String {
+    let (written, now) = (by_name(written), by_name(now));
     let names: BTreeSet<&String> = written.keys().chain(now.keys()).collect();
     let differing = names.into_iter().filter(|name| written.get(*name) != now.get(*name));
-    let value = |setting: Option<&toml::Value>| {
+    let value = |setting: Option<&&Value>| {
         setting.map_or_else(|| "not set".to_owned(), ToString::to_string)
     };
     let lines: Vec<String> = differing
@@ -285,22 +300,22 @@ fn differences(written: &toml::Table, now: &toml::Table) -> String {
     lines.join("; ")
 }
 
-/// The values of a table by their names, such as `model.hidden`.
-fn settings(table: &toml::Table) -> HashMap<String, toml::Value> {
-    let mut settings = HashMap::new();
-    for (name, value) in table {
+/// The settings that have a value, by their names, such as `model.hidden`.
+fn by_name(settings: &Settings) -> HashMap<String, &Value> {
+    let mut found = HashMap::new();
+    for (name, value) in settings {
         match value {
-            toml::Value::Table(inner) => settings.extend(
-                self::settings(inner)
-                    .into_iter()
-                    .map(|(key, value)| (format!("{name}.{key}"), value)),
-            ),
+            Value::Null => {}
+            Value::Object(inner) => {
+                let inner = by_name(inner).into_iter();
+                found.extend(inner.map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
             value => {
-                settings.insert(name.clone(), value.clone());
+                found.insert(name.clone(), value);
             }
         }
     }
-    settings
+    found
 }
 
 /// An epoch as a row of numbers: a long training has many epochs, and every checkpoint all of them.

@@ -5,7 +5,7 @@
 //! momentum in RMSProp), and because state is kept by parameter name, so that a checkpoint of it
 //! can be read back into another process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use backburn_kernels::{self as kernels, Moved, OptimizerStep, Rule};
 use backburn_models::Network;
@@ -345,15 +345,17 @@ impl Optimizer {
         tensors
     }
 
-    /// Remembers what [`Optimizer::export`] gave after `steps` steps.
+    /// Remembers what [`Optimizer::export`] gave after `steps` steps. `lengths`: of the network's
+    /// parameters, by name.
     ///
     /// # Errors
     ///
-    /// The name of a tensor that no optimizer keeps.
+    /// The name of a tensor that no optimizer keeps of this network.
     pub fn restore(
         &mut self,
         steps: u64,
         tensors: Vec<NamedTensor>,
+        lengths: &HashMap<String, usize>,
         device: &Device,
     ) -> Result<(), String> {
         self.steps = steps;
@@ -361,7 +363,7 @@ impl Optimizer {
         for NamedTensor { name, values, .. } in tensors {
             let found = name.rsplit_once('/').and_then(|(parameter, average)| {
                 let average = ["mean", "momentum", "square"].into_iter().find(|n| *n == average)?;
-                Some((parameter, average))
+                (lengths.get(parameter) == Some(&values.len())).then_some((parameter, average))
             });
             let Some((parameter, average)) = found else { return Err(name) };
             let length = values.len();

@@ -228,6 +228,9 @@ pub fn built_in(name: &str) -> Result<Recipe, RecipeError> {
     Recipe::parse(row.text, &format!("recipe `{name}`"))
 }
 
+/// Settings by their names, those of a part in a table of their own.
+pub type Settings = serde_json::Map<String, serde_json::Value>;
+
 impl Recipe {
     /// Reads a recipe.
     ///
@@ -247,13 +250,16 @@ impl Recipe {
         toml::to_string(self).expect("a recipe is a table of plain values")
     }
 
-    /// Every setting that the weights depend on: all but what computes and where the data lie.
+    /// Every setting that the weights depend on: all but what computes and where the data lie. As JSON,
+    /// which has all 64-bit numbers; a table of TOML ends at 2⁶³.
     #[expect(clippy::expect_used, reason = "the types decide what can be written, not the values")]
-    pub fn determinants(&self) -> toml::Table {
-        let mut table = toml::Table::try_from(self).expect("a recipe is a table of plain values");
-        table.remove("backend");
-        table.remove("data_dir");
-        table
+    pub fn determinants(&self) -> Settings {
+        let value = serde_json::to_value(self).expect("a recipe is a table of plain values");
+        let mut settings: Settings =
+            serde_json::from_value(value).expect("the names of settings are text");
+        settings.remove("backend");
+        settings.remove("data_dir");
+        settings
     }
 
     /// Checks every value, and those that must go together.

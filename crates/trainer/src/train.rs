@@ -22,7 +22,7 @@ use crate::optimizer::Optimizer;
 use crate::plateau::Plateau;
 use crate::prepare::Prepared;
 use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Settings};
 use crate::seeds::Seeds;
 
 /// How often values are read back from the device, at most.
@@ -66,7 +66,7 @@ pub struct State {
     /// The returns to an earlier state; each has halved the learning rate.
     pub rollbacks: Vec<RollbackRecord>,
     /// The settings that the weights depend on.
-    pub determinants: toml::Table,
+    pub determinants: Settings,
     /// Time spent waiting for batches, in this process.
     pub waited: Duration,
 }

@@ -1,21 +1,29 @@
 //! `backburn verify`: whether a run folder is complete, undamaged, and agrees with itself.
 
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use backburn_models::{Role, weights};
-use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary};
+use backburn_report::{
+    EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary, read_bounded,
+};
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::checkpoint::{self, Checkpoint};
+use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
 use crate::cli::{Failure, print_line};
 use crate::recipe::Recipe;
-use crate::run::{LOSSES, METRICS, RESULTS, loss_row, sha256};
+use crate::run::{LOSSES, METRICS, RESULTS, RunFolder, loss_row, sha256};
 use crate::run_lock::RunLock;
 
 /// Scores that two files have of the same thing may differ by that share, because a run may have been
 /// scored on another backend than it was trained on.
 const TOLERANCE: f64 = 1e-3;
+
+/// What is wrong with a file that is not there.
+const MISSING: &str = "the file is missing";
 
 /// What `report` draws from the records.
 const REPORT: [&str; 3] = ["report.html", "figures/loss.svg", "figures/loss.png"];
@@ -41,10 +49,18 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
             args.run.display()
         )));
     }
-    let inspection = Inspection::of(&args.run);
+    // Before any file is read: what a process writes meanwhile need not fit together.
+    let is_busy = RunLock::is_held(&args.run);
+    let inspection = Inspection::of(&args.run, is_busy);
     print_line(inspection.table().trim_end());
     if inspection.faults.is_empty() {
         return Ok(());
+    }
+    if is_busy {
+        return Err(Failure::Error(format!(
+            "a process is at work on {}, so that its files change while they are read; verify it when that has ended",
+            args.run.display()
+        )));
     }
     let faults: Vec<String> = inspection.faults.iter().map(Fault::to_string).collect();
     let number = match faults.len() {
@@ -75,6 +91,7 @@ impl std::fmt::Display for Fault {
 /// A folder as far as it has been looked at.
 struct Inspection<'a> {
     path: &'a Path,
+    status: Option<Status>,
     head: String,
     /// Each file with what there is to say of it.
     rows: Vec<(String, String)>,
@@ -82,41 +99,52 @@ struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
-    fn of(path: &'a Path) -> Self {
-        let mut it = Self { path, head: String::new(), rows: Vec::new(), faults: Vec::new() };
+    fn of(path: &'a Path, is_busy: bool) -> Self {
+        let (head, rows, faults) = (String::new(), Vec::new(), Vec::new());
+        let mut it = Self { path, status: None, head, rows, faults };
         let manifest: Option<Manifest> = it.json("manifest.json", |manifest: &Manifest| {
             Ok(match manifest.test_reads.len() {
                 1 => "1 look at the test split".to_owned(),
                 looks => format!("{looks} looks at the test split"),
             })
         });
-        let recipe = it.recipe();
-        let status = manifest.as_ref().map(|manifest| manifest.status);
-        let has_ended = matches!(status, Some(Status::Finished | Status::StoppedEarly));
-        let epochs = it.metrics(recipe.as_ref(), status);
-        it.losses(&epochs, has_ended);
-        if has_ended {
-            it.results(&epochs);
+        it.status = manifest.as_ref().map(|manifest| manifest.status);
+        if RunFolder::open(path).is_ok_and(|folder| folder.has_only_its_recipe()) {
+            // It was killed before anything else was written.
+            let cure = it.resume();
+            it.faults.iter_mut().for_each(|fault| fault.cure.clone_from(&cure));
         }
-        if let (Some(manifest), true) = (&manifest, has_ended) {
+        let recipe = it.recipe();
+        let metrics = it.metrics(recipe.as_ref());
+        let epochs = metrics.epochs();
+        it.losses(&metrics);
+        if it.has_ended() {
+            it.results(epochs);
+        }
+        if let (Some(manifest), true) = (&manifest, it.has_ended()) {
             it.checksums(manifest);
             if !manifest.test_reads.iter().any(|read| read.purpose == "final score") {
                 let reason = "the final score's look at the test split is not recorded";
                 it.fault("manifest.json", reason, it.repeat());
             }
         }
-        it.checkpoints(recipe.as_ref(), &epochs, has_ended);
-        if has_ended {
+        it.checkpoints(recipe.as_ref(), &metrics);
+        if it.has_ended() {
             for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
                 let cure = format!("draw it with `cargo xtask report {}`", path.display());
                 it.fault(file, "the file is missing", cure);
             }
         }
-        let state = status.map_or("of unknown state", Status::name);
-        let busy = if RunLock::is_held(path) { "; a process is at work on it now" } else { "" };
+        let state = it.status.map_or("of unknown state", Status::name);
+        let busy = if is_busy { "; a process is at work on it now" } else { "" };
         let number = epochs.len();
         it.head = format!("{}: {state}, {number} epochs{busy}", path.display());
         it
+    }
+
+    /// Whether it came to an end of which there are results.
+    fn has_ended(&self) -> bool {
+        matches!(self.status, Some(Status::Finished | Status::StoppedEarly))
     }
 
     fn table(&self) -> String {
@@ -132,8 +160,13 @@ impl<'a> Inspection<'a> {
         )
     }
 
+    /// The cure of what is no result but can be made again.
     fn resume(&self) -> String {
-        format!("`cargo xtask train --resume {}` sets it right", self.path.display())
+        match self.status {
+            // What diverged is not resumed.
+            Some(Status::Finished | Status::StoppedEarly | Status::Diverged) => self.repeat(),
+            _ => format!("`cargo xtask train --resume {}` sets it right", self.path.display()),
+        }
     }
 
     fn good(&mut self, file: &str, state: &str) {
@@ -143,7 +176,7 @@ impl<'a> Inspection<'a> {
     fn fault(&mut self, file: &str, reason: &str, cure: String) {
         // A parser's message may have several lines; each fault is one.
         let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
-        let state = if reason.contains("missing") { "missing" } else { "wrong" };
+        let state = if reason == MISSING { "missing" } else { "wrong" };
         self.rows.retain(|(name, _)| name != file);
         self.rows.push((file.to_owned(), state.to_owned()));
         self.faults.push(Fault { file: file.to_owned(), reason, cure });
@@ -151,11 +184,11 @@ impl<'a> Inspection<'a> {
 
     /// The content of a file that must be there; what is wrong is noted.
     fn bytes(&mut self, file: &str, cure: impl FnOnce(&Self) -> String) -> Option<Vec<u8>> {
-        match std::fs::read(self.path.join(file)) {
+        match read_bounded(&self.path.join(file), u64::MAX) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 let reason = match error.kind() {
-                    std::io::ErrorKind::NotFound => "the file is missing".to_owned(),
+                    std::io::ErrorKind::NotFound => MISSING.to_owned(),
                     _ => format!("cannot be read: {error}"),
                 };
                 let cure = cure(self);
@@ -205,47 +238,50 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// The rows of the metrics as far as they are in order.
-    fn metrics(&mut self, recipe: Option<&Recipe>, status: Option<Status>) -> Vec<EpochRecord> {
-        let has_ended = matches!(status, Some(Status::Finished | Status::StoppedEarly));
-        let cure = if has_ended { self.repeat() } else { self.resume() };
-        let text = match std::fs::read(self.path.join(METRICS)) {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+    fn metrics(&mut self, recipe: Option<&Recipe>) -> Metrics {
+        let path = self.path.join(METRICS);
+        if !self.has_ended() && !path.exists() {
             // Before its first epoch is over a run has none.
-            Err(_) if !has_ended => return Vec::new(),
-            Err(_) => {
-                self.fault(METRICS, "the file is missing", cure);
-                return Vec::new();
-            }
-        };
+            return Metrics::None;
+        }
+        let Some(bytes) = self.bytes(METRICS, Self::resume) else { return Metrics::None };
+        let text = String::from_utf8_lossy(&bytes);
         let validates = recipe.is_none_or(Recipe::validates);
         // A run that diverges may have had losses on validation before that were not finite.
-        let finite = status != Some(Status::Diverged);
+        let finite = self.status != Some(Status::Diverged);
         let mut epochs = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let read = serde_json::from_str::<EpochRecord>(line).map_err(|error| error.to_string());
             match read.and_then(|row| check_row(row, number, validates, finite)) {
                 Ok(row) => epochs.push(row),
                 Err(reason) => {
-                    self.fault(METRICS, &format!("line {number}: {reason}"), cure);
-                    return epochs;
+                    self.fault(METRICS, &format!("line {number}: {reason}"), self.resume());
+                    return Metrics::Damaged(epochs);
                 }
             }
         }
         self.good(METRICS, &format!("{} epochs", epochs.len()));
-        epochs
+        Metrics::Whole(epochs)
     }
 
-    fn losses(&mut self, epochs: &[EpochRecord], has_ended: bool) {
-        let cure = if has_ended { Self::repeat } else { Self::resume };
+    fn losses(&mut self, metrics: &Metrics) {
+        let (epochs, has_ended) = (metrics.epochs(), self.has_ended());
         if epochs.is_empty() && !has_ended {
             return;
         }
-        let Some(bytes) = self.bytes(LOSSES, cure) else { return };
+        let Some(bytes) = self.bytes(LOSSES, Self::copy_of_losses) else { return };
         match check_losses(&String::from_utf8_lossy(&bytes), epochs, has_ended) {
             Ok(batches) => self.good(LOSSES, &format!("{batches} batches")),
-            Err(reason) => self.fault(LOSSES, &reason, cure(self)),
+            Err(reason) => self.fault(LOSSES, &reason, self.copy_of_losses()),
         }
+    }
+
+    /// What was minimized on the batches of an epoch is nowhere else, once that is over.
+    fn copy_of_losses(&self) -> String {
+        if self.has_ended() {
+            return self.repeat();
+        }
+        "restore it from a copy; `--resume` goes on without the batches that are lost".to_owned()
     }
 
     /// What a run has once it has ended.
@@ -253,7 +289,9 @@ impl<'a> Inspection<'a> {
         let summary: Option<Summary> = self.json("summary.json", |summary| {
             check_summary(summary, epochs).map(|()| format!("epoch {}", summary.best_epoch))
         });
+        let path = self.path.join("evaluation.json");
         self.json("evaluation.json", |evaluation: &EvaluationRecord| {
+            evaluation.check(&path).map_err(|error| error.to_string())?;
             summary.as_ref().map_or(Ok(()), |summary| check_evaluation(evaluation, summary))?;
             Ok(format!("{} images", evaluation.image_count()))
         });
@@ -283,7 +321,8 @@ impl<'a> Inspection<'a> {
                 continue;
             }
             let is_known = self.faults.iter().any(|fault| fault.file == *name);
-            let Ok(content) = std::fs::read(self.path.join(name)) else { continue };
+            let content = read_bounded(&self.path.join(name), u64::MAX);
+            let Ok(content) = content else { continue };
             let (length, found) = (content.len() as u64, sha256(&content));
             if !is_known && (length, found.as_str()) != (*bytes, expected) {
                 let reason = format!(
@@ -294,48 +333,98 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    fn checkpoints(&mut self, recipe: Option<&Recipe>, epochs: &[EpochRecord], has_ended: bool) {
-        let files = [checkpoint::FILE, checkpoint::PREVIOUS, checkpoint::EPOCH_END];
-        let there = files.map(|file| self.path.join(file).exists());
-        if there == [false; 3] {
-            if !has_ended && !epochs.is_empty() {
+    fn checkpoints(&mut self, recipe: Option<&Recipe>, metrics: &Metrics) {
+        let is_there = |file: &str| self.path.join(file).exists();
+        if !CHECKPOINTS.iter().any(|row| is_there(row.file)) {
+            if !self.has_ended() && !metrics.epochs().is_empty() {
                 let cure = format!(
                     "restore it from a copy; `cargo xtask train --resume {}` begins anew",
                     self.path.display()
                 );
-                self.fault(checkpoint::FILE, "the file is missing", cure);
+                self.fault(checkpoint::FILE, MISSING, cure);
             }
             // After its end a run needs none.
             return;
         }
-        let mut good = [false; 3];
-        for (place, file) in files.into_iter().enumerate() {
-            if place > 0 && !there[place] {
+        let mut good = Vec::new();
+        let (mut is_of_other_recipe, mut has_epochs) = (false, false);
+        for row in &CHECKPOINTS {
+            // The newest is missed, the others need not be there.
+            if row.file != checkpoint::FILE && !self.path.join(row.file).exists() {
                 continue;
             }
-            let Some(bytes) = self.bytes(file, |_| String::new()) else { continue };
-            match check_checkpoint(&bytes, recipe, epochs, has_ended) {
-                Ok(state) => {
-                    good[place] = true;
-                    self.good(file, &state);
+            let Some(bytes) = self.bytes(row.file, |_| String::new()) else { continue };
+            let checked = check_checkpoint(&bytes, recipe, metrics, row, self.has_ended());
+            is_of_other_recipe |= matches!(checked, Err(CheckpointFault::OtherRecipe(_)));
+            match checked {
+                Ok(position) => {
+                    good.push(row.file);
+                    has_epochs |= position.epochs > 0;
+                    self.good(row.file, &position.to_string());
                 }
-                Err(reason) => self.fault(file, &reason, String::new()),
+                Err(CheckpointFault::OtherRecipe(reason) | CheckpointFault::Other(reason)) => {
+                    self.fault(row.file, &reason, String::new());
+                }
             }
         }
-        let cure = match (has_ended, good) {
-            (true, _) => "the run has ended and needs none; delete `checkpoints/`".to_owned(),
-            (false, [true, ..]) => self.resume(),
-            (false, [false, true, _]) => format!(
+        // One that cannot be read has been faulted already.
+        if has_epochs && !self.path.join(METRICS).exists() && !self.has_ended() {
+            self.fault(METRICS, MISSING, self.resume());
+        }
+        let cure = if self.has_ended() {
+            "the run has ended and needs none; delete `checkpoints/`".to_owned()
+        } else if is_of_other_recipe {
+            format!("set {} right", self.path.join("config.toml").display())
+        } else if good.contains(&checkpoint::FILE) {
+            self.resume()
+        } else if good.contains(&checkpoint::PREVIOUS) && self.status != Some(Status::Diverged) {
+            format!(
                 "`cargo xtask train --resume {}` goes on from the one before it",
                 self.path.display()
-            ),
-            (false, [false, false, _]) => self.repeat(),
+            )
+        } else {
+            self.repeat()
         };
-        for fault in self.faults.iter_mut().filter(|fault| files.contains(&fault.file.as_str())) {
+        let is_one = |file: &str| CHECKPOINTS.iter().any(|row| row.file == file);
+        for fault in self.faults.iter_mut().filter(|fault| is_one(&fault.file)) {
             fault.cure.clone_from(&cure);
         }
     }
 }
+
+/// The rows of the metrics as far as they are in order.
+enum Metrics {
+    /// There is no file.
+    None,
+    /// From some line on it is no longer what was written.
+    Damaged(Vec<EpochRecord>),
+    Whole(Vec<EpochRecord>),
+}
+
+impl Metrics {
+    fn epochs(&self) -> &[EpochRecord] {
+        match self {
+            Self::None => &[],
+            Self::Damaged(epochs) | Self::Whole(epochs) => epochs,
+        }
+    }
+}
+
+/// A file of checkpoints, and where it may stand beside the metrics of a run that was killed. Metrics are
+/// appended to first, then the epoch's end is written, then the newest takes the place of the one before.
+struct CheckpointFile {
+    file: &'static str,
+    /// Epochs by which it may be behind.
+    most_behind: usize,
+    /// Epochs by which it may be ahead of metrics that were cut back to the newest on resume.
+    most_ahead: usize,
+}
+
+const CHECKPOINTS: [CheckpointFile; 3] = [
+    CheckpointFile { file: checkpoint::FILE, most_behind: 1, most_ahead: 0 },
+    CheckpointFile { file: checkpoint::PREVIOUS, most_behind: 2, most_ahead: 0 },
+    CheckpointFile { file: checkpoint::EPOCH_END, most_behind: 1, most_ahead: 1 },
+];
 
 fn check_row(
     row: EpochRecord,
@@ -372,6 +461,9 @@ fn check_row(
 
 /// That there is a row for each batch of each epoch, and that they average to the epoch's own.
 fn check_losses(text: &str, epochs: &[EpochRecord], has_ended: bool) -> Result<usize, String> {
+    // A run that was killed may have a last line that is not whole.
+    let whole_lines = text.rfind('\n').map_or(0, |end| end + 1);
+    let text = if has_ended { text } else { text.get(..whole_lines).unwrap_or_default() };
     let mut lines = text.lines();
     let head = lines.next().unwrap_or_default();
     if head != "epoch,batch,objective" {
@@ -491,30 +583,43 @@ fn check_model(bytes: &[u8], summary: Option<&Summary>) -> Result<u64, String> {
     }
 }
 
+/// What is wrong with a checkpoint.
+enum CheckpointFault {
+    /// It is whole, but `config.toml` is of another training.
+    OtherRecipe(String),
+    Other(String),
+}
+
 fn check_checkpoint(
     bytes: &[u8],
     recipe: Option<&Recipe>,
-    epochs: &[EpochRecord],
+    metrics: &Metrics,
+    row: &CheckpointFile,
     has_ended: bool,
-) -> Result<String, String> {
-    let checkpoint = Checkpoint::read(bytes).map_err(|error| error.to_string())?;
+) -> Result<Position, CheckpointFault> {
+    let fault = |error: CheckpointError| match error {
+        CheckpointError::OtherRecipe(_) => CheckpointFault::OtherRecipe(error.to_string()),
+        error => CheckpointFault::Other(error.to_string()),
+    };
+    let checkpoint = Checkpoint::read(bytes).map_err(fault)?;
     if let Some(recipe) = recipe {
-        checkpoint.check_recipe(&recipe.determinants()).map_err(|error| error.to_string())?;
+        checkpoint.check_recipe(&recipe.determinants()).map_err(fault)?;
     }
     let (position, known) = (checkpoint.position(), checkpoint.epochs());
+    // Rows that are damaged are not what to judge a checkpoint by.
+    let Metrics::Whole(epochs) = metrics else { return Ok(position) };
     let text = |epoch: &EpochRecord| serde_json::to_string(epoch).unwrap_or_default();
     let same = known.iter().zip(epochs).all(|(known, row)| text(known) == text(row));
-    if !same || known.len() > epochs.len() {
-        return Err(format!("its {} epochs are not those of {METRICS}", known.len()));
+    if !same || known.len() > epochs.len() + row.most_ahead {
+        let reason = format!("its {} epochs are not those of {METRICS}", known.len());
+        return Err(CheckpointFault::Other(reason));
     }
-    if !has_ended && known.len() + 1 < epochs.len() {
-        return Err(format!(
-            "it is from epoch {}, but {METRICS} has {}",
-            known.len(),
-            epochs.len()
-        ));
+    if !has_ended && known.len() + row.most_behind < epochs.len() {
+        let (found, rows) = (known.len(), epochs.len());
+        let reason = format!("it is from epoch {found}, but {METRICS} has {rows}");
+        return Err(CheckpointFault::Other(reason));
     }
-    Ok(position.to_string())
+    Ok(position)
 }
 
 /// Whether two numbers that were reckoned in different ways are the same.

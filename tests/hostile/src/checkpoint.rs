@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Seed;
 
-/// A checkpoint is restored or refused. What is restored can be saved again.
+/// A checkpoint is restored or refused. What is restored can be saved again, and a network selected of it.
 pub(crate) fn restore(input: &[u8]) -> bool {
     // As it is, and with a checksum that fits: only then is anything behind it reached.
     let is_valid = restored(input);
@@ -28,6 +28,7 @@ fn restored(input: &[u8]) -> bool {
         return false;
     }
     checkpoint::to_bytes(&state).expect("what was restored can be saved");
+    state.selected();
     true
 }
 

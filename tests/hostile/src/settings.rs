@@ -37,6 +37,7 @@ pub(crate) fn recipe(input: &[u8]) -> bool {
     let again = Recipe::parse(&written, "again").expect("what was written can be read");
     assert_eq!(again.to_toml(), written);
     assert_eq!(again.check(), Ok(()));
+    assert_eq!(again.determinants(), recipe.determinants());
     for step in [0, 1, 1000, usize::MAX >> 1] {
         let share = recipe.schedule.share(step, 10, recipe.epochs.saturating_mul(10));
         assert!(share.is_finite() || step > 1000, "share {share} in step {step}");

@@ -109,6 +109,9 @@ fn stop_and_resume(number: usize, signal: &str, seed: u64) -> &'static str {
         span = span.mul_f64(0.8).max(Duration::from_millis(5));
     };
     let begun = place.path("run/config.toml").exists();
+    if begun {
+        expect_sound(&place, &format!("{flags}: {state}"));
+    }
     let again =
         if begun { "train --resume run".into() } else { format!("train {flags} --out run") };
     let run = place.run(&again);
@@ -121,6 +124,19 @@ fn stop_and_resume(number: usize, signal: &str, seed: u64) -> &'static str {
     }
     place.run("verify run").expect(DONE, &["model.safetensors"]);
     state
+}
+
+/// A run that was killed lacks nothing but what its next command makes.
+fn expect_sound(place: &Place, context: &str) {
+    let run = place.run("verify run");
+    let curable =
+        |fault: &str| fault.contains("` sets it right") || fault.contains("; draw it with `");
+    let is_sound = match run.code {
+        Some(DONE) => true,
+        Some(ERROR) => run.stderr.lines().skip(1).all(curable),
+        _ => false,
+    };
+    assert!(is_sound, "{context}: {}{}", run.stdout, run.stderr);
 }
 
 /// Two at a time, as many as there are cores on a small machine.

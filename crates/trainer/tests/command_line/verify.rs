@@ -18,9 +18,10 @@ fn change_a_digit(text: &str) -> String {
 fn spoil(place: &Place, file: &str, spoiled: Option<&[u8]>, parts: &[&str]) {
     let path = place.path("run").join(file);
     let before = fs::read(&path).unwrap();
-    match spoiled {
-        Some(bytes) => fs::write(&path, bytes).unwrap(),
-        None => fs::remove_file(&path).unwrap(),
+    // For a moment two names of checkpoints are of one file; only this one is to be spoiled.
+    fs::remove_file(&path).unwrap();
+    if let Some(bytes) = spoiled {
+        fs::write(&path, bytes).unwrap();
     }
     let run = place.run("verify run");
     run.expect(ERROR, &["wrong with run:", &format!("\n{file}: ")]);
@@ -128,10 +129,17 @@ fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
     spoil(&place, latest, Some(b"{"), &["goes on from the one before it"]);
     spoil(&place, latest, None, &["the file is missing", "goes on from the one before it"]);
     let text = place.text("run/metrics.jsonl");
-    spoil(&place, "metrics.jsonl", Some(&text.as_bytes()[..text.len() - 9]), &["--resume run"]);
+    let half = &text.as_bytes()[..text.len() - 9];
+    spoil(
+        &place,
+        "metrics.jsonl",
+        Some(half),
+        &["error: one thing", "--resume run` sets it right"],
+    );
+    spoil(&place, "metrics.jsonl", None, &["error: one thing", "--resume run` sets it right"]);
     let config = place.text("run/config.toml");
     fs::write(place.path("run/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
-    place.run("verify run").expect(ERROR, &["`seed` was 1, is 2"]);
+    place.run("verify run").expect(ERROR, &["`seed` was 1, is 2", "set run/config.toml right"]);
     fs::write(place.path("run/config.toml"), config).unwrap();
     fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
     place.run("verify run").expect(ERROR, &[latest, "the file is missing", "begins anew"]);
