@@ -56,8 +56,8 @@ pub use experiment::{
 pub use origin::Origin;
 pub use page::{run_page, sentence};
 pub use record::{
-    DatasetRecord, EpochRecord, FileRecord, Manifest, RollbackRecord, RunRecord, Status, Summary,
-    TestRead,
+    DatasetRecord, EpochRecord, FileRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,
+    Status, Summary, TestRead,
 };
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,

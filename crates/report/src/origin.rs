@@ -41,15 +41,34 @@ impl Origin {
         let mut origin = Self { folder, ..Self::default() };
         for RunRecord { manifest, .. } in runs {
             add(&mut origin.seeds, manifest.seed);
-            if let Some(commit) = &manifest.git_commit {
-                add(&mut origin.commits, commit.clone());
+            origin.add_program(
+                manifest.git_commit.as_ref(),
+                [&manifest.backburn_version, &manifest.burn_version],
+                [&manifest.backend, &manifest.device],
+            );
+            for resumed in &manifest.resumed {
+                origin.add_program(
+                    resumed.git_commit.as_ref(),
+                    [&resumed.backburn_version, &resumed.burn_version],
+                    [&resumed.backend, &resumed.device],
+                );
             }
-            let (backburn, burn) = (&manifest.backburn_version, &manifest.burn_version);
-            add(&mut origin.versions, format!("backburn {backburn}, Burn {burn}"));
-            add(&mut origin.backends, format!("{} on {}", manifest.backend, manifest.device));
             add(&mut origin.data, manifest.dataset.clone());
         }
         origin
+    }
+
+    fn add_program(
+        &mut self,
+        commit: Option<&String>,
+        [backburn, burn]: [&String; 2],
+        [backend, device]: [&String; 2],
+    ) {
+        if let Some(commit) = commit {
+            add(&mut self.commits, commit.clone());
+        }
+        add(&mut self.versions, format!("backburn {backburn}, Burn {burn}"));
+        add(&mut self.backends, format!("{backend} on {device}"));
     }
 
     /// Of an experiment whose results are in `folder`.
@@ -152,7 +171,16 @@ mod tests {
         let origin = Origin::of_runs(&runs, "comparison".into());
         assert_eq!(origin.seeds, [7, 8]);
         assert_eq!((origin.commits.len(), origin.data.len(), origin.backends.len()), (2, 1, 1));
+        runs[1].manifest.resumed[0].git_commit = Some("cdef".into());
+        runs[1].manifest.resumed[0].backend = "wgpu".into();
+        let origin = Origin::of_run(&runs[1]);
+        assert_eq!(origin.commits, ["fedcba-modified", "cdef"]);
+        assert_eq!(
+            origin.backends,
+            ["flex on Example CPU, 2 cores", "wgpu on Example CPU, 2 cores"]
+        );
         runs[0].manifest.git_commit = None;
+        runs[0].manifest.resumed.clear();
         let origin = Origin::of_runs(&runs[..1], "comparison".into());
         assert!(origin.to_string().contains("commit: not known\n"));
     }

@@ -223,6 +223,25 @@ fn provenance(manifest: &Manifest) -> String {
         many => format!("{} times:\n{}", many.len(), many.join("\n")),
     };
     let or_absent = |text: &Option<String>| text.clone().unwrap_or(number::ABSENT.into());
+    let resumed = manifest.resumed.iter().map(|resumed| {
+        let threads = match resumed.threads {
+            1 => "1 thread".to_owned(),
+            threads => format!("{threads} threads"),
+        };
+        format!(
+            "{}: backburn {}, Burn {}, git commit {}, {} on {}, {threads}",
+            resumed.at,
+            resumed.backburn_version,
+            resumed.burn_version,
+            or_absent(&resumed.git_commit),
+            resumed.backend,
+            resumed.device,
+        )
+    });
+    let resumed = match manifest.resumed.as_slice() {
+        [] => "never".to_owned(),
+        _ => resumed.collect::<Vec<_>>().join("\n"),
+    };
     let mut rows = vec![
         ("command", manifest.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
         ("backburn", manifest.backburn_version.clone()),
@@ -233,6 +252,7 @@ fn provenance(manifest: &Manifest) -> String {
         ("threads", manifest.threads.to_string()),
         ("seed", manifest.seed.to_string()),
         ("started", manifest.started.clone()),
+        ("resumed", resumed),
         ("ended", or_absent(&manifest.ended)),
         ("reads of the test split", reads),
         ("data set", manifest.dataset.name.clone()),
@@ -367,6 +387,7 @@ mod tests {
         run.config = Some(evil.clone());
         let manifest = &mut run.manifest;
         let (file, read) = (&mut manifest.dataset.files[0], &mut manifest.test_reads[0]);
+        let resumed = &mut manifest.resumed[0];
         for field in [
             &mut manifest.name,
             &mut manifest.model,
@@ -383,10 +404,16 @@ mod tests {
             &mut read.purpose,
             &mut read.weights,
             &mut manifest.command[0],
+            &mut resumed.at,
+            &mut resumed.backburn_version,
+            &mut resumed.burn_version,
+            &mut resumed.backend,
+            &mut resumed.device,
         ] {
             field.clone_from(&evil);
         }
         manifest.git_commit = Some(evil.clone());
+        manifest.resumed[0].git_commit = Some(evil.clone());
         manifest.ended = Some(evil.clone());
         run.evaluation.as_mut().unwrap().class_names = vec![evil; 10];
         assert!(!run_page(&run).contains("<script"));

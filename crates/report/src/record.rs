@@ -79,12 +79,44 @@ pub struct Manifest {
     /// How often a checkpoint is written inside epochs, such as `500steps`; `None` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<String>,
+    /// Every process that went on with the run, in order; what is above is of the one that began it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<ResumeRecord>,
     /// Every return to an earlier state because the loss was no longer finite, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollbacks: Vec<RollbackRecord>,
     /// The result files as they were written; empty before the run has ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileRecord>,
+}
+
+impl Manifest {
+    /// Backend, device and threads of the newest process.
+    pub fn machine(&self) -> (&str, &str, usize) {
+        match self.resumed.last() {
+            Some(resumed) => (&resumed.backend, &resumed.device, resumed.threads),
+            None => (&self.backend, &self.device, self.threads),
+        }
+    }
+}
+
+/// A process that went on with a run from its checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResumeRecord {
+    /// When, RFC 3339, UTC.
+    pub at: String,
+    /// Version of this program.
+    pub backburn_version: String,
+    /// Version of Burn.
+    pub burn_version: String,
+    /// Commit of the source tree, if it was built from one.
+    pub git_commit: Option<String>,
+    /// Backend, such as `flex`.
+    pub backend: String,
+    /// Name of the device, such as the processor's.
+    pub device: String,
+    /// Threads used for computing.
+    pub threads: usize,
 }
 
 /// A return to the end of the epoch before, with half the learning rate.
@@ -375,13 +407,17 @@ mod tests {
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
-                 threads dataset seed started ended status test_reads checkpoint_every rollbacks \
-                 files"
+                 threads dataset seed started ended status test_reads checkpoint_every resumed \
+                 rollbacks files"
             )
         );
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));
         assert_eq!(keys(&run.manifest.dataset.files[0]), sorted("name bytes sha256"));
         assert_eq!(keys(&run.manifest.test_reads[0]), sorted("at purpose weights"));
+        assert_eq!(
+            keys(&run.manifest.resumed[0]),
+            sorted("at backburn_version burn_version git_commit backend device threads")
+        );
         assert_eq!(
             keys(&run.epochs[0]),
             sorted(

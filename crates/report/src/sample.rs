@@ -7,8 +7,8 @@ use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
 use crate::record::{
-    DatasetRecord, EpochRecord, FileRecord, Manifest, RollbackRecord, RunRecord, Status, Summary,
-    TestRead,
+    DatasetRecord, EpochRecord, FileRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,
+    Status, Summary, TestRead,
 };
 
 /// Ten epochs of a small network on digits.
@@ -46,6 +46,15 @@ pub(crate) fn run() -> RunRecord {
                 weights: "epoch 9".into(),
             }],
             checkpoint_every: Some("500steps".into()),
+            resumed: vec![ResumeRecord {
+                at: "2026-01-02T03:05:06Z".into(),
+                backburn_version: "0.1.0".into(),
+                burn_version: "0.22.1".into(),
+                git_commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+                backend: "flex".into(),
+                device: "Example CPU, 2 cores".into(),
+                threads: 1,
+            }],
             rollbacks: vec![RollbackRecord { epoch: 1, batch: 3, learning_rate: 0.02 }],
             files: vec![FileRecord {
                 name: "summary.json".into(),

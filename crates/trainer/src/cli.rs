@@ -146,7 +146,7 @@ pub fn run() -> ExitCode {
     };
     let outcome = match cli.verb {
         Verb::Train(args) => train_command::train(&args, command_line(&arguments)),
-        Verb::FindRate(args) => find_rate_command::find_rate(&args),
+        Verb::FindRate(args) => find_rate_command::find_rate(&args, command_line(&arguments)),
         Verb::Evaluate(args) => evaluate_command::evaluate(&args),
         Verb::Report(args) => report_command::report(&args),
         Verb::Replay(args) => replay_command::replay(&args),
@@ -158,7 +158,7 @@ pub fn run() -> ExitCode {
         Verb::CompareOptimizers(flags) => {
             experiment_command::compare_optimizers(&flags, &command_line(&arguments))
         }
-        Verb::Data(args) => data_command::data(&args),
+        Verb::Data(args) => data_command::data(&args, command_line(&arguments)),
         Verb::VerifyKernels(args) => verify_kernels_command::verify_kernels(&args),
         Verb::Bench(args) => bench_command::bench(&args),
         Verb::BenchChild(args) => child::serve(&args),

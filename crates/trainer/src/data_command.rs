@@ -8,8 +8,8 @@ use backburn_data::{DataError, Duplicates, FileStatus, Repeats, Source};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Failure, print_line};
+use crate::download_bar::DownloadBar;
 use crate::preview_command::{PreviewArgs, preview};
-use crate::session::DownloadBar;
 
 /// `data list | fetch | verify | preview`
 #[derive(Debug, Args)]
@@ -49,19 +49,19 @@ enum DataVerb {
     Preview(PreviewArgs),
 }
 
-/// Does what `data` was asked to.
+/// Does what `data` was asked to. `command`: the command line, program first.
 ///
 /// # Errors
 ///
 /// What stands in the way, with the cure.
-pub fn data(args: &DataArgs) -> Result<(), Failure> {
+pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
     match &args.verb {
         DataVerb::List { data_dir } => list(data_dir.as_deref()),
         DataVerb::Fetch { name, from, data_dir } => {
             fetch(name, from.as_deref(), data_dir.as_deref())
         }
         DataVerb::Verify { name, data_dir } => verify(name, data_dir.as_deref()),
-        DataVerb::Preview(args) => preview(args),
+        DataVerb::Preview(args) => preview(args, command),
     }
 }
 

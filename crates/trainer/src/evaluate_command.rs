@@ -17,6 +17,7 @@ use crate::cli::{EvaluateArgs, Failure, Split, print_line, set_threads, usage};
 use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
 use crate::evaluate::temperature::fit_temperature;
 use crate::evaluate::{Predictions, TOP_K, predict, predict_validation};
+use crate::final_score;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
 use crate::recipe::Recipe;
@@ -204,7 +205,7 @@ fn as_json(
         "class_names": prepared.data.class_names,
         "per_class": plain.per_class(),
         "confusion": plain.confusion(),
-        "reliability": session::reliability(plain),
+        "reliability": final_score::reliability(plain),
     });
     let variant = |variant: &Variant| {
         let mut row = json!({ "name": variant.name });

@@ -10,12 +10,12 @@ use clap::Args;
 
 use crate::backend::Backend;
 use crate::cli::{Failure, print_line, set_threads, usage};
+use crate::download_bar::DownloadBar;
 use crate::experiments::{CATALOG, Experiment, Lab, Options, Preset, experiment};
 use crate::interrupt;
 use crate::origin::dataset_record;
 use crate::progress::{clock, say};
 use crate::run::now;
-use crate::session::DownloadBar;
 
 /// More seeds than anybody has the time for; asking for more is taken for a mistake.
 const MOST_SEEDS: u64 = 1000;

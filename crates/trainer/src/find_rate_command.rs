@@ -61,12 +61,12 @@ struct Record<'a> {
     curve: &'a RateCurve,
 }
 
-/// Carries out a range test as the arguments say.
+/// Carries out a range test as the arguments say. `command`: the command line, program first.
 ///
 /// # Errors
 ///
 /// What stands in the way, with the cure.
-pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
+pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failure> {
     if args.train.resume.is_some() {
         return Err(Failure::Usage(
             "`find-rate` begins with the recipe's initial weights and has nothing to resume; name the run's recipe with `--config RUN/config.toml`".into(),
@@ -81,7 +81,7 @@ pub fn find_rate(args: &FindRateArgs) -> Result<(), Failure> {
     range.check().map_err(usage)?;
     let (recipe, name) = args.train.recipe()?;
     let threads = set_threads(args.train.threads)?;
-    let Some((curve, mut origin)) = measure(args, &recipe, range, threads)? else {
+    let Some((curve, mut origin)) = measure(args, &recipe, range, threads, command)? else {
         return Err(Failure::Interrupted);
     };
     let found = curve.suggest();
@@ -120,6 +120,7 @@ fn measure(
     recipe: &Recipe,
     range: RateRange,
     threads: usize,
+    command: Vec<String>,
 ) -> Result<Option<(RateCurve, Origin)>, SessionError> {
     args.train.out.as_deref().map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
@@ -139,7 +140,8 @@ fn measure(
     let setup = Setup { recipe, prepared: &prepared, loader, progress, checkpoint_every: None };
     let curve = find_rate::measure(&setup, &mut state, range);
     setup.progress.finish();
-    let origin = origin(String::new(), recipe.seed, Some(recipe.backend), &prepared.data);
+    let machine = Some((recipe.backend, open.name.as_str()));
+    let origin = origin(String::new(), recipe.seed, machine, &prepared.data, command);
     Ok(curve.map(|curve| (curve, origin)))
 }
 

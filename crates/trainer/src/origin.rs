@@ -19,12 +19,14 @@ pub(crate) fn dataset_record(data: &DataSet) -> DatasetRecord {
     }
 }
 
-/// Of what this program writes itself, without a run: `folder` is where it lies.
+/// Of what this program writes itself, without a run: `folder` is where it lies. `machine`: what computed,
+/// with the name of its device; `command`: the command line.
 pub(crate) fn origin(
     folder: String,
     seed: u64,
-    backend: Option<Backend>,
+    machine: Option<(Backend, &str)>,
     data: &DataSet,
+    command: Vec<String>,
 ) -> Origin {
     let (backburn, burn) = (env!("CARGO_PKG_VERSION"), crate::BURN_VERSION);
     Origin {
@@ -32,8 +34,11 @@ pub(crate) fn origin(
         seeds: vec![seed],
         commits: crate::GIT_COMMIT.map(str::to_owned).into_iter().collect(),
         versions: vec![format!("backburn {backburn}, Burn {burn}")],
-        backends: backend.map(|backend| backend.name().to_owned()).into_iter().collect(),
+        backends: machine
+            .map(|(backend, device)| format!("{backend} on {device}"))
+            .into_iter()
+            .collect(),
         data: vec![dataset_record(data)],
-        command: Vec::new(),
+        command,
     }
 }

@@ -9,11 +9,11 @@ use backburn_report::write_png;
 use clap::Args;
 
 use crate::cli::{Failure, print_line, usage};
+use crate::download_bar::DownloadBar;
 use crate::origin::origin;
 use crate::prepare::{PrepareError, Prepared};
 use crate::recipe::built_in;
 use crate::seeds::Seeds;
-use crate::session::DownloadBar;
 
 /// Rows of a sheet at most.
 const MOST_IMAGES: usize = 64;
@@ -48,12 +48,13 @@ pub struct PreviewArgs {
 }
 
 /// Draws the sheet: what `train NAME --augment LIST --seed S` shows the network of the images with the
-/// first places in its training split, in its first epochs, before normalization.
+/// first places in its training split, in its first epochs, before normalization. `command`: the command
+/// line, program first, which is written into the figure.
 ///
 /// # Errors
 ///
 /// What stands in the way, with the cure.
-pub fn preview(args: &PreviewArgs) -> Result<(), Failure> {
+pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> {
     within("--images", args.images, MOST_IMAGES)?;
     within("--epochs", args.epochs, MOST_EPOCHS)?;
     backburn_data::entry(&args.name).map_err(usage)?;
@@ -66,7 +67,7 @@ pub fn preview(args: &PreviewArgs) -> Result<(), Failure> {
     let mut bar = DownloadBar::default();
     let prepared = Prepared::load(&recipe, &mut |progress| bar.show(progress)).map_err(failure)?;
     let sheet = sheet(&prepared, recipe.seed, &recipe.augment, args.images, args.epochs)?;
-    let origin = origin(args.out.display().to_string(), recipe.seed, None, &prepared.data);
+    let origin = origin(args.out.display().to_string(), recipe.seed, None, &prepared.data, command);
     write_png(&sheet.draw(), &args.out, &origin)
         .map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&args.out.display().to_string());

@@ -302,7 +302,7 @@ impl RunFolder {
     /// If the file cannot be written.
     pub fn keep_losses(&self, epochs: usize, batches: usize) -> Result<bool, RunError> {
         let path = self.path.join(LOSSES);
-        let before = match fs::read(&path) {
+        let before = match read_bounded(&path, u64::MAX) {
             Ok(before) => before,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(RunError::Read { path, source }),

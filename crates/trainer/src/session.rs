@@ -5,38 +5,24 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
-use backburn_data::normalization::FittedNormalization;
-use backburn_data::{FetchProgress, ImageSet, TestImages};
-use backburn_models::{parameters, weights};
-use backburn_regularization::Keep;
-use backburn_report::{
-    EvaluationRecord, Manifest, Mistake, ReliabilityBin, RollbackRecord, Status, Summary,
-    TemperatureRecord, TopKRecord,
-};
+use backburn_models::parameters;
+use backburn_report::{Manifest, ResumeRecord, RollbackRecord, Status, Summary, read_bounded};
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
 use crate::checkpoint_every::CheckpointEvery;
-use crate::evaluate::temperature::fit_temperature;
-use crate::evaluate::{
-    CalibrationBin, Predictions, TOP_K, ValidationPredictions, predict, predict_validation,
-};
+use crate::download_bar::DownloadBar;
+use crate::final_score::score;
 use crate::interrupt;
 use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
 use crate::run::{self, RunError, RunFolder, now};
-use crate::seeds::Seeds;
-use crate::test_log::ManifestLog;
 use crate::train::{Ending, Setup, State, TrainError, train};
 use crate::verify_kernels::{self, VerifyError};
-
-/// Wrong answers that a report shows.
-const SHOWN_MISTAKES: usize = 24;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +74,7 @@ pub enum SessionError {
     OtherData { file: String, expected: String, found: String },
     /// The loss is no longer a number.
     #[error(
-        "training diverged: the loss or the weights were not finite at epoch {epoch}, batch {batch} (step {step}, learning rate {learning_rate:e}){rolled_back}; {last_good}; try a smaller `--learning-rate`, `--clip-norm 1`, or `--on-divergence rollback`, which goes back and halves the rate"
+        "training diverged: the loss or the weights were not finite at epoch {epoch}, batch {batch} (step {step}, learning rate {learning_rate:e}){rolled_back}; {last_good}; try {cure}"
     )]
     Diverged {
         epoch: usize,
@@ -99,7 +85,14 @@ pub enum SessionError {
         rolled_back: String,
         /// Says what was saved last.
         last_good: String,
+        /// What has not been tried.
+        cure: &'static str,
     },
+    /// The weights are numbers, but too large to be scored.
+    #[error(
+        "training diverged: the weights of epoch {epoch} are finite, but their loss on the training images is not (learning rate {learning_rate:e}); start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
+    )]
+    NoFiniteScore { epoch: usize, learning_rate: f64 },
 }
 
 /// A checkpoint that cannot be used, and why.
@@ -179,7 +172,7 @@ pub fn start(
     // Reports tell runs apart by the names of their folders.
     let own_name = folder.path().file_name().map_or(name.into(), |name| name.to_string_lossy());
     let manifest = manifest(recipe, &prepared, &open, &own_name, means);
-    carry_out(recipe, &prepared, &folder, manifest, &mut state, means)
+    carry_out(recipe, &prepared, &folder, manifest, &mut state, None, means)
 }
 
 /// Goes on with the run in `path` from its newest checkpoint.
@@ -214,16 +207,20 @@ pub fn resume(
         verify_kernels(&recipe, &prepared, &open)?;
     }
     let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
-    restore_newest(&folder, &mut state)?;
+    let is_restored = restore_newest(&folder, &mut state)?;
     folder.make_checkpoints()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
-    let mut manifest =
-        manifest.unwrap_or_else(|| self::manifest(&recipe, &prepared, &open, &name, means));
-    recipe.backend.name().clone_into(&mut manifest.backend);
-    manifest.device = open.name;
-    manifest.threads = means.threads;
+    let fresh = self::manifest(&recipe, &prepared, &open, &name, means);
+    let manifest = match manifest {
+        Some(manifest) if is_restored => gone_on_with(manifest, fresh),
+        // Nothing is left of what was done before but its looks at the test split.
+        Some(Manifest { test_reads, checkpoint_every, .. }) => {
+            Manifest { test_reads, checkpoint_every, ..fresh }
+        }
+        None => fresh,
+    };
     let every = match (means.checkpoint_every, &manifest.checkpoint_every) {
         (None, Some(text)) => Some(text.parse().map_err(|reason| RunError::Damaged {
             path: path.join("manifest.json"),
@@ -231,13 +228,28 @@ pub fn resume(
         })?),
         (every, _) => every,
     };
+    let saved = is_restored.then(|| Position::of(&state));
     let means = Means { checkpoint_every: every, ..means.clone() };
-    carry_out(&recipe, &prepared, &folder, manifest, &mut state, &means)
+    carry_out(&recipe, &prepared, &folder, manifest, &mut state, saved, &means)
+}
+
+/// The manifest of a run that this process, which would begin `fresh`, goes on with.
+fn gone_on_with(mut manifest: Manifest, fresh: Manifest) -> Manifest {
+    manifest.resumed.push(ResumeRecord {
+        at: fresh.started,
+        backburn_version: fresh.backburn_version,
+        burn_version: fresh.burn_version,
+        git_commit: fresh.git_commit,
+        backend: fresh.backend,
+        device: fresh.device,
+        threads: fresh.threads,
+    });
+    manifest
 }
 
 /// Puts the newest checkpoint that is not damaged into `state`; leaves a training that has none at its
-/// beginning.
-fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<(), SessionError> {
+/// beginning. Says whether there was one.
+fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<bool, SessionError> {
     let restore = |checkpoint: Checkpoint, file: &str, state: &mut State| {
         checkpoint.restore(state).map_err(|source| SessionError::OtherRecipe {
             path: folder.path().join(file).display().to_string(),
@@ -246,7 +258,7 @@ fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<(), SessionEr
         })
     };
     let latest = match read_checkpoint(folder, checkpoint::FILE) {
-        Ok(latest) => return restore(latest, checkpoint::FILE, state),
+        Ok(latest) => return restore(latest, checkpoint::FILE, state).map(|()| true),
         Err(fault) => fault,
     };
     let exists = |file: &str| folder.path().join(file).exists();
@@ -255,7 +267,7 @@ fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<(), SessionEr
         if exists(run::METRICS) {
             say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
         }
-        return Ok(());
+        return Ok(false);
     }
     match read_checkpoint(folder, checkpoint::PREVIOUS) {
         Ok(previous) => {
@@ -265,7 +277,8 @@ fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<(), SessionEr
                 "warning: {latest}; going on from the one before it, {} ({position})",
                 folder.path().join(checkpoint::PREVIOUS).display()
             ));
-            Ok(folder.fall_back()?)
+            folder.fall_back()?;
+            Ok(true)
         }
         Err(previous) => Err(SessionError::Checkpoint {
             latest,
@@ -277,7 +290,7 @@ fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<(), SessionEr
 
 fn read_checkpoint(folder: &RunFolder, file: &str) -> Result<Checkpoint, Fault> {
     let path = folder.path().join(file);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match read_bounded(&path, u64::MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Fault { path, reason: "the file is missing".to_owned() });
@@ -339,6 +352,7 @@ fn carry_out(
     folder: &RunFolder,
     mut manifest: Manifest,
     state: &mut State,
+    saved: Option<Position>,
     means: &Means,
 ) -> Result<Run, SessionError> {
     interrupt::catch();
@@ -347,10 +361,10 @@ fn carry_out(
     manifest.checkpoint_every = means.checkpoint_every.map(|every| every.to_string());
     manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
-    let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, means);
+    let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, saved, means);
     manifest.status = match &outcome {
         Ok((_, status)) => *status,
-        Err(SessionError::Diverged { .. }) => Status::Diverged,
+        Err(SessionError::Diverged { .. } | SessionError::NoFiniteScore { .. }) => Status::Diverged,
         Err(_) => Status::Failed,
     };
     manifest.ended = Some(now());
@@ -374,6 +388,7 @@ fn train_and_score(
     folder: &RunFolder,
     manifest: &mut Manifest,
     state: &mut State,
+    mut saved: Option<Position>,
     means: &Means,
 ) -> Result<(Outcome, Status), SessionError> {
     let loader = prepared.train_loader(recipe, means.threads).map_err(PrepareError::from)?;
@@ -388,7 +403,6 @@ fn train_and_score(
             folder.path().join(run::LOSSES).display()
         ));
     }
-    let mut saved = (state.optimizer.steps() > 0).then(|| Position::of(state));
     let started = Instant::now();
     let ending = loop {
         let ending = train(&setup, state, &mut |state, objectives| {
@@ -398,12 +412,13 @@ fn train_and_score(
         })?;
         let Ending::Diverged { epoch, batch } = ending else { break ending };
         let learning_rate = state.learning_rate(&setup, epoch, batch - 1);
-        if state.rollbacks.len() == recipe.on_divergence.rollbacks() {
+        let record = RollbackRecord { epoch, batch, learning_rate };
+        if state.rollbacks.len() >= recipe.on_divergence.rollbacks() {
             setup.progress.finish();
-            let step = setup.step(epoch, batch - 1) + 1;
-            return Err(diverged(folder, state, saved, (epoch, batch, step, learning_rate)));
+            return Err(diverged(&setup, folder, state, saved, &record));
         }
-        roll_back(&setup, folder, state, RollbackRecord { epoch, batch, learning_rate })?;
+        roll_back(&setup, folder, state, record)?;
+        saved = Some(Position::of(state));
         manifest.rollbacks.clone_from(&state.rollbacks);
         folder.write_manifest(manifest)?;
     };
@@ -414,7 +429,7 @@ fn train_and_score(
         ending => {
             let waited = 100.0 * state.waited.as_secs_f64() / trained.as_secs_f64().max(1e-9);
             setup.progress.line(&format!("waited for batches {waited:.1} % of the time"));
-            let summary = score(&setup, folder, manifest, state, saved)?;
+            let summary = score(&setup, folder, manifest, state)?;
             manifest.files = folder.result_files()?;
             let status = match ending {
                 Ending::StoppedEarly => Status::StoppedEarly,
@@ -484,15 +499,18 @@ fn roll_back(
     Ok(save(setup.recipe, folder, state, &[])?)
 }
 
-/// The error of a training that has diverged at an epoch, batch and step, with a learning rate.
+/// The error of a training that has diverged where `record` says. `saved`: where its checkpoint stands.
 fn diverged(
+    setup: &Setup<'_>,
     folder: &RunFolder,
     state: &State,
     saved: Option<Position>,
-    (epoch, batch, step, learning_rate): (usize, usize, usize, f64),
+    record: &RollbackRecord,
 ) -> SessionError {
+    let RollbackRecord { epoch, batch, learning_rate } = *record;
     let rolled_back = match state.rollbacks.len() {
         0 => String::new(),
+        1 => ", after going back once and halving the rate".to_owned(),
         times => format!(", after going back {times} times and halving the rate each time"),
     };
     let last_good = match saved {
@@ -502,7 +520,13 @@ fn diverged(
         ),
         None => "there is no checkpoint from before".to_owned(),
     };
-    SessionError::Diverged { epoch, batch, step, learning_rate, rolled_back, last_good }
+    let cure = if setup.recipe.on_divergence.is_stop() {
+        "a smaller `--learning-rate`, `--clip-norm 1`, or `--on-divergence rollback`, which goes back and halves the rate"
+    } else {
+        "a smaller `--learning-rate`, or `--clip-norm 1`"
+    };
+    let step = setup.step(epoch, batch - 1) + 1;
+    SessionError::Diverged { epoch, batch, step, learning_rate, rolled_back, last_good, cure }
 }
 
 /// Says what is about to happen.
@@ -524,8 +548,8 @@ fn introduce(
     let (model, seed) = (recipe.model.name(), recipe.seed);
     let parameters = parameters::count(state.network());
     progress.line(&format!("{model} with {parameters} parameters, seed {seed}"));
-    let (backend, device) = (&manifest.backend, &manifest.device);
-    let threads = match manifest.threads {
+    let (backend, device, threads) = manifest.machine();
+    let threads = match threads {
         1 => "1 thread".to_owned(),
         threads => format!("{threads} threads"),
     };
@@ -535,149 +559,6 @@ fn introduce(
         let (epoch, batch) = (state.epochs.len() + 1, state.current.objectives.len());
         progress.line(&format!("resuming at epoch {epoch}, after {batch} of its batches"));
     }
-}
-
-/// Scores the selected weights on every split, the test split once, and writes the results.
-fn score(
-    setup: &Setup<'_>,
-    folder: &RunFolder,
-    manifest: &mut Manifest,
-    state: &State,
-    saved: Option<Position>,
-) -> Result<Summary, SessionError> {
-    let Setup { recipe, prepared, .. } = setup;
-    let last_epoch = state.epochs.len();
-    let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
-    if let (Keep::LastUnder(threshold), None) = (recipe.keep, &state.best) {
-        say(&format!(
-            "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
-        ));
-    }
-    let network = state.selected();
-    let device = state.device().clone().without_autodiff();
-    let answer = |images: &Arc<ImageSet>| {
-        predict(&network, images, &prepared.normalization, &device).map_err(PrepareError::from)
-    };
-    let sample = prepared.train_sample(Seeds::new(recipe.seed)).map_err(PrepareError::from)?;
-    let train = answer(&sample)?.scores();
-    // Weights can be finite and yet too large for a finite loss.
-    if !train.loss.is_finite() {
-        let batch = setup.loader.batches_per_epoch();
-        let step = setup.step(last_epoch, batch - 1) + 1;
-        let learning_rate = state.learning_rate(setup, last_epoch, batch - 1);
-        return Err(diverged(folder, state, saved, (last_epoch, batch, step, learning_rate)));
-    }
-    save_model(folder, &network, &prepared.normalization)?;
-    let valid = predict_validation(&network, prepared, &device).map_err(PrepareError::from)?;
-    let valid_scores = valid.as_ref().map(|answers| answers.scores());
-    let weights = format!("epoch {best_epoch}");
-    let mut log = ManifestLog { folder, manifest };
-    let test = prepared.data.test.open(&mut log, "final score", &weights)?;
-    let predictions = answer(test.for_final_scores())?;
-    let scores = predictions.scores();
-
-    let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let trained = (prepared_images(recipe, prepared) * last_epoch) as f64;
-    let summary = Summary {
-        best_epoch,
-        last_epoch,
-        train_loss: train.loss,
-        train_accuracy: train.accuracy,
-        valid_loss: valid_scores.map(|scores| scores.loss),
-        valid_accuracy: valid_scores.map(|scores| scores.accuracy),
-        test_loss: scores.loss,
-        test_accuracy: scores.accuracy,
-        generalization_gap: train.accuracy - scores.accuracy,
-        test_ece: predictions.calibration_error(),
-        train_seconds,
-        images_per_second: trained / train_seconds.max(1e-9),
-        parameters: parameters::count(&network) as u64,
-    };
-    folder.write_summary(&summary)?;
-    folder.write_evaluation(&evaluation(prepared, &test, &predictions, valid.as_ref()))?;
-    Ok(summary)
-}
-
-/// Training images of an epoch, without those of a dropped last batch.
-fn prepared_images(recipe: &Recipe, prepared: &Prepared) -> usize {
-    match recipe.last_batch {
-        backburn_data::loader::LastBatch::Keep => prepared.train.len(),
-        backburn_data::loader::LastBatch::Drop => {
-            prepared.train.len() / recipe.batch_size * recipe.batch_size
-        }
-    }
-}
-
-/// Writes the weights, and what a pixel must be scaled by before they see it.
-fn save_model(
-    folder: &RunFolder,
-    network: &backburn_models::Network,
-    normalization: &FittedNormalization,
-) -> Result<(), RunError> {
-    // The entry that PyTorch's own writer leaves.
-    let metadata = [("format".to_owned(), "pt".to_owned())].into();
-    let bytes =
-        weights::to_bytes(&parameters::export(network), metadata).expect("shapes and values agree");
-    folder.write("model.safetensors", &bytes)?;
-    folder.write_normalization(normalization)
-}
-
-/// What there is to say of the answers to test images. `valid`: the answers to the validation split,
-/// which a temperature is fitted on.
-fn evaluation(
-    prepared: &Prepared,
-    test: &TestImages,
-    predictions: &Predictions,
-    valid: Option<&ValidationPredictions>,
-) -> EvaluationRecord {
-    let images = test.for_final_scores();
-    let shape = images.shape();
-    let mistake = |i: usize| {
-        let (prediction, confidence) = predictions.answer(i);
-        Mistake {
-            index: i,
-            label: usize::from(images.label(i)),
-            prediction,
-            confidence,
-            loss: predictions.loss(i),
-            shape: [shape.channels, shape.height, shape.width],
-            pixels: images.image(i).to_vec(),
-        }
-    };
-    // Where no temperature is the best, there is none to report.
-    let temperature = valid.and_then(|valid| fit_temperature(valid).ok()).map(|temperature| {
-        let scaled = predictions.scaled(temperature);
-        TemperatureRecord {
-            temperature,
-            nll: scaled.scores().loss,
-            brier: scaled.brier_score(),
-            ece: scaled.calibration_error(),
-        }
-    });
-    let k = TOP_K.min(predictions.classes());
-    EvaluationRecord {
-        class_names: prepared.data.class_names.iter().map(|name| (*name).to_owned()).collect(),
-        confusion: predictions.confusion(),
-        reliability: reliability(predictions),
-        mistakes: predictions.worst_mistakes(SHOWN_MISTAKES).into_iter().map(mistake).collect(),
-        nll: Some(predictions.scores().loss),
-        brier: Some(predictions.brier_score()),
-        ece: Some(predictions.calibration_error()),
-        mce: Some(predictions.maximum_calibration_error()),
-        top_k: Some(TopKRecord { k, accuracy: predictions.top_k_accuracy(k) }),
-        per_class: predictions.per_class(),
-        temperature,
-    }
-}
-
-/// The bins of a reliability diagram, as they are written down.
-pub fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
-    let bin = |bin: CalibrationBin| ReliabilityBin {
-        count: bin.count,
-        confidence: bin.confidence,
-        accuracy: bin.accuracy,
-    };
-    predictions.reliability().into_iter().map(bin).collect()
 }
 
 fn manifest(
@@ -704,37 +585,8 @@ fn manifest(
         status: Status::Running,
         test_reads: Vec::new(),
         checkpoint_every: None,
+        resumed: Vec::new(),
         rollbacks: Vec::new(),
         files: Vec::new(),
-    }
-}
-
-/// A bar for each file that is downloaded.
-#[derive(Debug, Default)]
-pub struct DownloadBar {
-    shown: Option<(String, indicatif::ProgressBar)>,
-}
-
-impl DownloadBar {
-    /// Shows how far a download is.
-    pub fn show(&mut self, progress: FetchProgress<'_>) {
-        let is_new = self.shown.as_ref().is_none_or(|(file, _)| file != progress.file);
-        if is_new {
-            if let Some((_, bar)) = self.shown.take() {
-                bar.finish();
-            }
-            let bar = indicatif::ProgressBar::new(progress.total.unwrap_or(0));
-            let style = "{prefix} {wide_bar:.cyan/dim} {bytes}/{total_bytes}  {eta} left";
-            bar.set_style(
-                indicatif::ProgressStyle::with_template(style)
-                    .expect("the template is well formed")
-                    .progress_chars("━╸─"),
-            );
-            bar.set_prefix(progress.file.to_owned());
-            self.shown = Some((progress.file.to_owned(), bar));
-        }
-        if let Some((_, bar)) = &self.shown {
-            bar.set_position(progress.done);
-        }
     }
 }

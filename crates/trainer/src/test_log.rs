@@ -25,7 +25,11 @@ impl TestLog for ManifestLog<'_> {
             purpose: purpose.to_owned(),
             weights: weights.to_owned(),
         });
-        self.folder.write_manifest(self.manifest)?;
+        if let Err(error) = self.folder.write_manifest(self.manifest) {
+            // There is no look, so it must not be written down later on.
+            self.manifest.test_reads.pop();
+            return Err(error);
+        }
         let looks = self.manifest.test_reads.len();
         // The page counts the looks. A run that is about to have one gets it with this count.
         let page = self.folder.path().join("report.html");

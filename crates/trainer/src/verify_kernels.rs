@@ -78,6 +78,11 @@ pub enum VerifyError {
         /// What is furthest outside its tolerance.
         worst: Deviation,
     },
+    /// The weights before the first step are too large to compute with.
+    #[error(
+        "kernels cannot be verified: the loss of the initial weights is not finite; set a smaller `--initialization`"
+    )]
+    NotFinite,
     /// There is nothing to compare with.
     #[error(
         "kernels are verified against the backend `flex`: {0}; `cargo xtask` builds it along with any other backend, by hand it is `--features flex,NAME`"
@@ -359,7 +364,10 @@ fn compare(
         })?;
         network = moved;
     }
-    if let (Some(images), 1..) = (task.batches.first(), steps) {
+    if steps == 0 {
+        return Err(VerifyError::NotFinite);
+    }
+    if let Some(images) = task.batches.first() {
         let exact = in_double(import(&template, &parameters::export(&network.valid())));
         let loss = evaluate(task, &network.valid(), images, &device, DType::F32);
         let expected = evaluate(task, &exact.valid(), images, &reference, DType::F64);

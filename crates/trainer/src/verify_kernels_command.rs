@@ -62,15 +62,15 @@ mod tests {
 
     #[test]
     fn every_kind_of_network_of_the_catalog_is_among_those_tried() {
-        let kind = |row: &Architecture| std::mem::discriminant(&(row.config)());
-        let resnets = |row: &Architecture| row.name.starts_with("resnet");
-        let tried = rows(&[]).unwrap();
+        // He's networks for CIFAR-10, and for ImageNet, are of two families whatever their depth.
+        let family = |row: &Architecture| match row.name {
+            "resnet18" | "resnet34" => "large resnet",
+            "resnet20" | "resnet32" | "resnet44" | "resnet56" => "small resnet",
+            name => name,
+        };
+        let tried: Vec<&str> = rows(&[]).unwrap().into_iter().map(family).collect();
         for row in CATALOG {
-            assert!(
-                tried.iter().any(|other| kind(other) == kind(row)) || resnets(row),
-                "{} is of no family that is tried",
-                row.name
-            );
+            assert!(tried.contains(&family(row)), "{} is of no family that is tried", row.name);
         }
     }
 

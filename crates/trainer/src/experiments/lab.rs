@@ -98,7 +98,7 @@ impl Images {
         Self { set: Arc::new(set), normalization: self.normalization.clone() }
     }
 
-    /// `count` batches of `size` images drawn with replacement, as the sources of experiments 1 to 6 do;
+    /// `count` batches of `size` images drawn with replacement, as source 003 does;
     /// the same for all that train with this seed.
     pub(crate) fn batches(
         &self,

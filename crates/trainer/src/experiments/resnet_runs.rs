@@ -258,21 +258,26 @@ pub(super) fn accuracy_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
     let axis = || Axis::linear("accuracy (%)").within(0.0, 100.0);
     let training = |epoch: &EpochRecord| Some(100.0 * epoch.train_accuracy);
     let validation = |epoch: &EpochRecord| epoch.valid_accuracy.map(|share| 100.0 * share);
-    let caption = "Share of right answers against clean labels, on the batches of each epoch as they are learnt (with dropout \
-                   and augmentation, where an arm has them) and on validation images after it.";
+    const ON_BATCHES: &str = "Share of right answers against clean labels, on the batches of each epoch as they are learnt, with \
+                              dropout and augmentation where an arm has them.";
     if arms.len() <= 2 {
         let mut chart = LineChart::new("Accuracy while training", Axis::counts("epoch"), axis());
         for arm in arms {
             chart = chart.with(line(&format!("{}, training", arm.name), arm, training));
             chart = chart.with(line(&format!("{}, validation", arm.name), arm, validation));
         }
-        return vec![figure("accuracy", chart.draw(), caption)];
+        let caption = format!("{ON_BATCHES} On validation images after each epoch, with neither.");
+        return vec![figure("accuracy", chart.draw(), &caption)];
     }
     let training = by_epoch("Accuracy on training batches", axis(), arms, training);
     let validation = by_epoch("Accuracy on validation images", axis(), arms, validation);
     vec![
-        figure("training_accuracy", training.draw(), caption),
-        figure("validation_accuracy", validation.draw(), caption),
+        figure("training_accuracy", training.draw(), ON_BATCHES),
+        figure(
+            "validation_accuracy",
+            validation.draw(),
+            "Share of right answers on validation images after each epoch, without dropout and augmentation.",
+        ),
     ]
 }
 

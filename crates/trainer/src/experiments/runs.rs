@@ -93,6 +93,7 @@ impl Run {
     ) -> Result<TestView, Failure> {
         let one = self.images(lab.data().train.select(&[0]))?;
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
+        let _lock = folder.lock().map_err(failure)?;
         // Earlier looks of this program are in the file, and not in the record.
         let mut manifest = folder.manifest().map_err(failure)?;
         let mut log = ManifestLog { folder: &folder, manifest: &mut manifest };

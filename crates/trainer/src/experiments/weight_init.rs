@@ -438,8 +438,8 @@ fn mistake(listings: &[Listing]) -> String {
     format!(
         "Only the first listing sets x to the input; each later one starts with what the one before left in x, the output of that one's fourth \
          layer. The histograms of std 0.01, Xavier and He are therefore not of N(0, 1) inputs. In the Xavier figure all samples go in nearly \
-         alike: what spreads there are the units, while the samples differ by {} in the fifth layer (by {} with the right input). The figure below \
-         shows both.",
+         alike: what spreads there are the units, while the samples differ by {} in the fifth layer (by {} with the right input). The figure \
+         of the source's four networks shows both.",
         three_digits(spread(&xavier.as_run)),
         three_digits(spread(&xavier.right)),
     )

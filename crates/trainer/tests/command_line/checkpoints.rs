@@ -119,8 +119,14 @@ fn two_damaged_checkpoints_are_refused_and_none_means_from_the_start() {
 
     fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
     assert_eq!(place.text("run/config.toml"), config);
+    copy(&place.path("run"), &place.path("other"));
     place.run("train --resume run").expect(DONE, &["note: ", "the file is missing", "begins anew"]);
     place.expect_same("run", "whole");
+    assert!(place.json("run/manifest.json").get("resumed").is_none());
+    // Nothing binds it to its recipe any more, and it says what it was made by.
+    fs::write(place.path("other/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
+    place.run("train --resume other").expect(DONE, &["begins anew", "seed 2"]);
+    assert_eq!(place.json("other/manifest.json")["seed"], 2);
 }
 
 #[cfg(unix)]
@@ -143,8 +149,15 @@ fn a_checkpoint_belongs_to_what_determines_the_weights() {
     // Where the data lie and how many threads compute changes nothing.
     fs::write(place.path("run/config.toml"), config).unwrap();
     fs::rename(place.path("data"), place.path("moved")).unwrap();
-    place.run("train --resume run --data-dir moved --threads 2").expect(DONE, &["resuming at"]);
+    let run = place.run("train --resume run --data-dir moved --threads 2");
+    run.expect(DONE, &["resuming at", ", 2 threads"]);
     place.expect_same("run", "whole");
+    let manifest = place.json("run/manifest.json");
+    let resumed = manifest["resumed"].as_array().unwrap();
+    assert_eq!((resumed.len(), &resumed[0]["threads"]), (1, &2.into()));
+    assert_eq!(resumed[0]["git_commit"], manifest["git_commit"]);
+    let page = place.text("run/report.html");
+    assert!(page.contains(resumed[0]["at"].as_str().unwrap()));
 }
 
 #[cfg(unix)]

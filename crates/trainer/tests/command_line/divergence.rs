@@ -72,6 +72,7 @@ fn a_rollback_halves_the_rate_and_depends_on_the_recipe_alone() {
         place.run(&format!("{LINEAR} --learning-rate 1e20 --on-divergence rollback --out high"));
     assert_eq!(run.code, Some(ERROR), "{run:?}");
     run.mention(&["going back to the beginning", "rollback 3 of 3", "after going back 3 times"]);
+    run.mention(&["latest.safetensors (the beginning)", "try a smaller `--learning-rate`, or"]);
     assert_eq!(place.json("high/manifest.json")["rollbacks"].as_array().unwrap().len(), 3);
 }
 

@@ -58,8 +58,9 @@ fn the_same_seed_finds_the_same_for_any_number_of_threads_and_prints_it_as_json(
         let run = place.run(&format!("{test} {rest}"));
         run.expect(DONE, &[]);
         let mut found: Value = serde_json::from_str(&run.stdout).unwrap();
-        // Where it lies is each test's own.
+        // Where it lies, and what asked for it, is each test's own.
         assert!(found["origin"]["folder"].take().is_string());
+        assert!(found["origin"]["command"].take().is_array());
         found
     };
     let one = found("--threads 1");

@@ -65,6 +65,16 @@ fn the_config_of_a_run_repeats_it_bit_for_bit_for_any_number_of_threads() {
 }
 
 #[test]
+fn every_seed_that_can_be_given_can_be_repeated() {
+    let place = Place::new();
+    let seed = u64::MAX;
+    place.run(&format!("train digits {TINY} --seed {seed} --out run")).expect(DONE, &[]);
+    assert_eq!(place.json("run/manifest.json")["seed"], seed);
+    place.run("train --config run/config.toml --out again").expect(DONE, &[]);
+    place.expect_same("run", "again");
+}
+
+#[test]
 fn the_config_of_a_run_repeats_it_from_any_folder() {
     let place = Place::with_mnist();
     place.run(&format!("train mnist --data-dir data {TINY} --out one")).expect(DONE, &[]);

@@ -1,0 +1,172 @@
+//! What a run ends with: the selected weights, scored on every split, and what there is to say of their
+//! answers.
+
+use std::sync::Arc;
+
+use backburn_data::loader::LastBatch;
+use backburn_data::normalization::FittedNormalization;
+use backburn_data::{ImageSet, TestImages};
+use backburn_models::{Network, parameters, weights};
+use backburn_regularization::Keep;
+use backburn_report::{
+    EvaluationRecord, Manifest, Mistake, ReliabilityBin, Summary, TemperatureRecord, TopKRecord,
+};
+
+use crate::evaluate::temperature::fit_temperature;
+use crate::evaluate::{
+    CalibrationBin, Predictions, TOP_K, ValidationPredictions, predict, predict_validation,
+};
+use crate::prepare::{PrepareError, Prepared};
+use crate::progress::say;
+use crate::recipe::Recipe;
+use crate::run::{RunError, RunFolder};
+use crate::seeds::Seeds;
+use crate::session::SessionError;
+use crate::test_log::ManifestLog;
+use crate::train::{Setup, State};
+
+/// Wrong answers that a report shows.
+const SHOWN_MISTAKES: usize = 24;
+
+/// Scores the selected weights on every split, the test split once, and writes the results.
+///
+/// # Errors
+///
+/// If the loss on the training images is not finite, or a result cannot be written.
+pub(crate) fn score(
+    setup: &Setup<'_>,
+    folder: &RunFolder,
+    manifest: &mut Manifest,
+    state: &State,
+) -> Result<Summary, SessionError> {
+    let Setup { recipe, prepared, .. } = setup;
+    let last_epoch = state.epochs.len();
+    let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
+    if let (Keep::LastUnder(threshold), None) = (recipe.keep, &state.best) {
+        say(&format!(
+            "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
+        ));
+    }
+    let network = state.selected();
+    let device = state.device().clone().without_autodiff();
+    let answer = |images: &Arc<ImageSet>| {
+        predict(&network, images, &prepared.normalization, &device).map_err(PrepareError::from)
+    };
+    let sample = prepared.train_sample(Seeds::new(recipe.seed)).map_err(PrepareError::from)?;
+    let train = answer(&sample)?.scores();
+    // Weights can be finite and yet too large for a finite loss.
+    if !train.loss.is_finite() {
+        let learning_rate =
+            state.learning_rate(setup, last_epoch, setup.loader.batches_per_epoch() - 1);
+        return Err(SessionError::NoFiniteScore { epoch: best_epoch, learning_rate });
+    }
+    save_model(folder, &network, &prepared.normalization)?;
+    let valid = predict_validation(&network, prepared, &device).map_err(PrepareError::from)?;
+    let valid_scores = valid.as_ref().map(|answers| answers.scores());
+    let weights = format!("epoch {best_epoch}");
+    let mut log = ManifestLog { folder, manifest };
+    let test = prepared.data.test.open(&mut log, "final score", &weights)?;
+    let predictions = answer(test.for_final_scores())?;
+    let scores = predictions.scores();
+
+    let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
+    let trained = (prepared_images(recipe, prepared) * last_epoch) as f64;
+    let summary = Summary {
+        best_epoch,
+        last_epoch,
+        train_loss: train.loss,
+        train_accuracy: train.accuracy,
+        valid_loss: valid_scores.map(|scores| scores.loss),
+        valid_accuracy: valid_scores.map(|scores| scores.accuracy),
+        test_loss: scores.loss,
+        test_accuracy: scores.accuracy,
+        generalization_gap: train.accuracy - scores.accuracy,
+        test_ece: predictions.calibration_error(),
+        train_seconds,
+        images_per_second: trained / train_seconds.max(1e-9),
+        parameters: parameters::count(&network) as u64,
+    };
+    folder.write_summary(&summary)?;
+    folder.write_evaluation(&evaluation(prepared, &test, &predictions, valid.as_ref()))?;
+    Ok(summary)
+}
+
+/// Training images of an epoch, without those of a dropped last batch.
+fn prepared_images(recipe: &Recipe, prepared: &Prepared) -> usize {
+    match recipe.last_batch {
+        LastBatch::Keep => prepared.train.len(),
+        LastBatch::Drop => prepared.train.len() / recipe.batch_size * recipe.batch_size,
+    }
+}
+
+/// Writes the weights, and what a pixel must be scaled by before they see it.
+fn save_model(
+    folder: &RunFolder,
+    network: &Network,
+    normalization: &FittedNormalization,
+) -> Result<(), RunError> {
+    // The entry that PyTorch's own writer leaves.
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    let bytes =
+        weights::to_bytes(&parameters::export(network), metadata).expect("shapes and values agree");
+    folder.write("model.safetensors", &bytes)?;
+    folder.write_normalization(normalization)
+}
+
+/// What there is to say of the answers to test images. `valid`: the answers to the validation split,
+/// which a temperature is fitted on.
+fn evaluation(
+    prepared: &Prepared,
+    test: &TestImages,
+    predictions: &Predictions,
+    valid: Option<&ValidationPredictions>,
+) -> EvaluationRecord {
+    let images = test.for_final_scores();
+    let shape = images.shape();
+    let mistake = |i: usize| {
+        let (prediction, confidence) = predictions.answer(i);
+        Mistake {
+            index: i,
+            label: usize::from(images.label(i)),
+            prediction,
+            confidence,
+            loss: predictions.loss(i),
+            shape: [shape.channels, shape.height, shape.width],
+            pixels: images.image(i).to_vec(),
+        }
+    };
+    // Where no temperature is the best, there is none to report.
+    let temperature = valid.and_then(|valid| fit_temperature(valid).ok()).map(|temperature| {
+        let scaled = predictions.scaled(temperature);
+        TemperatureRecord {
+            temperature,
+            nll: scaled.scores().loss,
+            brier: scaled.brier_score(),
+            ece: scaled.calibration_error(),
+        }
+    });
+    let k = TOP_K.min(predictions.classes());
+    EvaluationRecord {
+        class_names: prepared.data.class_names.iter().map(|name| (*name).to_owned()).collect(),
+        confusion: predictions.confusion(),
+        reliability: reliability(predictions),
+        mistakes: predictions.worst_mistakes(SHOWN_MISTAKES).into_iter().map(mistake).collect(),
+        nll: Some(predictions.scores().loss),
+        brier: Some(predictions.brier_score()),
+        ece: Some(predictions.calibration_error()),
+        mce: Some(predictions.maximum_calibration_error()),
+        top_k: Some(TopKRecord { k, accuracy: predictions.top_k_accuracy(k) }),
+        per_class: predictions.per_class(),
+        temperature,
+    }
+}
+
+/// The bins of a reliability diagram, as they are written down.
+pub(crate) fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
+    let bin = |bin: CalibrationBin| ReliabilityBin {
+        count: bin.count,
+        confidence: bin.confidence,
+        accuracy: bin.accuracy,
+    };
+    predictions.reliability().into_iter().map(bin).collect()
+}
