@@ -11,7 +11,7 @@
 //! | convolution, with bias and ReLU | `conv2d.rs` |
 //! | linear layer, with bias and ReLU | `linear.rs` |
 //! | batch normalization, with a residual and ReLU | `batch_norm.rs` |
-//! | pooling: maximum over windows, mean over an image | `max_pool.rs`, `average_pool.rs` |
+//! | pooling: maximum over windows | `max_pool.rs` |
 //! | dropout | `dropout.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |

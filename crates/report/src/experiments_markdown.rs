@@ -6,6 +6,11 @@ use crate::experiment::{Compared, ExperimentRecord};
 use crate::number::{ABSENT, duration};
 use crate::page::quoted;
 
+/// What the column `source` means.
+const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on dropout in lecture 09-3 of the PyTorch course \"Deep learning for \
+     everyone\", 001 on dropout in a Keras network for CIFAR-10, 002 on what dropout does, 003 on chapter 6 of Saito's \
+     \"Deep Learning from Scratch\", 004 on overfitting of a ResNet-18. Where they print no number, none is compared (—).\n\n";
+
 /// The page. `figures`: the folder with the figures, relative to the page; each is there under
 /// `<experiment>-<figure>.svg`.
 pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> String {
@@ -26,6 +31,7 @@ pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> Stri
             provenance.burn_version,
         );
     }
+    page += SOURCES;
     page += "| experiment | source | numbers that agree | time |\n| --- | --- | --- | --- |\n";
     for record in records {
         let agreement = match record.findings.agreeing() {
