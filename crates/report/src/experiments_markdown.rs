@@ -9,7 +9,8 @@ use crate::page::quoted;
 /// What the column `source` means.
 const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on dropout in lecture 09-3 of the PyTorch course \"Deep learning for \
      everyone\", 001 on dropout in a Keras network for CIFAR-10, 002 on what dropout does, 003 on chapter 6 of Saito's \
-     \"Deep Learning from Scratch\", 004 on overfitting of a ResNet-18. Where they print no number, none is compared (—).\n\n";
+     \"Deep Learning from Scratch\", 004 on overfitting of a ResNet-18. Where neither they nor PyTorch \
+     give a number, none is compared (—).\n\n";
 
 /// The page. `figures`: the folder with the figures, relative to the page; each is there under
 /// `<experiment>-<figure>.svg`.

@@ -79,7 +79,8 @@ pub struct Manifest {
     /// How often a checkpoint is written inside epochs, such as `500steps`; `None` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<String>,
-    /// Every process that went on with the run, in order; what is above is of the one that began it.
+    /// Every process that went on with the run, in order. Command, versions, commit, backend, device and threads
+    /// above are of the one that began it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<ResumeRecord>,
     /// Every return to an earlier state because the loss was no longer finite, in order.

@@ -400,7 +400,7 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
                 match start_or_resume(&run.path, &run.recipe, run.found.clone(), means) {
                     Ok(Outcome::Done(summary)) => Ok(summary),
                     Ok(Outcome::Interrupted) => return interrupted(means),
-                    Err(error @ SessionError::Diverged { .. }) => Err(error.to_string()),
+                    Err(error) if error.is_divergence() => Err(error.to_string()),
                     Err(error) => return Err(named(error.into(), run)),
                 }
             }

@@ -95,6 +95,13 @@ pub enum SessionError {
     NoFiniteScore { epoch: usize, learning_rate: f64 },
 }
 
+impl SessionError {
+    /// Whether the training came to numbers that are not finite: a result, where others are mishaps.
+    pub fn is_divergence(&self) -> bool {
+        matches!(self, Self::Diverged { .. } | Self::NoFiniteScore { .. })
+    }
+}
+
 /// A checkpoint that cannot be used, and why.
 #[derive(Debug)]
 pub struct Fault {
@@ -200,26 +207,26 @@ pub fn resume(
     }
     change(&mut recipe);
     let (open, prepared) = make_ready(&recipe)?;
-    if let Some(manifest) = &manifest {
-        check_same_data(&prepared, manifest)?;
-    }
     if means.verify_kernels {
         verify_kernels(&recipe, &prepared, &open)?;
     }
-    let mut state = State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?;
-    let is_restored = restore_newest(&folder, &mut state)?;
+    let fresh = || -> Result<State, SessionError> {
+        Ok(State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?)
+    };
+    let restored = restore_newest(&folder, fresh)?;
+    if let (Some(manifest), Some(_)) = (&manifest, &restored) {
+        check_same_data(&prepared, manifest)?;
+    }
+    let saved = restored.as_ref().map(Position::of);
+    let mut state = restored.map_or_else(fresh, Ok)?;
     folder.make_checkpoints()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
     let fresh = self::manifest(&recipe, &prepared, &open, &name, means);
-    let manifest = match manifest {
-        Some(manifest) if is_restored => gone_on_with(manifest, fresh),
-        // Nothing is left of what was done before but its looks at the test split.
-        Some(Manifest { test_reads, checkpoint_every, .. }) => {
-            Manifest { test_reads, checkpoint_every, ..fresh }
-        }
-        None => fresh,
+    let manifest = match (manifest, saved) {
+        (Some(manifest), Some(_)) => gone_on_with(manifest, fresh),
+        (manifest, _) => begun_anew(manifest, fresh, &folder),
     };
     let every = match (means.checkpoint_every, &manifest.checkpoint_every) {
         (None, Some(text)) => Some(text.parse().map_err(|reason| RunError::Damaged {
@@ -228,7 +235,6 @@ pub fn resume(
         })?),
         (every, _) => every,
     };
-    let saved = is_restored.then(|| Position::of(&state));
     let means = Means { checkpoint_every: every, ..means.clone() };
     carry_out(&recipe, &prepared, &folder, manifest, &mut state, saved, &means)
 }
@@ -247,18 +253,45 @@ fn gone_on_with(mut manifest: Manifest, fresh: Manifest) -> Manifest {
     manifest
 }
 
-/// Puts the newest checkpoint that is not damaged into `state`; leaves a training that has none at its
-/// beginning. Says whether there was one.
-fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<bool, SessionError> {
-    let restore = |checkpoint: Checkpoint, file: &str, state: &mut State| {
-        checkpoint.restore(state).map_err(|source| SessionError::OtherRecipe {
-            path: folder.path().join(file).display().to_string(),
-            config: folder.path().join("config.toml").display().to_string(),
-            source,
-        })
+/// The manifest of a run that this process, which would begin `fresh`, begins once more: nothing is left of
+/// what was done before but its looks at the test split.
+fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -> Manifest {
+    let (test_reads, checkpoint_every) = manifest
+        .map_or_else(Default::default, |manifest| (manifest.test_reads, manifest.checkpoint_every));
+    let mut command = fresh.command;
+    // It names a command that would repeat it, which `--resume` does not.
+    if let Some(resume) = command.iter().position(|word| word.starts_with("--resume")) {
+        command.truncate(resume);
+        let config = folder.path().join("config.toml").display().to_string();
+        command.extend(["--config".to_owned(), config]);
+    }
+    Manifest { test_reads, checkpoint_every, command, ..fresh }
+}
+
+/// A training where the newest checkpoint that is not damaged left it; `None` if there is no checkpoint.
+/// `fresh`: one at its beginning.
+fn restore_newest(
+    folder: &RunFolder,
+    fresh: impl Fn() -> Result<State, SessionError>,
+) -> Result<Option<State>, SessionError> {
+    let restore = |file: &str| -> Result<Result<State, Fault>, SessionError> {
+        let checkpoint = match read_checkpoint(folder, file) {
+            Ok(checkpoint) => checkpoint,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let (path, mut state) = (folder.path().join(file), fresh()?);
+        match checkpoint.restore(&mut state) {
+            Ok(()) => Ok(Ok(state)),
+            Err(source @ CheckpointError::OtherRecipe(_)) => Err(SessionError::OtherRecipe {
+                path: path.display().to_string(),
+                config: folder.path().join("config.toml").display().to_string(),
+                source,
+            }),
+            Err(error) => Ok(Err(Fault { path, reason: error.to_string() })),
+        }
     };
-    let latest = match read_checkpoint(folder, checkpoint::FILE) {
-        Ok(latest) => return restore(latest, checkpoint::FILE, state).map(|()| true),
+    let latest = match restore(checkpoint::FILE)? {
+        Ok(state) => return Ok(Some(state)),
         Err(fault) => fault,
     };
     let exists = |file: &str| folder.path().join(file).exists();
@@ -267,18 +300,17 @@ fn restore_newest(folder: &RunFolder, state: &mut State) -> Result<bool, Session
         if exists(run::METRICS) {
             say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
         }
-        return Ok(false);
+        return Ok(None);
     }
-    match read_checkpoint(folder, checkpoint::PREVIOUS) {
-        Ok(previous) => {
-            let position = previous.position();
-            restore(previous, checkpoint::PREVIOUS, state)?;
+    match restore(checkpoint::PREVIOUS)? {
+        Ok(state) => {
             say(&format!(
-                "warning: {latest}; going on from the one before it, {} ({position})",
-                folder.path().join(checkpoint::PREVIOUS).display()
+                "warning: {latest}; going on from the one before it, {} ({})",
+                folder.path().join(checkpoint::PREVIOUS).display(),
+                Position::of(&state)
             ));
             folder.fall_back()?;
-            Ok(true)
+            Ok(Some(state))
         }
         Err(previous) => Err(SessionError::Checkpoint {
             latest,
@@ -364,7 +396,7 @@ fn carry_out(
     let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, saved, means);
     manifest.status = match &outcome {
         Ok((_, status)) => *status,
-        Err(SessionError::Diverged { .. } | SessionError::NoFiniteScore { .. }) => Status::Diverged,
+        Err(error) if error.is_divergence() => Status::Diverged,
         Err(_) => Status::Failed,
     };
     manifest.ended = Some(now());

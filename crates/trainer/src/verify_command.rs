@@ -56,7 +56,8 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if inspection.faults.is_empty() {
         return Ok(());
     }
-    if is_busy {
+    // A process may also have begun since.
+    if is_busy || RunLock::is_held(&args.run) {
         return Err(Failure::Error(format!(
             "a process is at work on {}, so that its files change while they are read; verify it when that has ended",
             args.run.display()
@@ -119,7 +120,7 @@ impl<'a> Inspection<'a> {
         let epochs = metrics.epochs();
         it.losses(&metrics);
         if it.has_ended() {
-            it.results(epochs);
+            it.results(&metrics);
         }
         if let (Some(manifest), true) = (&manifest, it.has_ended()) {
             it.checksums(manifest);
@@ -162,15 +163,24 @@ impl<'a> Inspection<'a> {
 
     /// The cure of what is no result but can be made again.
     fn resume(&self) -> String {
-        match self.status {
-            // What diverged is not resumed.
-            Some(Status::Finished | Status::StoppedEarly | Status::Diverged) => self.repeat(),
-            _ => format!("`cargo xtask train --resume {}` sets it right", self.path.display()),
+        if self.can_be_resumed() {
+            format!("`cargo xtask train --resume {}` sets it right", self.path.display())
+        } else {
+            self.repeat()
         }
     }
 
     fn good(&mut self, file: &str, state: &str) {
         self.rows.push((file.to_owned(), format!("ok  {state}").trim_end().to_owned()));
+    }
+
+    fn is_faulty(&self, file: &str) -> bool {
+        self.faults.iter().any(|fault| fault.file == file)
+    }
+
+    /// Whether there is more to train, for which checkpoints are needed.
+    fn can_be_resumed(&self) -> bool {
+        !self.has_ended() && self.status != Some(Status::Diverged)
     }
 
     fn fault(&mut self, file: &str, reason: &str, cure: String) {
@@ -265,12 +275,12 @@ impl<'a> Inspection<'a> {
     }
 
     fn losses(&mut self, metrics: &Metrics) {
-        let (epochs, has_ended) = (metrics.epochs(), self.has_ended());
-        if epochs.is_empty() && !has_ended {
+        let has_ended = self.has_ended();
+        if metrics.epochs().is_empty() && !has_ended {
             return;
         }
         let Some(bytes) = self.bytes(LOSSES, Self::copy_of_losses) else { return };
-        match check_losses(&String::from_utf8_lossy(&bytes), epochs, has_ended) {
+        match check_losses(&String::from_utf8_lossy(&bytes), metrics, has_ended) {
             Ok(batches) => self.good(LOSSES, &format!("{batches} batches")),
             Err(reason) => self.fault(LOSSES, &reason, self.copy_of_losses()),
         }
@@ -278,16 +288,18 @@ impl<'a> Inspection<'a> {
 
     /// What was minimized on the batches of an epoch is nowhere else, once that is over.
     fn copy_of_losses(&self) -> String {
-        if self.has_ended() {
-            return self.repeat();
+        if self.can_be_resumed() {
+            "restore it from a copy; `--resume` goes on without the batches that are lost"
+                .to_owned()
+        } else {
+            self.repeat()
         }
-        "restore it from a copy; `--resume` goes on without the batches that are lost".to_owned()
     }
 
     /// What a run has once it has ended.
-    fn results(&mut self, epochs: &[EpochRecord]) {
+    fn results(&mut self, metrics: &Metrics) {
         let summary: Option<Summary> = self.json("summary.json", |summary| {
-            check_summary(summary, epochs).map(|()| format!("epoch {}", summary.best_epoch))
+            check_summary(summary, metrics).map(|()| format!("epoch {}", summary.best_epoch))
         });
         let path = self.path.join("evaluation.json");
         self.json("evaluation.json", |evaluation: &EvaluationRecord| {
@@ -320,7 +332,7 @@ impl<'a> Inspection<'a> {
                 self.fault("manifest.json", &reason, self.repeat());
                 continue;
             }
-            let is_known = self.faults.iter().any(|fault| fault.file == *name);
+            let is_known = self.is_faulty(name);
             let content = read_bounded(&self.path.join(name), u64::MAX);
             let Ok(content) = content else { continue };
             let (length, found) = (content.len() as u64, sha256(&content));
@@ -334,56 +346,70 @@ impl<'a> Inspection<'a> {
     }
 
     fn checkpoints(&mut self, recipe: Option<&Recipe>, metrics: &Metrics) {
-        let is_there = |file: &str| self.path.join(file).exists();
-        if !CHECKPOINTS.iter().any(|row| is_there(row.file)) {
-            if !self.has_ended() && !metrics.epochs().is_empty() {
+        let path = self.path;
+        let is_there = |file: &str| path.join(file).exists();
+        let is_needed = self.can_be_resumed();
+        if is_needed && !is_there(checkpoint::FILE) && !is_there(checkpoint::PREVIOUS) {
+            // One that is killed while it saves for the first time has a row already.
+            if metrics.epochs().len() > 1 {
                 let cure = format!(
                     "restore it from a copy; `cargo xtask train --resume {}` begins anew",
-                    self.path.display()
+                    path.display()
                 );
                 self.fault(checkpoint::FILE, MISSING, cure);
             }
-            // After its end a run needs none.
             return;
         }
-        let mut good = Vec::new();
+        let mut whole = Vec::new();
         let (mut is_of_other_recipe, mut has_epochs) = (false, false);
         for row in &CHECKPOINTS {
+            let file = row.file;
             // The newest is missed, the others need not be there.
-            if row.file != checkpoint::FILE && !self.path.join(row.file).exists() {
+            if !is_there(file) && (file != checkpoint::FILE || !is_needed) {
                 continue;
             }
-            let Some(bytes) = self.bytes(row.file, |_| String::new()) else { continue };
-            let checked = check_checkpoint(&bytes, recipe, metrics, row, self.has_ended());
-            is_of_other_recipe |= matches!(checked, Err(CheckpointFault::OtherRecipe(_)));
-            match checked {
-                Ok(position) => {
-                    good.push(row.file);
-                    has_epochs |= position.epochs > 0;
-                    self.good(row.file, &position.to_string());
+            let Some(bytes) = self.bytes(file, |_| String::new()) else { continue };
+            // What is damaged itself is not what to judge a checkpoint by.
+            let recipe = recipe.filter(|_| !self.is_faulty("config.toml"));
+            let rows = match metrics {
+                Metrics::Whole(rows) if !self.is_faulty(METRICS) => Some(rows.as_slice()),
+                _ => None,
+            };
+            let position = match check_checkpoint(&bytes, recipe, rows, row, self.has_ended()) {
+                Ok(position) => position,
+                // The newest is what `--resume` goes by.
+                Err(CheckpointFault::OtherMetrics(position)) if whole.is_empty() => {
+                    let rows = metrics.epochs().len();
+                    let reason = format!(
+                        "its {rows} rows do not fit the {} epochs of {file}",
+                        position.epochs
+                    );
+                    self.fault(METRICS, &reason, self.resume());
+                    position
                 }
-                Err(CheckpointFault::OtherRecipe(reason) | CheckpointFault::Other(reason)) => {
-                    self.fault(row.file, &reason, String::new());
+                Err(fault) => {
+                    is_of_other_recipe |= matches!(fault, CheckpointFault::OtherRecipe(_));
+                    self.fault(file, &fault.to_string(), String::new());
+                    continue;
                 }
-            }
+            };
+            whole.push(file);
+            has_epochs |= position.epochs > 0;
+            self.good(file, &position.to_string());
         }
         // One that cannot be read has been faulted already.
-        if has_epochs && !self.path.join(METRICS).exists() && !self.has_ended() {
+        if is_needed && has_epochs && !is_there(METRICS) {
             self.fault(METRICS, MISSING, self.resume());
         }
-        let cure = if self.has_ended() {
-            "the run has ended and needs none; delete `checkpoints/`".to_owned()
-        } else if is_of_other_recipe {
-            format!("set {} right", self.path.join("config.toml").display())
-        } else if good.contains(&checkpoint::FILE) {
-            self.resume()
-        } else if good.contains(&checkpoint::PREVIOUS) && self.status != Some(Status::Diverged) {
-            format!(
-                "`cargo xtask train --resume {}` goes on from the one before it",
-                self.path.display()
-            )
-        } else {
-            self.repeat()
+        let cure = match self.status {
+            Some(status) if !is_needed => format!("a run that is {status} needs none; delete it"),
+            _ if is_of_other_recipe => format!("set {} right", path.join("config.toml").display()),
+            _ if whole.contains(&checkpoint::FILE) => self.resume(),
+            _ if whole.contains(&checkpoint::PREVIOUS) => {
+                let run = path.display();
+                format!("`cargo xtask train --resume {run}` goes on from the one before it")
+            }
+            _ => self.repeat(),
         };
         let is_one = |file: &str| CHECKPOINTS.iter().any(|row| row.file == file);
         for fault in self.faults.iter_mut().filter(|fault| is_one(&fault.file)) {
@@ -460,7 +486,15 @@ fn check_row(
 }
 
 /// That there is a row for each batch of each epoch, and that they average to the epoch's own.
-fn check_losses(text: &str, epochs: &[EpochRecord], has_ended: bool) -> Result<usize, String> {
+fn check_losses(text: &str, metrics: &Metrics, has_ended: bool) -> Result<usize, String> {
+    let epochs = metrics.epochs();
+    let more_epochs = match metrics {
+        // Of these nobody knows how many there were.
+        Metrics::None | Metrics::Damaged(_) => usize::MAX,
+        Metrics::Whole(_) if has_ended => 0,
+        // What came after the last checkpoint is cut off on resume.
+        Metrics::Whole(_) => 1,
+    };
     // A run that was killed may have a last line that is not whole.
     let whole_lines = text.rfind('\n').map_or(0, |end| end + 1);
     let text = if has_ended { text } else { text.get(..whole_lines).unwrap_or_default() };
@@ -479,8 +513,7 @@ fn check_losses(text: &str, epochs: &[EpochRecord], has_ended: bool) -> Result<u
         };
         match epoch.checked_sub(1).and_then(|place| objectives.get_mut(place)) {
             Some(before) if before.len() + 1 == batch => before.push(objective),
-            // What came after the last checkpoint is cut off on resume.
-            None if !has_ended && epoch == epochs.len() + 1 => {}
+            None if epoch > epochs.len() && epoch - epochs.len() <= more_epochs => {}
             _ => {
                 return Err(format!(
                     "line {number}: batch {batch} of epoch {epoch} is out of order"
@@ -508,7 +541,9 @@ fn check_losses(text: &str, epochs: &[EpochRecord], has_ended: bool) -> Result<u
     Ok(batches * epochs.len())
 }
 
-fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result<(), String> {
+fn check_summary(summary: &Summary, metrics: &Metrics) -> Result<(), String> {
+    // Rows that are damaged are not what to judge it by.
+    let Metrics::Whole(epochs) = metrics else { return Ok(()) };
     if summary.last_epoch != epochs.len() {
         let rows = epochs.len();
         return Err(format!(
@@ -584,40 +619,47 @@ fn check_model(bytes: &[u8], summary: Option<&Summary>) -> Result<u64, String> {
 }
 
 /// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
 enum CheckpointFault {
     /// It is whole, but `config.toml` is of another training.
-    OtherRecipe(String),
-    Other(String),
+    #[error("{0}")]
+    OtherRecipe(CheckpointError),
+    /// It is whole, but its epochs are not those of the metrics.
+    #[error("its {} epochs are not those of {METRICS}", .0.epochs)]
+    OtherMetrics(Position),
+    #[error("{0}")]
+    Damaged(CheckpointError),
 }
 
+impl From<CheckpointError> for CheckpointFault {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::OtherRecipe(_) => Self::OtherRecipe(error),
+            error => Self::Damaged(error),
+        }
+    }
+}
+
+/// `rows`: of the metrics; without them it is judged by itself.
 fn check_checkpoint(
     bytes: &[u8],
     recipe: Option<&Recipe>,
-    metrics: &Metrics,
-    row: &CheckpointFile,
+    rows: Option<&[EpochRecord]>,
+    place: &CheckpointFile,
     has_ended: bool,
 ) -> Result<Position, CheckpointFault> {
-    let fault = |error: CheckpointError| match error {
-        CheckpointError::OtherRecipe(_) => CheckpointFault::OtherRecipe(error.to_string()),
-        error => CheckpointFault::Other(error.to_string()),
-    };
-    let checkpoint = Checkpoint::read(bytes).map_err(fault)?;
+    let checkpoint = Checkpoint::read(bytes)?;
     if let Some(recipe) = recipe {
-        checkpoint.check_recipe(&recipe.determinants()).map_err(fault)?;
+        checkpoint.check_recipe(&recipe.determinants())?;
     }
     let (position, known) = (checkpoint.position(), checkpoint.epochs());
-    // Rows that are damaged are not what to judge a checkpoint by.
-    let Metrics::Whole(epochs) = metrics else { return Ok(position) };
+    let Some(rows) = rows else { return Ok(position) };
     let text = |epoch: &EpochRecord| serde_json::to_string(epoch).unwrap_or_default();
-    let same = known.iter().zip(epochs).all(|(known, row)| text(known) == text(row));
-    if !same || known.len() > epochs.len() + row.most_ahead {
-        let reason = format!("its {} epochs are not those of {METRICS}", known.len());
-        return Err(CheckpointFault::Other(reason));
-    }
-    if !has_ended && known.len() + row.most_behind < epochs.len() {
-        let (found, rows) = (known.len(), epochs.len());
-        let reason = format!("it is from epoch {found}, but {METRICS} has {rows}");
-        return Err(CheckpointFault::Other(reason));
+    let same = known.iter().zip(rows).all(|(known, row)| text(known) == text(row));
+    let is_ahead = known.len() > rows.len() + place.most_ahead;
+    let is_behind = !has_ended && known.len() + place.most_behind < rows.len();
+    if !same || is_ahead || is_behind {
+        return Err(CheckpointFault::OtherMetrics(position));
     }
     Ok(position)
 }

@@ -258,12 +258,12 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
     let summary = match outcome {
         Ok(Some(Outcome::Done(summary))) => *summary,
         Ok(None) => no_scores(),
-        Err(SessionError::Diverged { .. }) if divergence == Divergence::IsAResult => no_scores(),
+        Err(error) if error.is_divergence() && divergence == Divergence::IsAResult => no_scores(),
         Ok(Some(Outcome::Interrupted)) => {
             lab.say(&format!("{} is saved; the same command goes on with it", path.display()));
             return Err(Failure::Interrupted);
         }
-        Err(error @ SessionError::Diverged { .. }) => {
+        Err(error) if error.is_divergence() => {
             return Err(Failure::Error(format!("{}: {error}", path.display())));
         }
         Err(error) => return Err(error.into()),

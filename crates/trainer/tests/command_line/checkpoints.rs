@@ -126,7 +126,12 @@ fn two_damaged_checkpoints_are_refused_and_none_means_from_the_start() {
     // Nothing binds it to its recipe any more, and it says what it was made by.
     fs::write(place.path("other/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
     place.run("train --resume other").expect(DONE, &["begins anew", "seed 2"]);
-    assert_eq!(place.json("other/manifest.json")["seed"], 2);
+    let manifest = place.json("other/manifest.json");
+    assert_eq!(manifest["seed"], 2);
+    assert_eq!(
+        manifest["command"],
+        serde_json::json!(["backburn", "train", "--config", "other/config.toml"])
+    );
 }
 
 #[cfg(unix)]

@@ -74,6 +74,13 @@ fn every_file_of_a_finished_run_is_checked() {
         spoil(&place, file, Some(&bytes[..bytes.len() - 1]), &[]);
     }
     place.run("verify run").expect(DONE, &[]);
+    // Checkpoints are not blamed for another file.
+    let config = place.text("run/config.toml").replace("seed = 1", "seed = 2");
+    spoil(&place, "config.toml", Some(config.as_bytes()), &["error: one thing"]);
+    let metrics = place.text("run/metrics.jsonl");
+    spoil(&place, "metrics.jsonl", Some(change_a_digit(&metrics).as_bytes()), &["error: "]);
+    let run = place.run("verify run");
+    run.expect(DONE, &["checkpoints/latest.safetensors   ok"]);
     // They may be deleted to save room, once the run is over.
     fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
     place.run("verify run").expect(DONE, &[]);
@@ -137,6 +144,20 @@ fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
         &["error: one thing", "--resume run` sets it right"],
     );
     spoil(&place, "metrics.jsonl", None, &["error: one thing", "--resume run` sets it right"]);
+    // Rows that are lost or were changed are in the newest checkpoint still, but for one that may be newer.
+    let lines: Vec<&str> = text.lines().collect();
+    let cut: String = lines[..lines.len() - 2].iter().map(|line| format!("{line}\n")).collect();
+    spoil(&place, "metrics.jsonl", Some(cut.as_bytes()), &["error: one thing", "do not fit the"]);
+    let changed = text.replacen("\"learning_rate\":0.", "\"learning_rate\":0.9", 1);
+    assert_ne!(changed, text);
+    spoil(
+        &place,
+        "metrics.jsonl",
+        Some(changed.as_bytes()),
+        &["error: one thing", "--resume run` sets it right"],
+    );
+    let first = "x".to_owned() + &text;
+    spoil(&place, "metrics.jsonl", Some(first.as_bytes()), &["error: one thing", "line 1: "]);
     let config = place.text("run/config.toml");
     fs::write(place.path("run/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
     place.run("verify run").expect(ERROR, &["`seed` was 1, is 2", "set run/config.toml right"]);
