@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::experiment::{Compared, ExperimentRecord};
-use crate::number::{ABSENT, duration};
+use crate::number::{self, ABSENT, duration};
 use crate::page::quoted;
 
 /// What the column `source` means.
@@ -22,13 +22,13 @@ pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> Stri
         let _ = write!(
             page,
             "The sources' experiments in the preset `{}`, as `cargo xtask experiment all` carries them out: {} in {}, \
-             on {} with {} threads, Burn {}. Every sentence and number is computed from the run. The rule of agreement stands \
+             on {} with {}, Burn {}. Every sentence and number is computed from the run. The rule of agreement stands \
              in every experiment's `report.html`.\n\n",
             provenance.preset,
             records.len(),
             duration(seconds),
             provenance.device,
-            provenance.threads,
+            number::threads(provenance.threads),
             provenance.burn_version,
         );
     }

@@ -47,6 +47,14 @@ pub fn count(value: u64) -> String {
     group(&value.to_string())
 }
 
+/// Threads that computed: `1 thread`, `2 threads`.
+pub fn threads(number: usize) -> String {
+    match number {
+        1 => "1 thread".into(),
+        number => format!("{number} threads"),
+    }
+}
+
 /// A rate to the nearest whole number: `4,381`.
 pub fn rate(value: impl Into<Option<f64>>) -> String {
     finite(value).map_or(ABSENT.into(), |v| decimals(v, 0))

@@ -74,16 +74,19 @@ impl Origin {
     /// Of an experiment whose results are in `folder`.
     pub fn of_experiment(record: &ExperimentRecord, folder: String) -> Self {
         let provenance = &record.provenance;
-        let (backburn, burn) = (&provenance.backburn_version, &provenance.burn_version);
-        Self {
+        let mut origin = Self {
             folder,
             seeds: provenance.seeds.clone(),
-            commits: provenance.git_commit.iter().cloned().collect(),
-            versions: vec![format!("backburn {backburn}, Burn {burn}")],
-            backends: vec![format!("{} on {}", provenance.backend, provenance.device)],
             data: provenance.dataset.iter().cloned().collect(),
             command: provenance.command.clone(),
-        }
+            ..Self::default()
+        };
+        origin.add_program(
+            provenance.git_commit.as_ref(),
+            [&provenance.backburn_version, &provenance.burn_version],
+            [&provenance.backend, &provenance.device],
+        );
+        origin
     }
 
     /// Adds another one; the folders in a list, no command.

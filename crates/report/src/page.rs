@@ -224,18 +224,15 @@ fn provenance(manifest: &Manifest) -> String {
     };
     let or_absent = |text: &Option<String>| text.clone().unwrap_or(number::ABSENT.into());
     let resumed = manifest.resumed.iter().map(|resumed| {
-        let threads = match resumed.threads {
-            1 => "1 thread".to_owned(),
-            threads => format!("{threads} threads"),
-        };
         format!(
-            "{}: backburn {}, Burn {}, git commit {}, {} on {}, {threads}",
+            "{}: backburn {}, Burn {}, git commit {}, {} on {}, {}",
             resumed.at,
             resumed.backburn_version,
             resumed.burn_version,
             or_absent(&resumed.git_commit),
             resumed.backend,
             resumed.device,
+            number::threads(resumed.threads),
         )
     });
     let resumed = match manifest.resumed.as_slice() {

@@ -83,6 +83,9 @@ pub enum CheckpointError {
     /// It was written by a training with other settings.
     #[error("the training that wrote it had another recipe: {0}")]
     OtherRecipe(String),
+    /// It is whole, but what it holds cannot be put into a training of its recipe.
+    #[error("whole, but training cannot go on from it: {0}")]
+    DoesNotFit(String),
     /// The weights are not those of the recipe's model.
     #[error(transparent)]
     Import(#[from] parameters::ImportError),
@@ -160,7 +163,8 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
 ///
 /// # Errors
 ///
-/// If the bytes are damaged, or were written by another recipe.
+/// If the bytes are damaged, were written by another recipe, or hold what a training of this one does
+/// not.
 pub fn restore(state: &mut State, bytes: &[u8]) -> Result<(), CheckpointError> {
     Checkpoint::read(bytes)?.restore(state)
 }
@@ -241,7 +245,7 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// If it was written by another recipe.
+    /// If it was written by another recipe, or holds what a training of this one does not.
     pub fn restore(self, state: &mut State) -> Result<(), CheckpointError> {
         self.check_recipe(&state.determinants)?;
         let Self { header, mut groups } = self;
@@ -254,15 +258,19 @@ impl Checkpoint {
         state
             .optimizer
             .restore(header.optimizer_steps, take("optimizer"), &lengths, &device)
-            .map_err(|name| missing(&format!("`{name}` is no state that the optimizer keeps")))?;
+            .map_err(|name| {
+                does_not_fit(format!("`{name}` is no state that the optimizer keeps"))
+            })?;
         state.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
-            missing(&format!("`{name}` is not as the recipe's averaging needs it"))
+            does_not_fit(format!("`{name}` is not as the recipe's averaging needs it"))
         })?;
         let best = take("best");
         if let Some(epoch) = header.best_epoch {
             let record = epoch.checked_sub(1).and_then(|place| header.epochs.get(place));
             if record.is_none_or(|record| record.valid_loss.is_none()) {
-                return Err(missing(&format!("it keeps epoch {epoch}, which was not validated")));
+                return Err(does_not_fit(format!(
+                    "it keeps epoch {epoch}, which was not validated"
+                )));
             }
             // What cannot be put into the network now could not be at the end either.
             parameters::import(state.network().valid(), best.clone())?;
@@ -275,6 +283,10 @@ impl Checkpoint {
         state.rollbacks = header.rollbacks;
         Ok(())
     }
+}
+
+fn does_not_fit(reason: String) -> CheckpointError {
+    CheckpointError::DoesNotFit(reason)
 }
 
 /// Of a header, whatever else may be in it.

@@ -452,8 +452,9 @@ pub(crate) fn start_or_resume(
 ) -> Result<Outcome, SessionError> {
     let run = match found {
         Found::Whole(summary) => return Ok(Outcome::Done(summary)),
-        Found::Part => session::resume(path, |_| {}, means),
-        Found::Nothing | Found::Diverged => session::start(recipe, Some(path), "run", means),
+        // Of one that diverged it says so.
+        Found::Part | Found::Diverged => session::resume(path, |_| {}, means),
+        Found::Nothing => session::start(recipe, Some(path), "run", means),
     };
     Ok(run?.outcome)
 }

@@ -47,6 +47,7 @@ pub(crate) fn score(
             "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
         ));
     }
+    let selected = best_epoch.checked_sub(1).and_then(|place| state.epochs.get(place));
     let network = state.selected();
     let device = state.device().clone().without_autodiff();
     let answer = |images: &Arc<ImageSet>| {
@@ -56,8 +57,7 @@ pub(crate) fn score(
     let train = answer(&sample)?.scores();
     // Weights can be finite and yet too large for a finite loss.
     if !train.loss.is_finite() {
-        let learning_rate =
-            state.learning_rate(setup, last_epoch, setup.loader.batches_per_epoch() - 1);
+        let learning_rate = selected.map_or(f64::NAN, |epoch| epoch.learning_rate);
         return Err(SessionError::NoFiniteScore { epoch: best_epoch, learning_rate });
     }
     save_model(folder, &network, &prepared.normalization)?;

@@ -47,6 +47,7 @@ pub mod train;
 pub mod train_command;
 mod train_flags;
 pub mod verify_command;
+mod verify_contents;
 pub mod verify_kernels;
 pub mod verify_kernels_command;
 

@@ -362,7 +362,7 @@ impl Optimizer {
         self.averages.clear();
         for NamedTensor { name, values, .. } in tensors {
             let found = name.rsplit_once('/').and_then(|(parameter, average)| {
-                let average = ["mean", "momentum", "square"].into_iter().find(|n| *n == average)?;
+                let average = self.config.averages().iter().copied().find(|n| *n == average)?;
                 (lengths.get(parameter) == Some(&values.len())).then_some((parameter, average))
             });
             let Some((parameter, average)) = found else { return Err(name) };

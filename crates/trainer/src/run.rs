@@ -21,16 +21,22 @@ use crate::checkpoint;
 use crate::recipe::{Recipe, RecipeError};
 use crate::run_lock::RunLock;
 
+/// The recipe.
+pub(crate) const CONFIG: &str = "config.toml";
+
 /// What was minimized on every batch.
 pub(crate) const LOSSES: &str = "losses.csv";
 
 /// One line an epoch.
 pub(crate) const METRICS: &str = "metrics.jsonl";
 
+/// What is wrong with a file that is not there.
+pub(crate) const MISSING: &str = "the file is missing";
+
 /// Files that hold results, in the order in which a reader would look at them. What `report` draws
 /// from them is not among them: it can be drawn again.
 pub(crate) const RESULTS: [&str; 7] = [
-    "config.toml",
+    CONFIG,
     METRICS,
     LOSSES,
     "summary.json",
@@ -72,6 +78,20 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// The recipe is no text.
+    #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the recipe that the report.html beside it shows", path.display())]
+    RecipeNotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A checkpoint is there, and nobody knows what is in it.
+    #[error("cannot read {}: {source}; see to its permissions and the disk, and try again", path.display())]
+    ReadCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// Another process writes to it.
     #[error("another process is at work on {}; wait for it or stop it, and try again", path.display())]
@@ -137,7 +157,7 @@ impl RunFolder {
     /// If it has no recipe and so is not one.
     pub fn open(path: &Path) -> Result<Self, RunError> {
         let folder = Self { path: path.to_owned() };
-        folder.read("config.toml")?;
+        folder.read(CONFIG)?;
         Ok(folder)
     }
 
@@ -150,12 +170,8 @@ impl RunFolder {
     pub(crate) fn lock(&self) -> Result<RunLock, RunError> {
         let lock = RunLock::take(&self.path)?;
         for folder in [self.path.clone(), self.path.join("checkpoints")] {
-            match remove_leftovers(&folder) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(RunError::Write { path: folder, source });
-                }
-                _ => {}
-            }
+            ignore_missing(remove_leftovers(&folder))
+                .map_err(|source| RunError::Write { path: folder, source })?;
         }
         Ok(lock)
     }
@@ -213,7 +229,7 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn write_recipe(&self, recipe: &Recipe) -> Result<(), RunError> {
-        self.write("config.toml", recipe.to_toml().as_bytes())
+        self.write(CONFIG, recipe.to_toml().as_bytes())
     }
 
     /// Reads the recipe.
@@ -222,10 +238,9 @@ impl RunFolder {
     ///
     /// If the file is missing or not a recipe.
     pub fn recipe(&self) -> Result<Recipe, RunError> {
-        let bytes = self.read("config.toml")?;
-        let path = self.path.join("config.toml");
-        let text = String::from_utf8(bytes)
-            .map_err(|error| RunError::Damaged { path: path.clone(), reason: error.to_string() })?;
+        let path = self.path.join(CONFIG);
+        let text = String::from_utf8(self.read(CONFIG)?)
+            .map_err(|_| RunError::RecipeNotText { path: path.clone() })?;
         Ok(Recipe::parse(&text, &path.display().to_string())?)
     }
 
@@ -271,12 +286,7 @@ impl RunFolder {
         if !epochs.is_empty() {
             return self.write(METRICS, &metrics(epochs));
         }
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(RunError::Write { path, source })
-            }
-            _ => Ok(()),
-        }
+        ignore_missing(fs::remove_file(&path)).map_err(|source| RunError::Write { path, source })
     }
 
     /// Adds what was minimized on each batch of `epoch` to `losses.csv`.
@@ -363,6 +373,37 @@ impl RunFolder {
         let previous = self.path.join(checkpoint::PREVIOUS);
         replace_verified(&latest, bytes, || keep_as(&latest, &previous))
             .map_err(|source| RunError::Write { path: latest.clone(), source })
+    }
+
+    /// The content of a checkpoint; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If it is there and cannot be read.
+    pub(crate) fn read_checkpoint(&self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
+        let path = self.path.join(name);
+        match read_bounded(&path, u64::MAX) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(RunError::ReadCheckpoint { path, source }),
+        }
+    }
+
+    /// Deletes what an earlier end of the run left: whoever trains on comes to other results.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be deleted.
+    pub(crate) fn remove_results(&self) -> Result<(), RunError> {
+        let of_training = [CONFIG, METRICS, LOSSES];
+        let results = RESULTS.into_iter().filter(|name| !of_training.contains(name));
+        for name in results.chain(["report.html"]) {
+            let path = self.path.join(name);
+            ignore_missing(fs::remove_file(&path))
+                .map_err(|source| RunError::Write { path, source })?;
+        }
+        let path = self.path.join("figures");
+        ignore_missing(fs::remove_dir_all(&path)).map_err(|source| RunError::Write { path, source })
     }
 
     /// Puts the previous checkpoint in the place of the newest, which is damaged.
@@ -465,18 +506,20 @@ fn keep_as(file: &Path, name: &Path) -> io::Result<()> {
         return Ok(());
     }
     let link = folder_of(name).join(".backburn-link.tmp");
-    match fs::remove_file(&link) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    ignore_missing(fs::remove_file(&link))?;
     if fs::hard_link(file, &link).is_err() {
         return fs::rename(file, name);
     }
     fs::rename(&link, name)?;
     // Renaming does nothing if both were names of the same file already.
-    match fs::remove_file(&link) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+    ignore_missing(fs::remove_file(&link))
+}
+
+/// What is to be deleted may be gone already.
+fn ignore_missing(deleted: io::Result<()>) -> io::Result<()> {
+    match deleted {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        deleted => deleted,
     }
 }
 
@@ -602,6 +645,23 @@ mod tests {
         assert!(!path.join(".backburn-x1.tmp").exists());
         run.write_checkpoint(b"x").unwrap();
         assert!(RunFolder::check_free(&path).is_err());
+    }
+
+    #[test]
+    fn results_of_an_earlier_end_are_deleted_and_training_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        run.remove_results().unwrap();
+        for name in RESULTS.into_iter().chain(["report.html", "manifest.json"]) {
+            run.write(name, b"x").unwrap();
+        }
+        fs::create_dir(run.path().join("figures")).unwrap();
+        fs::write(run.path().join("figures/loss.svg"), "x").unwrap();
+        run.remove_results().unwrap();
+        let entries = fs::read_dir(run.path()).unwrap();
+        let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [CONFIG, LOSSES, "manifest.json", METRICS]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_models::parameters;
-use backburn_report::{Manifest, ResumeRecord, RollbackRecord, Status, Summary, read_bounded};
+use backburn_report::{Manifest, ResumeRecord, RollbackRecord, Status, Summary, number};
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
@@ -20,7 +20,7 @@ use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
-use crate::run::{self, RunError, RunFolder, now};
+use crate::run::{self, CONFIG, RunError, RunFolder, now};
 use crate::train::{Ending, Setup, State, TrainError, train};
 use crate::verify_kernels::{self, VerifyError};
 
@@ -217,9 +217,13 @@ pub fn resume(
     if let (Some(manifest), Some(_)) = (&manifest, &restored) {
         check_same_data(&prepared, manifest)?;
     }
-    let saved = restored.as_ref().map(Position::of);
-    let mut state = restored.map_or_else(fresh, Ok)?;
+    if restored.as_ref().is_some_and(|restored| restored.is_previous) {
+        folder.fall_back()?;
+    }
+    let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
+    let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
     folder.make_checkpoints()?;
+    folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
     let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
@@ -262,10 +266,17 @@ fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -
     // It names a command that would repeat it, which `--resume` does not.
     if let Some(resume) = command.iter().position(|word| word.starts_with("--resume")) {
         command.truncate(resume);
-        let config = folder.path().join("config.toml").display().to_string();
+        let config = folder.path().join(CONFIG).display().to_string();
         command.extend(["--config".to_owned(), config]);
     }
     Manifest { test_reads, checkpoint_every, command, ..fresh }
+}
+
+/// A training where a checkpoint left it.
+struct Restored {
+    state: State,
+    /// Whether it is of the checkpoint before the newest.
+    is_previous: bool,
 }
 
 /// A training where the newest checkpoint that is not damaged left it; `None` if there is no checkpoint.
@@ -273,9 +284,9 @@ fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -
 fn restore_newest(
     folder: &RunFolder,
     fresh: impl Fn() -> Result<State, SessionError>,
-) -> Result<Option<State>, SessionError> {
+) -> Result<Option<Restored>, SessionError> {
     let restore = |file: &str| -> Result<Result<State, Fault>, SessionError> {
-        let checkpoint = match read_checkpoint(folder, file) {
+        let checkpoint = match read_checkpoint(folder, file)? {
             Ok(checkpoint) => checkpoint,
             Err(fault) => return Ok(Err(fault)),
         };
@@ -284,14 +295,14 @@ fn restore_newest(
             Ok(()) => Ok(Ok(state)),
             Err(source @ CheckpointError::OtherRecipe(_)) => Err(SessionError::OtherRecipe {
                 path: path.display().to_string(),
-                config: folder.path().join("config.toml").display().to_string(),
+                config: folder.path().join(CONFIG).display().to_string(),
                 source,
             }),
             Err(error) => Ok(Err(Fault { path, reason: error.to_string() })),
         }
     };
     let latest = match restore(checkpoint::FILE)? {
-        Ok(state) => return Ok(Some(state)),
+        Ok(state) => return Ok(Some(Restored { state, is_previous: false })),
         Err(fault) => fault,
     };
     let exists = |file: &str| folder.path().join(file).exists();
@@ -309,27 +320,27 @@ fn restore_newest(
                 folder.path().join(checkpoint::PREVIOUS).display(),
                 Position::of(&state)
             ));
-            folder.fall_back()?;
-            Ok(Some(state))
+            Ok(Some(Restored { state, is_previous: true }))
         }
         Err(previous) => Err(SessionError::Checkpoint {
             latest,
             previous,
-            config: folder.path().join("config.toml").display().to_string(),
+            config: folder.path().join(CONFIG).display().to_string(),
         }),
     }
 }
 
-fn read_checkpoint(folder: &RunFolder, file: &str) -> Result<Checkpoint, Fault> {
+/// A checkpoint, or what is wrong with it.
+fn read_checkpoint(
+    folder: &RunFolder,
+    file: &str,
+) -> Result<Result<Checkpoint, Fault>, SessionError> {
     let path = folder.path().join(file);
-    let bytes = match read_bounded(&path, u64::MAX) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(Fault { path, reason: "the file is missing".to_owned() });
-        }
-        Err(error) => return Err(Fault { path, reason: format!("cannot be read: {error}") }),
+    let Some(bytes) = folder.read_checkpoint(file)? else {
+        return Ok(Err(Fault { path, reason: run::MISSING.to_owned() }));
     };
-    Checkpoint::read(&bytes).map_err(|error| Fault { path, reason: error.to_string() })
+    let checkpoint = Checkpoint::read(&bytes);
+    Ok(checkpoint.map_err(|error| Fault { path, reason: error.to_string() }))
 }
 
 /// Opens the device and loads the data.
@@ -508,7 +519,7 @@ fn roll_back(
     if epoch > 1 {
         let failed = |fault| SessionError::Rollback { epoch, fault };
         let path = folder.path().join(checkpoint::EPOCH_END);
-        let found = read_checkpoint(folder, checkpoint::EPOCH_END).map_err(failed)?;
+        let found = read_checkpoint(folder, checkpoint::EPOCH_END)?.map_err(failed)?;
         let position = found.position();
         if (position.epochs, position.batches) != (epoch - 1, 0) {
             let reason = format!("expected the end of epoch {}, found {position}", epoch - 1);
@@ -581,10 +592,7 @@ fn introduce(
     let parameters = parameters::count(state.network());
     progress.line(&format!("{model} with {parameters} parameters, seed {seed}"));
     let (backend, device, threads) = manifest.machine();
-    let threads = match threads {
-        1 => "1 thread".to_owned(),
-        threads => format!("{threads} threads"),
-    };
+    let threads = number::threads(threads);
     progress.line(&format!("{backend} on {device}, {threads}"));
     progress.line(&format!("run folder {}", folder.path().display()));
     if !state.epochs.is_empty() || !state.current.objectives.is_empty() {

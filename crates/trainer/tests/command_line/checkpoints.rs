@@ -3,10 +3,24 @@
 use std::fs;
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use crate::place::*;
 
 const LATEST: &str = "run/checkpoints/latest.safetensors";
 const PREVIOUS: &str = "run/checkpoints/previous.safetensors";
+
+/// A checkpoint with the checksum of what it holds, after a change.
+fn sealed(mut checkpoint: Vec<u8>) -> Vec<u8> {
+    let key = br#"\"sha256\":\""#;
+    let found = checkpoint.windows(key.len()).position(|window| window == key);
+    let place = found.expect("its header has a checksum") + key.len();
+    checkpoint[place..place + 64].fill(b'0');
+    let sum: String =
+        Sha256::digest(&checkpoint).iter().map(|byte| format!("{byte:02x}")).collect();
+    checkpoint[place..place + 64].copy_from_slice(sum.as_bytes());
+    checkpoint
+}
 
 /// Three epochs of 30 steps.
 const THREE: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 3 --model mlp --hidden 16 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 --augment crop=2 --dropout 0.2 --threads 1";
@@ -80,7 +94,13 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
         bytes[byte] ^= 0x10;
         Some(bytes)
     };
+    // Whole, but the optimizer keeps nothing of that name.
+    let mut unfit = whole.clone();
+    let name = b"/square\"";
+    let place_of_name = unfit.windows(name.len()).position(|window| window == name).unwrap();
+    unfit[place_of_name + 1..place_of_name + 7].copy_from_slice(b"circle");
     for (damaged, reason) in [
+        (Some(sealed(unfit)), "/circle` is no state that the optimizer keeps"),
         (None, "the file is missing"),
         (Some(Vec::new()), "safetensors"),
         (Some(whole[..whole.len() / 2].to_vec()), "safetensors"),
@@ -100,6 +120,19 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
         run.mention(&["going on from the one before it, run/checkpoints/previous.safetensors"]);
         place.expect_same("run", "whole");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_that_cannot_be_read_is_not_replaced() {
+    let place = interrupted();
+    let previous = place.bytes(PREVIOUS);
+    // As for a disk that fails for a moment: there is something, but not to be read.
+    fs::remove_file(place.path(LATEST)).unwrap();
+    fs::create_dir(place.path(LATEST)).unwrap();
+    place.run("train --resume run").refuse(ERROR, &["cannot read", LATEST, "try again"]);
+    assert!(place.path(LATEST).is_dir());
+    assert_eq!(place.bytes(PREVIOUS), previous);
 }
 
 #[cfg(unix)]
@@ -125,9 +158,12 @@ fn two_damaged_checkpoints_are_refused_and_none_means_from_the_start() {
     assert!(place.json("run/manifest.json").get("resumed").is_none());
     // Nothing binds it to its recipe any more, and it says what it was made by.
     fs::write(place.path("other/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
+    fs::create_dir_all(place.path("other/figures")).unwrap();
+    fs::write(place.path("other/figures/of-the-other-seed.svg"), "").unwrap();
     place.run("train --resume other").expect(DONE, &["begins anew", "seed 2"]);
     let manifest = place.json("other/manifest.json");
     assert_eq!(manifest["seed"], 2);
+    assert!(!place.path("other/figures/of-the-other-seed.svg").exists());
     assert_eq!(
         manifest["command"],
         serde_json::json!(["backburn", "train", "--config", "other/config.toml"])

@@ -30,6 +30,11 @@ fn a_divergence_is_named_with_its_place_and_does_not_replace_what_was_good() {
     assert_eq!(place.bytes("run/losses.csv"), place.bytes("shorter/losses.csv"));
     place.run("train --resume run").refuse(ERROR, &["diverged", "smaller learning rate"]);
     place.run("verify run").expect(DONE, &["run: diverged, 3 epochs", "end of epoch 3, step 36"]);
+    // Its checkpoints are not to be deleted for a recipe that was edited.
+    let config = place.text("run/config.toml");
+    fs::write(place.path("run/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
+    place.run("verify run").expect(ERROR, &["`seed` was 1, is 2", "set run/config.toml right"]);
+    fs::write(place.path("run/config.toml"), config).unwrap();
 
     // Inside epochs too: a checkpoint is written only while all is well.
     let often =

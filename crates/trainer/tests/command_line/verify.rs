@@ -27,7 +27,8 @@ fn spoil(place: &Place, file: &str, spoiled: Option<&[u8]>, parts: &[&str]) {
     run.expect(ERROR, &["wrong with run:", &format!("\n{file}: ")]);
     run.mention(parts);
     let line = run.stderr.lines().find(|line| line.starts_with(&format!("{file}: "))).unwrap();
-    assert!(line.contains("; "), "no cure in: {line}");
+    let cure = line.rsplit_once("; ").map_or("", |(_, cure)| cure);
+    assert!(!cure.is_empty(), "no cure in: {line}");
     fs::write(path, before).unwrap();
 }
 
@@ -76,14 +77,25 @@ fn every_file_of_a_finished_run_is_checked() {
     place.run("verify run").expect(DONE, &[]);
     // Checkpoints are not blamed for another file.
     let config = place.text("run/config.toml").replace("seed = 1", "seed = 2");
-    spoil(&place, "config.toml", Some(config.as_bytes()), &["error: one thing"]);
+    let cure = "from the recipe that run/report.html shows";
+    spoil(&place, "config.toml", Some(config.as_bytes()), &["error: one thing", cure]);
+    // Nor is any other file blamed for the metrics.
     let metrics = place.text("run/metrics.jsonl");
-    spoil(&place, "metrics.jsonl", Some(change_a_digit(&metrics).as_bytes()), &["error: "]);
+    for text in [
+        change_a_digit(&metrics),
+        metrics.replacen("\"train_objective\":", "\"train_objective\":1", 1),
+        metrics.lines().take(2).map(|line| format!("{line}\n")).collect(),
+    ] {
+        spoil(&place, "metrics.jsonl", Some(text.as_bytes()), &["error: one thing"]);
+    }
     let run = place.run("verify run");
     run.expect(DONE, &["checkpoints/latest.safetensors   ok"]);
     // They may be deleted to save room, once the run is over.
     fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
     place.run("verify run").expect(DONE, &[]);
+    // Whether it is over, nobody knows then.
+    let cut = &manifest.as_bytes()[..manifest.len() / 2];
+    spoil(&place, "manifest.json", Some(cut), &["error: one thing", "repeat the run with"]);
 }
 
 #[test]
@@ -107,9 +119,14 @@ fn what_contradicts_another_file_is_found_without_its_checksum() {
         spoil(&place, "metrics.jsonl", Some(text.as_bytes()), &[part]);
     }
     let two = joined(&lines[..2]);
+    let rows = "its 2 rows do not fit the 3 epochs of checkpoints/latest.safetensors";
+    spoil(&place, "metrics.jsonl", Some(two.as_bytes()), &["error: one thing", rows]);
+    let checkpoints = place.path("run/checkpoints");
+    fs::rename(&checkpoints, place.path("elsewhere")).unwrap();
     fs::write(place.path("run/metrics.jsonl"), two).unwrap();
     place.run("verify run").expect(ERROR, &["`last_epoch` is 3, but metrics.jsonl has 2 rows"]);
     fs::write(place.path("run/metrics.jsonl"), metrics).unwrap();
+    fs::rename(place.path("elsewhere"), checkpoints).unwrap();
     let losses = place.text("run/losses.csv");
     let other = losses.replacen("\n1,1,", "\n1,1,1", 1);
     spoil(&place, "losses.csv", Some(other.as_bytes()), &["epoch 1: the mean is"]);
@@ -124,9 +141,9 @@ fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
     let place = Place::with_mnist();
     let child =
         start(place.command(format!("train {LONG} --checkpoint-every 20 --out run").split(' ')));
-    wait_for("the second epoch", || {
+    wait_for("the third epoch", || {
         let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap_or_default();
-        metrics.lines().count() > 1
+        metrics.lines().count() > 2
     });
     place.run("verify run").mention(&["a process is at work on it now"]);
     child.signal("KILL");
@@ -148,14 +165,15 @@ fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
     let lines: Vec<&str> = text.lines().collect();
     let cut: String = lines[..lines.len() - 2].iter().map(|line| format!("{line}\n")).collect();
     spoil(&place, "metrics.jsonl", Some(cut.as_bytes()), &["error: one thing", "do not fit the"]);
-    let changed = text.replacen("\"learning_rate\":0.", "\"learning_rate\":0.9", 1);
-    assert_ne!(changed, text);
-    spoil(
-        &place,
-        "metrics.jsonl",
-        Some(changed.as_bytes()),
-        &["error: one thing", "--resume run` sets it right"],
-    );
+    for (from, to) in [
+        ("\"learning_rate\":0.", "\"learning_rate\":0.9"),
+        ("\"train_objective\":", "\"train_objective\":1"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text);
+        let parts = ["error: one thing", "--resume run` sets it right"];
+        spoil(&place, "metrics.jsonl", Some(changed.as_bytes()), &parts);
+    }
     let first = "x".to_owned() + &text;
     spoil(&place, "metrics.jsonl", Some(first.as_bytes()), &["error: one thing", "line 1: "]);
     let config = place.text("run/config.toml");

@@ -1,0 +1,259 @@
+//! What the files of a run folder must say, each by itself and beside the others. Whoever finds a
+//! contradiction says what it is; [`crate::verify_command`] says of which file, and what to do.
+
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use backburn_models::{Role, weights};
+use backburn_report::{EpochRecord, EvaluationRecord, Summary};
+
+use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
+use crate::recipe::Recipe;
+use crate::run::{METRICS, loss_row};
+
+/// Scores that two files have of the same thing may differ by that share, because a run may have been
+/// scored on another backend than it was trained on.
+const TOLERANCE: f64 = 1e-3;
+
+/// A file of checkpoints, and where it may stand beside the metrics of a run that was killed. Metrics are
+/// appended to first, then the epoch's end is written, then the newest takes the place of the one before.
+pub(crate) struct CheckpointFile {
+    pub(crate) file: &'static str,
+    /// Epochs by which it may be behind.
+    most_behind: usize,
+    /// Epochs by which it may be ahead of metrics that were cut back to the newest on resume.
+    most_ahead: usize,
+}
+
+pub(crate) const CHECKPOINTS: [CheckpointFile; 3] = [
+    CheckpointFile { file: checkpoint::FILE, most_behind: 1, most_ahead: 0 },
+    CheckpointFile { file: checkpoint::PREVIOUS, most_behind: 2, most_ahead: 0 },
+    CheckpointFile { file: checkpoint::EPOCH_END, most_behind: 1, most_ahead: 1 },
+];
+
+/// A line of `metrics.jsonl`. `validates`: whether it must have finite scores on the validation split.
+pub(crate) fn check_row(
+    row: EpochRecord,
+    number: usize,
+    validates: bool,
+) -> Result<EpochRecord, String> {
+    if row.epoch != number {
+        return Err(format!("expected epoch {number}, found {}", row.epoch));
+    }
+    let always = [
+        ("train_objective", Some(row.train_objective)),
+        ("train_accuracy", Some(row.train_accuracy)),
+        ("learning_rate", Some(row.learning_rate)),
+        ("seconds", Some(row.seconds)),
+        ("images_per_second", Some(row.images_per_second)),
+    ];
+    let validation = [("valid_loss", row.valid_loss), ("valid_accuracy", row.valid_accuracy)];
+    let validation = validation.into_iter().filter(|_| validates);
+    for (name, value) in always.into_iter().chain(validation) {
+        if !value.is_some_and(f64::is_finite) {
+            return Err(format!("`{name}`: expected a finite number"));
+        }
+    }
+    let shares =
+        [("train_accuracy", Some(row.train_accuracy)), ("valid_accuracy", row.valid_accuracy)];
+    for (name, value) in shares {
+        if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+            return Err(format!("`{name}`: expected a share in [0, 1], found {value}"));
+        }
+    }
+    Ok(row)
+}
+
+/// That there is a row for each batch of each epoch, and that they average to the epoch's own. Without
+/// `epochs` it is judged by itself.
+pub(crate) fn check_losses(
+    text: &str,
+    epochs: Option<&[EpochRecord]>,
+    has_ended: bool,
+) -> Result<usize, String> {
+    let more_epochs = match epochs {
+        // Nobody knows how many there were.
+        None => usize::MAX,
+        Some(_) if has_ended => 0,
+        // What came after the last checkpoint is cut off on resume.
+        Some(_) => 1,
+    };
+    let epochs = epochs.unwrap_or_default();
+    // A run that was killed may have a last line that is not whole.
+    let whole_lines = text.rfind('\n').map_or(0, |end| end + 1);
+    let text = if has_ended { text } else { text.get(..whole_lines).unwrap_or_default() };
+    let mut lines = text.lines();
+    let head = lines.next().unwrap_or_default();
+    if head != "epoch,batch,objective" {
+        return Err(format!("line 1: expected `epoch,batch,objective`, found `{head}`"));
+    }
+    let mut objectives: Vec<Vec<f64>> = vec![Vec::new(); epochs.len()];
+    for (number, line) in (2..).zip(lines) {
+        let row = loss_row(line).filter(|(_, _, objective)| objective.is_finite());
+        let Some((epoch, batch, objective)) = row else {
+            return Err(format!(
+                "line {number}: expected epoch, batch and a finite number, found `{line}`"
+            ));
+        };
+        match epoch.checked_sub(1).and_then(|place| objectives.get_mut(place)) {
+            Some(before) if before.len() + 1 == batch => before.push(objective),
+            None if epoch > epochs.len() && epoch - epochs.len() <= more_epochs => {}
+            _ => {
+                return Err(format!(
+                    "line {number}: batch {batch} of epoch {epoch} is out of order"
+                ));
+            }
+        }
+    }
+    let batches = objectives.first().map_or(0, Vec::len);
+    for (epoch, objectives) in epochs.iter().zip(&objectives) {
+        let number = epoch.epoch;
+        if objectives.len() != batches {
+            return Err(format!(
+                "epoch {number}: expected {batches} batches, found {}",
+                objectives.len()
+            ));
+        }
+        let mean = objectives.iter().sum::<f64>() / objectives.len().max(1) as f64;
+        if !agree(mean, epoch.train_objective) {
+            return Err(format!(
+                "epoch {number}: the mean is {mean}, but {METRICS} has {}",
+                epoch.train_objective
+            ));
+        }
+    }
+    Ok(batches * epochs.len())
+}
+
+/// That the scores agree with each other and with the epochs.
+pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result<(), String> {
+    if summary.last_epoch != epochs.len() {
+        let rows = epochs.len();
+        return Err(format!(
+            "`last_epoch` is {}, but {METRICS} has {rows} rows",
+            summary.last_epoch
+        ));
+    }
+    let Some(best) = summary.best_epoch.checked_sub(1).and_then(|place| epochs.get(place)) else {
+        return Err(format!(
+            "`best_epoch`: expected 1 to {}, found {}",
+            epochs.len(),
+            summary.best_epoch
+        ));
+    };
+    let gap = summary.train_accuracy - summary.test_accuracy;
+    let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    let pairs = [
+        ("valid_loss", summary.valid_loss, best.valid_loss),
+        ("valid_accuracy", summary.valid_accuracy, best.valid_accuracy),
+        ("generalization_gap", Some(summary.generalization_gap), Some(gap)),
+        ("train_seconds", Some(summary.train_seconds), Some(seconds)),
+    ];
+    for (name, found, expected) in pairs {
+        let agrees = match (found, expected) {
+            (Some(found), Some(expected)) => agree(found, expected),
+            (None, None) => true,
+            _ => false,
+        };
+        if !agrees {
+            return Err(format!(
+                "`{name}` is {found:?}, but the other numbers make it {expected:?}"
+            ));
+        }
+    }
+    let finite =
+        [summary.train_loss, summary.test_loss, summary.test_ece, summary.images_per_second];
+    if !finite.iter().all(|value| value.is_finite()) {
+        return Err("expected finite scores".to_owned());
+    }
+    Ok(())
+}
+
+/// That the answers to the test images come to the scores.
+pub(crate) fn check_evaluation(
+    evaluation: &EvaluationRecord,
+    summary: &Summary,
+) -> Result<(), String> {
+    let (images, mistakes) = (evaluation.image_count(), evaluation.mistake_count());
+    let accuracy = images.saturating_sub(mistakes) as f64 / images.max(1) as f64;
+    let pairs = [
+        ("accuracy", Some(accuracy), summary.test_accuracy),
+        ("nll", evaluation.nll, summary.test_loss),
+        ("ece", evaluation.ece, summary.test_ece),
+    ];
+    for (name, found, expected) in pairs {
+        if let Some(found) = found.filter(|found| !agree(*found, expected)) {
+            return Err(format!("{name} is {found}, but summary.json has {expected}"));
+        }
+    }
+    Ok(())
+}
+
+/// That the weights are finite, and as many as the summary says; gives their number.
+pub(crate) fn check_model(bytes: &[u8], summary: Option<&Summary>) -> Result<u64, String> {
+    let (tensors, _) = weights::from_bytes(bytes).map_err(|error| error.to_string())?;
+    if let Some(tensor) = tensors.iter().find(|it| !it.values.iter().all(|value| value.is_finite()))
+    {
+        return Err(format!("`{}` has values that are not finite", tensor.name));
+    }
+    let trained = tensors.iter().filter(|tensor| Role::is_trained(tensor.role));
+    let parameters: u64 = trained.map(|tensor| tensor.values.len() as u64).sum();
+    match summary {
+        Some(summary) if summary.parameters != parameters => {
+            Err(format!("has {parameters} parameters, but summary.json {}", summary.parameters))
+        }
+        _ => Ok(parameters),
+    }
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CheckpointFault {
+    /// It is whole, but `config.toml` is of another training.
+    #[error("{0}")]
+    OtherRecipe(CheckpointError),
+    /// It is whole, but its epochs are not those of the metrics.
+    #[error("its {} epochs are not those of {METRICS}", .0.epochs)]
+    OtherMetrics(Position),
+    #[error("{0}")]
+    Damaged(CheckpointError),
+}
+
+impl From<CheckpointError> for CheckpointFault {
+    fn from(error: CheckpointError) -> Self {
+        match error {
+            CheckpointError::OtherRecipe(_) => Self::OtherRecipe(error),
+            error => Self::Damaged(error),
+        }
+    }
+}
+
+/// That a checkpoint is whole, and of this recipe and these epochs; gives how far it had come. `rows`: of the
+/// metrics; without them it is judged by itself.
+pub(crate) fn check_checkpoint(
+    bytes: &[u8],
+    recipe: Option<&Recipe>,
+    rows: Option<&[EpochRecord]>,
+    place: &CheckpointFile,
+    has_ended: bool,
+) -> Result<Position, CheckpointFault> {
+    let checkpoint = Checkpoint::read(bytes)?;
+    if let Some(recipe) = recipe {
+        checkpoint.check_recipe(&recipe.determinants())?;
+    }
+    let (position, known) = (checkpoint.position(), checkpoint.epochs());
+    let Some(rows) = rows else { return Ok(position) };
+    let text = |epoch: &EpochRecord| serde_json::to_string(epoch).unwrap_or_default();
+    let same = known.iter().zip(rows).all(|(known, row)| text(known) == text(row));
+    let is_ahead = known.len() > rows.len() + place.most_ahead;
+    let is_behind = !has_ended && known.len() + place.most_behind < rows.len();
+    if !same || is_ahead || is_behind {
+        return Err(CheckpointFault::OtherMetrics(position));
+    }
+    Ok(position)
+}
+
+/// Whether two numbers that were reckoned in different ways are the same.
+fn agree(found: f64, expected: f64) -> bool {
+    (found - expected).abs() <= TOLERANCE * found.abs().max(expected.abs()).max(1e-3)
+}
