@@ -80,7 +80,7 @@ pub enum RunError {
         reason: String,
     },
     /// The recipe is no text.
-    #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the recipe that the report.html beside it shows", path.display())]
+    #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the recipe that the run's report.html shows, if there is one", path.display())]
     RecipeNotText {
         /// The file.
         path: PathBuf,
@@ -178,8 +178,9 @@ impl RunFolder {
 
     /// Whether the run was killed after its recipe was written and before anything else was.
     pub(crate) fn has_only_its_recipe(&self) -> bool {
-        let files = ["manifest.json", METRICS, LOSSES, checkpoint::FILE, checkpoint::PREVIOUS];
-        !files.iter().any(|file| self.path.join(file).exists())
+        let results = RESULTS.into_iter().filter(|file| *file != CONFIG);
+        let mut files = results.chain(["manifest.json", checkpoint::FILE, checkpoint::PREVIOUS]);
+        !files.any(|file| self.path.join(file).exists())
     }
 
     /// Makes the folder of checkpoints: for a new run, or again, should it have been deleted to
@@ -282,11 +283,10 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn keep_metrics(&self, epochs: &[EpochRecord]) -> Result<(), RunError> {
-        let path = self.path.join(METRICS);
-        if !epochs.is_empty() {
-            return self.write(METRICS, &metrics(epochs));
+        match epochs {
+            [] => self.remove(METRICS),
+            epochs => self.write(METRICS, &metrics(epochs)),
         }
-        ignore_missing(fs::remove_file(&path)).map_err(|source| RunError::Write { path, source })
     }
 
     /// Adds what was minimized on each batch of `epoch` to `losses.csv`.
@@ -398,12 +398,20 @@ impl RunFolder {
         let of_training = [CONFIG, METRICS, LOSSES];
         let results = RESULTS.into_iter().filter(|name| !of_training.contains(name));
         for name in results.chain(["report.html"]) {
-            let path = self.path.join(name);
-            ignore_missing(fs::remove_file(&path))
-                .map_err(|source| RunError::Write { path, source })?;
+            self.remove(name)?;
         }
         let path = self.path.join("figures");
         ignore_missing(fs::remove_dir_all(&path)).map_err(|source| RunError::Write { path, source })
+    }
+
+    /// Deletes a file, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be deleted.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), RunError> {
+        let path = self.path.join(name);
+        ignore_missing(fs::remove_file(&path)).map_err(|source| RunError::Write { path, source })
     }
 
     /// Puts the previous checkpoint in the place of the newest, which is damaged.
@@ -652,6 +660,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunFolder::create(&folder.path().join("run")).unwrap();
         run.remove_results().unwrap();
+        run.write(CONFIG, b"x").unwrap();
+        assert!(run.has_only_its_recipe());
+        run.write("model.safetensors", b"x").unwrap();
+        assert!(!run.has_only_its_recipe());
         for name in RESULTS.into_iter().chain(["report.html", "manifest.json"]) {
             run.write(name, b"x").unwrap();
         }

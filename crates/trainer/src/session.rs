@@ -210,6 +210,7 @@ pub fn resume(
     if means.verify_kernels {
         verify_kernels(&recipe, &prepared, &open)?;
     }
+    let every = checkpoint_every(path, manifest.as_ref(), means)?;
     let fresh = || -> Result<State, SessionError> {
         Ok(State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?)
     };
@@ -217,8 +218,18 @@ pub fn resume(
     if let (Some(manifest), Some(_)) = (&manifest, &restored) {
         check_same_data(&prepared, manifest)?;
     }
-    if restored.as_ref().is_some_and(|restored| restored.is_previous) {
-        folder.fall_back()?;
+    match &restored {
+        Some(Restored { state, instead_of: Some(latest) }) => {
+            say(&format!(
+                "warning: {latest}; going on from the one before it, {} ({})",
+                folder.path().join(checkpoint::PREVIOUS).display(),
+                Position::of(state)
+            ));
+            folder.fall_back()?;
+        }
+        Some(_) => {}
+        // Of the training that is begun anew, it would be of another one.
+        None => folder.remove(checkpoint::EPOCH_END)?,
     }
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
     let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
@@ -232,15 +243,24 @@ pub fn resume(
         (Some(manifest), Some(_)) => gone_on_with(manifest, fresh),
         (manifest, _) => begun_anew(manifest, fresh, &folder),
     };
-    let every = match (means.checkpoint_every, &manifest.checkpoint_every) {
-        (None, Some(text)) => Some(text.parse().map_err(|reason| RunError::Damaged {
-            path: path.join("manifest.json"),
-            reason: format!("`checkpoint_every`: {reason}"),
-        })?),
-        (every, _) => every,
-    };
     let means = Means { checkpoint_every: every, ..means.clone() };
     carry_out(&recipe, &prepared, &folder, manifest, &mut state, saved, &means)
+}
+
+/// How often checkpoints are written inside epochs: as often as is asked for, else as before.
+fn checkpoint_every(
+    path: &Path,
+    manifest: Option<&Manifest>,
+    means: &Means,
+) -> Result<Option<CheckpointEvery>, RunError> {
+    let before = manifest.and_then(|manifest| manifest.checkpoint_every.as_ref());
+    let (None, Some(text)) = (means.checkpoint_every, before) else {
+        return Ok(means.checkpoint_every);
+    };
+    text.parse().map(Some).map_err(|reason| RunError::Damaged {
+        path: path.join("manifest.json"),
+        reason: format!("`checkpoint_every`: {reason}"),
+    })
 }
 
 /// The manifest of a run that this process, which would begin `fresh`, goes on with.
@@ -275,8 +295,8 @@ fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -
 /// A training where a checkpoint left it.
 struct Restored {
     state: State,
-    /// Whether it is of the checkpoint before the newest.
-    is_previous: bool,
+    /// What is wrong with the newest, if it is the one before.
+    instead_of: Option<Fault>,
 }
 
 /// A training where the newest checkpoint that is not damaged left it; `None` if there is no checkpoint.
@@ -302,7 +322,7 @@ fn restore_newest(
         }
     };
     let latest = match restore(checkpoint::FILE)? {
-        Ok(state) => return Ok(Some(Restored { state, is_previous: false })),
+        Ok(state) => return Ok(Some(Restored { state, instead_of: None })),
         Err(fault) => fault,
     };
     let exists = |file: &str| folder.path().join(file).exists();
@@ -314,14 +334,7 @@ fn restore_newest(
         return Ok(None);
     }
     match restore(checkpoint::PREVIOUS)? {
-        Ok(state) => {
-            say(&format!(
-                "warning: {latest}; going on from the one before it, {} ({})",
-                folder.path().join(checkpoint::PREVIOUS).display(),
-                Position::of(&state)
-            ));
-            Ok(Some(Restored { state, is_previous: true }))
-        }
+        Ok(state) => Ok(Some(Restored { state, instead_of: Some(latest) })),
         Err(previous) => Err(SessionError::Checkpoint {
             latest,
             previous,

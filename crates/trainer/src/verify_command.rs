@@ -95,13 +95,21 @@ struct Inspection<'a> {
     head: String,
     /// Each file with what there is to say of it.
     rows: Vec<(String, String)>,
+    /// Results that have the checksum which the manifest has of them.
+    as_written: Vec<String>,
     faults: Vec<Fault>,
 }
 
 impl<'a> Inspection<'a> {
     fn of(path: &'a Path, is_busy: bool) -> Self {
-        let (head, rows, faults) = (String::new(), Vec::new(), Vec::new());
-        let mut it = Self { path, status: None, head, rows, faults };
+        let mut it = Self {
+            path,
+            status: None,
+            head: String::new(),
+            rows: Vec::new(),
+            as_written: Vec::new(),
+            faults: Vec::new(),
+        };
         let manifest: Option<Manifest> = it.json("manifest.json", |manifest: &Manifest| {
             Ok(match manifest.test_reads.len() {
                 1 => "1 look at the test split".to_owned(),
@@ -115,7 +123,7 @@ impl<'a> Inspection<'a> {
             it.faults.iter_mut().for_each(|fault| fault.cure.clone_from(&cure));
         }
         let recipe = it.recipe();
-        let rows = it.metrics(recipe.as_ref());
+        // First of all: what was changed is not what to judge others by.
         if let (Some(manifest), true) = (&manifest, it.has_ended()) {
             it.checksums(manifest);
             if !manifest.test_reads.iter().any(|read| read.purpose == "final score") {
@@ -123,8 +131,9 @@ impl<'a> Inspection<'a> {
                 it.fault("manifest.json", reason, it.repeat());
             }
         }
+        let recipe = recipe.filter(|_| !it.is_faulty(CONFIG));
+        let rows = it.metrics(recipe.as_ref());
         it.checkpoints(recipe.as_ref(), rows.as_deref());
-        // Rows that are not what was written are not what to judge other files by.
         let rows = rows.filter(|_| !it.is_faulty(METRICS));
         it.losses(rows.as_deref());
         if it.has_ended() {
@@ -192,6 +201,10 @@ impl<'a> Inspection<'a> {
         self.faults.iter().any(|fault| fault.file == file)
     }
 
+    fn is_as_written(&self, file: &str) -> bool {
+        self.as_written.iter().any(|name| name == file)
+    }
+
     /// Whether there is more to train, for which checkpoints are needed.
     fn can_be_resumed(&self) -> bool {
         matches!(self.status, Some(Status::Running | Status::Interrupted | Status::Failed))
@@ -215,11 +228,13 @@ impl<'a> Inspection<'a> {
         match read_bounded(&self.path.join(file), u64::MAX) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
-                let reason = match error.kind() {
-                    std::io::ErrorKind::NotFound => MISSING.to_owned(),
-                    _ => format!("cannot be read: {error}"),
+                let (reason, cure) = match error.kind() {
+                    std::io::ErrorKind::NotFound => (MISSING.to_owned(), cure(self)),
+                    _ => (
+                        format!("cannot be read: {error}"),
+                        "see to its permissions and the disk, and try again".to_owned(),
+                    ),
                 };
-                let cure = cure(self);
                 self.fault(file, &reason, cure);
                 None
             }
@@ -291,7 +306,8 @@ impl<'a> Inspection<'a> {
 
     fn losses(&mut self, rows: Option<&[EpochRecord]>) {
         let has_ended = self.has_ended();
-        if rows.unwrap_or_default().is_empty() && !has_ended {
+        let has_epochs = rows.is_some_and(|rows| !rows.is_empty()) || self.is_faulty(METRICS);
+        if !has_epochs && !has_ended {
             return;
         }
         let Some(bytes) = self.bytes(LOSSES, Self::copy_of_losses) else { return };
@@ -354,7 +370,9 @@ impl<'a> Inspection<'a> {
             let content = read_bounded(&self.path.join(name), u64::MAX);
             let Ok(content) = content else { continue };
             let (length, found) = (content.len() as u64, sha256(&content));
-            if (length, found.as_str()) != (*bytes, expected) {
+            if (length, found.as_str()) == (*bytes, expected) {
+                self.as_written.push(name.clone());
+            } else {
                 let reason = format!(
                     "expected {bytes} bytes with SHA-256 {expected}, as manifest.json has it, found {length} with {found}"
                 );
@@ -388,13 +406,13 @@ impl<'a> Inspection<'a> {
                 continue;
             }
             let Some(bytes) = self.bytes(file, |_| String::new()) else { continue };
-            // What is damaged itself is not what to judge a checkpoint by.
-            let recipe = recipe.filter(|_| !self.is_faulty(CONFIG));
             let rows = rows.filter(|_| !self.is_faulty(METRICS));
             let position = match check_checkpoint(&bytes, recipe, rows, row, self.has_ended()) {
                 Ok(position) => position,
                 // The newest is what `--resume` goes by.
-                Err(CheckpointFault::OtherMetrics(position)) if whole.is_empty() => {
+                Err(CheckpointFault::OtherMetrics(position))
+                    if whole.is_empty() && !self.is_as_written(METRICS) =>
+                {
                     let number = rows.unwrap_or_default().len();
                     let reason = format!(
                         "its {number} rows do not fit the {} epochs of {file}",
@@ -428,7 +446,8 @@ impl<'a> Inspection<'a> {
             _ => self.repeat(),
         };
         let is_one = |file: &str| CHECKPOINTS.iter().any(|row| row.file == file);
-        for fault in self.faults.iter_mut().filter(|fault| is_one(&fault.file)) {
+        let without_cure = |fault: &&mut Fault| is_one(&fault.file) && fault.cure.is_empty();
+        for fault in self.faults.iter_mut().filter(without_cure) {
             fault.cure.clone_from(&cure);
         }
     }

@@ -64,8 +64,8 @@ pub(crate) fn check_row(
     Ok(row)
 }
 
-/// That there is a row for each batch of each epoch, and that they average to the epoch's own. Without
-/// `epochs` it is judged by itself.
+/// That there is a row for each batch of each epoch, and that they average to the epoch's own; gives the
+/// number of rows. Without `epochs` it is judged by itself.
 pub(crate) fn check_losses(
     text: &str,
     epochs: Option<&[EpochRecord]>,
@@ -87,8 +87,10 @@ pub(crate) fn check_losses(
     if head != "epoch,batch,objective" {
         return Err(format!("line 1: expected `epoch,batch,objective`, found `{head}`"));
     }
+    let mut number_of_rows = 0;
     let mut objectives: Vec<Vec<f64>> = vec![Vec::new(); epochs.len()];
     for (number, line) in (2..).zip(lines) {
+        number_of_rows += 1;
         let row = loss_row(line).filter(|(_, _, objective)| objective.is_finite());
         let Some((epoch, batch, objective)) = row else {
             return Err(format!(
@@ -122,7 +124,7 @@ pub(crate) fn check_losses(
             ));
         }
     }
-    Ok(batches * epochs.len())
+    Ok(number_of_rows)
 }
 
 /// That the scores agree with each other and with the epochs.
