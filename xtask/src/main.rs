@@ -3,8 +3,7 @@
 //!
 //! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verb is
 //! `check`: what a change must pass, cheapest first. Continuous integration (`.ci/run`) does the
-//! same, checks licences, fuzzes for a moment, emulates older CPUs, and trains on two backends, with time
-//! enough on three.
+//! same, checks licences, fuzzes for a moment, emulates older CPUs, and trains on three backends.
 
 use std::env;
 use std::ffi::OsString;
