@@ -1,5 +1,5 @@
 //! `cargo xtask <verb> …`: builds `backburn` with the backend that is asked for and hands over. Flex is
-//! always there too: it costs little beside any other, and verifies their kernels.
+//! always there too, and verifies the others' kernels.
 //!
 //! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verb is
 //! `check`: what a change must pass, cheapest first. Continuous integration (`.ci/run`) does the
