@@ -259,16 +259,20 @@ impl Checkpoint {
             .optimizer
             .restore(header.optimizer_steps, take("optimizer"), &lengths, &device)
             .map_err(|name| {
-                does_not_fit(format!("`{name}` is no state that the optimizer keeps"))
+                CheckpointError::DoesNotFit(format!(
+                    "`{name}` is no state that the optimizer keeps"
+                ))
             })?;
         state.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
-            does_not_fit(format!("`{name}` is not as the recipe's averaging needs it"))
+            CheckpointError::DoesNotFit(format!(
+                "`{name}` is not as the recipe's averaging needs it"
+            ))
         })?;
         let best = take("best");
         if let Some(epoch) = header.best_epoch {
             let record = epoch.checked_sub(1).and_then(|place| header.epochs.get(place));
             if record.is_none_or(|record| record.valid_loss.is_none()) {
-                return Err(does_not_fit(format!(
+                return Err(CheckpointError::DoesNotFit(format!(
                     "it keeps epoch {epoch}, which was not validated"
                 )));
             }
@@ -283,10 +287,6 @@ impl Checkpoint {
         state.rollbacks = header.rollbacks;
         Ok(())
     }
-}
-
-fn does_not_fit(reason: String) -> CheckpointError {
-    CheckpointError::DoesNotFit(reason)
 }
 
 /// Of a header, whatever else may be in it.

@@ -236,12 +236,6 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
     lab.go_on()?;
     let Plan { recipe, path, found, seconds, .. } = plan;
     let known_to_diverge = matches!(found, Found::Diverged) && divergence == Divergence::IsAResult;
-    if matches!(found, Found::Diverged) && !known_to_diverge {
-        return Err(Failure::Error(format!(
-            "{} diverged when it was trained before; delete the folder to train it again",
-            path.display()
-        )));
-    }
     let is_there = known_to_diverge || matches!(found, Found::Whole(_));
     let seed = recipe.seed;
     if seconds >= LONG {
