@@ -4,7 +4,7 @@ use backburn_report::figure::{Axis, LineChart, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit};
 
-use super::few_images::{SmallMlp, percent};
+use super::few_images::{Change, SmallMlp, percent, sampling_variance};
 use super::lab::{Images, Lab, TestView};
 use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
@@ -44,7 +44,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         sentence: format!(
             "Dropout {RATE} {}. {}{}",
             effect(&arms[0].1, &arms[1].1, lab.data().test.len()),
-            sentence(&sweep),
+            sentence(&sweep, lab.data().test.len()),
             caveat(lab)
         ),
         setup,
@@ -101,30 +101,64 @@ fn mean(courses: &[Course], value: Score) -> f64 {
     Spread::of(&values(courses, value)).mean
 }
 
-/// Whether too little overfits and too much underfits.
-fn sentence(sweep: &[(f64, Vec<Course>)]) -> String {
-    let (little, much) = (&sweep[0].1, &sweep[sweep.len() - 1]);
-    let (low, high) = (mean(little, |end| end.train), mean(&much.1, |end| end.train));
-    let overfits = if mean(little, Accuracies::gap) > mean(&much.1, Accuracies::gap) {
-        "Too little overfits"
-    } else {
-        "Too little does not overfit more"
+/// How a score changes from one rate to another.
+fn change(
+    from: &[Course],
+    to: &[Course],
+    value: Score,
+    variance: impl Fn(&[Course]) -> f64,
+) -> Change {
+    let sampling = (variance(from) + variance(to)).sqrt();
+    Change::of(&values(from, value), &values(to, value), sampling)
+}
+
+/// Whether too little overfits and too much underfits, and which rates have the highest test accuracy.
+fn sentence(sweep: &[(f64, Vec<Course>)], test_images: usize) -> String {
+    let (little, much) = (&sweep[0], &sweep[sweep.len() - 1]);
+    let train: Score = |end| end.train;
+    let test: Score = |end| end.test;
+    let of_train = |courses: &[Course]| sampling_variance(mean(courses, train), IMAGES);
+    let of_test = |courses: &[Course]| sampling_variance(mean(courses, test), test_images);
+    let of_gap = |courses: &[Course]| of_train(courses) + of_test(courses);
+    let gap = change(&much.1, &little.1, Accuracies::gap, of_gap);
+    let fit = change(&much.1, &little.1, train, of_train);
+    let best = sweep.iter().map(|(_, courses)| mean(courses, test)).fold(0.0, f64::max);
+    let (highest, others): (Vec<_>, Vec<_>) =
+        sweep.iter().partition(|(_, courses)| mean(courses, test) == best);
+    let near = others.into_iter().filter(|(_, courses)| {
+        let change = change(courses, &highest[0].1, test, of_test);
+        change.word(["clear", "clear", "noise"]) == "noise"
+    });
+    let near: Vec<f64> = near.map(|(rate, _)| *rate).collect();
+    let highest: Vec<f64> = highest.iter().map(|(rate, _)| *rate).collect();
+    let noise = match near.len() {
+        0 => String::new(),
+        _ => format!("; {} may differ from it by noise alone", listed(&near)),
     };
-    let underfits = if high < low { "too much underfits" } else { "too much does not underfit" };
-    let tested = |entry: &&(f64, Vec<Course>)| mean(&entry.1, |end| end.test);
-    let best = sweep.iter().max_by(|a, b| tested(a).total_cmp(&tested(b)));
-    let best = best.expect("there are rates");
     format!(
-        "{overfits} (gap {:.1} points at rate 0, {:.1} at {}), and {underfits} (training accuracy {} and {}); the test \
-         accuracy is highest at rate {}, {}.",
-        100.0 * mean(little, Accuracies::gap),
-        100.0 * mean(&much.1, Accuracies::gap),
+        "Too little {} (gap {:.1} points at rate {}, {:.1} at {}), and too much {} (training accuracy {} and {}). The highest of {} \
+         test accuracies, {}, is that of {}{noise}. It is read on test images, and no choice rests on it.",
+        gap.word(["overfits", "does not overfit", "does not clearly overfit"]),
+        100.0 * gap.to,
+        little.0,
+        100.0 * gap.from,
         much.0,
-        percent(low),
-        percent(high),
-        best.0,
-        percent(tested(&best)),
+        fit.word(["underfits", "does not underfit", "does not clearly underfit"]),
+        percent(fit.to),
+        percent(fit.from),
+        sweep.len(),
+        percent(best),
+        listed(&highest),
     )
+}
+
+/// Rates in words: `rate 0`, `rates 0, 0.1 and 0.2`.
+fn listed(rates: &[f64]) -> String {
+    let mut words: Vec<String> = rates.iter().map(f64::to_string).collect();
+    match words.pop() {
+        Some(last) if words.is_empty() => format!("rate {last}"),
+        last => format!("rates {} and {}", words.join(", "), last.unwrap_or_default()),
+    }
 }
 
 fn table(sweep: &[(f64, Vec<Course>)]) -> ExperimentTable {
@@ -166,8 +200,8 @@ fn sweep_figure(sweep: &[(f64, Vec<Course>)]) -> ExperimentFigure {
     }
     ExperimentFigure {
         name: "sweep".into(),
-        caption: "Too little dropout overfits: training accuracy far above test accuracy. Too much underfits: both are low after \
- the same number of updates."
+        caption: "Training and test accuracy of each rate after the same number of updates, both taken without dropout. The gap \
+                  lies between the two lines."
             .into(),
         drawing: chart.draw(),
     }
@@ -185,5 +219,57 @@ fn sweep_data(lab: &Lab, sweep: &[(f64, Vec<Course>)]) -> DataTable {
         name: "sweep".into(),
         columns: columns.map(String::from).into(),
         rows: rows.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rates with the training and test accuracy of each seed.
+    fn sweep(rates: &[(f64, &[(f64, f64)])]) -> Vec<(f64, Vec<Course>)> {
+        let course = |&(train, test): &(f64, f64)| Course {
+            end: Accuracies { train, test },
+            ..Course::default()
+        };
+        rates.iter().map(|(rate, ends)| (*rate, ends.iter().map(course).collect())).collect()
+    }
+
+    #[test]
+    fn clear_changes_are_named() {
+        let text = sentence(&sweep(&[(0.0, &[(1.0, 0.75)]), (0.8, &[(0.2, 0.2)])]), 10_000);
+        let start = "Too little overfits (gap 25.0 points at rate 0, 0.0 at 0.8), and too much underfits \
+                     (training accuracy 100.0 % and 20.0 %). The highest of 2 test accuracies, 75.0 %, is that of rate 0. It";
+        assert!(text.starts_with(start), "{text}");
+    }
+
+    #[test]
+    fn what_noise_may_have_done_is_not_called_a_change() {
+        // Of 300 training images and of 100 test images.
+        let rates: [(f64, &[(f64, f64)]); 3] =
+            [(0.0, &[(0.90, 0.70)]), (0.1, &[(0.9, 0.71)]), (0.8, &[(0.88, 0.69)])];
+        let text = sentence(&sweep(&rates), 100);
+        assert!(text.starts_with("Too little does not clearly overfit (gap 20.0 points"), "{text}");
+        assert!(text.contains("too much does not clearly underfit"), "{text}");
+        assert!(text.contains("71.0 %, is that of rate 0.1; rates 0 and 0.8 may differ"), "{text}");
+        assert!(text.contains("from it by noise alone. It"), "{text}");
+        // Several seeds have noise of their own: the difference is 0.01 in each.
+        let seeds: [(f64, &[(f64, f64)]); 2] =
+            [(0.0, &[(1.0, 0.70), (1.0, 0.60)]), (0.8, &[(1.0, 0.71), (1.0, 0.61)])];
+        let text = sentence(&sweep(&seeds), 100);
+        assert!(text.contains("66.0 %, is that of rate 0.8. It"), "{text}");
+        assert!(!text.contains("noise"), "{text}");
+    }
+
+    #[test]
+    fn rates_with_the_same_accuracy_are_all_named() {
+        let rates: [(f64, &[(f64, f64)]); 4] = [
+            (0.0, &[(1.0, 0.7)]),
+            (0.1, &[(1.0, 0.7)]),
+            (0.2, &[(1.0, 0.7)]),
+            (0.8, &[(0.2, 0.2)]),
+        ];
+        let text = sentence(&sweep(&rates), 10_000);
+        assert!(text.contains("70.0 %, is that of rates 0, 0.1 and 0.2. It"), "{text}");
     }
 }

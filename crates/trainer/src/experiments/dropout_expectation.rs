@@ -484,14 +484,15 @@ fn figures(outcomes: &[Outcome]) -> Vec<ExperimentFigure> {
     vec![
         ExperimentFigure {
             name: "approach".into(),
-            caption: "How far the mean of K outputs with dropout lies from the output in evaluation. Of a linear layer it falls for ever; the \
-                      mean of a ReLU is not the ReLU of the mean, so behind one it stops falling."
+            caption: "How far the mean of K outputs with dropout lies from the output in evaluation, of a linear layer and of a network \
+                      with a ReLU, whose mean is not the ReLU of the mean. The line of reference falls as 1/√K from where the linear \
+                      layer begins."
                 .into(),
             drawing: both.draw(),
         },
         ExperimentFigure {
             name: "rates".into(),
-            caption: "The more is dropped, the farther the mean stays away behind a ReLU.".into(),
+            caption: "The same of both networks, at three shares of inputs that are dropped.".into(),
             drawing: rates.draw(),
         },
     ]

@@ -244,14 +244,15 @@ fn sentence(found: &[Found]) -> String {
     let enough = (1..=NETWORKS)
         .find(|&size| mean(&single_loss) - mean(&of_size(found, size, loss)) >= gain / 2.0);
     let half = match enough {
-        Some(size) if gain > 0.0 => format!("; half of that comes with {size} networks"),
+        Some(size) if gain > 0.0 => format!("; half of that difference comes with {size} networks"),
         _ => String::new(),
     };
+    let lowers = if gain > 0.0 { "lowers" } else { "does not lower" };
     let once = of_all(found, |found| &found.once, accuracy);
     let drawn = of_all(found, |found| &found.drawn, accuracy);
     let fitted = mean(&of_all(found, |found| &found.dropout_training, accuracy));
     let dropout = match (differ(&once, &single), mean(&once) > mean(&single)) {
-        (false, _) => "does no clearly better or worse than one network without it",
+        (false, _) => "does not do clearly better or worse than one network without it",
         (true, true) => "does better than one network without it",
         (true, false) => "does worse than one network without it",
     };
@@ -261,13 +262,13 @@ fn sentence(found: &[Found]) -> String {
     };
     format!(
         "The mean of {NETWORKS} networks gets {} of the test images right, one network {} (better than {beaten} of {} networks), \
-         and lowers the loss from {} to {} nats{half}. A network with dropout {DROPOUT} {dropout}, {place}: {} evaluated once, {} as \
+         and {lowers} the loss: {} nats instead of {}{half}. A network with dropout {DROPOUT} {dropout}, {place}: {} evaluated once, {} as \
          the mean of {DRAWS} draws (loss {} and {} nats), after as many updates, which fit {} of its training images.",
         number::percent(mean(&all)),
         number::percent(mean(&single)),
         single.len(),
-        number::loss(mean(&single_loss)),
         number::loss(mean(&all_loss)),
+        number::loss(mean(&single_loss)),
         number::percent(mean(&once)),
         number::percent(mean(&drawn)),
         number::loss(mean(&of_all(found, |found| &found.once, loss))),
@@ -426,6 +427,30 @@ mod tests {
         let found = subset_scores(&vec![vec![0.5, 0.5]; 5], &[0]);
         let of = |size| found.iter().filter(|(networks, _)| *networks == size).count();
         assert_eq!((1..=5).map(of).collect::<Vec<_>>(), [5, 10, 10, 5, 1]);
+    }
+
+    #[test]
+    fn the_sentence_says_what_became_of_the_loss() {
+        // Every subset of a size has the same scores; the loss changes by `step` with each network.
+        let found = |step: f64| {
+            let scores = |size: usize| Scores { loss: 0.5 + step * size as f64, accuracy: 0.8 };
+            let single = || vec![scores(1); NETWORKS];
+            Found {
+                subsets: (1..=NETWORKS).map(|size| (size, scores(size))).collect(),
+                plain_training: single(),
+                dropout_training: single(),
+                once: single(),
+                drawn: single(),
+            }
+        };
+        let better = sentence(&[found(-0.01)]);
+        assert!(
+            better.contains("and lowers the loss: 0.4000 nats instead of 0.4900; half of that")
+        );
+        assert!(better.contains("difference comes with 6 networks. A"), "{better}");
+        assert!(better.contains("does not do clearly better or worse than one network without it"));
+        let worse = sentence(&[found(0.01)]);
+        assert!(worse.contains("and does not lower the loss: 0.6000 nats instead of 0.5100. A"));
     }
 
     #[test]
