@@ -120,7 +120,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         comparisons: vec![comparison(lab, &sweeps)],
         tables: vec![table(&claims)],
         figures: figures(&sweeps),
-        data: vec![data(lab, &sweeps)],
+        data: vec![data(lab, &sweeps), end_data(lab, &sweeps)],
         differences: [
             "The source's listing does not show its ε, on which small weights depend; here it is 1e-5.",
             "The source draws the curves and no more; the three claims that it lists are measured here.",
@@ -236,7 +236,7 @@ fn speed(claims: &[[Claims; 2]]) -> String {
     let verdict = verdict(is_sooner, ahead > behind);
     let time = |updates: f64| match updates {
         _ if updates.is_nan() => "never".to_owned(),
-        updates => format!("in {} updates", whole(updates)),
+        updates => format!("in {}", counted(updates, ["update", "updates"])),
     };
     format!(
         "Faster: {verdict}; with batch normalization the mean accuracy is higher at {} of {} scales of initial weights, and \
@@ -253,12 +253,12 @@ fn dependence(sweeps: &[Sweep], claims: &[[Claims; 2]]) -> String {
     let [with, without] = both(claims, |c| c.working);
     let diverged = sweeps.iter().flatten().filter(|pair| pair[1].diverged()).count();
     format!(
-        "Less dependent on initial weights: {}; {} scales end at {:.0} % or more (without it: {}, and {} diverge).",
+        "Less dependent on initial weights: {}; {} at {:.0} % or more (without it: {}, and {}).",
         verdict(with > without, with > without),
-        whole(with),
+        counted(with, ["scale ends", "scales end"]),
         100.0 * WORKS,
         whole(without),
-        whole(diverged as f64 / sweeps.len() as f64),
+        counted(diverged as f64 / sweeps.len() as f64, ["diverges", "diverge"]),
     )
 }
 
@@ -272,7 +272,7 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
     format!(
         "Less overfitting: {}; at the scale where each learns best, the gap between training and test accuracy is {:.1} points with it \
          ({} and {}) and {:.1} without ({} and {}); where both learn half of the images or more, it is smaller with it at {} of \
-         {} scales.",
+         {}.",
         match gap.word(["more", "less", "noise"]) {
             "noise" => "not to be told from noise",
             word => verdict(word == "less", is_mostly_narrower),
@@ -284,7 +284,7 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
         percent(train[1]),
         percent(test[1]),
         whole(narrower),
-        whole(shared),
+        counted(shared, ["scale", "scales"]),
     )
 }
 
@@ -301,6 +301,13 @@ fn verdict(one: bool, other: bool) -> &'static str {
 fn whole(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// A mean of counts with one of two words: for one, and for any other number.
+fn counted(value: f64, [one, others]: [&str; 2]) -> String {
+    let count = whole(value);
+    let word = if count == "1" { one } else { others };
+    format!("{count} {word}")
 }
 
 fn setup() -> Vec<String> {
@@ -483,6 +490,21 @@ fn data(lab: &Lab, sweeps: &[Sweep]) -> DataTable {
     DataTable { name: "accuracies".into(), columns: columns.map(String::from).into(), rows }
 }
 
+/// What is left after the last update.
+fn end_data(lab: &Lab, sweeps: &[Sweep]) -> DataTable {
+    let mut rows = Vec::new();
+    for (seed, sweep) in lab.seeds.iter().zip(sweeps) {
+        for (place, pair) in sweep.iter().enumerate() {
+            rows.extend(pair.iter().zip(["with", "without"]).map(|(course, name)| {
+                let (train, test) = (course.end().to_string(), course.test.to_string());
+                [seed.to_string(), scale(place).to_string(), name.to_owned(), train, test].into()
+            }));
+        }
+    }
+    let columns = ["seed", "std", "batch_norm", "train_accuracy", "test_accuracy"];
+    DataTable { name: "ends".into(), columns: columns.map(String::from).into(), rows }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -512,5 +534,21 @@ mod tests {
         assert_eq!((with.train, with.test, without.train), (0.95, 0.7, 0.9));
         assert!((with.gap_when_learnt - 0.175).abs() < 1e-12);
         assert!((without.gap_when_learnt - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_is_counted_in_the_singular() {
+        let diverged = Course { train: vec![0.1, f64::NAN], test: f64::NAN, gap_when_learnt: None };
+        let sweep = vec![
+            [course(&[0.9, 0.95], 0.7), course(&[0.1, 0.9], 0.8)],
+            [course(&[0.2, 0.5], 0.4), diverged],
+        ];
+        let claims = [[0, 1].map(|arm| Claims::of(&sweep, arm))];
+        let text = dependence(&[sweep], &claims);
+        assert!(text.ends_with("1 scale ends at 80 % or more (without it: 1, and 1 diverges)."));
+        assert!(speed(&claims).contains("in 1 update (without it: in 11 updates)"));
+        assert!(overfitting(&claims, 10_000).ends_with("at 0 of 1 scale."));
+        assert_eq!(counted(1.5, ["scale", "scales"]), "1.5 scales");
+        assert_eq!(counted(0.0, ["scale", "scales"]), "0 scales");
     }
 }

@@ -136,11 +136,13 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         searches.push(search(lab, seed, rounds)?);
     }
     let contest = if lab.is_paper() { Some(contest(lab, &searches)?) } else { None };
-    let best = draw_best(lab, &searches[0])?;
+    let best = retrain_best(lab, &searches[0])?;
     let mut tables = vec![best_trials(&searches[0])];
     tables.extend(contest.as_ref().map(contest_table));
-    let mut figures = figures(&searches[0], best.panels);
+    let mut figures = figures(&searches[0], &best.courses);
     figures.extend(contest.as_ref().map(contest_figure));
+    let mut data = vec![data(lab, &searches), course_data(&best.courses)];
+    data.extend(contest.as_ref().map(|contest| contest_data(lab, contest)));
     let mut reduced = Vec::new();
     if contest.is_none() {
         reduced.push("Random search against a grid is left to the paper preset.".into());
@@ -152,7 +154,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         comparisons: vec![comparison(lab, &searches)],
         tables,
         figures,
-        data: vec![data(lab, &searches)],
+        data,
         differences: [
             "The test accuracy of the best network is measured once, after the search; the source has none.",
             "The comparison with a grid is not in the source's code, only in its text.",
@@ -243,12 +245,17 @@ fn grid(kind: Grid) -> Vec<Point> {
     (0..side * side).map(point).collect()
 }
 
+/// Seed of a repetition of the contest.
+fn seed_of(lab: &Lab, repetition: usize) -> u64 {
+    lab.seed().wrapping_add(repetition as u64)
+}
+
 /// Random search against grids: on the same split, with the same initial weights and batches for the trials
 /// with the same number.
 fn contest(lab: &Lab, searches: &[Search]) -> Result<Contest, Failure> {
     let mut contest = Contest::default();
     for repetition in 0..REPETITIONS.max(lab.seeds.len()) {
-        let seed = lab.seed().wrapping_add(repetition as u64);
+        let seed = seed_of(lab, repetition);
         let random = match searches.get(repetition) {
             Some(search) => search[0][0].accuracy,
             None => search(lab, seed, 1)?[0][0].accuracy,
@@ -266,44 +273,41 @@ fn contest(lab: &Lab, searches: &[Search]) -> Result<Contest, Failure> {
     Ok(contest)
 }
 
-/// The best trials of the first round, as curves, and what the best network of all rounds makes of test
-/// images.
+/// Accuracies at each look.
+struct Course {
+    train: Vec<f64>,
+    valid: Vec<f64>,
+}
+
+/// The best trials of the first round while they learn, and what the best network of all rounds makes of
+/// test images.
 struct Best {
-    panels: Vec<SmallPanel>,
+    courses: Vec<Course>,
     test_accuracy: f64,
 }
 
 /// Trains the best trials once more, which gives the same networks, and looks at them meanwhile.
-fn draw_best(lab: &Lab, search: &Search) -> Result<Best, Failure> {
+fn retrain_best(lab: &Lab, search: &Search) -> Result<Best, Failure> {
     let split = split(lab, Seeds::new(lab.seed()));
     let train = |trial: &Trial, look: &mut dyn FnMut(&Trainee) -> Result<(), Failure>| {
         network(trial.point).train(lab, &split.train, SCHEDULE, trial.seeds, look)
     };
-    let mut panels = Vec::new();
-    for (place, trial) in search[0].iter().take(DRAWN).enumerate() {
-        let (mut learnt, mut held_out) = (Vec::new(), Vec::new());
+    let mut courses = Vec::new();
+    for trial in search[0].iter().take(DRAWN) {
+        let mut course = Course { train: Vec::new(), valid: Vec::new() };
         train(trial, &mut |trainee| {
-            learnt.push(100.0 * trainee.scores(&split.train)?.accuracy);
-            held_out.push(100.0 * trainee.scores(&split.valid)?.accuracy);
+            course.train.push(trainee.scores(&split.train)?.accuracy);
+            course.valid.push(trainee.scores(&split.valid)?.accuracy);
             Ok(())
         })?;
-        let line = |name: &str, values: Vec<f64>| {
-            Series::line(name, SCHEDULE.looks().into_iter().zip(values).collect())
-        };
-        panels.push(SmallPanel {
-            heading: vec![
-                format!("{}: {:.0} %", place + 1, 100.0 * trial.accuracy),
-                format!("η {}", short(trial.point.learning_rate)),
-            ],
-            series: vec![line("validation", held_out), line("training", learnt)],
-        });
+        courses.push(course);
     }
     let firsts = search.iter().map(|trials| &trials[0]);
     let best =
         firsts.reduce(|best, trial| if trial.accuracy > best.accuracy { trial } else { best });
     let network = train(best.expect("there is a round"), &mut |_| Ok(()))?;
     let test = lab.test(&split.train, "test accuracy of the best trial", "last update, best trial");
-    Ok(Best { panels, test_accuracy: test.scores(&network)?.accuracy })
+    Ok(Best { courses, test_accuracy: test.scores(&network)?.accuracy })
 }
 
 /// Two digits.
@@ -357,15 +361,15 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
         Spread::of(&searches.iter().map(value).collect::<Vec<_>>()).mean
     };
     let best = searches[0][0][0];
-    let of_seeds = if searches.len() > 1 {
-        format!(" (mean of {} searches: {})", searches.len(), percent(mean(&|s| s[0][0].accuracy)))
-    } else {
-        String::new()
+    // What is told of the first search, of all.
+    let of_all = |mean: String| match searches.len() {
+        1 => String::new(),
+        count => format!(" (mean of {count} searches: {mean})"),
     };
     // The source's best rates and what lies between them and the end of the range.
     let slowest = PRINTED[..KEPT].iter().map(|row| row.1).fold(f64::INFINITY, f64::min);
     let is_inside = |trial: &&Trial| trial.point.learning_rate >= slowest;
-    let inside = mean(&|search| search[0][..KEPT].iter().filter(is_inside).count() as f64);
+    let inside = |search: &Search| search[0][..KEPT].iter().filter(is_inside).count();
     let rates = Range::of(searches[0][0][..KEPT].iter().map(|trial| trial.point.learning_rate));
     let correlation = |value: fn(&Point) -> f64| {
         mean(&|search| {
@@ -376,21 +380,20 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
     let of_rate = correlation(|point| point.learning_rate);
     let of_decay = correlation(|point| point.weight_decay);
     let mut text = format!(
-        "The best of {TRIALS} trials has a validation accuracy of {}{of_seeds}, with η = {} and λ = {}. The best {KEPT} have η from {} to \
-         {}; {} of them lie in the source's region, η of {} or more. {} matters more: the rank correlation with \
+        "The best of {TRIALS} trials has a validation accuracy of {}{}, with η = {} and λ = {}. The best {KEPT} have η from {} to \
+         {}; {}{} in the source's region, η of {} or more. {} matters more: the {}rank correlation with \
          validation accuracy is {:.2} for η and {:.2} for λ.",
         percent(best.accuracy),
+        of_all(percent(mean(&|search| search[0][0].accuracy))),
         short(best.point.learning_rate),
         short(best.point.weight_decay),
         short(rates.at(0.0)),
         short(rates.at(1.0)),
-        if inside == KEPT as f64 {
-            "all".into()
-        } else {
-            number::short((10.0 * inside).round() / 10.0)
-        },
+        lying(inside(&searches[0])),
+        of_all(number::short((10.0 * mean(&|search| inside(search) as f64)).round() / 10.0)),
         short(slowest),
         if of_rate.abs() > of_decay.abs() { "The learning rate" } else { "Weight decay" },
+        if searches.len() > 1 { "mean " } else { "" },
         of_rate,
         of_decay,
     );
@@ -413,6 +416,16 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
         );
     }
     text + &format!(" The test accuracy of the best network is {}.", percent(test_accuracy))
+}
+
+/// That so many of the best [`KEPT`] trials lie somewhere.
+fn lying(count: usize) -> String {
+    match count {
+        0 => "none of them lies".into(),
+        1 => "1 of them lies".into(),
+        KEPT => "all of them lie".into(),
+        count => format!("{count} of them lie"),
+    }
 }
 
 /// Random search's best against another's.
@@ -524,13 +537,26 @@ fn contest_table(contest: &Contest) -> ExperimentTable {
     }
 }
 
-fn figures(search: &Search, panels: Vec<SmallPanel>) -> Vec<ExperimentFigure> {
+fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
+    let panel = |(place, (trial, course)): (usize, (&Trial, &Course))| {
+        let line = |name: &str, values: &[f64]| {
+            let percent = values.iter().map(|accuracy| 100.0 * accuracy);
+            Series::line(name, SCHEDULE.looks().into_iter().zip(percent).collect())
+        };
+        SmallPanel {
+            heading: vec![
+                format!("{}: {:.0} %", place + 1, 100.0 * trial.accuracy),
+                format!("η {}", short(trial.point.learning_rate)),
+            ],
+            series: vec![line("validation", &course.valid), line("training", &course.train)],
+        }
+    };
     let best = SmallMultiples {
         title: format!("The best {DRAWN} of {TRIALS} trials"),
         columns: 5,
         x: Axis::counts("update").over(0.0, 200.0),
         y: Axis::linear("accuracy (%)").over(0.0, 100.0),
-        panels,
+        panels: search[0].iter().zip(courses).enumerate().map(panel).collect(),
     };
     let chart =
         |title: &str, label: &str, ours: fn(&Point) -> f64, source: fn(&(f64, f64, f64)) -> f64| {
@@ -626,6 +652,36 @@ fn data(lab: &Lab, searches: &[Search]) -> DataTable {
     DataTable { name: "trials".into(), columns: columns.map(String::from).into(), rows }
 }
 
+/// The curves of the first seed's best trials.
+fn course_data(courses: &[Course]) -> DataTable {
+    let looks = SCHEDULE.looks();
+    let mut rows = Vec::new();
+    for (place, course) in courses.iter().enumerate() {
+        let accuracies = course.train.iter().zip(&course.valid);
+        rows.extend(looks.iter().zip(accuracies).map(|(update, (train, valid))| {
+            [(place + 1).to_string(), update.to_string(), train.to_string(), valid.to_string()]
+                .into()
+        }));
+    }
+    let columns = ["trial_from_the_top", "update", "train_accuracy", "validation_accuracy"];
+    DataTable { name: "best_trials".into(), columns: columns.map(String::from).into(), rows }
+}
+
+fn contest_data(lab: &Lab, contest: &Contest) -> DataTable {
+    let Contest { random, ends, middles } = contest;
+    let grids = ends.iter().zip(middles);
+    let rows = random.iter().zip(grids).enumerate().map(|(repetition, (random, (end, middle)))| {
+        let numbers = [random, end, middle].map(f64::to_string);
+        [seed_of(lab, repetition).to_string()].into_iter().chain(numbers).collect()
+    });
+    let columns = ["seed", "random", "grid_with_the_ends", "grid_of_middles"];
+    DataTable {
+        name: "random_against_grid".into(),
+        columns: columns.map(String::from).into(),
+        rows: rows.collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -659,6 +715,31 @@ mod tests {
         let range = Range::of([1e-3, 1e-5, 1e-4].into_iter());
         assert!((range.low + 5.0).abs() < 1e-12 && (range.high + 3.0).abs() < 1e-12);
         assert!((range.at(0.5) / 1e-4 - 1.0).abs() < 1e-9);
+    }
+
+    /// Trials whose learning rates are 0.005 for so many of the best, and 0.001 for the others.
+    fn search(fast: usize) -> Search {
+        let trial = |place: usize| Trial {
+            point: Point {
+                learning_rate: if place < fast { 0.005 } else { 0.001 },
+                weight_decay: 1e-5,
+            },
+            seeds: Seeds::new(0),
+            accuracy: 0.8 - 0.01 * place as f64,
+        };
+        vec![(0..TOP).map(trial).collect()]
+    }
+
+    #[test]
+    fn of_several_searches_the_first_is_told_and_the_mean_of_all() {
+        let one = sentence(&[search(1)], None, 0.7);
+        assert!(one.contains("1 of them lies in the source's region"), "{one}");
+        assert!(!one.contains("mean"), "{one}");
+        assert!(sentence(&[search(0)], None, 0.7).contains("none of them lies in"));
+        let two = sentence(&[search(KEPT), search(2)], None, 0.7);
+        assert!(two.contains("all of them lie (mean of 2 searches: 3.5) in the source's"), "{two}");
+        assert!(two.contains("80.0 % (mean of 2 searches: 80.0 %), with η = 0.0050"), "{two}");
+        assert!(two.contains("the mean rank correlation"), "{two}");
     }
 
     #[test]

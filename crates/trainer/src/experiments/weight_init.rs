@@ -327,7 +327,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         setup: setup(),
         tables: FUNCTIONS.map(|function| table(&cells, function)).into_iter().chain([mistake_table(&listings)]).collect(),
         figures: figures(&cells, &listings),
-        data: vec![data(&cells)],
+        data: vec![data(&cells), source_data(&listings)],
         mistakes: vec![mistake(&listings)],
         differences: [
             "The source shows four of the fifteen networks, as histograms on [0, 1]; of ReLU that cuts off what \
@@ -557,9 +557,7 @@ fn source_figure(listings: &[Listing]) -> Drawing {
                 let panel = Histogram::of(values.iter().map(|v| f64::from(*v)), 0.0, 1.0, BINS);
                 match listing.function {
                     Function::Relu => {
-                        let above = values.iter().filter(|value| **value > 1.0).count();
-                        let share = above as f64 / values.len() as f64;
-                        panel.noted(format!("{:.0} % above", 100.0 * share))
+                        panel.noted(format!("{:.0} % above", 100.0 * share_above(values)))
                     }
                     _ => panel.noted(deviation_note(values)),
                 }
@@ -582,6 +580,11 @@ fn source_figure(listings: &[Listing]) -> Drawing {
         rows,
     }
     .draw()
+}
+
+/// The share of the activations that the source's bins leave out.
+fn share_above(values: &[f32]) -> f64 {
+    values.iter().filter(|value| **value > 1.0).count() as f64 / values.len() as f64
 }
 
 fn deviation_note(values: &[f32]) -> String {
@@ -678,6 +681,27 @@ fn data(cells: &[Cell]) -> DataTable {
     DataTable { name: "layers".into(), columns: columns.map(String::from).into(), rows }
 }
 
+/// What stands above the panels of the source's four networks.
+fn source_data(listings: &[Listing]) -> DataTable {
+    let mut rows = Vec::new();
+    for listing in listings {
+        for (input, all) in [("right", &listing.right), ("as run", &listing.as_run)] {
+            rows.extend((1..).zip(all).map(|(layer, values): (usize, &Activations)| {
+                vec![
+                    listing.function.name().to_owned(),
+                    listing.scale.name().to_owned(),
+                    input.to_owned(),
+                    layer.to_string(),
+                    moments(values.iter().copied()).1.to_string(),
+                    share_above(values).to_string(),
+                ]
+            }));
+        }
+    }
+    let columns = ["function", "weights", "input", "layer", "std", "share_above_1"];
+    DataTable { name: "source_networks".into(), columns: columns.map(String::from).into(), rows }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -711,6 +735,8 @@ mod tests {
         assert_eq!(layer.over_samples, 0.0);
         assert!(layer.deviation > 28.0 && layer.deviation < 29.0);
         assert_eq!((layer.rank, layer.zero, layer.saturated), (1.0, 0.01, 0.01));
+        // All units but the first two lie above 1.
+        assert_eq!(share_above(&values), 0.98);
     }
 
     #[test]
