@@ -39,13 +39,31 @@ pub fn conv2d(
     if is_ours(&x) {
         return ours::conv2d(x, weight, bias, options, activation);
     }
-    let channels_first = x.permute([0, 3, 1, 2]);
-    let options = burn::tensor::ops::ConvOptions::new(options.stride, options.padding, [1, 1], 1);
-    let y = module::conv2d(channels_first, weight, bias, options).permute([0, 2, 3, 1]);
+    let y = elsewhere(x, weight, bias, options);
     match activation {
         Activation::Identity => y,
         Activation::Relu => relu(y),
     }
+}
+
+/// The convolution on other backends.
+fn elsewhere(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Option<Tensor<1>>,
+    options: ConvOptions,
+) -> Tensor<4> {
+    #[cfg(feature = "ndarray")]
+    if crate::device::multiplies_windows(&x) {
+        let y = crate::window_product::window_product(x, weight, options);
+        return match bias {
+            Some(bias) => y + bias.unsqueeze(),
+            None => y,
+        };
+    }
+    let channels_first = x.permute([0, 3, 1, 2]);
+    let options = burn::tensor::ops::ConvOptions::new(options.stride, options.padding, [1, 1], 1);
+    module::conv2d(channels_first, weight, bias, options).permute([0, 2, 3, 1])
 }
 
 /// Convolutions and linear layers on Flex, for tensors of any rank.

@@ -1,27 +1,34 @@
-//! Which tensors our kernels work on.
+//! Which tensors lie where.
 
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+use burn::backend::DispatchDevice;
 use burn::tensor::Tensor;
 
 /// Whether `x` lies where our kernels run.
 pub(crate) fn is_ours<const D: usize>(x: &Tensor<D>) -> bool {
     #[cfg(feature = "flex")]
     {
-        use burn::backend::DispatchDevice;
         use burn::tensor::DType;
-        let device = x.device();
-        let is_flex = match device.as_dispatch() {
-            DispatchDevice::Flex(_) => true,
-            DispatchDevice::Autodiff(inner) => {
-                matches!(inner.clone().inner(), DispatchDevice::Flex(_))
-            }
-            #[allow(unreachable_patterns)]
-            _ => false,
-        };
-        is_flex && x.dtype() == DType::F32
+        matches!(without_gradients(x), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
     }
     #[cfg(not(feature = "flex"))]
     {
         let _ = x;
         false
+    }
+}
+
+/// Whether `x` lies where a convolution is best made a matrix product.
+#[cfg(feature = "ndarray")]
+pub(crate) fn multiplies_windows<const D: usize>(x: &Tensor<D>) -> bool {
+    matches!(without_gradients(x), DispatchDevice::NdArray(_))
+}
+
+/// The device of `x`, whether or not it records gradients.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn without_gradients<const D: usize>(x: &Tensor<D>) -> DispatchDevice {
+    match x.device().as_dispatch() {
+        DispatchDevice::Autodiff(inner) => inner.clone().inner(),
+        device => device.clone(),
     }
 }

@@ -1,10 +1,10 @@
 //! What a training step spends its time on, written for the CPU; Burn's own elsewhere.
 //!
 //! Each operation takes and returns Burn tensors. On Burn's Flex backend it is ours, with a gradient
-//! written by hand; on every other backend it is made of Burn's own operations. Feature maps are
-//! channels-last, `[batch, height, width, channels]`: a pixel's channels lie side by side, which is
-//! what vectors of the CPU read, and what GPU libraries turn images into anyway. Weights keep
-//! Burn's and PyTorch's shapes.
+//! written by hand; on every other backend it is made of Burn's own operations, which on NdArray
+//! means that convolutions are matrix products. Feature maps are channels-last, `[batch, height, width, channels]`:
+//! a pixel's channels lie side by side, which is what vectors of the CPU read, and what GPU libraries turn images
+//! into anyway. Weights keep Burn's and PyTorch's shapes.
 //!
 //! | operation | file |
 //! | --- | --- |
@@ -15,6 +15,7 @@
 //! | dropout | `dropout.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |
+//! | a convolution as one matrix product, on NdArray | `window_product.rs` |
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone.
@@ -30,6 +31,8 @@ mod linear;
 mod max_pool;
 mod optimizer_step;
 mod packed_weights;
+#[cfg(any(all(test, feature = "flex"), feature = "ndarray"))]
+mod window_product;
 
 pub use batch_norm::{
     BatchNormParameters, BatchStatistics, Normalized, batch_norm, batch_norm_train,
