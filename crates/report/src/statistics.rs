@@ -37,9 +37,9 @@ pub enum Better {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Better in every seed, and on average by more than twice the standard error.
+    /// Better, by more than the rule that was asked for puts down to chance.
     Better,
-    /// Worse in every seed, and on average by more than twice the standard error.
+    /// Worse, by as much.
     Worse,
     /// Neither.
     NoClearEffect,
@@ -77,18 +77,33 @@ impl PairedDifference {
     /// all differences have the same sign, else [`Verdict::NoClearEffect`]; of one seed, always the
     /// last.
     pub fn of(by_seed: Vec<f64>, better: Better) -> Self {
-        let spread = Spread::of(&by_seed);
-        let standard_error = spread.standard_deviation / (by_seed.len() as f64).sqrt();
         let all = |sign: f64| by_seed.iter().all(|difference| difference * sign > 0.0);
+        let has_one_sign = all(1.0) || all(-1.0);
         // A standard error that is not a number compares false: one seed decides nothing.
-        let is_clear = spread.mean.abs() > 2.0 * standard_error && (all(1.0) || all(-1.0));
-        let verdict = match (is_clear, better) {
+        Self::judged(by_seed, better, |mean, standard_error| {
+            mean.abs() > 2.0 * standard_error && has_one_sign
+        })
+    }
+
+    /// As [`of`](Self::of), but the verdict is [`Verdict::Better`] or [`Verdict::Worse`] if the [`interval`]
+    /// of the mean leaves out 0. For any number of runs: of an effect as large as the spread, the
+    /// more runs there are, the surer one has the other sign.
+    pub fn by_interval(by_seed: Vec<f64>, better: Better) -> Self {
+        let is_clear = interval(&by_seed).is_some_and(|(low, high)| low > 0.0 || high < 0.0);
+        Self::judged(by_seed, better, |_, _| is_clear)
+    }
+
+    /// `is_clear`: of mean and standard error.
+    fn judged(by_seed: Vec<f64>, better: Better, is_clear: impl FnOnce(f64, f64) -> bool) -> Self {
+        let Spread { mean, standard_deviation } = Spread::of(&by_seed);
+        let standard_error = standard_deviation / (by_seed.len() as f64).sqrt();
+        let verdict = match (is_clear(mean, standard_error), better) {
             (false, _) => Verdict::NoClearEffect,
-            (true, Better::Higher) if spread.mean > 0.0 => Verdict::Better,
-            (true, Better::Lower) if spread.mean < 0.0 => Verdict::Better,
+            (true, Better::Higher) if mean > 0.0 => Verdict::Better,
+            (true, Better::Lower) if mean < 0.0 => Verdict::Better,
             (true, _) => Verdict::Worse,
         };
-        Self { mean: spread.mean, by_seed, standard_error, verdict }
+        Self { mean, by_seed, standard_error, verdict }
     }
 }
 
@@ -181,10 +196,24 @@ mod tests {
     }
 
     #[test]
+    fn by_its_interval_a_difference_may_have_the_other_sign_at_times() {
+        // Mean 1.76, standard error 0.546: 1.76 ± 1.52 with Student's 2.776 for 4 degrees of freedom.
+        let mixed = vec![-0.4, 2.2, 2.2, 2.2, 2.6];
+        let verdict =
+            |values: &[f64], better| PairedDifference::by_interval(values.to_vec(), better).verdict;
+        assert_eq!(verdict(&mixed, Better::Higher), Verdict::Better);
+        assert_eq!(verdict(&mixed, Better::Lower), Verdict::Worse);
+        // Of one sign, but 2 ± 2.48 with 4.303 for 2 degrees of freedom.
+        assert_eq!(verdict(&[1.0, 2.0, 3.0], Better::Higher), Verdict::NoClearEffect);
+    }
+
+    #[test]
     fn one_seed_and_no_difference_at_all_say_nothing() {
         for values in [vec![3.0], vec![0.0, 0.0, 0.0], vec![]] {
-            let difference = PairedDifference::of(values, Better::Higher);
-            assert_eq!(difference.verdict, Verdict::NoClearEffect);
+            for judge in [PairedDifference::of, PairedDifference::by_interval] {
+                let difference = judge(values.clone(), Better::Higher);
+                assert_eq!(difference.verdict, Verdict::NoClearEffect);
+            }
         }
     }
 

@@ -286,7 +286,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     Ok(Findings {
         sentence: sentence(&courses, &differences),
         setup: setup(),
-        tables: vec![table(&courses, &differences)],
+        tables: vec![table(&courses, &differences), wave_table(&waves)],
         figures: figures(&courses, &differences, &problem, &waves),
         data: vec![data(&courses), wave_data(&problem, &waves)],
         differences: vec![
@@ -303,7 +303,7 @@ fn differences(courses: &[Vec<Course>]) -> Vec<PairedDifference> {
     let pair = |arm: &Vec<Course>| {
         let pairs = arm.iter().zip(&courses[0]);
         let by_set: Vec<f64> = pairs.map(|(with, without)| with.last() - without.last()).collect();
-        PairedDifference::of(by_set, Better::Lower)
+        PairedDifference::by_interval(by_set, Better::Lower)
     };
     courses[1..].iter().map(pair).collect()
 }
@@ -347,7 +347,7 @@ fn sentence(courses: &[Vec<Course>], differences: &[PairedDifference]) -> String
     let DisturbValue { share, noise } = ARMS[SHOWN];
     format!(
         "Disturbing {:.0} % of the targets with s = {noise} standard deviation moves the test error from {:.2} to {:.2} ({} ± {:.3} over {} training sets: {verdict}) and the error on the \
-         training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings, {} are clearly better than none, {} clearly worse.",
+         training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings {} clearly better than none and {} clearly worse.",
         100.0 * share,
         mean(0, Course::last),
         mean(SHOWN, Course::last),
@@ -357,9 +357,18 @@ fn sentence(courses: &[Vec<Course>], differences: &[PairedDifference]) -> String
         mean(0, |course| course.train),
         mean(SHOWN, |course| course.train),
         differences.len(),
-        count(Verdict::Better),
-        count(Verdict::Worse),
+        number_of(count(Verdict::Better)),
+        number_of(count(Verdict::Worse)),
     )
+}
+
+/// `none is`, `1 is`, `2 are`.
+fn number_of(settings: usize) -> String {
+    match settings {
+        0 => "none is".into(),
+        1 => "1 is".into(),
+        several => format!("{several} are"),
+    }
 }
 
 fn signed(value: f64) -> String {
@@ -387,7 +396,7 @@ fn table(courses: &[Vec<Course>], differences: &[PairedDifference]) -> Experimen
     ExperimentTable {
         title: "Friedman #1 after training".into(),
         note: "Mean ± standard deviation over the training sets. Difference of the test errors by training set, against the first row: mean ± standard \
-             error. Better or worse: in every training set, and on average by more than twice the standard error.".into(),
+             error. Better or worse: the 95 % interval of the difference, by Student's t, leaves out 0.".into(),
         head: ["disturbed", "test error", "training error", "difference", ""]
             .map(String::from)
             .into(),
@@ -488,6 +497,18 @@ fn wave_figure(problem: &Problem, waves: &[Course; 2]) -> Drawing {
     .with(Series::points("training samples", points(&problem.train)))
     .with(Series::reference("sin 2πx", points(&problem.test)))
     .draw()
+}
+
+fn wave_table(waves: &[Course; 2]) -> ExperimentTable {
+    let row = |arm: usize, course: &Course| {
+        [name(&ARMS[arm]), format!("{:.3}", course.last()), format!("{:.3}", course.train)].into()
+    };
+    ExperimentTable {
+        title: "The curve after training".into(),
+        note: "One training set.".into(),
+        head: ["disturbed", "error from sin 2πx", "training error"].map(String::from).into(),
+        rows: vec![row(0, &waves[0]), row(SHOWN, &waves[1])],
+    }
 }
 
 fn data(courses: &[Vec<Course>]) -> DataTable {

@@ -26,7 +26,7 @@ pub(crate) type Pair<'a> = (&'a Predictions, &'a Predictions);
 ///
 /// Of one pair by McNemar's test: of the images that only one of the two gets right, as many would go to either
 /// by chance, give or take the root of their number; twice that is called more than chance. Of several seeds by
-/// their paired differences.
+/// the 95 % interval of their paired differences.
 ///
 /// McNemar, [Note on the sampling error of the difference between correlated proportions](
 /// https://doi.org/10.1007/BF02295996), 1947.
@@ -36,7 +36,7 @@ pub(crate) fn difference(pairs: &[Pair<'_>]) -> String {
     let is_clear = match pairs {
         [pair] => exceeds_chance(only_one_right(*pair)),
         _ => {
-            let paired = PairedDifference::of(differences.clone(), Better::Higher);
+            let paired = PairedDifference::by_interval(differences.clone(), Better::Higher);
             paired.verdict != Verdict::NoClearEffect
         }
     };

@@ -136,7 +136,7 @@ pub(super) fn change(lab: &Lab, base: &ArmRuns, other: &ArmRuns) -> String {
     let change = |value: fn(&Run) -> f64, better, words: [&str; 2]| {
         let (before, after) = (base.values(value), other.values(value));
         let by_seed: Vec<f64> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
-        let difference = PairedDifference::of(by_seed, better);
+        let difference = PairedDifference::by_interval(by_seed, better);
         if !difference.mean.is_finite() {
             return "cannot be told".into();
         }
