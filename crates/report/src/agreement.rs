@@ -10,6 +10,12 @@ pub const RULE: &str = "Two values agree if their means differ by no more than t
      standard deviation; where neither side has one, the floor alone decides. Networks whose loss overflowed agree as \
      “diverged”. One row in thirty may miss by chance.";
 
+/// Whether so many rows that agree, of those that are compared, are as many as the [`RULE`] asks for: one
+/// in thirty may miss, of fewer than thirty none.
+pub(crate) fn is_enough(agreeing: usize, compared: usize) -> bool {
+    compared - agreeing <= compared / 30
+}
+
 /// The least difference that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -63,11 +69,12 @@ pub enum Agreement {
 }
 
 impl Agreement {
-    /// Compares `ours`, a value a run, with `reference`.
+    /// Compares `ours`, a value a run, with `reference`. Of networks that diverged, all must have.
     pub fn of(ours: &[f64], reference: Reference, floor: Floor) -> Self {
         let spread = Spread::of(ours);
         if !spread.mean.is_finite() || !reference.mean.is_finite() {
-            let both = !spread.mean.is_finite() && !reference.mean.is_finite();
+            let diverged = !ours.is_empty() && ours.iter().all(|value| !value.is_finite());
+            let both = diverged && !reference.mean.is_finite();
             return if both { Self::Agrees } else { Self::Disagrees };
         }
         if (spread.mean - reference.mean).abs() <= Self::bound(ours, reference, floor) {
@@ -138,10 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn one_row_in_thirty_may_miss() {
+        assert!(is_enough(0, 0) && is_enough(6, 6));
+        assert!(!is_enough(28, 29) && is_enough(29, 30) && !is_enough(28, 30));
+        assert!(is_enough(58, 60) && !is_enough(57, 60));
+    }
+
+    #[test]
     fn what_diverged_agrees_with_what_diverged_only() {
         let nan = Reference::new(f64::NAN, f64::NAN, 10);
         assert_eq!(Agreement::of(&[f64::NAN], nan, Floor::LOSS), Agreement::Agrees);
         assert_eq!(Agreement::of(&[1.0], nan, Floor::LOSS), Agreement::Disagrees);
+        assert_eq!(Agreement::of(&[1.0, f64::NAN], nan, Floor::LOSS), Agreement::Disagrees);
+        assert_eq!(Agreement::of(&[], nan, Floor::LOSS), Agreement::Disagrees);
         let finite = Reference::single(1.0);
         assert_eq!(Agreement::of(&[f64::INFINITY], finite, Floor::LOSS), Agreement::Disagrees);
     }

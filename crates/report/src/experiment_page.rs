@@ -1,6 +1,6 @@
 //! The page of an experiment, and the one that links several.
 
-use crate::agreement::RULE;
+use crate::agreement::{RULE, is_enough};
 use crate::experiment::{Comparison, ExperimentRecord, ExperimentTable, Findings, Provenance};
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
@@ -136,7 +136,14 @@ fn rule(findings: &Findings) -> String {
     match findings.agreeing() {
         (_, 0) => String::new(),
         (agree, compared) => {
-            paragraph(&format!("{agree} of the {compared} numbers compared agree. {RULE}"))
+            let verdict = match (agree == compared, is_enough(agree, compared)) {
+                (true, _) => "",
+                (_, true) => ", as many as the rule asks for",
+                (_, false) => ", fewer than the rule asks for",
+            };
+            paragraph(&format!(
+                "{agree} of the {compared} numbers compared with the source or PyTorch agree{verdict}. {RULE}"
+            ))
         }
     }
 }

@@ -57,6 +57,7 @@ fn experiment(record: &ExperimentRecord, figures: &str) -> String {
     );
     let seeds = match provenance.seeds.as_slice() {
         [first, .., last] => format!(" --seed {first} --seeds {}", last - first + 1),
+        [seed] if *seed != 1 => format!(" --seed {seed}"),
         _ => String::new(),
     };
     let preset = match provenance.preset.as_str() {
