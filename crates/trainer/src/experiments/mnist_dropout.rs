@@ -10,18 +10,16 @@ use backburn_report::{
 };
 
 use super::curves::series;
-use super::judging::{as_in_source, difference, on_data_of_source};
+use super::judging::{difference, on_data_of_source};
 use super::lab::{Lab, TestView};
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
 use crate::cli::{Failure, usage};
 use crate::evaluate::Predictions;
-use crate::recipe::{Recipe, built_in};
+use crate::recipe::built_in;
 use crate::seeds::Seeds;
 
 /// The source's data set.
 const DATASET: &str = "mnist";
-/// Of the quick preset. Nothing in an epoch depends on how many follow, so that these are the source's first.
-const QUICK_EPOCHS: usize = 5;
 /// Mean training cost of each epoch, as the source prints it, rounded.
 const PRINTED_COSTS: [f64; 15] = [
     0.3117, 0.1467, 0.1124, 0.0927, 0.0846, 0.0725, 0.0671, 0.0602, 0.0607, 0.0542, 0.0505, 0.0496,
@@ -60,17 +58,7 @@ struct Answers {
 }
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
-    let source = built_in("mnist-dropout").map_err(usage)?;
-    let epochs = if lab.is_paper() { source.epochs } else { QUICK_EPOCHS };
-    let reduced = if lab.is_paper() {
-        Vec::new()
-    } else {
-        vec![format!(
-            "{epochs} epochs, the first of the source's {}; all its images.",
-            source.epochs
-        )]
-    };
-    let recipe = Recipe { epochs, ..source };
+    let recipe = built_in("mnist-dropout").map_err(usage)?;
     let arms = runs::train(lab, vec![Arm { name: "dropout", recipe }])?;
     let runs = &arms[0].runs;
     let mut answers = Vec::new();
@@ -82,9 +70,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     Ok(Findings {
         sentence: sentence(lab, &arms[0], &answers),
         setup: setup(),
-        reduced,
         comparisons: vec![costs(lab, &arms[0]), accuracies(lab, &answers)],
-        tables: vec![mistake(&answers)],
+        tables: vec![mistake(&answers), predictions(lab, &answers)],
         figures: vec![cost_figure(lab, &arms[0]), drawn(lab, &answers)],
         data: vec![data(&arms[0])],
         mistakes: vec![
@@ -97,6 +84,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         differences: vec![
             "The random numbers are others than PyTorch's, so that single runs differ within their spread.".into(),
         ],
+        ..Findings::default()
     })
 }
 
@@ -137,7 +125,8 @@ fn of_epoch(costs: &[Vec<f64>], epoch: usize) -> Vec<f64> {
 fn sentence(lab: &Lab, arm: &ArmRuns, answers: &[Answers]) -> String {
     let costs = cost(arm);
     let epochs = costs[0].len();
-    let cost_of = |epoch| number::loss(Spread::of(&of_epoch(&costs, epoch)).mean);
+    let cost_of = |epoch| Spread::of(&of_epoch(&costs, epoch)).mean;
+    let (first, last) = (cost_of(1), cost_of(epochs));
     let mean = |value: fn(&Answers) -> f64| {
         Spread::of(&answers.iter().map(value).collect::<Vec<_>>()).mean
     };
@@ -147,11 +136,12 @@ fn sentence(lab: &Lab, arm: &ArmRuns, answers: &[Answers]) -> String {
     let label = names[usize::from(answers[0].test.for_final_scores().label(example))];
     let prediction = names[answers[0].divided.answer(example).0];
     format!(
-        "The mean training cost falls from {} nats in the first epoch to {} in epoch {epochs}, and {} of the test images are \
+        "The mean training cost {} from {} nats in the first epoch to {} in epoch {epochs}, and {} of the test images are \
          answered right. On pixels that are not divided by 255, as in the source's test, it is {} ({}), while the test loss \
          is {} times as high: {} nats instead of {}. The drawn image, of class {label}, is read as {prediction}.",
-        cost_of(1),
-        cost_of(epochs),
+        if last < first { "falls" } else { "goes" },
+        number::loss(first),
+        number::loss(last),
         number::percent(mean(|a| a.divided.scores().accuracy)),
         number::percent(mean(|a| a.undivided.scores().accuracy)),
         difference(&pairs),
@@ -169,7 +159,6 @@ fn costs(lab: &Lab, arm: &ArmRuns) -> Comparison {
             .printed(PRINTED_COSTS[epoch - 1])
             .reference(Reference::new(mean, deviation, REFERENCE_SEEDS))
             .floor(Floor::Share(0.10));
-        // The quick preset's epochs are the source's, too.
         on_data_of_source(lab, DATASET, row)
     };
     Comparison {
@@ -195,7 +184,7 @@ fn accuracies(lab: &Lab, answers: &[Answers]) -> Comparison {
     Comparison {
         title: "Test accuracy after the last epoch".into(),
         note: String::new(),
-        rows: rows.into_iter().map(|row| as_in_source(lab, DATASET, row)).collect(),
+        rows: rows.into_iter().map(|row| on_data_of_source(lab, DATASET, row)).collect(),
     }
 }
 
@@ -262,34 +251,76 @@ fn cost_figure(lab: &Lab, arm: &ArmRuns) -> ExperimentFigure {
     ExperimentFigure { name: "cost".into(), caption, drawing: chart.draw() }
 }
 
+/// What the network says of the test image that the seed draws, in one scale of its pixels.
+struct Prediction<'a> {
+    seed: u64,
+    scale: &'static str,
+    answers: &'a Answers,
+    /// Of the image, among the test images.
+    place: usize,
+    label: &'static str,
+    class: &'static str,
+    probability: f64,
+}
+
 /// One test image of each seed, twice: as the network answers it in either scale.
-fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
+fn drawn_predictions<'a>(lab: &Lab, answers: &'a [Answers]) -> Vec<Prediction<'a>> {
     let names = lab.data().class_names;
-    let mut images = Vec::new();
+    let mut all = Vec::new();
     for (&seed, answers) in lab.seeds.iter().zip(answers) {
         let test = answers.test.for_final_scores();
-        let (shape, place) = (test.shape(), Seeds::new(seed).example(test.len()));
+        let place = Seeds::new(seed).example(test.len());
+        let label = names[usize::from(test.label(place))];
         let scales = [
             ("pixels from 0 to 1, as in training", &answers.divided),
             ("pixels from 0 to 255, as the source tests", &answers.undivided),
         ];
         for (scale, predictions) in scales {
             let (class, probability) = predictions.answer(place);
-            images.push(GridImage {
-                shape: [shape.channels, shape.height, shape.width],
-                pixels: test.image(place).to_vec(),
-                caption: vec![
-                    format!(
-                        "label {}, prediction {} with {}",
-                        names[usize::from(test.label(place))],
-                        names[class],
-                        number::percent(probability)
-                    ),
-                    scale.to_owned(),
-                ],
-            });
+            let class = names[class];
+            all.push(Prediction { seed, scale, answers, place, label, class, probability });
         }
     }
+    all
+}
+
+fn predictions(lab: &Lab, answers: &[Answers]) -> ExperimentTable {
+    let row = |drawn: &Prediction<'_>| {
+        vec![
+            drawn.scale.to_owned(),
+            drawn.seed.to_string(),
+            drawn.place.to_string(),
+            drawn.label.to_owned(),
+            drawn.class.to_owned(),
+            number::bare_percent(drawn.probability),
+        ]
+    };
+    ExperimentTable {
+        title: "One test image and its prediction".into(),
+        note: "Drawn by the seed; the source draws another one, and prints “Label: 5”, “Prediction: 5”.".into(),
+        head: ["test pixels", "seed", "image", "label", "prediction", "probability (%)"]
+            .map(String::from)
+            .into(),
+        rows: drawn_predictions(lab, answers).iter().map(row).collect(),
+    }
+}
+
+fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
+    let image = |drawn: &Prediction<'_>| {
+        let test = drawn.answers.test.for_final_scores();
+        let shape = test.shape();
+        let Prediction { label, class, .. } = drawn;
+        let probability = number::percent(drawn.probability);
+        GridImage {
+            shape: [shape.channels, shape.height, shape.width],
+            pixels: test.image(drawn.place).to_vec(),
+            caption: vec![
+                format!("label {label}, prediction {class} with {probability}"),
+                drawn.scale.to_owned(),
+            ],
+        }
+    };
+    let images = drawn_predictions(lab, answers).iter().map(image).collect();
     let grid = ImageGrid {
         title: "One test image and its prediction".into(),
         note: "The image is drawn by the seed.".into(),
