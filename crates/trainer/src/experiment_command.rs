@@ -20,6 +20,9 @@ use crate::run::now;
 /// More seeds than anybody has the time for; asking for more is taken for a mistake.
 const MOST_SEEDS: u64 = 1000;
 
+/// The one experiment that has rounds.
+const SEARCH: &str = "hyperparameter-search";
+
 /// `experiment NAME`
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ExperimentArgs {
@@ -114,12 +117,15 @@ fn run_one(
     flags: &ExperimentFlags,
     command: &[String],
 ) -> Result<(), Failure> {
+    if flags.rounds.is_some() && row.name != SEARCH {
+        return Err(usage(format!("`--rounds`: expected with {SEARCH} only, found {}", row.name)));
+    }
     let threads = set_threads(flags.threads)?;
     let out = flags.out.clone().unwrap_or_else(|| default_folder(row, flags));
     let record = carry_out(row, flags, threads, &out, command)?;
     print_line(&wrapped(&record.findings.sentence, COLUMNS));
     if let (agree, compared @ 1..) = record.findings.agreeing() {
-        print_line(&format!("{agree} of {compared} numbers agree with the source's"));
+        print_line(&format!("{agree} of {compared} numbers agree with the source's or PyTorch's"));
     }
     print_line(&format!("page: {}", out.join("report.html").display()));
     Ok(())
@@ -325,6 +331,7 @@ mod tests {
             assert!(row.datasets.iter().all(|name| backburn_data::entry(name).is_ok()));
             assert!(experiment(row.name).is_ok());
         }
+        assert!(experiment(SEARCH).is_ok());
         assert!(matches!(experiment("nothing"), Err(Failure::Usage(_))));
     }
 }

@@ -12,7 +12,7 @@ use super::resnet_runs::{
     accuracy_figures, by_epoch, change, differences, figure, lowest_objective, paper,
     printed_accuracy, score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, epochs, train_or_diverge};
+use super::runs::{Arm, ArmRuns, Run, epochs, train_or_diverge};
 use crate::cli::Failure;
 use crate::recipe::Recipe;
 
@@ -119,11 +119,11 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
         arms.iter().map(|arm| format!("{}: {}.", arm.name, test_scores(lab, arm))).collect();
     for (with, without) in [(shallow, shallow_bare), (deep, deep_bare)] {
         text.push(format!(
-            "Without batch normalization, {}: {}; the training loss of an epoch falls to {} without, to {} with.",
+            "Without batch normalization, {}: {}; the training loss of an epoch {} without, {} with.",
             with.name,
             change(lab, with, without),
-            number::loss(lowest_objective(without)),
-            number::loss(lowest_objective(with)),
+            lowest(without),
+            lowest(with),
         ));
     }
     text.push(format!("From {} to {}: {}.", shallow.name, deep.name, change(lab, shallow, deep)));
@@ -135,6 +135,14 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     ));
     text.push(trust(lab));
     text.join(" ")
+}
+
+/// How low the training loss of an epoch comes: `falls to 1.2345`.
+fn lowest(arm: &ArmRuns) -> String {
+    match lowest_objective(arm) {
+        loss if loss.is_finite() => format!("falls to {}", number::loss(loss)),
+        _ => "overflows in the first epoch".into(),
+    }
 }
 
 /// The scores, and whether they are more than guessing.
@@ -149,13 +157,18 @@ fn test_scores(lab: &Lab, arm: &ArmRuns) -> String {
 /// Size and time of each arm.
 fn sizes(arms: &[ArmRuns]) -> ExperimentTable {
     let row = |arm: &ArmRuns| {
-        let first = &arm.runs[0].summary;
-        let rate = number::rate(first.images_per_second);
-        vec![arm.name.to_owned(), count(first.parameters), rate]
+        // A run that diverged has no summary to say it.
+        match arm.runs.iter().find(|run| run.summary.parameters > 0) {
+            Some(Run { summary, .. }) => {
+                let rate = number::rate(summary.images_per_second);
+                vec![arm.name.to_owned(), count(summary.parameters), rate]
+            }
+            None => vec![arm.name.to_owned(), number::ABSENT.into(), number::ABSENT.into()],
+        }
     };
     ExperimentTable {
         title: "Size and speed".into(),
-        note: "Of the first seed. The speed depends on the machine and on what else it does."
+        note: "Of the first seed that did not diverge. The speed depends on the machine and on what else it does."
             .into(),
         head: ["arm", "parameters", "images a second"].map(String::from).into(),
         rows: arms.iter().map(row).collect(),

@@ -12,6 +12,7 @@ use backburn_report::{DataTable, RunRecord, Summary, TestRead};
 use super::lab::{Images, Lab, TestView};
 use crate::bench::training::Training;
 use crate::checkpoint;
+use crate::checkpoint_every::CheckpointEvery;
 use crate::cli::{Failure, usage};
 use crate::compare_arms::{self, Found};
 use crate::evaluate::{Predictions, predict};
@@ -21,8 +22,12 @@ use crate::run::{RunError, RunFolder};
 use crate::session::{Means, Outcome, SessionError};
 use crate::test_log::ManifestLog;
 
-/// From this many seconds on, a line is said of every epoch.
+/// From this many seconds on, a line is said of every epoch, and a kill loses no more than
+/// [`CHECKPOINT_EVERY`].
 const LONG: f64 = 600.0;
+
+/// An epoch of the longest runs takes half an hour and more.
+const CHECKPOINT_EVERY: CheckpointEvery = CheckpointEvery::Time(Duration::from_secs(300));
 
 /// An arm: a recipe under a name. Its seed, backend and data folder are set by the lab.
 #[derive(Clone, Debug)]
@@ -246,7 +251,7 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
         threads: lab.threads,
         command: lab.command.clone(),
         detail,
-        checkpoint_every: None,
+        checkpoint_every: (seconds >= LONG).then_some(CHECKPOINT_EVERY),
         verify_kernels: false,
     };
     let started = std::time::Instant::now();
