@@ -443,6 +443,11 @@ impl RunFolder {
         Ok(records)
     }
 
+    /// Whether there is a checkpoint to go on from, whole or not.
+    pub(crate) fn has_checkpoint(&self) -> bool {
+        [checkpoint::FILE, checkpoint::PREVIOUS].iter().any(|file| self.path.join(file).exists())
+    }
+
     /// Adds lines to a file and waits until they are on the disk. If there is no room for all of them,
     /// none is added.
     fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
