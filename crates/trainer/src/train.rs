@@ -109,7 +109,8 @@ pub enum Ending {
     Diverged {
         /// Epoch, counted from 1.
         epoch: usize,
-        /// Batch within it, counted from 1.
+        /// Batch within it, counted from 1; the last one if validation, or the epoch after it, shows what
+        /// the weights have come to.
         batch: usize,
     },
 }
@@ -129,7 +130,8 @@ pub enum TrainError {
 
 /// Trains from where `state` stands to the end. Calls `save` after every epoch, with what was
 /// minimized on each of its batches, and with nothing when interrupted, and as often inside epochs as
-/// the setup says. A state that is not finite is never saved.
+/// the setup says. A state that is not finite is never saved, nor the end of an epoch whose validation
+/// loss is not.
 ///
 /// # Errors
 ///
@@ -139,7 +141,7 @@ pub fn train(
     state: &mut State,
     save: &mut Save<'_>,
 ) -> Result<Ending, TrainError> {
-    let Setup { recipe, progress, .. } = setup;
+    let Setup { recipe, loader, progress, .. } = setup;
     progress.start();
     let mut checkpoints = CheckpointClock::new(setup.checkpoint_every);
     while state.epochs.len() < recipe.epochs {
@@ -155,6 +157,13 @@ pub fn train(
         let started = Instant::now();
         let validation = validate(setup, state)?;
         let valid_loss = validation.map(|scores| scores.loss);
+        // Weights can be finite and yet too large for a finite loss. What a rollback goes back to must be
+        // a state that training can go on from.
+        let is_sound = valid_loss.is_none_or(f64::is_finite)
+            && (recipe.on_divergence.is_stop() || can_begin(setup, state, epoch + 1));
+        if !is_sound {
+            return Ok(Ending::Diverged { epoch, batch: loader.batches_per_epoch() });
+        }
         let is_kept = valid_loss.is_some_and(|loss| recipe.keep.replaces(loss, state.kept_loss()));
         if is_kept {
             state.best =
@@ -240,6 +249,20 @@ fn train_epoch(
         }
     }
     Ok(None)
+}
+
+/// Whether the loss is finite on the batches of `epoch` (counted from 1) before its first step, which no
+/// learning rate changes. Leaves no trace in the state.
+fn can_begin(setup: &Setup<'_>, state: &State, epoch: usize) -> bool {
+    let mut batches = (0..).zip(epoch_batches(setup, epoch)).take(setup.recipe.accumulate);
+    // Its running statistics are its own.
+    let network = state.network().valid().train();
+    batches.all(|(number, batch)| {
+        let input = Input::new(setup, epoch, number, batch, &state.device);
+        state.seed_device(setup, epoch, number);
+        let (objective, _) = input.objective(&network, setup.recipe.loss);
+        objective.into_scalar::<f32>().is_finite()
+    })
 }
 
 /// The training batches of `epoch`, counted from 1.
@@ -400,11 +423,7 @@ impl State {
     ) -> Pass {
         let recipe = setup.recipe;
         let input = Input::new(setup, epoch, number, batch, &self.device);
-        // Dropout draws from the device's generator: one seed a batch, so that a resumed run
-        // draws what an uninterrupted one would have drawn.
-        let place = (epoch - 1) * setup.loader.batches_per_epoch() + number;
-        let device_seed = Seeds::new(recipe.seed).device(place as u64);
-        self.device.seed(device_seed);
+        self.seed_device(setup, epoch, number);
         let (objective, right) = input.objective(self.network(), recipe.loss);
         let gradients = NamedGradients::gather(self.network(), objective.backward());
         let gradients = match recipe.sam {
@@ -412,12 +431,19 @@ impl State {
             Some(rho) => {
                 let neighbour = gradients.perturb(self.network(), Sam { rho });
                 // The same units are dropped, so that the two gradients differ by the place alone.
-                self.device.seed(device_seed);
+                self.seed_device(setup, epoch, number);
                 let (there, _) = input.objective(&neighbour, recipe.loss);
                 NamedGradients::gather(&neighbour, there.backward())
             }
         };
         Pass { objective, right, gradients }
+    }
+
+    /// Dropout draws from the device's generator: one seed a batch, so that a resumed run draws what an
+    /// uninterrupted one would have drawn.
+    fn seed_device(&self, setup: &Setup<'_>, epoch: usize, number: usize) {
+        let place = (epoch - 1) * setup.loader.batches_per_epoch() + number;
+        self.device.seed(Seeds::new(setup.recipe.seed).device(place as u64));
     }
 
     /// One optimizer step with the mean of the gradients of `gathered` batches, whose sum is

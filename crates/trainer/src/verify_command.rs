@@ -287,8 +287,8 @@ impl<'a> Inspection<'a> {
         }
         let bytes = self.bytes(METRICS, Self::resume)?;
         let text = String::from_utf8_lossy(&bytes);
-        // While it trains, and where it diverges, the loss on validation may not be finite.
-        let validates = self.has_ended() && recipe.is_none_or(Recipe::validates);
+        // Without a recipe nobody knows. An epoch whose validation loss is not finite is not written down.
+        let validates = recipe.is_some_and(Recipe::validates);
         let mut epochs = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let read = serde_json::from_str::<EpochRecord>(line).map_err(|error| error.to_string());

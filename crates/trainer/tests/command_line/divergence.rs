@@ -81,6 +81,45 @@ fn a_rollback_halves_the_rate_and_depends_on_the_recipe_alone() {
     assert_eq!(place.json("high/manifest.json")["rollbacks"].as_array().unwrap().len(), 3);
 }
 
+#[test]
+fn weights_whose_loss_is_not_finite_are_not_gone_back_to() {
+    let place = Place::with_mnist();
+    for valid in ["--valid-size 20", "--valid-size 0"] {
+        // The weights are finite at the end of the second epoch, and useless.
+        let run = format!("{} --learning-rate 0.6", LINEAR.replace("--valid-size 20", valid));
+        let stopped = place.run(&format!("{run} --out stopped"));
+        stopped.expect(ERROR, &["not finite at epoch 3, batch 1 (step 25"]);
+        let roll = format!("{run} --on-divergence rollback");
+        place.run(&format!("{roll} --out whole")).expect(
+            DONE,
+            &["going back to the end of epoch 1 with half the rate (rollback 1 of 3)"],
+        );
+        let rollbacks = place.json("whole/manifest.json")["rollbacks"].clone();
+        assert_eq!((&rollbacks[0]["epoch"], &rollbacks[0]["batch"]), (&2.into(), &12.into()));
+        place.run("verify whole").expect(DONE, &[]);
+        place.run(&format!("{roll} --checkpoint-every 1 --out often")).expect(DONE, &[]);
+        place.expect_same("often", "whole");
+        for run in ["stopped", "whole", "often"] {
+            fs::remove_dir_all(place.path(run)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_validation_loss_that_is_not_finite_is_a_divergence() {
+    let place = Place::with_mnist();
+    // A step an epoch, after which the weights are finite.
+    let run = "train mnist --data-dir data --train-size 64 --epochs 3 --model mlp --hidden 8 --optimizer sgd --schedule constant --learning-rate 1e36 --batch-size 64 --threads 1";
+    let without = place.run(&format!("{run} --valid-size 0 --out without"));
+    without.expect(ERROR, &["training diverged", "at epoch 2, batch 1 (step 2"]);
+    let with = place.run(&format!("{run} --valid-size 16 --out with"));
+    with.expect(ERROR, &["training diverged", "at epoch 1, batch 1 (step 1", "no checkpoint"]);
+    assert!(!place.path("with/metrics.jsonl").exists());
+    for run in ["with", "without"] {
+        place.run(&format!("verify {run}")).expect(DONE, &["diverged"]);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_killed_after_a_rollback_resumes_exactly() {
