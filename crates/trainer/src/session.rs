@@ -222,6 +222,11 @@ pub fn resume(
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
     let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
     folder.make_checkpoints()?;
+    if state.is_at_an_end() && !recipe.on_divergence.is_stop() {
+        // The process before may have been killed between the two.
+        let bytes = checkpoint::to_bytes(&state).map_err(TrainError::from)?;
+        folder.write(checkpoint::EPOCH_END, &bytes)?;
+    }
     folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
@@ -420,8 +425,8 @@ fn train_and_score(
     }
 }
 
-/// Writes down what has been trained: the checkpoint last, so that it never knows of more than the
-/// files beside it.
+/// Writes down what has been trained: the checkpoint after the rows, so that it never knows of more than
+/// the files beside it.
 pub(crate) fn save(
     recipe: &Recipe,
     folder: &RunFolder,
@@ -429,14 +434,16 @@ pub(crate) fn save(
     objectives: &[f64],
 ) -> Result<(), TrainError> {
     let bytes = checkpoint::to_bytes(state)?;
-    if let (Some(epoch), false) = (state.epochs.last(), objectives.is_empty()) {
+    let ended = state.epochs.last().filter(|_| !objectives.is_empty());
+    if let Some(epoch) = ended {
         folder.append_losses(epoch.epoch, objectives)?;
         folder.append_metrics(epoch)?;
-        if !recipe.on_divergence.is_stop() {
-            folder.write(checkpoint::EPOCH_END, &bytes)?;
-        }
     }
     folder.write_checkpoint(&bytes)?;
+    if ended.is_some() && !recipe.on_divergence.is_stop() {
+        // After the newest, so that it is never of an epoch that is trained again.
+        folder.write(checkpoint::EPOCH_END, &bytes)?;
+    }
     Ok(())
 }
 

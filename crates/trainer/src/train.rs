@@ -387,6 +387,11 @@ impl State {
         self.best.as_ref().and_then(|best| self.epochs[best.epoch - 1].valid_loss)
     }
 
+    /// Whether it stands at the end of an epoch.
+    pub(crate) fn is_at_an_end(&self) -> bool {
+        !self.epochs.is_empty() && self.current.objectives.is_empty()
+    }
+
     /// Whether early stopping has ended the training.
     fn has_stopped(&self) -> bool {
         self.stopping.as_ref().is_some_and(EarlyStopping::has_stopped)

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::checkpoints::sealed;
 use crate::place::*;
 
 /// A linear regression by gradient descent, whose weights grow by a factor in every step if the learning
@@ -118,6 +119,37 @@ fn a_validation_loss_that_is_not_finite_is_a_divergence() {
     for run in ["with", "without"] {
         place.run(&format!("verify {run}")).expect(DONE, &["diverged"]);
     }
+}
+
+#[test]
+fn a_run_killed_between_the_checkpoints_of_an_epochs_end_can_still_roll_back() {
+    let place = Place::with_mnist();
+    let short = LINEAR.replace("--epochs 8", "--epochs 2");
+    let roll = format!("{short} --learning-rate 1 --on-divergence rollback --out whole");
+    place.run(&roll).expect(DONE, &["end of epoch 1 with half the rate (rollback 2 of 3)"]);
+    // As it was at the end of the first epoch, before anything diverged.
+    fs::create_dir_all(place.path("run/checkpoints")).unwrap();
+    for file in ["config.toml", "losses.csv", "metrics.jsonl"] {
+        fs::copy(place.path("whole").join(file), place.path("run").join(file)).unwrap();
+    }
+    let mut newest = place.bytes("whole/checkpoints/previous.safetensors");
+    let key = br#"\"rollbacks\":["#;
+    let begin = newest.windows(key.len()).position(|part| part == key).unwrap() + key.len();
+    let length = newest[begin..].iter().position(|&byte| byte == b']').unwrap();
+    newest[begin..begin + length].fill(b' ');
+    fs::write(place.path(LATEST), sealed(newest)).unwrap();
+    let mut manifest = place.json("whole/manifest.json");
+    manifest["status"] = "running".into();
+    for results in ["files", "rollbacks"] {
+        manifest.as_object_mut().unwrap().remove(results);
+    }
+    fs::write(place.path("run/manifest.json"), manifest.to_string()).unwrap();
+    place.run("verify run").expect(DONE, &["end of epoch 1, step 12"]);
+
+    let resumed = place.run("train --resume run");
+    resumed.expect(DONE, &["resuming at epoch 2", "(rollback 1 of 3)", "(rollback 2 of 3)"]);
+    place.expect_same("run", "whole");
+    place.run("verify run").expect(DONE, &["checkpoints/epoch-end.safetensors"]);
 }
 
 #[cfg(unix)]
