@@ -202,10 +202,11 @@ pub fn resume(
     let fresh = || -> Result<State, SessionError> {
         Ok(State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?)
     };
-    let restored = restore_newest(&folder, fresh)?;
-    if let (Some(manifest), Some(_)) = (&manifest, &restored) {
+    // First: a checkpoint need not fit other data.
+    if let (Some(manifest), true) = (&manifest, folder.has_checkpoint()) {
         check_same_data(&prepared, manifest)?;
     }
+    let restored = restore_newest(&folder, fresh)?;
     match &restored {
         Some(Restored { state, instead_of: Some(latest) }) => {
             say(&format!(

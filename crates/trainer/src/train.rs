@@ -69,6 +69,10 @@ pub struct State {
     pub determinants: Settings,
     /// Time spent waiting for batches, in this process.
     pub waited: Duration,
+    /// Batches of an epoch.
+    batches_per_epoch: usize,
+    /// Batches of a step.
+    accumulate: usize,
 }
 
 /// Weights of the epoch that is kept so far.
@@ -355,7 +359,19 @@ impl State {
             rollbacks: Vec::new(),
             determinants: recipe.determinants(),
             waited: Duration::ZERO,
+            batches_per_epoch: recipe.last_batch.batches(prepared.train.len(), recipe.batch_size),
+            accumulate: recipe.accumulate,
         })
+    }
+
+    /// Steps of the optimizer after so many epochs and batches of the next one; `None` where nothing is
+    /// saved, in the midst of a step or after the last batch.
+    pub(crate) fn steps_after(&self, epochs: usize, batches: usize) -> Option<u64> {
+        if batches >= self.batches_per_epoch || !batches.is_multiple_of(self.accumulate) {
+            return None;
+        }
+        let steps_per_epoch = self.batches_per_epoch.div_ceil(self.accumulate);
+        Some((epochs * steps_per_epoch + batches / self.accumulate) as u64)
     }
 
     /// The network as it stands.
