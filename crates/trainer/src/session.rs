@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_models::parameters;
+use backburn_report::record::MANIFEST_FILE;
 use backburn_report::{Manifest, ResumeRecord, RollbackRecord, Status, Summary, number};
 
 use crate::backend::{Backend, BackendError, OpenDevice};
@@ -252,7 +253,7 @@ fn checkpoint_every(
         return Ok(means.checkpoint_every);
     };
     text.parse().map(Some).map_err(|reason| RunError::Damaged {
-        path: path.join("manifest.json"),
+        path: path.join(MANIFEST_FILE),
         reason: format!("`checkpoint_every`: {reason}"),
     })
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use backburn_report::record::MANIFEST_FILE;
 use backburn_report::{
     EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary, read_bounded,
 };
@@ -14,7 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint;
 use crate::cli::{Failure, print_line};
 use crate::recipe::Recipe;
-use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, sha256};
+use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes, sha256};
 use crate::run_lock::RunLock;
 use crate::verify_contents::{
     CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_model,
@@ -110,7 +111,7 @@ impl<'a> Inspection<'a> {
             as_written: Vec::new(),
             faults: Vec::new(),
         };
-        let manifest: Option<Manifest> = it.json("manifest.json", |manifest: &Manifest| {
+        let manifest: Option<Manifest> = it.json(MANIFEST_FILE, |manifest: &Manifest| {
             Ok(match manifest.test_reads.len() {
                 1 => "1 look at the test split".to_owned(),
                 looks => format!("{looks} looks at the test split"),
@@ -128,7 +129,7 @@ impl<'a> Inspection<'a> {
             it.checksums(manifest);
             if !manifest.test_reads.iter().any(|read| read.purpose == "final score") {
                 let reason = "the final score's look at the test split is not recorded";
-                it.fault("manifest.json", reason, it.repeat());
+                it.fault(MANIFEST_FILE, reason, it.repeat());
             }
         }
         let recipe = recipe.filter(|_| !it.is_faulty(CONFIG));
@@ -225,7 +226,7 @@ impl<'a> Inspection<'a> {
 
     /// The content of a file that must be there; what is wrong is noted.
     fn bytes(&mut self, file: &str, cure: impl FnOnce(&Self) -> String) -> Option<Vec<u8>> {
-        match read_bounded(&self.path.join(file), u64::MAX) {
+        match read_bounded(&self.path.join(file), most_bytes(file)) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 let (reason, cure) = match error.kind() {
@@ -355,7 +356,7 @@ impl<'a> Inspection<'a> {
     fn checksums(&mut self, manifest: &Manifest) {
         if manifest.files.is_empty() {
             self.rows.push((
-                "manifest.json".to_owned(),
+                MANIFEST_FILE.to_owned(),
                 "has no checksums of results: the run is of an earlier version".to_owned(),
             ));
         }
@@ -363,11 +364,11 @@ impl<'a> Inspection<'a> {
             // A name from a file that may be damaged leads nowhere else.
             if !RESULTS.contains(&name.as_str()) {
                 let reason = format!("`files` has `{name}`, which is no result of a run");
-                self.fault("manifest.json", &reason, self.repeat());
+                self.fault(MANIFEST_FILE, &reason, self.repeat());
                 continue;
             }
             // One that is not there is missed further on.
-            let content = read_bounded(&self.path.join(name), u64::MAX);
+            let content = read_bounded(&self.path.join(name), most_bytes(name));
             let Ok(content) = content else { continue };
             let (length, found) = (content.len() as u64, sha256(&content));
             if (length, found.as_str()) == (*bytes, expected) {

@@ -242,7 +242,8 @@ fn a_run_killed_before_its_manifest_was_written_can_be_resumed() {
     place.expect_no_temporary_files();
     // Not if something else was written, and is lost now.
     fs::remove_file(place.path("run/manifest.json")).unwrap();
-    place.run("train --resume run").refuse(ERROR, &["run/manifest.json"]);
+    let refused = place.run("train --resume run");
+    refused.refuse(ERROR, &["run/manifest.json: the file is missing", "--config run/config.toml"]);
 }
 
 /// Copies a folder with the folders in it.
