@@ -229,6 +229,11 @@ impl Checkpoint {
         &self.header.epochs
     }
 
+    /// The returns to an earlier state.
+    pub(crate) fn rollbacks(&self) -> &[RollbackRecord] {
+        &self.header.rollbacks
+    }
+
     /// That it was written by a training whose weights depend on the same settings.
     ///
     /// # Errors

@@ -12,14 +12,14 @@ use backburn_report::{
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{Failure, print_line};
 use crate::recipe::Recipe;
 use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes, sha256};
 use crate::run_lock::RunLock;
 use crate::verify_contents::{
-    CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_model,
-    check_row, check_summary,
+    CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_manifest,
+    check_model, check_row, check_summary,
 };
 
 /// The page that `report` draws from the records, with the recipe in it.
@@ -98,6 +98,8 @@ struct Inspection<'a> {
     rows: Vec<(String, String)>,
     /// Results that have the checksum which the manifest has of them.
     as_written: Vec<String>,
+    /// Whether a checkpoint is of another recipe than `config.toml` is now.
+    has_other_recipe: bool,
     faults: Vec<Fault>,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Inspection<'a> {
             head: String::new(),
             rows: Vec::new(),
             as_written: Vec::new(),
+            has_other_recipe: false,
             faults: Vec::new(),
         };
         let manifest: Option<Manifest> = it.json(MANIFEST_FILE, |manifest: &Manifest| {
@@ -134,7 +137,15 @@ impl<'a> Inspection<'a> {
         }
         let recipe = recipe.filter(|_| !it.is_faulty(CONFIG));
         let rows = it.metrics(recipe.as_ref());
-        it.checkpoints(recipe.as_ref(), rows.as_deref());
+        let newest = it.checkpoints(recipe.as_ref(), rows.as_deref());
+        // Where config.toml was edited, that is to blame.
+        let recipe = recipe.filter(|_| !it.has_other_recipe);
+        if let Some(manifest) = &manifest {
+            let rollbacks = newest.as_ref().map(Checkpoint::rollbacks);
+            if let Err(reason) = check_manifest(manifest, recipe.as_ref(), rollbacks) {
+                it.fault(MANIFEST_FILE, &reason, it.repeat());
+            }
+        }
         let rows = rows.filter(|_| !it.is_faulty(METRICS));
         it.losses(rows.as_deref());
         if it.has_ended() {
@@ -383,7 +394,12 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    fn checkpoints(&mut self, recipe: Option<&Recipe>, rows: Option<&[EpochRecord]>) {
+    /// The newest, if it is whole.
+    fn checkpoints(
+        &mut self,
+        recipe: Option<&Recipe>,
+        rows: Option<&[EpochRecord]>,
+    ) -> Option<Checkpoint> {
         let path = self.path;
         let is_there = |file: &str| path.join(file).exists();
         let is_needed = self.can_be_resumed();
@@ -396,10 +412,9 @@ impl<'a> Inspection<'a> {
                 );
                 self.fault(checkpoint::FILE, MISSING, cure);
             }
-            return;
+            return None;
         }
-        let mut whole = Vec::new();
-        let (mut is_of_other_recipe, mut has_epochs) = (false, false);
+        let (mut whole, mut newest, mut has_epochs) = (Vec::new(), None, false);
         for row in &CHECKPOINTS {
             let file = row.file;
             // The newest is missed, the others need not be there.
@@ -408,36 +423,43 @@ impl<'a> Inspection<'a> {
             }
             let Some(bytes) = self.bytes(file, |_| String::new()) else { continue };
             let rows = rows.filter(|_| !self.is_faulty(METRICS));
-            let position = match check_checkpoint(&bytes, recipe, rows, row, self.has_ended()) {
-                Ok(position) => position,
-                // The newest is what `--resume` goes by.
-                Err(CheckpointFault::OtherMetrics(position))
-                    if whole.is_empty() && !self.is_as_written(METRICS) =>
-                {
-                    let number = rows.unwrap_or_default().len();
-                    let reason = format!(
-                        "its {number} rows do not fit the {} epochs of {file}",
-                        position.epochs
-                    );
-                    self.fault(METRICS, &reason, self.resume());
-                    position
-                }
-                Err(fault) => {
-                    is_of_other_recipe |= matches!(fault, CheckpointFault::OtherRecipe(_));
-                    self.fault(file, &fault.to_string(), String::new());
+            let checkpoint = match Checkpoint::read(&bytes) {
+                Ok(checkpoint) => checkpoint,
+                Err(error) => {
+                    self.fault(file, &error.to_string(), String::new());
                     continue;
                 }
             };
+            match check_checkpoint(&checkpoint, recipe, rows, row, self.has_ended()) {
+                Ok(()) => {}
+                // The newest is what `--resume` goes by.
+                Err(CheckpointFault::OtherMetrics(epochs))
+                    if whole.is_empty() && !self.is_as_written(METRICS) =>
+                {
+                    let number = rows.unwrap_or_default().len();
+                    let reason =
+                        format!("its {number} rows do not fit the {epochs} epochs of {file}");
+                    self.fault(METRICS, &reason, self.resume());
+                }
+                Err(fault) => {
+                    self.has_other_recipe |= matches!(fault, CheckpointFault::OtherRecipe(_));
+                    self.fault(file, &fault.to_string(), String::new());
+                    continue;
+                }
+            }
             whole.push(file);
-            has_epochs |= position.epochs > 0;
-            self.good(file, &position.to_string());
+            has_epochs |= !checkpoint.epochs().is_empty();
+            self.good(file, &checkpoint.position().to_string());
+            if file == checkpoint::FILE {
+                newest = Some(checkpoint);
+            }
         }
         // One that cannot be read has been faulted already.
         if is_needed && has_epochs && !is_there(METRICS) {
             self.fault(METRICS, MISSING, self.resume());
         }
         let cure = match self.status {
-            _ if is_of_other_recipe => format!("set {} right", path.join(CONFIG).display()),
+            _ if self.has_other_recipe => format!("set {} right", path.join(CONFIG).display()),
             Some(status) if !is_needed => format!("a run that is {status} needs none; delete it"),
             _ if whole.contains(&checkpoint::FILE) => self.resume(),
             _ if whole.contains(&checkpoint::PREVIOUS) => {
@@ -451,5 +473,6 @@ impl<'a> Inspection<'a> {
         for fault in self.faults.iter_mut().filter(without_cure) {
             fault.cure.clone_from(&cure);
         }
+        newest
     }
 }
