@@ -411,6 +411,8 @@ fn train_and_score(
     };
     let trained = started.elapsed();
     setup.progress.finish();
+    // Whoever is asked to stop begins no look at the test split; the last epoch is saved.
+    let ending = if interrupt::is_requested() { Ending::Interrupted } else { ending };
     match ending {
         Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
         ending => {
