@@ -368,8 +368,8 @@ fn parse<T: DeserializeOwned>(
     })
 }
 
-/// A million epochs; no record comes near this size.
-const MOST_BYTES: u64 = 1 << 28;
+/// The longest file of JSON that is read. A million epochs; no record comes near this size.
+pub const MOST_BYTES: u64 = 1 << 28;
 
 const DAMAGED: &str =
     "restore the file, or repeat the run with `cargo xtask train --config` of its config.toml";

@@ -22,6 +22,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::optimizer::OptimizerConfig;
 use crate::plateau::Plateau;
 use crate::recipe::Settings;
 use crate::train::{Best, EpochInProgress, State};
@@ -228,6 +229,11 @@ impl Checkpoint {
         &self.header.epochs
     }
 
+    /// The returns to an earlier state.
+    pub(crate) fn rollbacks(&self) -> &[RollbackRecord] {
+        &self.header.rollbacks
+    }
+
     /// That it was written by a training whose weights depend on the same settings.
     ///
     /// # Errors
@@ -241,38 +247,91 @@ impl Checkpoint {
         Err(CheckpointError::OtherRecipe(differences))
     }
 
+    /// That it holds what a training of its recipe remembers, as far as that can be told without the data.
+    ///
+    /// # Errors
+    ///
+    /// What it lacks, or has of another training.
+    pub(crate) fn check_complete(&self) -> Result<(), CheckpointError> {
+        let setting = |name: &str| self.header.recipe.get(name).filter(|it| !it.is_null());
+        let optimizer = setting("optimizer").cloned().unwrap_or_default();
+        let optimizer: OptimizerConfig =
+            serde_json::from_value(optimizer).map_err(|error| missing(&error.to_string()))?;
+        let tensors = |group: &str| self.groups.get(group).into_iter().flatten();
+        let has_begun = self.header.optimizer_steps > 0;
+        let moved = tensors("model").filter(|it| has_begun && it.role.is_trained());
+        let expected: BTreeSet<String> =
+            moved.flat_map(|it| optimizer.state_names(&it.name)).collect();
+        let found: BTreeSet<String> = tensors("optimizer").map(|it| it.name.clone()).collect();
+        if let Some(name) = found.difference(&expected).next() {
+            return Err(does_not_fit(format!("`{name}` is no state that the optimizer keeps")));
+        }
+        if let Some(name) = expected.difference(&found).next() {
+            return Err(does_not_fit(format!("it lacks the optimizer's state `{name}`")));
+        }
+        let has_group = |group: &str| self.groups.contains_key(group);
+        for (name, is_there) in [
+            ("early_stopping", self.header.stopping.is_some()),
+            ("lookahead", has_group("lookahead")),
+            ("ema", has_group("ema")),
+        ] {
+            match (is_there, setting(name).is_some()) {
+                (false, true) => {
+                    return Err(does_not_fit(format!("it lacks the state of `{name}`")));
+                }
+                (true, false) => {
+                    return Err(does_not_fit(format!(
+                        "it holds the state of `{name}`, which its recipe has not"
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// That training saves where this one claims to be.
+    fn check_place(&self, state: &State) -> Result<(), CheckpointError> {
+        let Position { epochs, batches, steps } = self.position();
+        if state.steps_after(epochs, batches) == Some(steps) {
+            return Ok(());
+        }
+        Err(does_not_fit(format!(
+            "expected a place between two steps, found {epochs} epochs, {batches} batches and {steps} steps"
+        )))
+    }
+
     /// Puts it into a training that has not begun.
     ///
     /// # Errors
     ///
-    /// If it was written by another recipe, or holds what a training of this one does not.
+    /// If it was written by another recipe, lacks what a training of this one needs, or holds what it does
+    /// not.
     pub fn restore(self, state: &mut State) -> Result<(), CheckpointError> {
         self.check_recipe(&state.determinants)?;
+        self.check_place(state)?;
+        self.check_complete()?;
         let Self { header, mut groups } = self;
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
         state.load_weights(take("model"))?;
         let device = state.device().clone().without_autodiff();
         let lengths = parameters::export(&state.network().valid());
-        let lengths =
-            lengths.into_iter().map(|tensor| (tensor.name, tensor.values.len())).collect();
+        let lengths = lengths.into_iter().filter(|tensor| tensor.role.is_trained());
+        let lengths = lengths.map(|tensor| (tensor.name, tensor.values.len())).collect();
         state
             .optimizer
             .restore(header.optimizer_steps, take("optimizer"), &lengths, &device)
             .map_err(|name| {
-                CheckpointError::DoesNotFit(format!(
-                    "`{name}` is no state that the optimizer keeps"
-                ))
+                does_not_fit(format!("`{name}` is no state that the optimizer keeps"))
             })?;
         state.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
-            CheckpointError::DoesNotFit(format!(
-                "`{name}` is not as the recipe's averaging needs it"
-            ))
+            does_not_fit(format!("`{name}` is not as the recipe's averaging needs it"))
         })?;
         let best = take("best");
         if let Some(epoch) = header.best_epoch {
             let record = epoch.checked_sub(1).and_then(|place| header.epochs.get(place));
             if record.is_none_or(|record| record.valid_loss.is_none()) {
-                return Err(CheckpointError::DoesNotFit(format!(
+                return Err(does_not_fit(format!(
                     "it keeps epoch {epoch}, which was not validated"
                 )));
             }
@@ -388,6 +447,10 @@ fn missing(reason: &str) -> CheckpointError {
     CheckpointError::Header(reason.to_owned())
 }
 
+fn does_not_fit(reason: String) -> CheckpointError {
+    CheckpointError::DoesNotFit(reason)
+}
+
 fn prefixed(group: &str, tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
     let rename =
         |tensor: NamedTensor| NamedTensor { name: format!("{group}/{}", tensor.name), ..tensor };
@@ -397,7 +460,11 @@ fn prefixed(group: &str, tensors: Vec<NamedTensor>) -> Vec<NamedTensor> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prepare::Prepared;
     use crate::recipe::built_in;
+    use backburn_data::SplitSize;
+    use backburn_models::{MlpConfig, ModelConfig};
+    use burn::tensor::Device;
 
     #[test]
     fn settings_that_differ_are_named_with_both_values() {
@@ -411,6 +478,61 @@ mod tests {
         let found = differences(&recipe.determinants(), &other.determinants());
         let rate = format!("`learning_rate` was {}, is 0.5", recipe.learning_rate);
         assert_eq!(found, format!("`clip_norm` was not set, is 1.0; {rate}; `seed` was 1, is 7"));
+    }
+
+    #[test]
+    fn what_lacks_something_is_refused_though_it_is_whole() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.model =
+            ModelConfig::Mlp(MlpConfig { hidden: vec![1], dropout: 0.0, batch_norm: true });
+        recipe.optimizer = OptimizerConfig::named("adam").unwrap();
+        recipe.early_stopping = "patience=3".parse().ok();
+        // Three batches, of which two make a step.
+        recipe.train_size = Some(SplitSize::Count(30));
+        (recipe.batch_size, recipe.accumulate) = (10, 2);
+        let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
+        let fresh = || State::new(&recipe, &prepared, &Device::flex()).unwrap();
+        let state_at = |batches: usize, steps: u64, averages: Vec<NamedTensor>| {
+            let mut state = fresh();
+            let lengths = averages.iter().map(|it| (it.name.clone(), it.values.len()));
+            let lengths = lengths
+                .map(|(name, length)| (name.rsplit_once('/').unwrap().0.to_owned(), length))
+                .collect();
+            state.optimizer.restore(steps, averages, &lengths, &Device::flex()).unwrap();
+            state.current.objectives = vec![1.0; batches];
+            state
+        };
+        let averages: Vec<NamedTensor> = parameters::export(&fresh().network().valid())
+            .into_iter()
+            .filter(|tensor| tensor.role.is_trained())
+            .flat_map(|tensor| {
+                ["mean", "square"].map(|average| NamedTensor {
+                    name: format!("{}/{average}", tensor.name),
+                    shape: vec![tensor.values.len()],
+                    ..tensor.clone()
+                })
+            })
+            .collect();
+        let outcome = |state: &State| restore(&mut fresh(), &to_bytes(state).unwrap());
+        assert!(outcome(&fresh()).is_ok());
+        assert!(outcome(&state_at(2, 1, averages.clone())).is_ok());
+        let mut never_stops = fresh();
+        never_stops.stopping = None;
+        for (state, reason) in [
+            (state_at(2, 1, Vec::new()), "it lacks the optimizer's state `"),
+            (state_at(2, 1, averages[1..].to_vec()), "it lacks the optimizer's state `"),
+            (state_at(2, u64::MAX, averages.clone()), "and 18446744073709551615 steps"),
+            (state_at(2, 2, averages.clone()), "found 0 epochs, 2 batches and 2 steps"),
+            (state_at(1, 0, averages.clone()), "found 0 epochs, 1 batches"),
+            (state_at(3, 2, averages.clone()), "found 0 epochs, 3 batches"),
+            (state_at(4, 2, averages.clone()), "found 0 epochs, 4 batches"),
+            (never_stops, "it lacks the state of `early_stopping`"),
+            (state_at(0, 0, averages.clone()), "` is no state that the optimizer keeps"),
+        ] {
+            let error = outcome(&state).unwrap_err();
+            assert!(matches!(error, CheckpointError::DoesNotFit(_)), "{error}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub mod recipe;
 mod regularizer_flags;
 pub mod replay_command;
 pub mod report_command;
+pub mod restore;
+mod rollback;
 pub mod run;
 mod run_lock;
 pub mod schedule;

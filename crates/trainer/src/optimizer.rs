@@ -235,6 +235,11 @@ impl OptimizerConfig {
             Self::Adam { .. } | Self::Adamw { .. } => &["mean", "square"],
         }
     }
+
+    /// The names of what [`Optimizer::export`] gives of a parameter that has been moved.
+    pub(crate) fn state_names(&self, parameter: &str) -> impl Iterator<Item = String> {
+        self.averages().iter().map(move |average| format!("{parameter}/{average}"))
+    }
 }
 
 /// Running averages of one parameter, by the name of the average.
@@ -345,8 +350,8 @@ impl Optimizer {
         tensors
     }
 
-    /// Remembers what [`Optimizer::export`] gave after `steps` steps. `lengths`: of the network's
-    /// parameters, by name.
+    /// Remembers what [`Optimizer::export`] gave after `steps` steps. `lengths`: of the
+    /// parameters that are trained, by name.
     ///
     /// # Errors
     ///

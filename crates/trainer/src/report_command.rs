@@ -9,6 +9,7 @@ use backburn_report::record::MANIFEST_FILE;
 
 use crate::cli::{Failure, ReportArgs, print_line};
 use crate::progress::say;
+use crate::run::RunFolder;
 
 /// Columns of a table where the terminal does not tell its width.
 const TABLE_WIDTH: usize = 80;
@@ -21,6 +22,9 @@ const TABLE_WIDTH: usize = 80;
 pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     if let [run] = args.runs.as_slice() {
         let record = read(run)?;
+        // Clears away what a report left that was killed. One is drawn all the same of a run that is under
+        // way, or that lacks its recipe.
+        let _lock = RunFolder::open(run).and_then(|folder| folder.lock()).ok();
         backburn_report::write_report(run).map_err(report_failure)?;
         print_line(&backburn_report::sentence(&record));
         print_line(&format!("report: {}", run.join("report.html").display()));

@@ -3,13 +3,15 @@
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
+use backburn_report::record::{MANIFEST_FILE, MOST_BYTES};
 use backburn_report::whole_file::{
-    folder_of, is_leftover, remove_leftovers, replace_verified, write_whole,
+    folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
 use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded};
 use serde::Serialize;
@@ -18,7 +20,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::checkpoint;
-use crate::recipe::{Recipe, RecipeError};
+use crate::recipe::{self, Recipe, RecipeError};
 use crate::run_lock::RunLock;
 
 /// The recipe.
@@ -45,6 +47,16 @@ pub(crate) const RESULTS: [&str; 7] = [
     "model.safetensors",
 ];
 
+/// The longest file of this name that is read. As long as a network are its weights and checkpoints, as long
+/// as a training the losses of its batches.
+pub(crate) fn most_bytes(name: &str) -> u64 {
+    match Path::new(name).extension().and_then(OsStr::to_str) {
+        Some("toml") => recipe::MOST_BYTES,
+        Some("json" | "jsonl") => MOST_BYTES,
+        _ => u64::MAX,
+    }
+}
+
 /// Why a run folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +82,12 @@ pub enum RunError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A run has lost its manifest.
+    #[error("{}: {MISSING}; restore it from a copy, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name(CONFIG).display())]
+    NoManifest {
+        /// Where it should be.
+        path: PathBuf,
     },
     /// A file is not what it should be.
     #[error("{}: {reason}; the file is damaged or of another version; restore it, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name("config.toml").display())]
@@ -119,8 +137,7 @@ impl RunFolder {
     /// If it holds anything or cannot be written to.
     pub fn create(path: &Path) -> Result<Self, RunError> {
         Self::check_free(path)?;
-        fs::create_dir_all(path)
-            .map_err(|source| RunError::Write { path: path.to_owned(), source })?;
+        make_folder(path).map_err(|source| RunError::Write { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned() })
     }
 
@@ -169,7 +186,8 @@ impl RunFolder {
     /// If another process is at work, or the folder cannot be written to.
     pub(crate) fn lock(&self) -> Result<RunLock, RunError> {
         let lock = RunLock::take(&self.path)?;
-        for folder in [self.path.clone(), self.path.join("checkpoints")] {
+        let inside = ["checkpoints", "figures"].map(|name| self.path.join(name));
+        for folder in [self.path.clone()].into_iter().chain(inside) {
             ignore_missing(remove_leftovers(&folder))
                 .map_err(|source| RunError::Write { path: folder, source })?;
         }
@@ -179,8 +197,8 @@ impl RunFolder {
     /// Whether the run was killed after its recipe was written and before anything else was.
     pub(crate) fn has_only_its_recipe(&self) -> bool {
         let results = RESULTS.into_iter().filter(|file| *file != CONFIG);
-        let mut files = results.chain(["manifest.json", checkpoint::FILE, checkpoint::PREVIOUS]);
-        !files.any(|file| self.path.join(file).exists())
+        let mut files = results.chain([MANIFEST_FILE]);
+        !self.has_checkpoint() && !files.any(|file| self.path.join(file).exists())
     }
 
     /// Makes the folder of checkpoints: for a new run, or again, should it have been deleted to
@@ -191,7 +209,7 @@ impl RunFolder {
     /// If it cannot be made.
     pub fn make_checkpoints(&self) -> Result<(), RunError> {
         let path = self.path.join("checkpoints");
-        fs::create_dir_all(&path).map_err(|source| RunError::Write { path, source })
+        make_folder(&path).map_err(|source| RunError::Write { path, source })
     }
 
     /// Makes `runs/<time>-<name>`, with a number behind it if several runs start in the same second.
@@ -204,14 +222,13 @@ impl RunFolder {
         let format = time::macros::format_description!("[year][month][day]-[hour][minute][second]");
         let time = now.format(&format).expect("a date of this age can be formatted");
         let runs = Path::new("runs");
-        fs::create_dir_all(runs)
-            .map_err(|source| RunError::Write { path: runs.to_owned(), source })?;
+        make_folder(runs).map_err(|source| RunError::Write { path: runs.to_owned(), source })?;
         let mut number = 1;
         loop {
             let suffix = if number == 1 { String::new() } else { format!("-{number}") };
             let path = runs.join(format!("{time}-{name}{suffix}"));
             // Whoever makes the folder owns it, also if two processes try at once.
-            match fs::create_dir(&path) {
+            match fs::create_dir(&path).and_then(|()| sync_folder(runs)) {
                 Ok(()) => return Self::create(&path),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(source) => return Err(RunError::Write { path, source }),
@@ -251,7 +268,7 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn write_manifest(&self, manifest: &Manifest) -> Result<(), RunError> {
-        self.write_json("manifest.json", manifest)
+        self.write_json(MANIFEST_FILE, manifest)
     }
 
     /// Reads the manifest.
@@ -260,11 +277,15 @@ impl RunFolder {
     ///
     /// If the file is missing or damaged.
     pub fn manifest(&self) -> Result<Manifest, RunError> {
-        let bytes = self.read("manifest.json")?;
-        serde_json::from_slice(&bytes).map_err(|error| RunError::Damaged {
-            path: self.path.join("manifest.json"),
-            reason: error.to_string(),
-        })
+        let path = self.path.join(MANIFEST_FILE);
+        let bytes = self.read(MANIFEST_FILE).map_err(|error| match error {
+            RunError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                RunError::NoManifest { path: path.clone() }
+            }
+            error => error,
+        })?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| RunError::Damaged { path, reason: error.to_string() })
     }
 
     /// Adds an epoch to `metrics.jsonl`.
@@ -443,6 +464,11 @@ impl RunFolder {
         Ok(records)
     }
 
+    /// Whether there is a checkpoint to go on from, whole or not.
+    pub(crate) fn has_checkpoint(&self) -> bool {
+        [checkpoint::FILE, checkpoint::PREVIOUS].iter().any(|file| self.path.join(file).exists())
+    }
+
     /// Adds lines to a file and waits until they are on the disk. If there is no room for all of them,
     /// none is added.
     fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
@@ -480,7 +506,7 @@ impl RunFolder {
     pub fn read(&self, name: &str) -> Result<Vec<u8>, RunError> {
         let path = self.path.join(name);
         // Whatever is there instead of a file, such as a pipe, may never end.
-        read_bounded(&path, u64::MAX).map_err(|source| RunError::Read { path, source })
+        read_bounded(&path, most_bytes(name)).map_err(|source| RunError::Read { path, source })
     }
 
     pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
@@ -505,6 +531,15 @@ pub(crate) fn loss_row(line: &str) -> Option<(usize, usize, f64)> {
     let row =
         (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
     fields.next().is_none().then_some(row)
+}
+
+/// Makes a folder, and those around it that are not there, and makes sure that they stay when the machine
+/// stops.
+fn make_folder(path: &Path) -> io::Result<()> {
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
+    fs::create_dir_all(path)?;
+    new.into_iter().try_for_each(|folder| sync_folder(folder_of(folder)))
 }
 
 /// Gives a file a second name, in place of whatever had it. The file has its own name all the while,
@@ -649,8 +684,12 @@ mod tests {
         run.make_checkpoints().unwrap();
         fs::write(path.join(".backburn-x1.tmp"), "epo").unwrap();
         RunFolder::check_free(&path).unwrap();
+        fs::create_dir(path.join("figures")).unwrap();
+        fs::write(path.join("figures/.backburn-x1.tmp"), "<svg").unwrap();
         drop(run.lock().unwrap());
         assert!(!path.join(".backburn-x1.tmp").exists());
+        assert!(!path.join("figures/.backburn-x1.tmp").exists());
+        fs::remove_dir(path.join("figures")).unwrap();
         run.write_checkpoint(b"x").unwrap();
         assert!(RunFolder::check_free(&path).is_err());
     }
@@ -664,7 +703,7 @@ mod tests {
         assert!(run.has_only_its_recipe());
         run.write("model.safetensors", b"x").unwrap();
         assert!(!run.has_only_its_recipe());
-        for name in RESULTS.into_iter().chain(["report.html", "manifest.json"]) {
+        for name in RESULTS.into_iter().chain(["report.html", MANIFEST_FILE]) {
             run.write(name, b"x").unwrap();
         }
         fs::create_dir(run.path().join("figures")).unwrap();
@@ -673,7 +712,42 @@ mod tests {
         let entries = fs::read_dir(run.path()).unwrap();
         let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [CONFIG, LOSSES, "manifest.json", METRICS]);
+        assert_eq!(left, [CONFIG, LOSSES, MANIFEST_FILE, METRICS]);
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_around_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("of/several/levels");
+        for _ in 0..2 {
+            make_folder(&path).unwrap();
+            assert!(path.is_dir());
+        }
+        fs::write(path.join("file"), "").unwrap();
+        assert!(make_folder(&path.join("file/inside")).is_err());
+    }
+
+    #[test]
+    fn a_recipe_or_record_that_is_far_too_long_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        for (name, most) in [(CONFIG, 1 << 20), (MANIFEST_FILE, 1 << 28), (METRICS, 1 << 28)] {
+            // Only as long, without content, which would take its time.
+            fs::File::create(run.path().join(name)).unwrap().set_len(most + 1).unwrap();
+            let message = run.read(name).unwrap_err().to_string();
+            assert!(message.contains(&format!("at most {most} bytes")), "{message}");
+        }
+        assert!(run.recipe().is_err() && run.manifest().is_err());
+    }
+
+    #[test]
+    fn a_manifest_that_is_lost_is_named_with_the_cure() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(&folder.path().join("run")).unwrap();
+        let message = run.manifest().unwrap_err().to_string();
+        for part in ["manifest.json: the file is missing", "train --config ", "run/config.toml`"] {
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

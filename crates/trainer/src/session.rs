@@ -3,15 +3,15 @@
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_models::parameters;
+use backburn_report::record::MANIFEST_FILE;
 use backburn_report::{Manifest, ResumeRecord, RollbackRecord, Status, Summary, number};
 
 use crate::backend::{Backend, BackendError, OpenDevice};
-use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
+use crate::checkpoint::{self, CheckpointError, Position};
 use crate::checkpoint_every::CheckpointEvery;
 use crate::download_bar::DownloadBar;
 use crate::final_score::score;
@@ -20,6 +20,8 @@ use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
+use crate::restore::{Fault, Restored, restore_newest};
+use crate::rollback::{diverged, roll_back};
 use crate::run::{self, CONFIG, RunError, RunFolder, now};
 use crate::train::{Ending, Setup, State, TrainError, train};
 use crate::verify_kernels::{self, VerifyError};
@@ -99,19 +101,6 @@ impl SessionError {
     /// Whether the training came to numbers that are not finite: a result, where others are mishaps.
     pub fn is_divergence(&self) -> bool {
         matches!(self, Self::Diverged { .. } | Self::NoFiniteScore { .. })
-    }
-}
-
-/// A checkpoint that cannot be used, and why.
-#[derive(Debug)]
-pub struct Fault {
-    path: PathBuf,
-    reason: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.path.display(), self.reason)
     }
 }
 
@@ -214,10 +203,11 @@ pub fn resume(
     let fresh = || -> Result<State, SessionError> {
         Ok(State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?)
     };
-    let restored = restore_newest(&folder, fresh)?;
-    if let (Some(manifest), Some(_)) = (&manifest, &restored) {
+    // First: a checkpoint need not fit other data.
+    if let (Some(manifest), true) = (&manifest, folder.has_checkpoint()) {
         check_same_data(&prepared, manifest)?;
     }
+    let restored = restore_newest(&folder, fresh)?;
     match &restored {
         Some(Restored { state, instead_of: Some(latest) }) => {
             say(&format!(
@@ -234,6 +224,11 @@ pub fn resume(
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
     let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
     folder.make_checkpoints()?;
+    if state.is_at_an_end() && !recipe.on_divergence.is_stop() {
+        // The process before may have been killed between the two.
+        let bytes = checkpoint::to_bytes(&state).map_err(TrainError::from)?;
+        folder.write(checkpoint::EPOCH_END, &bytes)?;
+    }
     folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
@@ -258,7 +253,7 @@ fn checkpoint_every(
         return Ok(means.checkpoint_every);
     };
     text.parse().map(Some).map_err(|reason| RunError::Damaged {
-        path: path.join("manifest.json"),
+        path: path.join(MANIFEST_FILE),
         reason: format!("`checkpoint_every`: {reason}"),
     })
 }
@@ -290,70 +285,6 @@ fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -
         command.extend(["--config".to_owned(), config]);
     }
     Manifest { test_reads, checkpoint_every, command, ..fresh }
-}
-
-/// A training where a checkpoint left it.
-struct Restored {
-    state: State,
-    /// What is wrong with the newest, if it is the one before.
-    instead_of: Option<Fault>,
-}
-
-/// A training where the newest checkpoint that is not damaged left it; `None` if there is no checkpoint.
-/// `fresh`: one at its beginning.
-fn restore_newest(
-    folder: &RunFolder,
-    fresh: impl Fn() -> Result<State, SessionError>,
-) -> Result<Option<Restored>, SessionError> {
-    let restore = |file: &str| -> Result<Result<State, Fault>, SessionError> {
-        let checkpoint = match read_checkpoint(folder, file)? {
-            Ok(checkpoint) => checkpoint,
-            Err(fault) => return Ok(Err(fault)),
-        };
-        let (path, mut state) = (folder.path().join(file), fresh()?);
-        match checkpoint.restore(&mut state) {
-            Ok(()) => Ok(Ok(state)),
-            Err(source @ CheckpointError::OtherRecipe(_)) => Err(SessionError::OtherRecipe {
-                path: path.display().to_string(),
-                config: folder.path().join(CONFIG).display().to_string(),
-                source,
-            }),
-            Err(error) => Ok(Err(Fault { path, reason: error.to_string() })),
-        }
-    };
-    let latest = match restore(checkpoint::FILE)? {
-        Ok(state) => return Ok(Some(Restored { state, instead_of: None })),
-        Err(fault) => fault,
-    };
-    let exists = |file: &str| folder.path().join(file).exists();
-    if !exists(checkpoint::FILE) && !exists(checkpoint::PREVIOUS) {
-        // A run that was stopped in its first epoch has none and begins anew.
-        if exists(run::METRICS) {
-            say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
-        }
-        return Ok(None);
-    }
-    match restore(checkpoint::PREVIOUS)? {
-        Ok(state) => Ok(Some(Restored { state, instead_of: Some(latest) })),
-        Err(previous) => Err(SessionError::Checkpoint {
-            latest,
-            previous,
-            config: folder.path().join(CONFIG).display().to_string(),
-        }),
-    }
-}
-
-/// A checkpoint, or what is wrong with it.
-fn read_checkpoint(
-    folder: &RunFolder,
-    file: &str,
-) -> Result<Result<Checkpoint, Fault>, SessionError> {
-    let path = folder.path().join(file);
-    let Some(bytes) = folder.read_checkpoint(file)? else {
-        return Ok(Err(Fault { path, reason: run::MISSING.to_owned() }));
-    };
-    let checkpoint = Checkpoint::read(&bytes);
-    Ok(checkpoint.map_err(|error| Fault { path, reason: error.to_string() }))
 }
 
 /// Opens the device and loads the data.
@@ -480,6 +411,8 @@ fn train_and_score(
     };
     let trained = started.elapsed();
     setup.progress.finish();
+    // Whoever is asked to stop begins no look at the test split; the last epoch is saved.
+    let ending = if interrupt::is_requested() { Ending::Interrupted } else { ending };
     match ending {
         Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
         ending => {
@@ -496,93 +429,26 @@ fn train_and_score(
     }
 }
 
-/// Writes down what has been trained: the checkpoint last, so that it never knows of more than the
-/// files beside it.
-fn save(
+/// Writes down what has been trained: the checkpoint after the rows, so that it never knows of more than
+/// the files beside it.
+pub(crate) fn save(
     recipe: &Recipe,
     folder: &RunFolder,
     state: &State,
     objectives: &[f64],
 ) -> Result<(), TrainError> {
     let bytes = checkpoint::to_bytes(state)?;
-    if let (Some(epoch), false) = (state.epochs.last(), objectives.is_empty()) {
+    let ended = state.epochs.last().filter(|_| !objectives.is_empty());
+    if let Some(epoch) = ended {
         folder.append_losses(epoch.epoch, objectives)?;
         folder.append_metrics(epoch)?;
-        if !recipe.on_divergence.is_stop() {
-            folder.write(checkpoint::EPOCH_END, &bytes)?;
-        }
     }
     folder.write_checkpoint(&bytes)?;
-    Ok(())
-}
-
-/// Puts `state` back to the end of the epoch before the one that diverged, and halves the learning
-/// rate. Saved at once, so that a run that is killed now does not forget it.
-fn roll_back(
-    setup: &Setup<'_>,
-    folder: &RunFolder,
-    state: &mut State,
-    record: RollbackRecord,
-) -> Result<(), SessionError> {
-    let epoch = record.epoch;
-    let device = state.device().clone().without_autodiff();
-    let mut before =
-        State::new(setup.recipe, setup.prepared, &device).map_err(PrepareError::from)?;
-    before.waited = state.waited;
-    if epoch > 1 {
-        let failed = |fault| SessionError::Rollback { epoch, fault };
-        let path = folder.path().join(checkpoint::EPOCH_END);
-        let found = read_checkpoint(folder, checkpoint::EPOCH_END)?.map_err(failed)?;
-        let position = found.position();
-        if (position.epochs, position.batches) != (epoch - 1, 0) {
-            let reason = format!("expected the end of epoch {}, found {position}", epoch - 1);
-            return Err(failed(Fault { path, reason }));
-        }
-        found
-            .restore(&mut before)
-            .map_err(|error| failed(Fault { path, reason: error.to_string() }))?;
+    if ended.is_some() && !recipe.on_divergence.is_stop() {
+        // After the newest, so that it is never of an epoch that is trained again.
+        folder.write(checkpoint::EPOCH_END, &bytes)?;
     }
-    let rate = record.learning_rate;
-    before.rollbacks = std::mem::take(&mut state.rollbacks);
-    before.rollbacks.push(record);
-    *state = before;
-    setup.progress.line(&format!(
-        "the loss was not finite at learning rate {rate:e}; going back to the {} with half the rate (rollback {} of {})",
-        if epoch > 1 { format!("end of epoch {}", epoch - 1) } else { "beginning".to_owned() },
-        state.rollbacks.len(),
-        setup.recipe.on_divergence.rollbacks(),
-    ));
-    Ok(save(setup.recipe, folder, state, &[])?)
-}
-
-/// The error of a training that has diverged where `record` says. `saved`: where its checkpoint stands.
-fn diverged(
-    setup: &Setup<'_>,
-    folder: &RunFolder,
-    state: &State,
-    saved: Option<Position>,
-    record: &RollbackRecord,
-) -> SessionError {
-    let RollbackRecord { epoch, batch, learning_rate } = *record;
-    let rolled_back = match state.rollbacks.len() {
-        0 => String::new(),
-        1 => ", after going back once and halving the rate".to_owned(),
-        times => format!(", after going back {times} times and halving the rate each time"),
-    };
-    let last_good = match saved {
-        Some(position) => format!(
-            "the last good checkpoint is {} ({position})",
-            folder.path().join(checkpoint::FILE).display()
-        ),
-        None => "there is no checkpoint from before".to_owned(),
-    };
-    let cure = if setup.recipe.on_divergence.is_stop() {
-        "a smaller `--learning-rate`, `--clip-norm 1`, or `--on-divergence rollback`, which goes back and halves the rate"
-    } else {
-        "a smaller `--learning-rate`, or `--clip-norm 1`"
-    };
-    let step = setup.step(epoch, batch - 1) + 1;
-    SessionError::Diverged { epoch, batch, step, learning_rate, rolled_back, last_good, cure }
+    Ok(())
 }
 
 /// Says what is about to happen.

@@ -69,6 +69,10 @@ pub struct State {
     pub determinants: Settings,
     /// Time spent waiting for batches, in this process.
     pub waited: Duration,
+    /// Batches of an epoch.
+    batches_per_epoch: usize,
+    /// Batches of a step.
+    accumulate: usize,
 }
 
 /// Weights of the epoch that is kept so far.
@@ -109,7 +113,8 @@ pub enum Ending {
     Diverged {
         /// Epoch, counted from 1.
         epoch: usize,
-        /// Batch within it, counted from 1.
+        /// Batch within it, counted from 1; the last one if validation, or the epoch after it, shows what
+        /// the weights have come to.
         batch: usize,
     },
 }
@@ -129,7 +134,8 @@ pub enum TrainError {
 
 /// Trains from where `state` stands to the end. Calls `save` after every epoch, with what was
 /// minimized on each of its batches, and with nothing when interrupted, and as often inside epochs as
-/// the setup says. A state that is not finite is never saved.
+/// the setup says. A state that is not finite is never saved, nor the end of an epoch whose validation
+/// loss is not.
 ///
 /// # Errors
 ///
@@ -139,7 +145,7 @@ pub fn train(
     state: &mut State,
     save: &mut Save<'_>,
 ) -> Result<Ending, TrainError> {
-    let Setup { recipe, progress, .. } = setup;
+    let Setup { recipe, loader, progress, .. } = setup;
     progress.start();
     let mut checkpoints = CheckpointClock::new(setup.checkpoint_every);
     while state.epochs.len() < recipe.epochs {
@@ -155,6 +161,13 @@ pub fn train(
         let started = Instant::now();
         let validation = validate(setup, state)?;
         let valid_loss = validation.map(|scores| scores.loss);
+        // Weights can be finite and yet too large for a finite loss. What a rollback goes back to must be
+        // a state that training can go on from.
+        let is_sound = valid_loss.is_none_or(f64::is_finite)
+            && (recipe.on_divergence.is_stop() || can_begin(setup, state, epoch + 1));
+        if !is_sound {
+            return Ok(Ending::Diverged { epoch, batch: loader.batches_per_epoch() });
+        }
         let is_kept = valid_loss.is_some_and(|loss| recipe.keep.replaces(loss, state.kept_loss()));
         if is_kept {
             state.best =
@@ -240,6 +253,20 @@ fn train_epoch(
         }
     }
     Ok(None)
+}
+
+/// Whether the loss is finite on the batches of `epoch` (counted from 1) before its first step, which no
+/// learning rate changes. Leaves no trace in the state.
+fn can_begin(setup: &Setup<'_>, state: &State, epoch: usize) -> bool {
+    let mut batches = (0..).zip(epoch_batches(setup, epoch)).take(setup.recipe.accumulate);
+    // Its running statistics are its own.
+    let network = state.network().valid().train();
+    batches.all(|(number, batch)| {
+        let input = Input::new(setup, epoch, number, batch, &state.device);
+        state.seed_device(setup, epoch, number);
+        let (objective, _) = input.objective(&network, setup.recipe.loss);
+        objective.into_scalar::<f32>().is_finite()
+    })
 }
 
 /// The training batches of `epoch`, counted from 1.
@@ -332,7 +359,19 @@ impl State {
             rollbacks: Vec::new(),
             determinants: recipe.determinants(),
             waited: Duration::ZERO,
+            batches_per_epoch: recipe.last_batch.batches(prepared.train.len(), recipe.batch_size),
+            accumulate: recipe.accumulate,
         })
+    }
+
+    /// Steps of the optimizer after so many epochs and batches of the next one; `None` where nothing is
+    /// saved, in the midst of a step or after the last batch.
+    pub(crate) fn steps_after(&self, epochs: usize, batches: usize) -> Option<u64> {
+        if batches >= self.batches_per_epoch || !batches.is_multiple_of(self.accumulate) {
+            return None;
+        }
+        let steps_per_epoch = self.batches_per_epoch.div_ceil(self.accumulate);
+        Some((epochs * steps_per_epoch + batches / self.accumulate) as u64)
     }
 
     /// The network as it stands.
@@ -362,6 +401,11 @@ impl State {
     /// Validation loss of the epoch that is kept so far.
     fn kept_loss(&self) -> Option<f64> {
         self.best.as_ref().and_then(|best| self.epochs[best.epoch - 1].valid_loss)
+    }
+
+    /// Whether it stands at the end of an epoch.
+    pub(crate) fn is_at_an_end(&self) -> bool {
+        !self.epochs.is_empty() && self.current.objectives.is_empty()
     }
 
     /// Whether early stopping has ended the training.
@@ -400,11 +444,7 @@ impl State {
     ) -> Pass {
         let recipe = setup.recipe;
         let input = Input::new(setup, epoch, number, batch, &self.device);
-        // Dropout draws from the device's generator: one seed a batch, so that a resumed run
-        // draws what an uninterrupted one would have drawn.
-        let place = (epoch - 1) * setup.loader.batches_per_epoch() + number;
-        let device_seed = Seeds::new(recipe.seed).device(place as u64);
-        self.device.seed(device_seed);
+        self.seed_device(setup, epoch, number);
         let (objective, right) = input.objective(self.network(), recipe.loss);
         let gradients = NamedGradients::gather(self.network(), objective.backward());
         let gradients = match recipe.sam {
@@ -412,12 +452,19 @@ impl State {
             Some(rho) => {
                 let neighbour = gradients.perturb(self.network(), Sam { rho });
                 // The same units are dropped, so that the two gradients differ by the place alone.
-                self.device.seed(device_seed);
+                self.seed_device(setup, epoch, number);
                 let (there, _) = input.objective(&neighbour, recipe.loss);
                 NamedGradients::gather(&neighbour, there.backward())
             }
         };
         Pass { objective, right, gradients }
+    }
+
+    /// Dropout draws from the device's generator: one seed a batch, so that a resumed run draws what an
+    /// uninterrupted one would have drawn.
+    fn seed_device(&self, setup: &Setup<'_>, epoch: usize, number: usize) {
+        let place = (epoch - 1) * setup.loader.batches_per_epoch() + number;
+        self.device.seed(Seeds::new(setup.recipe.seed).device(place as u64));
     }
 
     /// One optimizer step with the mean of the gradients of `gathered` batches, whose sum is

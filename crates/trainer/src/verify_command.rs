@@ -5,20 +5,21 @@
 
 use std::path::{Path, PathBuf};
 
+use backburn_report::record::MANIFEST_FILE;
 use backburn_report::{
     EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary, read_bounded,
 };
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{Failure, print_line};
 use crate::recipe::Recipe;
-use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, sha256};
+use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes, sha256};
 use crate::run_lock::RunLock;
 use crate::verify_contents::{
-    CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_model,
-    check_row, check_summary,
+    CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_manifest,
+    check_model, check_row, check_summary,
 };
 
 /// The page that `report` draws from the records, with the recipe in it.
@@ -97,6 +98,8 @@ struct Inspection<'a> {
     rows: Vec<(String, String)>,
     /// Results that have the checksum which the manifest has of them.
     as_written: Vec<String>,
+    /// Whether a checkpoint is of another recipe than `config.toml` is now.
+    has_other_recipe: bool,
     faults: Vec<Fault>,
 }
 
@@ -108,9 +111,10 @@ impl<'a> Inspection<'a> {
             head: String::new(),
             rows: Vec::new(),
             as_written: Vec::new(),
+            has_other_recipe: false,
             faults: Vec::new(),
         };
-        let manifest: Option<Manifest> = it.json("manifest.json", |manifest: &Manifest| {
+        let manifest: Option<Manifest> = it.json(MANIFEST_FILE, |manifest: &Manifest| {
             Ok(match manifest.test_reads.len() {
                 1 => "1 look at the test split".to_owned(),
                 looks => format!("{looks} looks at the test split"),
@@ -128,12 +132,20 @@ impl<'a> Inspection<'a> {
             it.checksums(manifest);
             if !manifest.test_reads.iter().any(|read| read.purpose == "final score") {
                 let reason = "the final score's look at the test split is not recorded";
-                it.fault("manifest.json", reason, it.repeat());
+                it.fault(MANIFEST_FILE, reason, it.repeat());
             }
         }
         let recipe = recipe.filter(|_| !it.is_faulty(CONFIG));
         let rows = it.metrics(recipe.as_ref());
-        it.checkpoints(recipe.as_ref(), rows.as_deref());
+        let newest = it.checkpoints(recipe.as_ref(), rows.as_deref());
+        // Where config.toml was edited, that is to blame.
+        let recipe = recipe.filter(|_| !it.has_other_recipe);
+        if let Some(manifest) = &manifest {
+            let rollbacks = newest.as_ref().map(Checkpoint::rollbacks);
+            if let Err(reason) = check_manifest(manifest, recipe.as_ref(), rollbacks) {
+                it.fault(MANIFEST_FILE, &reason, it.repeat());
+            }
+        }
         let rows = rows.filter(|_| !it.is_faulty(METRICS));
         it.losses(rows.as_deref());
         if it.has_ended() {
@@ -225,7 +237,7 @@ impl<'a> Inspection<'a> {
 
     /// The content of a file that must be there; what is wrong is noted.
     fn bytes(&mut self, file: &str, cure: impl FnOnce(&Self) -> String) -> Option<Vec<u8>> {
-        match read_bounded(&self.path.join(file), u64::MAX) {
+        match read_bounded(&self.path.join(file), most_bytes(file)) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 let (reason, cure) = match error.kind() {
@@ -287,8 +299,8 @@ impl<'a> Inspection<'a> {
         }
         let bytes = self.bytes(METRICS, Self::resume)?;
         let text = String::from_utf8_lossy(&bytes);
-        // While it trains, and where it diverges, the loss on validation may not be finite.
-        let validates = self.has_ended() && recipe.is_none_or(Recipe::validates);
+        // Without a recipe nobody knows. An epoch whose validation loss is not finite is not written down.
+        let validates = recipe.is_some_and(Recipe::validates);
         let mut epochs = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let read = serde_json::from_str::<EpochRecord>(line).map_err(|error| error.to_string());
@@ -355,7 +367,7 @@ impl<'a> Inspection<'a> {
     fn checksums(&mut self, manifest: &Manifest) {
         if manifest.files.is_empty() {
             self.rows.push((
-                "manifest.json".to_owned(),
+                MANIFEST_FILE.to_owned(),
                 "has no checksums of results: the run is of an earlier version".to_owned(),
             ));
         }
@@ -363,11 +375,11 @@ impl<'a> Inspection<'a> {
             // A name from a file that may be damaged leads nowhere else.
             if !RESULTS.contains(&name.as_str()) {
                 let reason = format!("`files` has `{name}`, which is no result of a run");
-                self.fault("manifest.json", &reason, self.repeat());
+                self.fault(MANIFEST_FILE, &reason, self.repeat());
                 continue;
             }
             // One that is not there is missed further on.
-            let content = read_bounded(&self.path.join(name), u64::MAX);
+            let content = read_bounded(&self.path.join(name), most_bytes(name));
             let Ok(content) = content else { continue };
             let (length, found) = (content.len() as u64, sha256(&content));
             if (length, found.as_str()) == (*bytes, expected) {
@@ -382,7 +394,12 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    fn checkpoints(&mut self, recipe: Option<&Recipe>, rows: Option<&[EpochRecord]>) {
+    /// The newest, if it is whole.
+    fn checkpoints(
+        &mut self,
+        recipe: Option<&Recipe>,
+        rows: Option<&[EpochRecord]>,
+    ) -> Option<Checkpoint> {
         let path = self.path;
         let is_there = |file: &str| path.join(file).exists();
         let is_needed = self.can_be_resumed();
@@ -395,10 +412,9 @@ impl<'a> Inspection<'a> {
                 );
                 self.fault(checkpoint::FILE, MISSING, cure);
             }
-            return;
+            return None;
         }
-        let mut whole = Vec::new();
-        let (mut is_of_other_recipe, mut has_epochs) = (false, false);
+        let (mut whole, mut newest, mut has_epochs) = (Vec::new(), None, false);
         for row in &CHECKPOINTS {
             let file = row.file;
             // The newest is missed, the others need not be there.
@@ -407,36 +423,43 @@ impl<'a> Inspection<'a> {
             }
             let Some(bytes) = self.bytes(file, |_| String::new()) else { continue };
             let rows = rows.filter(|_| !self.is_faulty(METRICS));
-            let position = match check_checkpoint(&bytes, recipe, rows, row, self.has_ended()) {
-                Ok(position) => position,
-                // The newest is what `--resume` goes by.
-                Err(CheckpointFault::OtherMetrics(position))
-                    if whole.is_empty() && !self.is_as_written(METRICS) =>
-                {
-                    let number = rows.unwrap_or_default().len();
-                    let reason = format!(
-                        "its {number} rows do not fit the {} epochs of {file}",
-                        position.epochs
-                    );
-                    self.fault(METRICS, &reason, self.resume());
-                    position
-                }
-                Err(fault) => {
-                    is_of_other_recipe |= matches!(fault, CheckpointFault::OtherRecipe(_));
-                    self.fault(file, &fault.to_string(), String::new());
+            let checkpoint = match Checkpoint::read(&bytes) {
+                Ok(checkpoint) => checkpoint,
+                Err(error) => {
+                    self.fault(file, &error.to_string(), String::new());
                     continue;
                 }
             };
+            match check_checkpoint(&checkpoint, recipe, rows, row, self.has_ended()) {
+                Ok(()) => {}
+                // The newest is what `--resume` goes by.
+                Err(CheckpointFault::OtherMetrics(epochs))
+                    if whole.is_empty() && !self.is_as_written(METRICS) =>
+                {
+                    let number = rows.unwrap_or_default().len();
+                    let reason =
+                        format!("its {number} rows do not fit the {epochs} epochs of {file}");
+                    self.fault(METRICS, &reason, self.resume());
+                }
+                Err(fault) => {
+                    self.has_other_recipe |= matches!(fault, CheckpointFault::OtherRecipe(_));
+                    self.fault(file, &fault.to_string(), String::new());
+                    continue;
+                }
+            }
             whole.push(file);
-            has_epochs |= position.epochs > 0;
-            self.good(file, &position.to_string());
+            has_epochs |= !checkpoint.epochs().is_empty();
+            self.good(file, &checkpoint.position().to_string());
+            if file == checkpoint::FILE {
+                newest = Some(checkpoint);
+            }
         }
         // One that cannot be read has been faulted already.
         if is_needed && has_epochs && !is_there(METRICS) {
             self.fault(METRICS, MISSING, self.resume());
         }
         let cure = match self.status {
-            _ if is_of_other_recipe => format!("set {} right", path.join(CONFIG).display()),
+            _ if self.has_other_recipe => format!("set {} right", path.join(CONFIG).display()),
             Some(status) if !is_needed => format!("a run that is {status} needs none; delete it"),
             _ if whole.contains(&checkpoint::FILE) => self.resume(),
             _ if whole.contains(&checkpoint::PREVIOUS) => {
@@ -450,5 +473,6 @@ impl<'a> Inspection<'a> {
         for fault in self.faults.iter_mut().filter(without_cure) {
             fault.cure.clone_from(&cure);
         }
+        newest
     }
 }

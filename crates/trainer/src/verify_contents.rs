@@ -5,23 +5,24 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_models::{Role, weights};
-use backburn_report::{EpochRecord, EvaluationRecord, Summary};
+use backburn_report::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, Status, Summary};
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError, Position};
+use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::recipe::Recipe;
-use crate::run::{METRICS, loss_row};
+use crate::run::{CONFIG, METRICS, loss_row};
 
 /// Scores that two files have of the same thing may differ by that share, because a run may have been
 /// scored on another backend than it was trained on.
 const TOLERANCE: f64 = 1e-3;
 
 /// A file of checkpoints, and where it may stand beside the metrics of a run that was killed. Metrics are
-/// appended to first, then the epoch's end is written, then the newest takes the place of the one before.
+/// appended to first, then the newest takes the place of the one before, then the epoch's end is written.
 pub(crate) struct CheckpointFile {
     pub(crate) file: &'static str,
     /// Epochs by which it may be behind.
     most_behind: usize,
-    /// Epochs by which it may be ahead of metrics that were cut back to the newest on resume.
+    /// Epochs by which it may be ahead of metrics that were cut back on resume, because the newest was
+    /// damaged. They are trained again then, in another time.
     most_ahead: usize,
 }
 
@@ -30,6 +31,43 @@ pub(crate) const CHECKPOINTS: [CheckpointFile; 3] = [
     CheckpointFile { file: checkpoint::PREVIOUS, most_behind: 2, most_ahead: 0 },
     CheckpointFile { file: checkpoint::EPOCH_END, most_behind: 1, most_ahead: 1 },
 ];
+
+/// That the manifest says what the other files say too. `rollbacks`: of the newest checkpoint.
+pub(crate) fn check_manifest(
+    manifest: &Manifest,
+    recipe: Option<&Recipe>,
+    rollbacks: Option<&[RollbackRecord]>,
+) -> Result<(), String> {
+    if let Some(recipe) = recipe {
+        let pairs = [
+            ("seed", manifest.seed.to_string(), recipe.seed.to_string()),
+            ("model", manifest.model.clone(), recipe.model.name().to_owned()),
+            ("dataset.name", manifest.dataset.name.clone(), recipe.dataset.clone()),
+        ];
+        for (name, found, expected) in pairs {
+            if found != expected {
+                return Err(format!("`{name}` is {found}, but {CONFIG} has {expected}"));
+            }
+        }
+    }
+    let status = manifest.status;
+    if !matches!(status, Status::Finished | Status::StoppedEarly) && !manifest.files.is_empty() {
+        return Err(format!("a run that is {status} has no results, but `files` names some"));
+    }
+    let (Some(expected), found) = (rollbacks, manifest.rollbacks.as_slice()) else { return Ok(()) };
+    // A run that was killed may have written one of the two.
+    let is_between = matches!(status, Status::Running | Status::Failed | Status::Interrupted)
+        && expected.len().abs_diff(found.len()) == 1
+        && expected.iter().zip(found).all(|(expected, found)| expected == found);
+    if expected != found && !is_between {
+        let (found, expected) = (found.len(), expected.len());
+        return Err(format!(
+            "its `rollbacks`, {found}, are not those of {}, {expected}",
+            checkpoint::FILE
+        ));
+    }
+    Ok(())
+}
 
 /// A line of `metrics.jsonl`. `validates`: whether it must have finite scores on the validation split.
 pub(crate) fn check_row(
@@ -107,9 +145,12 @@ pub(crate) fn check_losses(
             }
         }
     }
-    let batches = objectives.first().map_or(0, Vec::len);
+    let batches = objectives.iter().map(Vec::len).max().unwrap_or(0);
     for (epoch, objectives) in epochs.iter().zip(&objectives) {
         let number = epoch.epoch;
+        if objectives.is_empty() {
+            return Err(format!("epoch {number}: its batches are missing"));
+        }
         if objectives.len() != batches {
             return Err(format!(
                 "epoch {number}: expected {batches} batches, found {}",
@@ -215,44 +256,51 @@ pub(crate) enum CheckpointFault {
     #[error("{0}")]
     OtherRecipe(CheckpointError),
     /// It is whole, but its epochs are not those of the metrics.
-    #[error("its {} epochs are not those of {METRICS}", .0.epochs)]
-    OtherMetrics(Position),
+    #[error("its {0} epochs are not those of {METRICS}")]
+    OtherMetrics(usize),
+    /// It is whole, but lacks what training needs to go on.
     #[error("{0}")]
-    Damaged(CheckpointError),
+    Incomplete(CheckpointError),
 }
 
 impl From<CheckpointError> for CheckpointFault {
     fn from(error: CheckpointError) -> Self {
         match error {
             CheckpointError::OtherRecipe(_) => Self::OtherRecipe(error),
-            error => Self::Damaged(error),
+            error => Self::Incomplete(error),
         }
     }
 }
 
-/// That a checkpoint is whole, and of this recipe and these epochs; gives how far it had come. `rows`: of the
-/// metrics; without them it is judged by itself.
+/// That a checkpoint is of this recipe and these epochs. `rows`: of the metrics; without them it is judged by
+/// itself.
 pub(crate) fn check_checkpoint(
-    bytes: &[u8],
+    checkpoint: &Checkpoint,
     recipe: Option<&Recipe>,
     rows: Option<&[EpochRecord]>,
     place: &CheckpointFile,
     has_ended: bool,
-) -> Result<Position, CheckpointFault> {
-    let checkpoint = Checkpoint::read(bytes)?;
+) -> Result<(), CheckpointFault> {
     if let Some(recipe) = recipe {
         checkpoint.check_recipe(&recipe.determinants())?;
     }
-    let (position, known) = (checkpoint.position(), checkpoint.epochs());
-    let Some(rows) = rows else { return Ok(position) };
-    let text = |epoch: &EpochRecord| serde_json::to_string(epoch).unwrap_or_default();
+    checkpoint.check_complete()?;
+    let known = checkpoint.epochs();
+    let Some(rows) = rows else { return Ok(()) };
+    let text = |epoch: &EpochRecord| {
+        let mut epoch = epoch.clone();
+        if place.most_ahead > 0 {
+            (epoch.seconds, epoch.images_per_second) = (0.0, 0.0);
+        }
+        serde_json::to_string(&epoch).unwrap_or_default()
+    };
     let same = known.iter().zip(rows).all(|(known, row)| text(known) == text(row));
     let is_ahead = known.len() > rows.len() + place.most_ahead;
     let is_behind = !has_ended && known.len() + place.most_behind < rows.len();
     if !same || is_ahead || is_behind {
-        return Err(CheckpointFault::OtherMetrics(position));
+        return Err(CheckpointFault::OtherMetrics(known.len()));
     }
-    Ok(position)
+    Ok(())
 }
 
 /// Whether two numbers that were reckoned in different ways are the same.

@@ -53,6 +53,16 @@ pub enum LastBatch {
     Drop,
 }
 
+impl LastBatch {
+    /// Batches of `batch_size`, at least 1, that so many images make.
+    pub fn batches(self, images: usize, batch_size: usize) -> usize {
+        match self {
+            Self::Keep => images.div_ceil(batch_size),
+            Self::Drop => images / batch_size,
+        }
+    }
+}
+
 /// Why a loader cannot be made.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -171,10 +181,7 @@ impl Loader {
 
     /// Batches in an [`epoch`](Self::epoch).
     pub fn batches_per_epoch(&self) -> usize {
-        match self.config.last_batch {
-            LastBatch::Keep => self.set.len().div_ceil(self.config.batch_size),
-            LastBatch::Drop => self.set.len() / self.config.batch_size,
-        }
+        self.config.last_batch.batches(self.set.len(), self.config.batch_size)
     }
 
     /// Every image once, in an order drawn from `order`, but for the images of a dropped last batch.

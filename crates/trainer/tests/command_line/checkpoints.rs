@@ -11,7 +11,7 @@ const LATEST: &str = "run/checkpoints/latest.safetensors";
 const PREVIOUS: &str = "run/checkpoints/previous.safetensors";
 
 /// A checkpoint with the checksum of what it holds, after a change.
-fn sealed(mut checkpoint: Vec<u8>) -> Vec<u8> {
+pub(crate) fn sealed(mut checkpoint: Vec<u8>) -> Vec<u8> {
     let key = br#"\"sha256\":\""#;
     let found = checkpoint.windows(key.len()).position(|window| window == key);
     let place = found.expect("its header has a checksum") + key.len();
@@ -115,6 +115,7 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
             Some(bytes) => fs::write(place.path(LATEST), bytes).unwrap(),
             None => fs::remove_file(place.path(LATEST)).unwrap(),
         }
+        place.run("verify run").expect(ERROR, &["goes on from the one before it"]);
         let run = place.run("train --resume run");
         run.expect(DONE, &["warning: run/checkpoints/latest.safetensors: ", reason]);
         run.mention(&["going on from the one before it, run/checkpoints/previous.safetensors"]);
@@ -242,7 +243,8 @@ fn a_run_killed_before_its_manifest_was_written_can_be_resumed() {
     place.expect_no_temporary_files();
     // Not if something else was written, and is lost now.
     fs::remove_file(place.path("run/manifest.json")).unwrap();
-    place.run("train --resume run").refuse(ERROR, &["run/manifest.json"]);
+    let refused = place.run("train --resume run");
+    refused.refuse(ERROR, &["run/manifest.json: the file is missing", "--config run/config.toml"]);
 }
 
 /// Copies a folder with the folders in it.

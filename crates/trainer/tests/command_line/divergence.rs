@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::checkpoints::sealed;
 use crate::place::*;
 
 /// A linear regression by gradient descent, whose weights grow by a factor in every step if the learning
@@ -79,6 +80,76 @@ fn a_rollback_halves_the_rate_and_depends_on_the_recipe_alone() {
     run.mention(&["going back to the beginning", "rollback 3 of 3", "after going back 3 times"]);
     run.mention(&["latest.safetensors (the beginning)", "try a smaller `--learning-rate`, or"]);
     assert_eq!(place.json("high/manifest.json")["rollbacks"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn weights_whose_loss_is_not_finite_are_not_gone_back_to() {
+    let place = Place::with_mnist();
+    for valid in ["--valid-size 20", "--valid-size 0"] {
+        // The weights are finite at the end of the second epoch, and useless.
+        let run = format!("{} --learning-rate 0.6", LINEAR.replace("--valid-size 20", valid));
+        let stopped = place.run(&format!("{run} --out stopped"));
+        stopped.expect(ERROR, &["not finite at epoch 3, batch 1 (step 25"]);
+        let roll = format!("{run} --on-divergence rollback");
+        place.run(&format!("{roll} --out whole")).expect(
+            DONE,
+            &["going back to the end of epoch 1 with half the rate (rollback 1 of 3)"],
+        );
+        let rollbacks = place.json("whole/manifest.json")["rollbacks"].clone();
+        assert_eq!((&rollbacks[0]["epoch"], &rollbacks[0]["batch"]), (&2.into(), &12.into()));
+        place.run("verify whole").expect(DONE, &[]);
+        place.run(&format!("{roll} --checkpoint-every 1 --out often")).expect(DONE, &[]);
+        place.expect_same("often", "whole");
+        for run in ["stopped", "whole", "often"] {
+            fs::remove_dir_all(place.path(run)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_validation_loss_that_is_not_finite_is_a_divergence() {
+    let place = Place::with_mnist();
+    // A step an epoch, after which the weights are finite.
+    let run = "train mnist --data-dir data --train-size 64 --epochs 3 --model mlp --hidden 8 --optimizer sgd --schedule constant --learning-rate 1e36 --batch-size 64 --threads 1";
+    let without = place.run(&format!("{run} --valid-size 0 --out without"));
+    without.expect(ERROR, &["training diverged", "at epoch 2, batch 1 (step 2"]);
+    let with = place.run(&format!("{run} --valid-size 16 --out with"));
+    with.expect(ERROR, &["training diverged", "at epoch 1, batch 1 (step 1", "no checkpoint"]);
+    assert!(!place.path("with/metrics.jsonl").exists());
+    for run in ["with", "without"] {
+        place.run(&format!("verify {run}")).expect(DONE, &["diverged"]);
+    }
+}
+
+#[test]
+fn a_run_killed_between_the_checkpoints_of_an_epochs_end_can_still_roll_back() {
+    let place = Place::with_mnist();
+    let short = LINEAR.replace("--epochs 8", "--epochs 2");
+    let roll = format!("{short} --learning-rate 1 --on-divergence rollback --out whole");
+    place.run(&roll).expect(DONE, &["end of epoch 1 with half the rate (rollback 2 of 3)"]);
+    // As it was at the end of the first epoch, before anything diverged.
+    fs::create_dir_all(place.path("run/checkpoints")).unwrap();
+    for file in ["config.toml", "losses.csv", "metrics.jsonl"] {
+        fs::copy(place.path("whole").join(file), place.path("run").join(file)).unwrap();
+    }
+    let mut newest = place.bytes("whole/checkpoints/previous.safetensors");
+    let key = br#"\"rollbacks\":["#;
+    let begin = newest.windows(key.len()).position(|part| part == key).unwrap() + key.len();
+    let length = newest[begin..].iter().position(|&byte| byte == b']').unwrap();
+    newest[begin..begin + length].fill(b' ');
+    fs::write(place.path(LATEST), sealed(newest)).unwrap();
+    let mut manifest = place.json("whole/manifest.json");
+    manifest["status"] = "running".into();
+    for results in ["files", "rollbacks"] {
+        manifest.as_object_mut().unwrap().remove(results);
+    }
+    fs::write(place.path("run/manifest.json"), manifest.to_string()).unwrap();
+    place.run("verify run").expect(DONE, &["end of epoch 1, step 12"]);
+
+    let resumed = place.run("train --resume run");
+    resumed.expect(DONE, &["resuming at epoch 2", "(rollback 1 of 3)", "(rollback 2 of 3)"]);
+    place.expect_same("run", "whole");
+    place.run("verify run").expect(DONE, &["checkpoints/epoch-end.safetensors"]);
 }
 
 #[cfg(unix)]

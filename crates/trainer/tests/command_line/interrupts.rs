@@ -66,6 +66,25 @@ fn a_second_ctrl_c_quits_at_once() {
     assert_eq!(place.json("run/manifest.json")["status"], "running");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
+    let place = Place::with_mnist();
+    // Its only batch takes a second.
+    let slow = "train mnist --data-dir data --train-size 60 --valid-size 10 --epochs 1 --model resnet20 --batch-size 60 --threads 1 --out run";
+    let child = start(place.command(slow.split(' ')));
+    wait_for("the training", || place.path("run/losses.csv").exists());
+    child.signal("INT");
+    let run = child.finish();
+    run.expect(INTERRUPTED, &["a checkpoint was saved", "--resume run"]);
+    let manifest = place.json("run/manifest.json");
+    assert_eq!(manifest["status"], "interrupted");
+    assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 0, "test data were read");
+    place.run("verify run").expect(DONE, &["interrupted, 1 epochs", "end of epoch 1"]);
+    place.run("train --resume run").expect(DONE, &["test accuracy"]);
+    place.run("verify run").expect(DONE, &["finished, 1 epochs", "1 look at the test split"]);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_closed_terminal_saves_and_stops_however_often_it_says_so() {

@@ -320,10 +320,15 @@ fn a_run_that_is_over_is_not_resumed() {
 #[test]
 fn a_training_that_diverges_says_so_and_never_sees_the_test_split() {
     // Within an epoch, and at the very last step, which no batch comes after: its weights are numbers still.
-    for (batch_size, seen) in [(16, "batch 2"), (64, "their loss on the training images is not")] {
+    for (batch_size, valid_size, seen) in [
+        (16, 16, "batch 2"),
+        (64, 16, "batch 1 (step 1,"),
+        (64, 0, "their loss on the training images is not"),
+    ] {
         let place = Place::with_mnist();
+        let diverging = DIVERGING.replace("--valid-size 16", &format!("--valid-size {valid_size}"));
         let run = place.run(&format!(
-            "train mnist --data-dir data {DIVERGING} --batch-size {batch_size} --out run"
+            "train mnist --data-dir data {diverging} --batch-size {batch_size} --out run"
         ));
         assert_eq!(run.code, Some(ERROR), "{run:?}");
         run.mention(&["training diverged", "epoch 1", seen, "--learning-rate"]);

@@ -206,6 +206,24 @@ fn several_runs_are_compared_in_a_table_and_a_page() {
 }
 
 #[test]
+fn a_report_clears_away_what_a_killed_one_left_but_nothing_of_a_run_under_way() {
+    let place = Place::with_mnist();
+    place.run(&format!("train mnist --data-dir data {TINY} --out run")).expect(DONE, &[]);
+    let half = place.path("run/figures/.backburn-x1.tmp");
+    fs::write(&half, "<svg").unwrap();
+    let lock = fs::File::open(place.path("run/lock")).unwrap();
+    lock.lock().unwrap();
+    place.run("report run").expect(DONE, &["report: run/report.html"]);
+    assert!(half.exists());
+    drop(lock);
+    place.run("report run").expect(DONE, &["report: run/report.html"]);
+    place.expect_no_temporary_files();
+    // What lacks its recipe is drawn too.
+    fs::remove_file(place.path("run/config.toml")).unwrap();
+    place.run("report run").expect(DONE, &["report: run/report.html"]);
+}
+
+#[test]
 fn no_line_of_a_training_is_wider_than_a_terminal() {
     let place = Place::new();
     let run = place.run(&format!("train digits {TINY} --out run"));

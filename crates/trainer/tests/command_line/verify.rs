@@ -63,6 +63,20 @@ fn every_file_of_a_finished_run_is_checked() {
     spoil(&place, "manifest.json", Some(&manifest.as_bytes()[..manifest.len() / 2]), &[]);
     let unread = manifest.replace("final score", "evaluate");
     spoil(&place, "manifest.json", Some(unread.as_bytes()), &["final score"]);
+    let epochs = "\"rollbacks\": [{\"epoch\": 1, \"batch\": 1, \"learning_rate\": 1.0}], \"files\"";
+    for (from, to, reason) in [
+        ("\"seed\": 1,", "\"seed\": 2,", "`seed` is 2, but config.toml has 1"),
+        ("\"model\": \"mlp\"", "\"model\": \"cnn\"", "`model` is cnn, but config.toml has mlp"),
+        ("\"name\": \"mnist\"", "\"name\": \"digits\"", "`dataset.name` is digits, but"),
+        ("\"status\": \"finished\"", "\"status\": \"interrupted\"", "`files` names some"),
+        ("\"files\"", epochs, "its `rollbacks`, 1, are not those of checkpoints/latest"),
+    ] {
+        let place_of = manifest.rfind(from).unwrap();
+        let (before, after) = manifest.split_at(place_of);
+        let changed = format!("{before}{}", after.replacen(from, to, 1));
+        let parts = ["error: one thing", reason];
+        spoil(&place, "manifest.json", Some(changed.as_bytes()), &parts);
+    }
     for file in
         ["model.safetensors", "checkpoints/latest.safetensors", "checkpoints/previous.safetensors"]
     {
@@ -130,6 +144,17 @@ fn what_contradicts_another_file_is_found_without_its_checksum() {
     let losses = place.text("run/losses.csv");
     let other = losses.replacen("\n1,1,", "\n1,1,1", 1);
     spoil(&place, "losses.csv", Some(other.as_bytes()), &["epoch 1: the mean is"]);
+    let without = |begin: &str| {
+        let kept = losses.lines().filter(|line| !line.starts_with(begin));
+        kept.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    for (begin, part) in [
+        ("1,4,", "epoch 1: expected 4 batches, found 3"),
+        ("1,", "epoch 1: its batches are missing"),
+        ("3,", "epoch 3: its batches are missing"),
+    ] {
+        spoil(&place, "losses.csv", Some(without(begin).as_bytes()), &[part]);
+    }
     let mut summary = place.json("run/summary.json");
     summary["test_accuracy"] = 0.999.into();
     spoil(&place, "summary.json", Some(summary.to_string().as_bytes()), &["generalization_gap"]);
