@@ -119,7 +119,7 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
         arms.iter().map(|arm| format!("{}: {}.", arm.name, test_scores(lab, arm))).collect();
     for (with, without) in [(shallow, shallow_bare), (deep, deep_bare)] {
         text.push(format!(
-            "Without batch normalization, {}: {}; the training loss of an epoch {} without, {} with.",
+            "Without batch normalization, {}: {}; the training loss of an epoch falls to {} without, to {} with.",
             with.name,
             change(lab, with, without),
             lowest(without),
@@ -137,11 +137,11 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     text.join(" ")
 }
 
-/// How low the training loss of an epoch comes: `falls to 1.2345`.
+/// How low the training loss of an epoch comes.
 fn lowest(arm: &ArmRuns) -> String {
     match lowest_objective(arm) {
-        loss if loss.is_finite() => format!("falls to {}", number::loss(loss)),
-        _ => "overflows in the first epoch".into(),
+        loss if loss.is_finite() => number::loss(loss),
+        _ => "no number (it overflows in the first epoch)".into(),
     }
 }
 
