@@ -468,8 +468,8 @@ fn figures(
         figure(
             "after_training",
             ends.draw(),
-            "Test and training error after the last epoch, in the unit of the function. The training samples \
-             have noise of standard deviation 1.",
+            "Test and training error after the last epoch, in the unit of the function; better and worse is the \
+             test error. The training samples have noise of standard deviation 1.",
         ),
     ]
 }
