@@ -276,7 +276,7 @@ pub(crate) mod tests {
             "<td class=\"number\">91.00 ± 1.00</td><td class=\"number\">90.50 ± 0.71</td><td>agrees</td>",
             "<td>disagrees</td>",
             "<td>cannot be right</td>",
-            "1 of the 2 numbers compared agree.",
+            "1 of the 2 numbers compared with the source or PyTorch agree, fewer than the rule asks for.",
             "3·√(s₁²/n₁ + s₂²/n₂)",
             "It forgot something.",
             "backburn experiment weight-decay",
