@@ -1,6 +1,7 @@
 //! Which backend computes. The only file that names backends.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,10 @@ pub struct OpenDevice {
     /// Name of the hardware, for the manifest.
     pub name: String,
 }
+
+/// Those that are ready. The runtime of a graphics card can be set up only once in a process, which may train
+/// many networks.
+static OPEN: Mutex<Vec<(Backend, OpenDevice)>> = Mutex::new(Vec::new());
 
 /// Why a backend cannot be used.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -131,7 +136,8 @@ impl Backend {
         Self::compiled().first().copied().unwrap_or_default()
     }
 
-    /// Makes the backend ready and proves it by a small computation.
+    /// Makes the backend ready and proves it by a small computation, the first time; after that, gives what
+    /// is ready.
     ///
     /// # Errors
     ///
@@ -141,13 +147,19 @@ impl Backend {
             let compiled = names(&Self::compiled());
             return Err(BackendError::NotCompiled { backend: self, compiled });
         }
+        let mut all = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, open)) = all.iter().find(|(backend, _)| *backend == self) {
+            return Ok(open.clone());
+        }
         // Drivers that are missing make some constructors panic, on this or another thread.
         let opened = quietly(|| {
             let open = self.connect()?;
             let sum: f32 = burn::tensor::Tensor::<1>::ones([3], &open.device).sum().into_scalar();
             if sum == 3.0 { Ok(open) } else { Err(format!("it adds 1 + 1 + 1 to {sum}")) }
         });
-        opened.map_err(|reason| BackendError::NoDevice { backend: self, reason })
+        let open = opened.map_err(|reason| BackendError::NoDevice { backend: self, reason })?;
+        all.push((self, open.clone()));
+        Ok(open)
     }
 
     fn connect(self) -> Result<OpenDevice, String> {
@@ -249,6 +261,14 @@ mod tests {
         for backend in Backend::ALL.into_iter().filter(|backend| !backend.is_compiled()) {
             let message = backend.open().unwrap_err().to_string();
             assert!(message.contains(&format!("--backend {backend}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn every_backend_that_was_built_can_be_opened_again() {
+        for backend in Backend::compiled() {
+            let first = backend.open().unwrap();
+            assert_eq!(backend.open().unwrap().name, first.name);
         }
     }
 
