@@ -74,11 +74,10 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     for (to_the_end, stopped) in arms[0].runs.iter().zip(&arms[1].runs) {
         courses.push(Course::new(lab, to_the_end, stopped)?);
     }
-    let best;
     if courses.iter().any(|course| course.best().is_none()) {
         // Early stopping stopped before it: the same training once more, which keeps it.
         let recipe = Recipe { keep: Keep::Best, ..recipe.clone() };
-        best = runs::train(lab, vec![Arm { name: "lowest loss", recipe }])?;
+        let best = runs::train(lab, vec![Arm { name: "lowest loss", recipe }])?;
         for (course, run) in courses.iter_mut().zip(&best[0].runs) {
             let images = run.test(lab, "weights of the lowest validation loss", "best epoch")?;
             course.test.best = Some(run.predictions(lab, Weights::Kept, &images)?);
