@@ -254,6 +254,13 @@ impl Checkpoint {
     /// What it lacks, or has of another training.
     pub(crate) fn check_complete(&self) -> Result<(), CheckpointError> {
         let setting = |name: &str| self.header.recipe.get(name).filter(|it| !it.is_null());
+        let all = setting("epochs").and_then(Value::as_u64);
+        let all = all.ok_or_else(|| missing("the recipe has no number of `epochs`"))?;
+        let Position { epochs, batches, .. } = self.position();
+        let begun = epochs as u64 + u64::from(batches > 0);
+        if begun > all {
+            return Err(does_not_fit(format!("expected at most {all} epochs, found {begun}")));
+        }
         let optimizer = setting("optimizer").cloned().unwrap_or_default();
         let optimizer: OptimizerConfig =
             serde_json::from_value(optimizer).map_err(|error| missing(&error.to_string()))?;
@@ -487,6 +494,7 @@ mod tests {
             ModelConfig::Mlp(MlpConfig { hidden: vec![1], dropout: 0.0, batch_norm: true });
         recipe.optimizer = OptimizerConfig::named("adam").unwrap();
         recipe.early_stopping = "patience=3".parse().ok();
+        recipe.epochs = 2;
         // Three batches, of which two make a step.
         recipe.train_size = Some(SplitSize::Count(30));
         (recipe.batch_size, recipe.accumulate) = (10, 2);
@@ -518,6 +526,23 @@ mod tests {
         assert!(outcome(&state_at(2, 1, averages.clone())).is_ok());
         let mut never_stops = fresh();
         never_stops.stopping = None;
+        let epoch = |epoch| EpochRecord {
+            epoch,
+            train_objective: 1.0,
+            train_accuracy: 0.5,
+            valid_loss: Some(1.0),
+            valid_accuracy: Some(0.5),
+            learning_rate: 0.1,
+            seconds: 1.0,
+            images_per_second: 30.0,
+        };
+        let after = |epochs: usize, batches: usize| {
+            let steps = (2 * epochs + batches / 2) as u64;
+            let mut state = state_at(batches, steps, averages.clone());
+            state.epochs = (1..=epochs).map(epoch).collect();
+            state
+        };
+        assert!(outcome(&after(recipe.epochs, 0)).is_ok());
         for (state, reason) in [
             (state_at(2, 1, Vec::new()), "it lacks the optimizer's state `"),
             (state_at(2, 1, averages[1..].to_vec()), "it lacks the optimizer's state `"),
@@ -527,6 +552,8 @@ mod tests {
             (state_at(3, 2, averages.clone()), "found 0 epochs, 3 batches"),
             (state_at(4, 2, averages.clone()), "found 0 epochs, 4 batches"),
             (never_stops, "it lacks the state of `early_stopping`"),
+            (after(recipe.epochs, 2), "expected at most 2 epochs, found 3"),
+            (after(recipe.epochs + 1, 0), "expected at most 2 epochs, found 3"),
             (state_at(0, 0, averages.clone()), "` is no state that the optimizer keeps"),
         ] {
             let error = outcome(&state).unwrap_err();
