@@ -18,7 +18,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 /// Catches Ctrl-C (and, on Unix, SIGTERM and SIGHUP) from now on. Called when there is something to
 /// save: until then, as in a download, Ctrl-C ends the program at once.
 pub fn catch() {
-    catch_and_say("\nstopping after this batch; Ctrl-C again quits at once, without saving");
+    catch_and_say("\nstopping at the next batch; Ctrl-C again quits at once, without saving");
 }
 
 /// As [`catch`], with other words for what happens now. Only the first call of all counts.
