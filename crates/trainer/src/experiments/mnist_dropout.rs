@@ -67,12 +67,13 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         let test = run.test(lab, purpose, "last epoch")?;
         answers.push(Answers::new(lab, run, &test)?);
     }
+    let drawn = drawn_predictions(lab, &answers);
     Ok(Findings {
-        sentence: sentence(lab, &arms[0], &answers),
+        sentence: sentence(&arms[0], &answers, &drawn[0]),
         setup: setup(),
         comparisons: vec![costs(lab, &arms[0]), accuracies(lab, &answers)],
-        tables: vec![mistake(&answers), predictions(lab, &answers)],
-        figures: vec![cost_figure(lab, &arms[0]), drawn(lab, &answers)],
+        tables: vec![mistake(&answers), prediction_table(&drawn)],
+        figures: vec![cost_figure(lab, &arms[0]), prediction_figure(&drawn)],
         data: vec![data(&arms[0])],
         mistakes: vec![
             "The network is trained on pixels from 0 to 1, and the source tests it, and predicts its one image, on pixels \
@@ -122,7 +123,7 @@ fn of_epoch(costs: &[Vec<f64>], epoch: usize) -> Vec<f64> {
     costs.iter().map(|costs| costs[epoch - 1]).collect()
 }
 
-fn sentence(lab: &Lab, arm: &ArmRuns, answers: &[Answers]) -> String {
+fn sentence(arm: &ArmRuns, answers: &[Answers], drawn: &Prediction<'_>) -> String {
     let costs = cost(arm);
     let epochs = costs[0].len();
     let cost_of = |epoch| Spread::of(&of_epoch(&costs, epoch)).mean;
@@ -131,14 +132,11 @@ fn sentence(lab: &Lab, arm: &ArmRuns, answers: &[Answers]) -> String {
         Spread::of(&answers.iter().map(value).collect::<Vec<_>>()).mean
     };
     let pairs: Vec<_> = answers.iter().map(|a| (&a.divided, &a.undivided)).collect();
-    let example = Seeds::new(lab.seed()).example(answers[0].divided.images());
-    let names = lab.data().class_names;
-    let label = names[usize::from(answers[0].test.for_final_scores().label(example))];
-    let prediction = names[answers[0].divided.answer(example).0];
+    let Prediction { label, class, .. } = drawn;
     format!(
         "The mean training cost {} from {} nats in the first epoch to {} in epoch {epochs}, and {} of the test images are \
          answered right. On pixels that are not divided by 255, as in the source's test, it is {} ({}), while the test loss \
-         is {} times as high: {} nats instead of {}. The drawn image, of class {label}, is read as {prediction}.",
+         is {} times as high: {} nats instead of {}. The drawn image, of class {label}, is read as {class}.",
         if last < first { "falls" } else { "goes" },
         number::loss(first),
         number::loss(last),
@@ -284,7 +282,7 @@ fn drawn_predictions<'a>(lab: &Lab, answers: &'a [Answers]) -> Vec<Prediction<'a
     all
 }
 
-fn predictions(lab: &Lab, answers: &[Answers]) -> ExperimentTable {
+fn prediction_table(drawn: &[Prediction<'_>]) -> ExperimentTable {
     let row = |drawn: &Prediction<'_>| {
         vec![
             drawn.scale.to_owned(),
@@ -301,11 +299,11 @@ fn predictions(lab: &Lab, answers: &[Answers]) -> ExperimentTable {
         head: ["test pixels", "seed", "image", "label", "prediction", "probability (%)"]
             .map(String::from)
             .into(),
-        rows: drawn_predictions(lab, answers).iter().map(row).collect(),
+        rows: drawn.iter().map(row).collect(),
     }
 }
 
-fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
+fn prediction_figure(drawn: &[Prediction<'_>]) -> ExperimentFigure {
     let image = |drawn: &Prediction<'_>| {
         let test = drawn.answers.test.for_final_scores();
         let shape = test.shape();
@@ -320,11 +318,10 @@ fn drawn(lab: &Lab, answers: &[Answers]) -> ExperimentFigure {
             ],
         }
     };
-    let images = drawn_predictions(lab, answers).iter().map(image).collect();
     let grid = ImageGrid {
         title: "One test image and its prediction".into(),
         note: "The image is drawn by the seed.".into(),
-        images,
+        images: drawn.iter().map(image).collect(),
     };
     ExperimentFigure {
         name: "prediction".into(),
