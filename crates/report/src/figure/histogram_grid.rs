@@ -83,6 +83,16 @@ impl Histogram {
         &self.shares
     }
 
+    /// Where each bin begins and ends, and its share of the values.
+    pub fn bars(&self) -> impl Iterator<Item = [f64; 3]> {
+        let width = (self.high - self.low) / self.shares.len() as f64;
+        let edge = move |place: usize| self.low + width * place as f64;
+        self.shares
+            .iter()
+            .enumerate()
+            .map(move |(place, &share)| [edge(place), edge(place + 1), share])
+    }
+
     fn highest(&self) -> f64 {
         self.shares.iter().copied().fold(0.0, f64::max)
     }

@@ -1,43 +1,27 @@
 //! 003 §6.5: learning rate and weight decay searched for at random, on a validation split cut from the
 //! training images; and random search against a grid with as many trials.
 
-use std::cmp::Reverse;
-
-use backburn_report::figure::{
-    Axis, DotPlot, Dots, LineChart, Panel, Series, SmallMultiples, SmallPanel,
-};
-use backburn_report::statistics::{Spread, interval};
+use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
+use backburn_report::statistics::Spread;
 use backburn_report::{
     Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number,
 };
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 
-use super::few_images::{DATASET, Schedule, SmallMlp, percent};
+use super::few_images::{DATASET, percent};
 use super::judging::on_data_of_source;
-use super::lab::{Images, Lab};
+use super::lab::Lab;
+use super::random_against_grid::{self, Contest};
+use super::random_search::{
+    IMAGES, KEPT, LAYERS, Point, Range, SCHEDULE, Search, TRIALS, Trial, network, search, split,
+};
 use super::trainee::Trainee;
 use crate::cli::Failure;
 use crate::seeds::Seeds;
 
-const IMAGES: usize = 500;
-const LAYERS: usize = 6;
-/// Share of the images that is held out for validation.
-const VALIDATION: f64 = 0.2;
-/// 50 looks, which the source calls epochs. It takes the last for the result, three updates before its end.
-const SCHEDULE: Schedule = Schedule { updates: 197, interval: 4 };
-const TRIALS: usize = 100;
-/// Exponents of ten.
-const LEARNING_RATES: Range = Range { low: -6.0, high: -2.0 };
-const WEIGHT_DECAYS: Range = Range { low: -8.0, high: -4.0 };
-/// Trials whose range the next round searches.
-const KEPT: usize = 5;
 /// Trials whose mean says whether a round is better than another.
 const TOP: usize = 10;
 /// Trials that are drawn, in rows of five.
 const DRAWN: usize = 20;
-/// Comparisons of random search with a grid, in the paper preset.
-const REPETITIONS: usize = 10;
 
 /// The source's best trials: validation accuracy, learning rate, weight decay.
 const PRINTED: [(f64, f64, f64); DRAWN] = [
@@ -63,86 +47,20 @@ const PRINTED: [(f64, f64, f64); DRAWN] = [
     (0.27, 0.001_696, 1.472e-8),
 ];
 
-/// A range of exponents of ten.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Range {
-    low: f64,
-    high: f64,
-}
-
-impl Range {
-    /// The value at a place from 0 to 1.
-    fn at(self, place: f64) -> f64 {
-        10_f64.powf(self.low + place * (self.high - self.low))
-    }
-
-    /// The range of `values`.
-    fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let exponents = values.map(f64::log10);
-        Self {
-            low: exponents.clone().fold(f64::INFINITY, f64::min),
-            high: exponents.fold(f64::NEG_INFINITY, f64::max),
-        }
-    }
-}
-
-/// What is searched for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Point {
-    learning_rate: f64,
-    weight_decay: f64,
-}
-
-/// A point that was tried.
-#[derive(Clone, Copy, Debug)]
-struct Trial {
-    point: Point,
-    /// Of its initial weights and batches.
-    seeds: Seeds,
-    /// Validation accuracy at the last look.
-    accuracy: f64,
-}
-
-/// The first images, shuffled and cut in two.
-struct Split {
-    train: Images,
-    valid: Images,
-}
-
-/// The rounds of a random search, best trials first.
-type Search = Vec<Vec<Trial>>;
-
-/// How a grid lies in its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Grid {
-    /// With points at both ends.
-    Ends,
-    /// With points in the middles of equal parts.
-    Middles,
-}
-
-/// The best validation accuracies that searches with equal budgets found, a value a repetition.
-#[derive(Default)]
-struct Contest {
-    random: Vec<f64>,
-    ends: Vec<f64>,
-    middles: Vec<f64>,
-}
-
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let rounds = lab.options.rounds.unwrap_or(1);
     let mut searches: Vec<Search> = Vec::new();
     for &seed in &lab.seeds {
         searches.push(search(lab, seed, rounds)?);
     }
-    let contest = if lab.is_paper() { Some(contest(lab, &searches)?) } else { None };
+    let contest = if lab.is_paper() { Some(Contest::hold(lab, &searches)?) } else { None };
     let best = retrain_best(lab, &searches[0])?;
     let mut tables = vec![best_trials(&searches[0])];
-    tables.extend(contest.as_ref().map(contest_table));
+    tables.extend(contest.as_ref().map(Contest::table));
     let mut figures = figures(&searches[0], &best.courses);
-    figures.extend(contest.as_ref().map(contest_figure));
+    figures.extend(contest.as_ref().map(Contest::figure));
     let mut data = vec![data(lab, &searches), course_data(&best.courses)];
-    data.extend(contest.as_ref().map(|contest| contest_data(lab, contest)));
+    data.extend(contest.as_ref().map(|contest| contest.data(lab)));
     let mut reduced = Vec::new();
     if contest.is_none() {
         reduced.push("Random search against a grid is left to the paper preset.".into());
@@ -163,114 +81,6 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         .into(),
         ..Findings::default()
     })
-}
-
-fn split(lab: &Lab, seeds: Seeds) -> Split {
-    let all = lab.first(IMAGES);
-    let mut rng = seeds.split();
-    let mut shuffled: Vec<(u64, usize)> =
-        (0..all.set.len()).map(|image| (rng.next_u64(), image)).collect();
-    shuffled.sort_unstable();
-    let order: Vec<usize> = shuffled.into_iter().map(|(_, image)| image).collect();
-    let (valid, train) = order.split_at((VALIDATION * order.len() as f64) as usize);
-    Split { train: all.others(all.set.select(train)), valid: all.others(all.set.select(valid)) }
-}
-
-/// All rounds of a random search; each round searches the range of the best trials before it.
-fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Failure> {
-    let seeds = Seeds::new(seed);
-    let split = split(lab, seeds);
-    let (mut learning_rates, mut weight_decays) = (LEARNING_RATES, WEIGHT_DECAYS);
-    let mut all = Vec::new();
-    for round in 1..=rounds {
-        let mut rng = seeds.search(round);
-        let mut draw = || Point {
-            weight_decay: weight_decays.at(uniform(&mut rng)),
-            learning_rate: learning_rates.at(uniform(&mut rng)),
-        };
-        let points: Vec<Point> = (0..TRIALS).map(|_| draw()).collect();
-        let trials = try_all(lab, &split, &points, |number| seeds.trial(round, number))?;
-        lab.say(&format!(
-            "seed {seed}, round {round}: best validation accuracy {}",
-            percent(trials[0].accuracy)
-        ));
-        let kept = &trials[..KEPT];
-        learning_rates = Range::of(kept.iter().map(|trial| trial.point.learning_rate));
-        weight_decays = Range::of(kept.iter().map(|trial| trial.point.weight_decay));
-        all.push(trials);
-    }
-    Ok(all)
-}
-
-/// Uniform in [0, 1).
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// Tries all points, and returns the trials with the best first.
-fn try_all(
-    lab: &Lab,
-    split: &Split,
-    points: &[Point],
-    seeds: impl Fn(usize) -> Seeds,
-) -> Result<Vec<Trial>, Failure> {
-    let mut trials = Vec::new();
-    for (number, &point) in points.iter().enumerate() {
-        let seeds = seeds(number);
-        let network = network(point).train(lab, &split.train, SCHEDULE, seeds, |_| Ok(()))?;
-        let accuracy = network.scores(&split.valid)?.accuracy;
-        trials.push(Trial { point, seeds, accuracy });
-    }
-    // Equals stay in the order in which they were tried.
-    trials.sort_by_key(|trial| Reverse((trial.accuracy * 1e9) as u64));
-    Ok(trials)
-}
-
-fn network(point: Point) -> SmallMlp {
-    let Point { learning_rate, weight_decay } = point;
-    SmallMlp { learning_rate, weight_decay, ..SmallMlp::new(LAYERS) }
-}
-
-/// As many points as a round has trials, evenly over both ranges.
-fn grid(kind: Grid) -> Vec<Point> {
-    let side = TRIALS.isqrt();
-    let place = |step: usize| match kind {
-        Grid::Ends => step as f64 / (side - 1) as f64,
-        Grid::Middles => (step as f64 + 0.5) / side as f64,
-    };
-    let point = |number: usize| Point {
-        learning_rate: LEARNING_RATES.at(place(number / side)),
-        weight_decay: WEIGHT_DECAYS.at(place(number % side)),
-    };
-    (0..side * side).map(point).collect()
-}
-
-/// Seed of a repetition of the contest.
-fn seed_of(lab: &Lab, repetition: usize) -> u64 {
-    lab.seed().wrapping_add(repetition as u64)
-}
-
-/// Random search against grids: on the same split, with the same initial weights and batches for the trials
-/// with the same number.
-fn contest(lab: &Lab, searches: &[Search]) -> Result<Contest, Failure> {
-    let mut contest = Contest::default();
-    for repetition in 0..REPETITIONS.max(lab.seeds.len()) {
-        let seed = seed_of(lab, repetition);
-        let random = match searches.get(repetition) {
-            Some(search) => search[0][0].accuracy,
-            None => search(lab, seed, 1)?[0][0].accuracy,
-        };
-        contest.random.push(random);
-        let seeds = Seeds::new(seed);
-        let split = split(lab, seeds);
-        for (kind, best) in [(Grid::Ends, &mut contest.ends), (Grid::Middles, &mut contest.middles)]
-        {
-            let trials = try_all(lab, &split, &grid(kind), |number| seeds.trial(1, number))?;
-            best.push(trials[0].accuracy);
-        }
-        lab.say(&format!("seed {seed}: two grids of {TRIALS} trials"));
-    }
-    Ok(contest)
 }
 
 /// Accuracies at each look.
@@ -340,12 +150,7 @@ fn setup(lab: &Lab, rounds: usize) -> Vec<String> {
         ));
     }
     if lab.is_paper() {
-        setup.push(format!(
-            "Grids of 10×10 points over the same ranges, with points at the ends of the ranges or in the middles of ten equal \
-             parts, in {} repetitions with seeds from {} on, each with its own split.",
-            REPETITIONS.max(lab.seeds.len()),
-            lab.seed()
-        ));
+        setup.push(random_against_grid::setup(lab));
     }
     setup
 }
@@ -408,12 +213,7 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
         );
     }
     if let Some(contest) = contest {
-        text += &format!(
-            " Over {} repetitions of {TRIALS} trials, the best of random search is {}, and {}.",
-            contest.random.len(),
-            against(&contest.random, &contest.ends, "that of a grid with the ends of the ranges"),
-            against(&contest.random, &contest.middles, "that of a grid without them"),
-        );
+        text += &format!(" {}", contest.sentence());
     }
     text + &format!(" The test accuracy of the best network is {}.", percent(test_accuracy))
 }
@@ -426,26 +226,6 @@ fn lying(count: usize) -> String {
         KEPT => "all of them lie".into(),
         count => format!("{count} of them lie"),
     }
-}
-
-/// Random search's best against another's.
-fn against(random: &[f64], other: &[f64], name: &str) -> String {
-    let differences: Vec<f64> = random.iter().zip(other).map(|(a, b)| a - b).collect();
-    let mean = Spread::of(&differences).mean;
-    let (low, high) = interval(&differences).unwrap_or((f64::NAN, f64::NAN));
-    let verdict = if low > 0.0 {
-        "better than"
-    } else if high < 0.0 {
-        "worse than"
-    } else {
-        "not to be told from"
-    };
-    format!(
-        "{verdict} {name} ({}, 95 % interval {} to {})",
-        number::points(mean),
-        number::bare_points(low),
-        number::bare_points(high)
-    )
 }
 
 /// Spearman's: the correlation of ranks, equals sharing the mean of theirs.
@@ -507,33 +287,6 @@ fn best_trials(search: &Search) -> ExperimentTable {
         note: "Of the first seed.".into(),
         head,
         rows: PRINTED.iter().enumerate().map(row).collect(),
-    }
-}
-
-fn contest_table(contest: &Contest) -> ExperimentTable {
-    let row = |name: &str, values: &[f64]| {
-        let differences: Vec<f64> = contest.random.iter().zip(values).map(|(a, b)| a - b).collect();
-        let interval = interval(&differences).filter(|_| values != contest.random);
-        let interval = interval.map_or(number::ABSENT.into(), |(low, high)| {
-            format!("{} to {}", number::bare_points(low), number::bare_points(high))
-        });
-        let mean = if values == contest.random { f64::NAN } else { Spread::of(&differences).mean };
-        vec![name.to_owned(), Unit::Percent.spread(values), number::bare_points(mean), interval]
-    };
-    ExperimentTable {
-        title: "Random search against a grid".into(),
-        note: format!(
-            "Best validation accuracy of {TRIALS} trials, {} repetitions; 95 % intervals by Student's t on differences within a repetition.",
-            contest.random.len()
-        ),
-        head: ["search", "best (%)", "random is better by (points)", "interval"]
-            .map(String::from)
-            .into(),
-        rows: vec![
-            row("random", &contest.random),
-            row("grid with the ends", &contest.ends),
-            row("grid of middles", &contest.middles),
-        ],
     }
 }
 
@@ -607,34 +360,6 @@ fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
     ]
 }
 
-fn contest_figure(contest: &Contest) -> ExperimentFigure {
-    let rows = [
-        ("random", &contest.random),
-        ("grid with the ends", &contest.ends),
-        ("grid of middles", &contest.middles),
-    ];
-    let dots = |(_, values): &(&str, &Vec<f64>)| Dots {
-        values: values.iter().map(|accuracy| 100.0 * accuracy).collect(),
-        group: 0,
-    };
-    let plot = DotPlot {
-        title: format!("Random search against grids of {TRIALS} trials"),
-        groups: vec!["best trial of a search".into()],
-        rows: rows.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        panels: vec![Panel {
-            axis: Axis::linear("validation accuracy (%)").within(0.0, 100.0),
-            dots: rows.iter().map(dots).collect(),
-        }],
-    };
-    ExperimentFigure {
-        name: "random_against_grid".into(),
-        caption: "The best validation accuracy that each kind of search found, a ring a repetition. A grid with points at the ends of the \
-                  ranges tries the highest learning rate ten times, one of middles never."
-            .into(),
-        drawing: plot.draw(),
-    }
-}
-
 fn data(lab: &Lab, searches: &[Search]) -> DataTable {
     let mut rows = Vec::new();
     for (seed, search) in lab.seeds.iter().zip(searches) {
@@ -667,21 +392,6 @@ fn course_data(courses: &[Course]) -> DataTable {
     DataTable { name: "best_trials".into(), columns: columns.map(String::from).into(), rows }
 }
 
-fn contest_data(lab: &Lab, contest: &Contest) -> DataTable {
-    let Contest { random, ends, middles } = contest;
-    let grids = ends.iter().zip(middles);
-    let rows = random.iter().zip(grids).enumerate().map(|(repetition, (random, (end, middle)))| {
-        let numbers = [random, end, middle].map(f64::to_string);
-        [seed_of(lab, repetition).to_string()].into_iter().chain(numbers).collect()
-    });
-    let columns = ["seed", "random", "grid_with_the_ends", "grid_of_middles"];
-    DataTable {
-        name: "random_against_grid".into(),
-        columns: columns.map(String::from).into(),
-        rows: rows.collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -695,26 +405,6 @@ mod tests {
         close(&[(1.0, 3.0), (2.0, 2.0), (3.0, 1.0)], -1.0);
         // Ranks 1 2 3 4 and 1.5 1.5 3 4: 4.5 / √(5 · 4.5).
         close(&[(1.0, 0.0), (2.0, 0.0), (3.0, 1.0), (4.0, 2.0)], 4.5 / 22.5_f64.sqrt());
-    }
-
-    #[test]
-    fn grids_cover_both_ranges_with_as_many_points_as_there_are_trials() {
-        for (kind, low, high) in
-            [(Grid::Ends, 1e-6, 1e-2), (Grid::Middles, 10_f64.powf(-5.8), 10_f64.powf(-2.2))]
-        {
-            let points = grid(kind);
-            assert_eq!(points.len(), TRIALS);
-            let rates = points.iter().map(|point| point.learning_rate);
-            let (least, most) = (rates.clone().fold(1.0, f64::min), rates.fold(0.0, f64::max));
-            assert!((least / low - 1.0).abs() < 1e-9 && (most / high - 1.0).abs() < 1e-9);
-        }
-    }
-
-    #[test]
-    fn the_next_round_searches_what_the_best_trials_span() {
-        let range = Range::of([1e-3, 1e-5, 1e-4].into_iter());
-        assert!((range.low + 5.0).abs() < 1e-12 && (range.high + 3.0).abs() < 1e-12);
-        assert!((range.at(0.5) / 1e-4 - 1.0).abs() < 1e-9);
     }
 
     /// Trials whose learning rates are 0.005 for so many of the best, and 0.001 for the others.
@@ -740,13 +430,5 @@ mod tests {
         assert!(two.contains("all of them lie (mean of 2 searches: 3.5) in the source's"), "{two}");
         assert!(two.contains("80.0 % (mean of 2 searches: 80.0 %), with η = 0.0050"), "{two}");
         assert!(two.contains("the mean rank correlation"), "{two}");
-    }
-
-    #[test]
-    fn an_interval_decides_between_random_search_and_a_grid() {
-        let random = [0.81, 0.82, 0.84, 0.85];
-        assert!(against(&random, &[0.7; 4], "x").starts_with("better than x"));
-        assert!(against(&random, &[0.9; 4], "x").starts_with("worse than x"));
-        assert!(against(&random, &[0.83; 4], "x").starts_with("not to be told"));
     }
 }

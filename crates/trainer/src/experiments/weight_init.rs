@@ -3,277 +3,20 @@
 use backburn_report::figure::{Axis, Drawing, Histogram, HistogramGrid, HistogramRow, LineChart};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
-use burn::tensor::activation::{relu, sigmoid, tanh};
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
+use burn::tensor::Device;
 
 use super::curves::series;
+use super::five_layers::{
+    Activations, CLASSES, Draws, FUNCTIONS, Function, LAYERS, Layer, SAMPLES, SCALES, Scale, UNITS,
+    moments,
+};
 use super::lab::Lab;
 use super::tables::{spread, three_digits, two_digits};
 use crate::cli::Failure;
-use crate::loss::Loss;
 use crate::seeds::Seeds;
 
-const SAMPLES: usize = 1000;
-/// Features of a sample, and units of every layer.
-const UNITS: usize = 100;
-const LAYERS: usize = 5;
-/// Of the random labels that gradients are taken against.
-const CLASSES: usize = 10;
 /// The source's.
 const BINS: usize = 30;
-
-/// A scale of the initial weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
-    Constant,
-    One,
-    Hundredth,
-    Xavier,
-    He,
-}
-
-const SCALES: [Scale; 5] =
-    [Scale::Constant, Scale::One, Scale::Hundredth, Scale::Xavier, Scale::He];
-
-impl Scale {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Constant => "constant",
-            Self::One => "std 1",
-            Self::Hundredth => "std 0.01",
-            Self::Xavier => "Xavier",
-            Self::He => "He",
-        }
-    }
-
-    /// The weights of a layer. Those that are drawn are the same draws, scaled.
-    fn weights(self, draws: &[f32]) -> Vec<f32> {
-        let n = UNITS as f32;
-        match self {
-            // So that a unit's sum is the mean of its inputs.
-            Self::Constant => vec![1.0 / n; draws.len()],
-            Self::One => draws.to_vec(),
-            Self::Hundredth => draws.iter().map(|draw| 0.01 * draw).collect(),
-            Self::Xavier => draws.iter().map(|draw| (1.0 / n).sqrt() * draw).collect(),
-            Self::He => draws.iter().map(|draw| (2.0 / n).sqrt() * draw).collect(),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
-    Sigmoid,
-    Tanh,
-    Relu,
-}
-
-const FUNCTIONS: [Function; 3] = [Function::Sigmoid, Function::Tanh, Function::Relu];
-
-impl Function {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Sigmoid => "sigmoid",
-            Self::Tanh => "tanh",
-            Self::Relu => "ReLU",
-        }
-    }
-
-    fn apply(self, x: Tensor<2>) -> Tensor<2> {
-        match self {
-            Self::Sigmoid => sigmoid(x),
-            Self::Tanh => tanh(x),
-            Self::Relu => relu(x),
-        }
-    }
-
-    /// Whether the function is nearly flat where it has this value: within a twentieth of its range from
-    /// an end; of ReLU, exactly flat, at zero.
-    fn is_saturated(self, value: f32) -> bool {
-        match self {
-            Self::Sigmoid => !(0.05..=0.95).contains(&value),
-            Self::Tanh => value.abs() > 0.9,
-            Self::Relu => value == 0.0,
-        }
-    }
-}
-
-/// The activations of a layer, sample after sample.
-type Activations = Vec<f32>;
-
-/// What is known of a layer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Layer {
-    mean: f64,
-    deviation: f64,
-    /// Standard deviation over the samples, as the mean over units: how much a unit tells of its input.
-    over_samples: f64,
-    saturated: f64,
-    zero: f64,
-    rank: f64,
-    /// Norm of the loss's gradient by the layer's weights.
-    gradient: f64,
-}
-
-impl Layer {
-    fn of(function: Function, values: &[f32], gradient: f64) -> Self {
-        let share = |is: &dyn Fn(f32) -> bool| {
-            values.iter().filter(|value| is(**value)).count() as f64 / values.len() as f64
-        };
-        let (mean, deviation) = moments(values.iter().copied());
-        let unit = |unit: usize| moments(values.iter().skip(unit).step_by(UNITS).copied()).1;
-        Self {
-            mean,
-            deviation,
-            over_samples: (0..UNITS).map(unit).sum::<f64>() / UNITS as f64,
-            saturated: share(&|value| function.is_saturated(value)),
-            zero: share(&|value| value == 0.0),
-            rank: rank(values, UNITS) as f64,
-            gradient,
-        }
-    }
-}
-
-/// Mean and standard deviation of all values that there are.
-fn moments(values: impl Iterator<Item = f32> + Clone) -> (f64, f64) {
-    let count = values.clone().count() as f64;
-    let mean = values.clone().map(f64::from).sum::<f64>() / count;
-    let squares: f64 = values.map(|value| (f64::from(value) - mean).powi(2)).sum();
-    (mean, (squares / count).sqrt())
-}
-
-/// Numerical rank of a matrix with rows of `width` values, at most as many as there are rows: singular
-/// values above the greatest times the number of rows times the distance of 32-bit floats at 1, as NumPy
-/// counts them.
-fn rank(values: &[f32], width: usize) -> usize {
-    let mut gram = vec![vec![0.0_f64; width]; width];
-    for row in values.chunks_exact(width) {
-        for (sums, value) in gram.iter_mut().zip(row) {
-            for (sum, other) in sums.iter_mut().zip(row) {
-                *sum += f64::from(*value) * f64::from(*other);
-            }
-        }
-    }
-    // Eigenvalues are squares of the singular values; 64-bit floats hold them finely enough.
-    let eigenvalues = eigenvalues(gram);
-    let greatest = eigenvalues.iter().copied().fold(0.0, f64::max);
-    let rows = values.len() / width;
-    let bound = greatest * (rows.max(width) as f64 * f64::from(f32::EPSILON)).powi(2);
-    eigenvalues.into_iter().filter(|value| *value > bound).count()
-}
-
-/// Eigenvalues of a symmetric matrix, by Jacobi's rotations.
-///
-/// Golub & Van Loan, "Matrix Computations", 4th edition, 2013, section 8.5.
-fn eigenvalues(mut a: Vec<Vec<f64>>) -> Vec<f64> {
-    const SWEEPS: usize = 30;
-    let n = a.len();
-    let square = |row: &[f64]| row.iter().map(|value| value * value).sum::<f64>();
-    for _ in 0..SWEEPS {
-        let on_diagonal = square(&diagonal(&a));
-        let below: f64 = a.iter().enumerate().map(|(i, row)| square(&row[..i])).sum();
-        if below <= 1e-30 * on_diagonal {
-            break;
-        }
-        for p in 0..n {
-            for q in p + 1..n {
-                rotate(&mut a, p, q);
-            }
-        }
-    }
-    diagonal(&a)
-}
-
-fn diagonal(a: &[Vec<f64>]) -> Vec<f64> {
-    a.iter().enumerate().map(|(i, row)| row[i]).collect()
-}
-
-/// Turns the axes `p` and `q` so that their product becomes zero.
-fn rotate(a: &mut [Vec<f64>], p: usize, q: usize) {
-    if a[p][q] == 0.0 {
-        return;
-    }
-    let tau = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
-    let t = tau.signum() / (tau.abs() + tau.hypot(1.0));
-    let c = 1.0 / t.hypot(1.0);
-    let s = t * c;
-    for row in a.iter_mut() {
-        (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
-    }
-    let (low, high) = a.split_at_mut(q);
-    for (x, y) in low[p].iter_mut().zip(&mut high[0]) {
-        (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
-    }
-}
-
-/// What is drawn once a seed, and then the same for all networks.
-struct Draws {
-    input: Vec<f32>,
-    /// Standard normal, by layer.
-    layers: Vec<Vec<f32>>,
-    /// Weights of the linear layer behind the last one, normal with standard deviation √(1/n).
-    head: Vec<f32>,
-    /// One-hot rows.
-    labels: Vec<f32>,
-}
-
-impl Draws {
-    fn new(seeds: Seeds) -> Self {
-        let normal = |mut rng: ChaCha8Rng, count: usize| -> Vec<f32> {
-            (0..count).map(|_| StandardNormal.sample(&mut rng)).collect()
-        };
-        let layer = |number| normal(seeds.weights(&format!("layer.{number}")), UNITS * UNITS);
-        let mut labels = vec![0.0; SAMPLES * CLASSES];
-        let mut rng = seeds.data("weight-init/labels");
-        for row in labels.chunks_exact_mut(CLASSES) {
-            row[rng.random_range(0..CLASSES)] = 1.0;
-        }
-        let head = normal(seeds.weights("head"), UNITS * CLASSES);
-        Self {
-            input: normal(seeds.data("weight-init"), SAMPLES * UNITS),
-            layers: (1..=LAYERS).map(layer).collect(),
-            head: head.into_iter().map(|draw| draw / (UNITS as f32).sqrt()).collect(),
-            labels,
-        }
-    }
-
-    /// Activations of each layer, and the norm of the gradient by each layer's weights.
-    fn pass(
-        &self,
-        function: Function,
-        scale: Scale,
-        input: &[f32],
-        device: &Device,
-    ) -> Vec<(Activations, f64)> {
-        let device = device.clone().autodiff();
-        let tensor = |values: Vec<f32>, columns: usize| {
-            let rows = values.len() / columns;
-            Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &device)
-        };
-        let mut x = tensor(input.to_vec(), UNITS);
-        let (mut weights, mut activations) = (Vec::new(), Vec::new());
-        for draws in &self.layers {
-            let layer = tensor(scale.weights(draws), UNITS).require_grad();
-            x = function.apply(x.matmul(layer.clone()));
-            weights.push(layer);
-            activations.push(read(x.clone()));
-        }
-        let logits = x.matmul(tensor(self.head.clone(), CLASSES));
-        let labels = tensor(self.labels.clone(), CLASSES);
-        let gradients = Loss::CrossEntropy.forward(logits, labels).backward();
-        let norm = |layer: &Tensor<2>| {
-            let gradient = read(layer.grad(&gradients).expect("every layer is part of the loss"));
-            gradient.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
-        };
-        activations.into_iter().zip(weights.iter().map(norm)).collect()
-    }
-}
-
-fn read(x: Tensor<2>) -> Vec<f32> {
-    x.into_data().try_to_vec().expect("activations are 32-bit floats")
-}
 
 /// All seeds' networks of one function and scale.
 struct Cell {
@@ -322,12 +65,15 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         }
         lab.say(&format!("seed {seed}: {} networks", cells.len()));
     }
+    let source = source_histograms(&listings);
+    let histograms = FUNCTIONS.map(|function| histograms(&cells, function));
+    let bars = bar_data([&source].into_iter().chain(&histograms));
     Ok(Findings {
         sentence: sentence(&cells),
         setup: setup(),
         tables: FUNCTIONS.map(|function| table(&cells, function)).into_iter().chain([mistake_table(&listings)]).collect(),
-        figures: figures(&cells, &listings),
-        data: vec![data(&cells), source_data(&listings)],
+        figures: figures(&cells, &source, &histograms),
+        data: vec![data(&cells), source_data(&listings), bars],
         mistakes: vec![mistake(&listings)],
         differences: [
             "The source shows four of the fifteen networks, as histograms on [0, 1]; of ReLU that cuts off what \
@@ -507,23 +253,27 @@ fn table(cells: &[Cell], function: Function) -> ExperimentTable {
     }
 }
 
-fn figures(cells: &[Cell], listings: &[Listing]) -> Vec<ExperimentFigure> {
+fn figures(
+    cells: &[Cell],
+    source: &HistogramGrid,
+    histograms: &[HistogramGrid],
+) -> Vec<ExperimentFigure> {
     let mut figures = vec![ExperimentFigure {
         name: "source".into(),
         caption: "The source's four networks in its 30 bins on [0, 1], with N(0, 1) inputs, as its text says, and as its listings run: fed \
                   with what the network before left behind. Above each panel: standard deviation; of ReLU the share above 1, \
                   which these bins leave out."
             .into(),
-        drawing: source_figure(listings),
+        drawing: source.draw(),
     }];
-    for function in FUNCTIONS {
+    for (function, histograms) in FUNCTIONS.iter().zip(histograms) {
         let name = function.name();
         figures.push(ExperimentFigure {
             name: format!("activations_{}", name.to_lowercase()),
             caption: format!(
                 "Activations of five layers with {name}, {SAMPLES} samples of {UNITS} units each."
             ),
-            drawing: histograms(cells, function),
+            drawing: histograms.draw(),
         });
     }
     for function in FUNCTIONS {
@@ -543,7 +293,7 @@ fn columns() -> Vec<String> {
     (1..=LAYERS).map(|layer| format!("layer {layer}")).collect()
 }
 
-fn source_figure(listings: &[Listing]) -> Drawing {
+fn source_histograms(listings: &[Listing]) -> HistogramGrid {
     let mut rows = Vec::new();
     for (number, listing) in listings.iter().enumerate() {
         let ways: &[_] = if number == 0 {
@@ -579,7 +329,6 @@ fn source_figure(listings: &[Listing]) -> Drawing {
         columns: columns(),
         rows,
     }
-    .draw()
 }
 
 /// The share of the activations that the source's bins leave out.
@@ -591,7 +340,7 @@ fn deviation_note(values: &[f32]) -> String {
     format!("std {}", two_digits(moments(values.iter().copied()).1))
 }
 
-fn histograms(cells: &[Cell], function: Function) -> Drawing {
+fn histograms(cells: &[Cell], function: Function) -> HistogramGrid {
     let panel = |values: &Activations| match function {
         Function::Relu => {
             let greatest = values.iter().copied().fold(0.0, f32::max);
@@ -624,7 +373,6 @@ fn histograms(cells: &[Cell], function: Function) -> Drawing {
         columns: columns(),
         rows: SCALES.map(row).into(),
     }
-    .draw()
 }
 
 fn gradients(cells: &[Cell], function: Function) -> Drawing {
@@ -702,49 +450,42 @@ fn source_data(listings: &[Listing]) -> DataTable {
     DataTable { name: "source_networks".into(), columns: columns.map(String::from).into(), rows }
 }
 
+/// The bars of the histograms.
+fn bar_data<'a>(grids: impl Iterator<Item = &'a HistogramGrid>) -> DataTable {
+    let mut rows = Vec::new();
+    for grid in grids {
+        for row in &grid.rows {
+            for (layer, panel) in grid.columns.iter().zip(&row.panels) {
+                rows.extend(panel.bars().map(|bar| {
+                    let names = [grid.title.clone(), row.name.join(" "), layer.clone()];
+                    names.into_iter().chain(bar.map(|value| value.to_string())).collect()
+                }));
+            }
+        }
+    }
+    let columns = ["figure", "network", "layer", "from", "to", "share"];
+    DataTable { name: "histograms".into(), columns: columns.map(String::from).into(), rows }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_rank_is_the_number_of_independent_directions() {
-        assert_eq!(rank(&[0.0; 12], 3), 0);
-        assert_eq!(rank(&[1.0; 12], 3), 1);
-        // Third column: sum of the others.
-        let two = [1.0, 2.0, 3.0, 4.0, -1.0, 3.0, 0.5, 0.5, 1.0, 7.0, 0.0, 7.0];
-        assert_eq!(rank(&two, 3), 2);
-        let three = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.01, 0.0, 0.0, 0.0];
-        assert_eq!(rank(&three, 3), 3);
-        // Below what 32-bit floats tell from zero.
-        let faint = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1e-8, 0.0, 0.0, 0.0];
-        assert_eq!(rank(&faint, 3), 2);
-    }
-
-    #[test]
-    fn eigenvalues_of_a_known_matrix_are_found() {
-        let mut found = eigenvalues(vec![vec![2.0, 1.0], vec![1.0, 2.0]]);
-        found.sort_by(f64::total_cmp);
-        assert!((found[0] - 1.0).abs() < 1e-12 && (found[1] - 3.0).abs() < 1e-12, "{found:?}");
-    }
-
-    #[test]
-    fn a_layer_tells_units_that_differ_from_samples_that_differ() {
-        // Every unit has a value of its own, the same for all samples.
-        let values: Vec<f32> = (0..3 * UNITS).map(|i| (i % UNITS) as f32).collect();
-        let layer = Layer::of(Function::Relu, &values, 2.0);
-        assert_eq!(layer.over_samples, 0.0);
-        assert!(layer.deviation > 28.0 && layer.deviation < 29.0);
-        assert_eq!((layer.rank, layer.zero, layer.saturated), (1.0, 0.01, 0.01));
-        // All units but the first two lie above 1.
-        assert_eq!(share_above(&values), 0.98);
-    }
-
-    #[test]
-    fn scales_are_the_formulas() {
-        let draws = [1.0, -2.0];
-        assert_eq!(Scale::Constant.weights(&draws), [0.01, 0.01]);
-        assert_eq!(Scale::Hundredth.weights(&draws), [0.01, -0.02]);
-        assert!((Scale::Xavier.weights(&draws)[1] + 0.2).abs() < 1e-6);
-        assert!((Scale::He.weights(&draws)[0] - 0.02_f32.sqrt()).abs() < 1e-6);
+    fn what_lies_above_1_is_left_out_of_the_sources_bins() {
+        let values = [0.0, 0.5, 1.0, 2.0];
+        assert_eq!(share_above(&values), 0.25);
+        let panel = Histogram::of(values.map(f64::from), 0.0, 1.0, BINS);
+        let rows =
+            vec![HistogramRow { name: vec!["ReLU".into(), "He".into()], panels: vec![panel] }];
+        let columns = vec!["layer 1".into()];
+        let grid =
+            HistogramGrid { title: "x".into(), notes: Vec::new(), x: "y".into(), columns, rows };
+        let data = bar_data([&grid].into_iter());
+        assert_eq!(data.rows.len(), BINS);
+        assert_eq!(data.rows[0][1..4], ["ReLU He", "layer 1", "0"]);
+        let shares = data.rows.iter().map(|row| row[5].parse::<f64>().unwrap());
+        assert!((shares.sum::<f64>() - 0.75).abs() < 1e-12);
+        assert_eq!(data.rows[BINS - 1][4], "1");
     }
 }

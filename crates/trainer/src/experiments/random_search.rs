@@ -1,0 +1,151 @@
+//! Learning rate and weight decay drawn at random in log space, judged by validation images: 003 §6.5.
+
+use std::cmp::Reverse;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+use super::few_images::{Schedule, SmallMlp, percent};
+use super::lab::{Images, Lab};
+use crate::cli::Failure;
+use crate::seeds::Seeds;
+
+pub(super) const IMAGES: usize = 500;
+pub(super) const LAYERS: usize = 6;
+/// Share of the images that is held out for validation.
+const VALIDATION: f64 = 0.2;
+/// 50 looks, which the source calls epochs. It takes the last for the result, three updates before its end.
+pub(super) const SCHEDULE: Schedule = Schedule { updates: 197, interval: 4 };
+pub(super) const TRIALS: usize = 100;
+/// Exponents of ten.
+pub(super) const LEARNING_RATES: Range = Range { low: -6.0, high: -2.0 };
+pub(super) const WEIGHT_DECAYS: Range = Range { low: -8.0, high: -4.0 };
+/// Trials whose range the next round searches.
+pub(super) const KEPT: usize = 5;
+
+/// A range of exponents of ten.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Range {
+    low: f64,
+    high: f64,
+}
+
+impl Range {
+    /// The value at a place from 0 to 1.
+    pub(super) fn at(self, place: f64) -> f64 {
+        10_f64.powf(self.low + place * (self.high - self.low))
+    }
+
+    /// The range of `values`.
+    pub(super) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
+        let exponents = values.map(f64::log10);
+        Self {
+            low: exponents.clone().fold(f64::INFINITY, f64::min),
+            high: exponents.fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+/// What is searched for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Point {
+    pub(super) learning_rate: f64,
+    pub(super) weight_decay: f64,
+}
+
+/// A point that was tried.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial {
+    pub(super) point: Point,
+    /// Of its initial weights and batches.
+    pub(super) seeds: Seeds,
+    /// Validation accuracy at the last look.
+    pub(super) accuracy: f64,
+}
+
+/// The first images, shuffled and cut in two.
+pub(super) struct Split {
+    pub(super) train: Images,
+    pub(super) valid: Images,
+}
+
+/// The rounds of a random search, best trials first.
+pub(super) type Search = Vec<Vec<Trial>>;
+
+pub(super) fn split(lab: &Lab, seeds: Seeds) -> Split {
+    let all = lab.first(IMAGES);
+    let mut rng = seeds.split();
+    let mut shuffled: Vec<(u64, usize)> =
+        (0..all.set.len()).map(|image| (rng.next_u64(), image)).collect();
+    shuffled.sort_unstable();
+    let order: Vec<usize> = shuffled.into_iter().map(|(_, image)| image).collect();
+    let (valid, train) = order.split_at((VALIDATION * order.len() as f64) as usize);
+    Split { train: all.others(all.set.select(train)), valid: all.others(all.set.select(valid)) }
+}
+
+/// All rounds of a random search; each round searches the range of the best trials before it.
+pub(super) fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Failure> {
+    let seeds = Seeds::new(seed);
+    let split = split(lab, seeds);
+    let (mut learning_rates, mut weight_decays) = (LEARNING_RATES, WEIGHT_DECAYS);
+    let mut all = Vec::new();
+    for round in 1..=rounds {
+        let mut rng = seeds.search(round);
+        let mut draw = || Point {
+            weight_decay: weight_decays.at(uniform(&mut rng)),
+            learning_rate: learning_rates.at(uniform(&mut rng)),
+        };
+        let points: Vec<Point> = (0..TRIALS).map(|_| draw()).collect();
+        let trials = try_all(lab, &split, &points, |number| seeds.trial(round, number))?;
+        lab.say(&format!(
+            "seed {seed}, round {round}: best validation accuracy {}",
+            percent(trials[0].accuracy)
+        ));
+        let kept = &trials[..KEPT];
+        learning_rates = Range::of(kept.iter().map(|trial| trial.point.learning_rate));
+        weight_decays = Range::of(kept.iter().map(|trial| trial.point.weight_decay));
+        all.push(trials);
+    }
+    Ok(all)
+}
+
+/// Uniform in [0, 1).
+fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// Tries all points, and returns the trials with the best first.
+pub(super) fn try_all(
+    lab: &Lab,
+    split: &Split,
+    points: &[Point],
+    seeds: impl Fn(usize) -> Seeds,
+) -> Result<Vec<Trial>, Failure> {
+    let mut trials = Vec::new();
+    for (number, &point) in points.iter().enumerate() {
+        let seeds = seeds(number);
+        let network = network(point).train(lab, &split.train, SCHEDULE, seeds, |_| Ok(()))?;
+        let accuracy = network.scores(&split.valid)?.accuracy;
+        trials.push(Trial { point, seeds, accuracy });
+    }
+    // Equals stay in the order in which they were tried.
+    trials.sort_by_key(|trial| Reverse((trial.accuracy * 1e9) as u64));
+    Ok(trials)
+}
+
+pub(super) fn network(point: Point) -> SmallMlp {
+    let Point { learning_rate, weight_decay } = point;
+    SmallMlp { learning_rate, weight_decay, ..SmallMlp::new(LAYERS) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_round_searches_what_the_best_trials_span() {
+        let range = Range::of([1e-3, 1e-5, 1e-4].into_iter());
+        assert!((range.low + 5.0).abs() < 1e-12 && (range.high + 3.0).abs() < 1e-12);
+        assert!((range.at(0.5) / 1e-4 - 1.0).abs() < 1e-9);
+    }
+}
