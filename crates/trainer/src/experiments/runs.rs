@@ -226,7 +226,7 @@ fn train_all(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<Ar
             plans.push(Plan { arm: place, recipe, path, found, seconds: 0.0 });
         }
     }
-    say_how_long(lab, &mut plans)?;
+    say_how_long(lab, &arms, &mut plans)?;
 
     let mut all: Vec<ArmRuns> =
         arms.into_iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
@@ -340,9 +340,9 @@ fn no_scores() -> Summary {
 }
 
 /// How long runs will take, at a speed that is measured with a few batches of noise.
-fn say_how_long(lab: &Lab, plans: &mut [Plan]) -> Result<(), Failure> {
+fn say_how_long(lab: &Lab, arms: &[Arm], plans: &mut [Plan]) -> Result<(), Failure> {
     let mut known: Vec<(String, f64, f64)> = Vec::new();
-    for Plan { recipe, path, found, seconds, .. } in plans.iter_mut() {
+    for Plan { arm, recipe, path, found, seconds } in plans.iter_mut() {
         let done = match found {
             Found::Whole(_) => continue,
             // One that was stopped in its first epoch has no record yet.
@@ -354,6 +354,8 @@ fn say_how_long(lab: &Lab, plans: &mut [Plan]) -> Result<(), Failure> {
         let (training, evaluation) = match rates {
             Some(rates) => rates,
             None => {
+                // A graphics card first chooses its kernels, which takes minutes.
+                lab.say(&format!("measuring the speed of training: {}", arms[*arm].name));
                 let shape = lab.data().train.shape();
                 let image = [shape.channels, shape.height, shape.width];
                 let started = Training::start(&recipe.model, image, recipe.batch_size, &lab.device);
