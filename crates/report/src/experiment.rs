@@ -148,10 +148,18 @@ impl Unit {
         }
     }
 
-    /// Mean and, of several values, standard deviation.
+    /// Mean and, of several values, standard deviation. Values that are not finite are those of trainings that
+    /// diverged: they are counted beside the mean of the others.
     pub fn spread(self, values: &[f64]) -> String {
-        let spread = Spread::of(values);
-        self.mean_and_deviation(spread.mean, spread.standard_deviation)
+        let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let spread = Spread::of(&finite);
+        let text = self.mean_and_deviation(spread.mean, spread.standard_deviation);
+        match values.len() - finite.len() {
+            diverged if diverged > 0 && !finite.is_empty() => {
+                format!("{text} ({diverged} of {} diverged)", values.len())
+            }
+            _ => text,
+        }
     }
 
     pub(crate) fn reference(self, reference: Reference) -> String {
@@ -304,6 +312,10 @@ mod tests {
         assert_eq!(Unit::Points.spread(&[0.5]), "+50.00");
         assert_eq!(Unit::Points.spread(&[0.5, 0.6]), "+55.00 ± 7.07");
         assert_eq!(Unit::Plain.spread(&[f64::NAN]), "diverged");
+        assert_eq!(Unit::Plain.spread(&[f64::NAN, f64::INFINITY]), "diverged");
+        assert_eq!(Unit::Percent.spread(&[0.5, f64::NAN]), "50.00 (1 of 2 diverged)");
+        let two_of_three = Unit::Percent.spread(&[0.5, f64::NAN, 0.6]);
+        assert_eq!(two_of_three, "55.00 ± 7.07 (1 of 3 diverged)");
         assert_eq!(Unit::Count.spread(&[17.0]), "17");
         assert_eq!(Unit::Count.spread(&[8.0, 8.0, 9.0]), "8.3 ± 0.6");
     }

@@ -115,22 +115,24 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     let [shallow, shallow_bare, deep, deep_bare, small] = arms else {
         unreachable!("there are five arms")
     };
-    let mut text: Vec<String> =
-        arms.iter().map(|arm| format!("{}: {}.", arm.name, test_scores(lab, arm))).collect();
+    let mut text = Vec::new();
     for (with, without) in [(shallow, shallow_bare), (deep, deep_bare)] {
         text.push(format!(
-            "Without batch normalization, {}: {}; the training loss of an epoch falls to {} without, to {} with.",
+            "{}: {}; without batch normalization {}, {}, and the training loss of an epoch falls to {} instead of {}.",
             with.name,
+            test_scores(lab, with),
+            test_scores(lab, without),
             change(lab, with, without),
             lowest(without),
             lowest(with),
         ));
     }
-    text.push(format!("From {} to {}: {}.", shallow.name, deep.name, change(lab, shallow, deep)));
+    text.push(format!("From {} to {} {}.", shallow.name, deep.name, change(lab, shallow, deep)));
     text.push(format!(
-        "From {} to the {}: {}.",
-        shallow.name,
+        "The {}: {}; from {} to it {}.",
         small.name,
+        test_scores(lab, small),
+        shallow.name,
         change(lab, shallow, small)
     ));
     text.push(trust(lab));

@@ -117,41 +117,63 @@ pub(super) fn printed_accuracy(lab: &Lab, arm: &ArmRuns) -> Comparison {
     }
 }
 
-/// Test accuracy and gap, means over the seeds: `46.21 % at a gap of +53.51 points`.
+/// Test accuracy and gap, means over the seeds: `46.21 % at a gap of +53.51 points`. Seeds whose training
+/// diverged have neither, and are counted.
 pub(super) fn scores(arm: &ArmRuns) -> String {
-    let mean = |value: fn(&Run) -> f64| Spread::of(&arm.values(value)).mean;
-    let accuracy = mean(|run| run.summary.test_accuracy);
-    if !accuracy.is_finite() {
+    let accuracies = finite(arm.values(|run| run.summary.test_accuracy));
+    let gaps = finite(arm.values(|run| run.summary.generalization_gap));
+    let (seeds, scored) = (arm.runs.len(), accuracies.len());
+    if scored == 0 {
         return "no score, as it diverged".into();
     }
-    let gap = mean(|run| run.summary.generalization_gap);
-    format!("{} at a gap of {}", percent(accuracy), points(gap))
+    let note = match seeds - scored {
+        0 => String::new(),
+        diverged => format!(" ({diverged} of {seeds} seeds diverged and have no score)"),
+    };
+    let (accuracy, gap) = (Spread::of(&accuracies).mean, Spread::of(&gaps).mean);
+    format!("{} at a gap of {}{note}", percent(accuracy), points(gap))
+}
+
+fn finite(values: Vec<f64>) -> Vec<f64> {
+    values.into_iter().filter(|value| value.is_finite()).collect()
 }
 
 /// What becomes of gap and test accuracy from `base` to `other`, and whether that is more than chance: `the
-/// gap narrows by 48.10 points and the test accuracy rises by 11.20 points`.
+/// gap narrows by 48.10 points and the test accuracy rises by 11.20 points`. Only seeds with which neither
+/// diverged can be compared.
 pub(super) fn change(lab: &Lab, base: &ArmRuns, other: &ArmRuns) -> String {
-    let share = |arm: &ArmRuns| arm.runs[0].summary.test_accuracy;
-    let chance = sampling_error(share(base), share(other), lab.data().test.len());
-    let change = |value: fn(&Run) -> f64, better, words: [&str; 2]| {
-        let (before, after) = (base.values(value), other.values(value));
-        let by_seed: Vec<f64> = after.iter().zip(&before).map(|(a, b)| a - b).collect();
-        let difference = PairedDifference::by_interval(by_seed, better);
-        if !difference.mean.is_finite() {
-            return "cannot be told".into();
-        }
-        let is_clear = match lab.seeds.len() {
-            1 => difference.mean.abs() > chance,
-            _ => difference.verdict != Verdict::NoClearEffect,
-        };
-        let word = if difference.mean < 0.0 { words[0] } else { words[1] };
-        let size = points(difference.mean.abs());
-        let doubt = if is_clear { "" } else { " (within chance)" };
-        format!("{word} by {}{doubt}", size.trim_start_matches('+'))
+    let mean =
+        |arm: &ArmRuns| Spread::of(&finite(arm.values(|run| run.summary.test_accuracy))).mean;
+    let chance = sampling_error(mean(base), mean(other), lab.data().test.len());
+    let change = |value: fn(&Run) -> f64, better, words| {
+        told_change(&base.values(value), &other.values(value), better, chance, words)
     };
     let gap = change(|run| run.summary.generalization_gap, Better::Lower, ["narrows", "widens"]);
     let accuracy = change(|run| run.summary.test_accuracy, Better::Higher, ["falls", "rises"]);
     format!("the gap {gap} and the test accuracy {accuracy}")
+}
+
+/// What becomes of a score. `before`, `after`: by seed; `chance`: how large a single difference may be by
+/// chance; `words`: for less and more.
+fn told_change(
+    before: &[f64],
+    after: &[f64],
+    better: Better,
+    chance: f64,
+    words: [&str; 2],
+) -> String {
+    let by_seed = finite(after.iter().zip(before).map(|(after, before)| after - before).collect());
+    let PairedDifference { by_seed, mean, verdict, .. } =
+        PairedDifference::by_interval(by_seed, better);
+    let is_clear = match by_seed.len() {
+        0 => return "cannot be told".into(),
+        1 => mean.abs() > chance,
+        _ => verdict != Verdict::NoClearEffect,
+    };
+    let word = if mean < 0.0 { words[0] } else { words[1] };
+    let size = points(mean.abs());
+    let doubt = if is_clear { "" } else { " (within chance)" };
+    format!("{word} by {}{doubt}", size.trim_start_matches('+'))
 }
 
 /// Twice the standard error of the difference of two shares of `images`.
@@ -373,6 +395,19 @@ mod tests {
         }
         assert_eq!(entropy(1.0, 10), 0.0);
         assert!((entropy(0.1, 10) - 10.0_f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_change_is_told_of_the_seeds_with_which_nothing_diverged() {
+        let told = |before: &[f64], after: &[f64]| {
+            told_change(before, after, Better::Higher, 0.01, ["falls", "rises"])
+        };
+        assert_eq!(told(&[0.5], &[0.52]), "rises by 2.00 points");
+        assert_eq!(told(&[0.5], &[0.495]), "falls by 0.50 points (within chance)");
+        assert_eq!(told(&[0.5], &[f64::NAN]), "cannot be told");
+        assert_eq!(told(&[0.5, 0.5, f64::NAN], &[0.52, f64::NAN, 0.1]), "rises by 2.00 points");
+        let clear = told(&[0.5, 0.5, 0.5, f64::NAN], &[0.40, 0.41, 0.42, 0.1]);
+        assert_eq!(clear, "falls by 9.00 points");
     }
 
     #[test]
