@@ -355,7 +355,7 @@ fn say_how_long(lab: &Lab, arms: &[Arm], plans: &mut [Plan]) -> Result<(), Failu
             Some(rates) => rates,
             None => {
                 // A graphics card first chooses its kernels, which takes minutes.
-                lab.say(&format!("measuring the speed of training: {}", arms[*arm].name));
+                lab.say(&format!("measuring the speed of the arm “{}”", arms[*arm].name));
                 let shape = lab.data().train.shape();
                 let image = [shape.channels, shape.height, shape.width];
                 let started = Training::start(&recipe.model, image, recipe.batch_size, &lab.device);
