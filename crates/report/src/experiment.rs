@@ -8,7 +8,7 @@ use crate::agreement::{Agreement, Floor, Reference};
 use crate::figure::Drawing;
 use crate::number;
 use crate::record::{DatasetRecord, TestRead};
-use crate::statistics::Spread;
+use crate::statistics::{Spread, finite};
 
 /// An experiment that was carried out.
 #[derive(Clone, Debug, Serialize)]
@@ -151,7 +151,7 @@ impl Unit {
     /// Mean and, of several values, standard deviation. Values that are not finite are those of trainings that
     /// diverged: they are counted beside the mean of the others.
     pub fn spread(self, values: &[f64]) -> String {
-        let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+        let finite = finite(values);
         let spread = Spread::of(&finite);
         let text = self.mean_and_deviation(spread.mean, spread.standard_deviation);
         match values.len() - finite.len() {

@@ -24,6 +24,11 @@ impl Spread {
     }
 }
 
+/// The values that are finite: those that are not are scores of trainings that diverged.
+pub fn finite(values: &[f64]) -> Vec<f64> {
+    values.iter().copied().filter(|value| value.is_finite()).collect()
+}
+
 /// Which scores are better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {

@@ -5,6 +5,7 @@ use backburn_models::{LenetBnConfig, ModelConfig, ResNetConfig};
 use backburn_regularization::Keep;
 use backburn_report::figure::Axis;
 use backburn_report::number::{self, count};
+use backburn_report::statistics::finite;
 use backburn_report::{ExperimentTable, Findings};
 
 use super::lab::Lab;
@@ -150,8 +151,8 @@ fn lowest(arm: &ArmRuns) -> String {
 /// The scores, and whether they are more than guessing.
 fn test_scores(lab: &Lab, arm: &ArmRuns) -> String {
     let chance = 1.0 / lab.data().train.classes() as f64;
-    let learnt = arm.values(|run| run.summary.test_accuracy);
-    let guessing = learnt.iter().all(|accuracy| *accuracy < 1.5 * chance);
+    let learnt = finite(&arm.values(|run| run.summary.test_accuracy));
+    let guessing = !learnt.is_empty() && learnt.iter().all(|accuracy| *accuracy < 1.5 * chance);
     let note = if guessing { ", hardly more than guessing" } else { "" };
     format!("{}{note}", scores(arm))
 }

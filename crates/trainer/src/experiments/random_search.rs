@@ -1,9 +1,6 @@
 //! Learning rate and weight decay drawn at random in log space, judged by validation images: 003 §6.5.
 
-use std::cmp::Reverse;
-
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use rand::{Rng, RngExt};
 
 use super::few_images::{Schedule, SmallMlp, percent};
 use super::lab::{Images, Lab};
@@ -92,8 +89,8 @@ pub(super) fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Fail
     for round in 1..=rounds {
         let mut rng = seeds.search(round);
         let mut draw = || Point {
-            weight_decay: weight_decays.at(uniform(&mut rng)),
-            learning_rate: learning_rates.at(uniform(&mut rng)),
+            weight_decay: weight_decays.at(rng.random()),
+            learning_rate: learning_rates.at(rng.random()),
         };
         let points: Vec<Point> = (0..TRIALS).map(|_| draw()).collect();
         let trials = try_all(lab, &split, &points, |number| seeds.trial(round, number))?;
@@ -107,11 +104,6 @@ pub(super) fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Fail
         all.push(trials);
     }
     Ok(all)
-}
-
-/// Uniform in [0, 1).
-fn uniform(rng: &mut ChaCha8Rng) -> f64 {
-    (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// Tries all points, and returns the trials with the best first.
@@ -129,7 +121,7 @@ pub(super) fn try_all(
         trials.push(Trial { point, seeds, accuracy });
     }
     // Equals stay in the order in which they were tried.
-    trials.sort_by_key(|trial| Reverse((trial.accuracy * 1e9) as u64));
+    trials.sort_by(|a, b| b.accuracy.total_cmp(&a.accuracy));
     Ok(trials)
 }
 

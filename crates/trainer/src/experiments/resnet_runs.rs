@@ -9,7 +9,7 @@ use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_regularization::Keep;
 use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
 use backburn_report::number::{percent, points};
-use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
+use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict, finite};
 use backburn_report::{Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Unit};
 
 use super::curves::series;
@@ -120,8 +120,8 @@ pub(super) fn printed_accuracy(lab: &Lab, arm: &ArmRuns) -> Comparison {
 /// Test accuracy and gap, means over the seeds: `46.21 % at a gap of +53.51 points`. Seeds whose training
 /// diverged have neither, and are counted.
 pub(super) fn scores(arm: &ArmRuns) -> String {
-    let accuracies = finite(arm.values(|run| run.summary.test_accuracy));
-    let gaps = finite(arm.values(|run| run.summary.generalization_gap));
+    let accuracies = finite(&arm.values(|run| run.summary.test_accuracy));
+    let gaps = finite(&arm.values(|run| run.summary.generalization_gap));
     let (seeds, scored) = (arm.runs.len(), accuracies.len());
     if scored == 0 {
         return "no score, as it diverged".into();
@@ -134,16 +134,12 @@ pub(super) fn scores(arm: &ArmRuns) -> String {
     format!("{} at a gap of {}{note}", percent(accuracy), points(gap))
 }
 
-fn finite(values: Vec<f64>) -> Vec<f64> {
-    values.into_iter().filter(|value| value.is_finite()).collect()
-}
-
 /// What becomes of gap and test accuracy from `base` to `other`, and whether that is more than chance: `the
 /// gap narrows by 48.10 points and the test accuracy rises by 11.20 points`. Only seeds with which neither
 /// diverged can be compared.
 pub(super) fn change(lab: &Lab, base: &ArmRuns, other: &ArmRuns) -> String {
     let mean =
-        |arm: &ArmRuns| Spread::of(&finite(arm.values(|run| run.summary.test_accuracy))).mean;
+        |arm: &ArmRuns| Spread::of(&finite(&arm.values(|run| run.summary.test_accuracy))).mean;
     let chance = sampling_error(mean(base), mean(other), lab.data().test.len());
     let change = |value: fn(&Run) -> f64, better, words| {
         told_change(&base.values(value), &other.values(value), better, chance, words)
@@ -162,7 +158,9 @@ fn told_change(
     chance: f64,
     words: [&str; 2],
 ) -> String {
-    let by_seed = finite(after.iter().zip(before).map(|(after, before)| after - before).collect());
+    let by_seed: Vec<f64> =
+        after.iter().zip(before).map(|(after, before)| after - before).collect();
+    let by_seed = finite(&by_seed);
     let PairedDifference { by_seed, mean, verdict, .. } =
         PairedDifference::by_interval(by_seed, better);
     let is_clear = match by_seed.len() {
