@@ -14,10 +14,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
-use backburn_data::loader::{Loader, LoaderConfig};
 use backburn_models::parameters::Path;
-use backburn_models::{Architecture, ModelConfig, NamedTensor, Network, Role, parameters};
-use backburn_regularization::{MaxNorm, Targets};
+use backburn_models::{NamedTensor, Network, Role, parameters};
+use backburn_regularization::Targets;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::RngExt;
@@ -26,15 +25,19 @@ use rand_chacha::ChaCha8Rng;
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::gradients::NamedGradients;
 use crate::optimizer::Optimizer;
-use crate::prepare::{PrepareError, Prepared};
-use crate::recipe::{Recipe, built_in};
+use crate::prepare::PrepareError;
 use crate::seeds::Seeds;
+
+mod judge;
+mod task;
+
+pub use judge::{Deviation, Quantity};
+use judge::{Judge, worst};
+use task::Images;
+pub use task::Task;
 
 /// Steps that are compared, unless every one of them came upon a kink.
 const STEPS: usize = 3;
-
-/// Steps after which no more chances are given.
-const MOST_STEPS: usize = 6;
 
 /// Greatest relative error of a loss.
 pub const LOSS_TOLERANCE: f64 = 1e-4;
@@ -53,11 +56,8 @@ const SMALLEST_SHARE: f64 = 1e-2;
 /// than a 32-bit float's rounding, make its own gradient jump.
 const DISTURBANCE: f64 = 1e-5;
 
-/// Directions in which the reference is disturbed, each forth and back, since a kink lies on one side; and
-/// how much further than it a device may jump. A gradient that is off in every step is refused all the same:
-/// a wrong kernel is wrong on all images.
+/// Directions in which the reference is disturbed, each forth and back, since a kink lies on one side.
 const DIRECTIONS: u64 = 2;
-const JUMP: f64 = 3.0;
 
 /// Distance between neighbouring 32-bit floats, relative: as much of a weight is lost when a step is
 /// added to it.
@@ -102,68 +102,6 @@ fn cure(backend: Backend) -> &'static str {
     }
 }
 
-/// What is compared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quantity {
-    /// The loss in training.
-    Loss,
-    /// The gradient of the parameter of that name.
-    Gradient(String),
-    /// What the optimizer's step changes the parameter of that name by.
-    Step(String),
-    /// The running mean or variance of that name.
-    RunningStatistic(String),
-    /// The loss of the weights that the last step leads to, in evaluation.
-    EvaluationLoss,
-}
-
-impl fmt::Display for Quantity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Loss => write!(f, "loss"),
-            Self::Gradient(name) => write!(f, "gradient of `{name}`"),
-            Self::Step(name) => write!(f, "optimizer's step of `{name}`"),
-            Self::RunningStatistic(name) => write!(f, "`{name}`"),
-            Self::EvaluationLoss => write!(f, "loss in evaluation"),
-        }
-    }
-}
-
-/// How far a quantity is from the reference.
-#[derive(Clone, Debug)]
-pub struct Deviation {
-    /// What was compared.
-    pub quantity: Quantity,
-    /// In which step, counted from 1.
-    pub step: usize,
-    /// The relative error; infinite where a tensor is missing.
-    pub found: f64,
-    /// The greatest that is accepted.
-    pub allowed: f64,
-}
-
-impl Deviation {
-    /// NaN is accepted nowhere.
-    fn is_accepted(&self) -> bool {
-        self.found <= self.allowed
-    }
-
-    /// The error in units of what is allowed.
-    fn size(&self) -> f64 {
-        if self.found.is_nan() { f64::INFINITY } else { self.found / self.allowed }
-    }
-}
-
-impl fmt::Display for Deviation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { quantity, step, found, allowed } = self;
-        write!(
-            f,
-            "relative error {found:.1e} of the {quantity} in step {step}, allowed {allowed:.0e}"
-        )
-    }
-}
-
 /// That everything is within its tolerance.
 #[derive(Clone, Debug)]
 pub struct Verified {
@@ -194,107 +132,6 @@ impl fmt::Display for Verified {
             loss.found, loss.quantity, loss.allowed, tensor.found, tensor.quantity, tensor.allowed,
         )
     }
-}
-
-/// Images and labels of one step.
-#[derive(Clone, Debug)]
-struct Images {
-    /// `[images, channels, height, width]`
-    pixels: Vec<f32>,
-    labels: Vec<u8>,
-}
-
-/// What is trained for the comparison.
-#[derive(Clone, Debug)]
-pub struct Task {
-    recipe: Recipe,
-    /// Channels, height, width.
-    shape: [usize; 3],
-    classes: usize,
-    batches: Vec<Images>,
-}
-
-impl Task {
-    /// The recipe's own network and optimizer on its own training images, not augmented.
-    ///
-    /// # Errors
-    ///
-    /// If the images do not fit their normalization.
-    pub fn of(recipe: &Recipe, prepared: &Prepared) -> Result<Self, PrepareError> {
-        let size = images_of_a_step(&recipe.model).min(prepared.train.len());
-        let seeds = Seeds::new(recipe.seed);
-        let train = prepared.train.clone();
-        let loader = Loader::new(
-            train,
-            &prepared.normalization,
-            Default::default(),
-            LoaderConfig::new(size),
-        )?;
-        let epoch = loader.epoch(&mut seeds.order(1), seeds.augmentation(1));
-        let batches = epoch.take(MOST_STEPS);
-        let batches = batches.map(|batch| Images { pixels: batch.images, labels: batch.labels });
-        Ok(Self {
-            recipe: undisturbed(recipe),
-            shape: prepared.image(),
-            classes: prepared.classes(),
-            batches: batches.collect(),
-        })
-    }
-
-    /// An architecture in its default size, with Nesterov momentum and weight decay, on noise: colour
-    /// images of odd and unequal sides, so that swapped axes and forgotten edges show.
-    ///
-    /// # Panics
-    ///
-    /// If the built-in recipe `digits` is gone.
-    pub fn of_architecture(row: &Architecture) -> Self {
-        const SHAPE: [usize; 3] = [3, 19, 17];
-        let mut recipe = built_in("digits").expect("there is a recipe of that name");
-        recipe.model = (row.config)();
-        let size = images_of_a_step(&recipe.model);
-        let mut rng = Seeds::new(recipe.seed).data("verify-kernels");
-        let values = size * SHAPE.iter().product::<usize>();
-        let batches = (0..MOST_STEPS).map(|_| Images {
-            pixels: (0..values).map(|_| rng.random_range(-2.0..2.0)).collect(),
-            labels: (0..size).map(|_| rng.random_range(0..10)).collect(),
-        });
-        let batches = batches.collect();
-        Self { recipe: undisturbed(&recipe), shape: SHAPE, classes: 10, batches }
-    }
-
-    /// The network with its initial weights.
-    fn network(&self, device: &Device) -> Result<Network, PrepareError> {
-        let network = self.recipe.model.init(self.shape, self.classes, device)?;
-        let seeds = Seeds::new(self.recipe.seed);
-        Ok(self.recipe.initialization.apply(network, |name| seeds.weights(name)))
-    }
-
-    fn optimizer(&self) -> Optimizer {
-        Optimizer::new(self.recipe.optimizer, self.recipe.weight_decay)
-            .with_l1(self.recipe.l1)
-            .with_max_norm(self.recipe.max_norm.map(|limit| MaxNorm { limit }))
-    }
-}
-
-/// The more values a network computes of an image, the fewer images, so that few steps come upon a kink.
-fn images_of_a_step(model: &ModelConfig) -> usize {
-    match model {
-        ModelConfig::Mlp(_) => 64,
-        ModelConfig::Cnn(_) | ModelConfig::LenetBn(_) => 16,
-        _ => 4,
-    }
-}
-
-/// Without what draws from the device's generator.
-fn undisturbed(recipe: &Recipe) -> Recipe {
-    let mut recipe = recipe.clone();
-    *recipe.model.dropout_mut() = 0.0;
-    for rate in [ModelConfig::spatial_dropout_mut, ModelConfig::stochastic_depth_mut] {
-        if let Some(rate) = rate(&mut recipe.model) {
-            *rate = 0.0;
-        }
-    }
-    recipe
 }
 
 /// Compares the first steps of `task` on a device with the reference.
@@ -332,7 +169,8 @@ fn compare(
     let template = task.network(&reference)?;
     let mut network = task.network(&device)?;
     let (mut optimizer, mut exact_optimizer) = (task.optimizer(), task.optimizer());
-    let mut judge = Judge { backend, ..Judge::default() };
+    let wrong = |worst| VerifyError::Wrong { backend, worst };
+    let mut judge = Judge::default();
     let mut losses = Vec::new();
     let mut steps = 0;
     for (step, images) in (1..).zip(&task.batches) {
@@ -359,9 +197,8 @@ fn compare(
             found: distance(&[found.loss], &[expected.loss], 0.0),
             allowed: LOSS_TOLERANCE,
         });
-        judge.hear(expected.deviations(&found, &before, step), || {
-            jumps(task, &exact, images, &reference, &expected.gradients)
-        })?;
+        let jumps = || jumps(task, &exact, images, &reference, &expected.gradients);
+        judge.hear(expected.deviations(&found, &before, step), jumps).map_err(wrong)?;
         network = moved;
     }
     if steps == 0 {
@@ -382,83 +219,10 @@ fn compare(
     }
     let loss = worst(losses).expect("the loss of initial weights is finite");
     if !loss.is_accepted() {
-        return Err(VerifyError::Wrong { backend, worst: loss });
+        return Err(wrong(loss));
     }
-    let (tensor, kinks) = judge.conclude()?;
+    let (tensor, kinks) = judge.conclude().map_err(wrong)?;
     Ok(Verified { loss, tensor, steps, kinks, seconds: started.elapsed().as_secs_f64() })
-}
-
-/// The one furthest outside its tolerance, or nearest to it.
-fn worst(deviations: impl IntoIterator<Item = Deviation>) -> Option<Deviation> {
-    deviations.into_iter().max_by(|a, b| a.size().total_cmp(&b.size()))
-}
-
-/// What is made of the deviations of several steps.
-#[derive(Clone, Debug, Default)]
-struct Judge {
-    backend: Backend,
-    /// Of each quantity, the least of all steps.
-    best: BTreeMap<Quantity, Deviation>,
-    /// Of those that were accepted, the greatest.
-    accepted: Vec<Deviation>,
-    kinks: usize,
-}
-
-impl Judge {
-    /// Takes in the deviations of a step. `jumps`: how far the gradient of each parameter jumps when the
-    /// reference is disturbed.
-    ///
-    /// # Errors
-    ///
-    /// If one is outside its tolerance and no kink explains it.
-    fn hear(
-        &mut self,
-        deviations: Vec<Deviation>,
-        jumps: impl FnOnce() -> BTreeMap<String, f64>,
-    ) -> Result<(), VerifyError> {
-        let (accepted, others): (Vec<_>, Vec<_>) =
-            deviations.iter().cloned().partition(Deviation::is_accepted);
-        self.accepted.extend(worst(accepted));
-        if !others.is_empty() {
-            let jumps = jumps();
-            let unexplained = others.into_iter().map(|deviation| {
-                let jump = match &deviation.quantity {
-                    Quantity::Gradient(name) => jumps.get(name).copied().unwrap_or(0.0),
-                    _ => 0.0,
-                };
-                Deviation { allowed: deviation.allowed + JUMP * jump, ..deviation }
-            });
-            if let Some(worst) = worst(unexplained.filter(|deviation| !deviation.is_accepted())) {
-                return Err(VerifyError::Wrong { backend: self.backend, worst });
-            }
-            self.kinks += 1;
-        }
-        for deviation in deviations {
-            let best = self.best.entry(deviation.quantity.clone()).or_insert(deviation.clone());
-            if deviation.size() < best.size() {
-                *best = deviation;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether every quantity was within its tolerance at least once.
-    fn is_content(&self) -> bool {
-        self.best.values().all(Deviation::is_accepted)
-    }
-
-    /// The greatest deviation that was accepted, and the number of steps at kinks.
-    ///
-    /// # Errors
-    ///
-    /// If a quantity was outside its tolerance in every step.
-    fn conclude(self) -> Result<(Deviation, usize), VerifyError> {
-        let worst_best = worst(self.best.into_values()).expect("a step was heard");
-        if !worst_best.is_accepted() {
-            return Err(VerifyError::Wrong { backend: self.backend, worst: worst_best });
-        }
-        Ok((worst(self.accepted).unwrap_or(worst_best), self.kinks))
-    }
 }
 
 /// How far the gradient of each parameter jumps, at most, when the reference's weights are disturbed.
@@ -748,29 +512,6 @@ mod tests {
             let error = flex(&task("lenet-bn"), disturb).unwrap_err().to_string();
             assert!(error.contains(part), "no `{part}` in: {error}");
         }
-    }
-
-    /// The relative error of one gradient in some step.
-    fn deviation(step: usize, found: f64) -> Deviation {
-        let quantity = Quantity::Gradient("head.bias".into());
-        Deviation { quantity, step, found, allowed: TENSOR_TOLERANCE }
-    }
-
-    #[test]
-    fn a_jump_is_accepted_where_the_reference_jumps_too_and_not_in_every_step() {
-        let jump = |size: f64| move || BTreeMap::from([("head.bias".to_owned(), size)]);
-        let mut judge = Judge::default();
-        judge.hear(vec![deviation(1, 1e-2)], jump(1e-2)).unwrap();
-        assert!(!judge.is_content());
-        assert!(judge.clone().conclude().is_err(), "it was never within its tolerance");
-        judge
-            .hear(vec![deviation(2, 1e-5)], || unreachable!("nothing is to be explained"))
-            .unwrap();
-        assert!(judge.is_content());
-        let (worst, kinks) = judge.clone().conclude().unwrap();
-        assert_eq!((worst.found, kinks), (1e-5, 1));
-        let error = judge.hear(vec![deviation(3, 1e-2)], jump(1e-5)).unwrap_err().to_string();
-        assert!(error.contains("1.0e-2 of the gradient of `head.bias` in step 3"), "{error}");
     }
 
     #[test]
