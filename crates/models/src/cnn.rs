@@ -63,6 +63,11 @@ struct Block {
 }
 
 impl CnnConfig {
+    /// Pixels of a side in the last block, of an image with so many.
+    pub(crate) fn smallest(&self, side: usize) -> usize {
+        self.widths.iter().skip(1).fold(side, |side, _| side / 2)
+    }
+
     pub(crate) fn init(
         &self,
         [channels, height, width]: [usize; 3],

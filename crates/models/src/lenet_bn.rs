@@ -49,6 +49,11 @@ pub struct LenetBn {
 }
 
 impl LenetBnConfig {
+    /// Pixels of a side after the second convolution, of an image with so many.
+    pub(crate) fn smallest(side: usize) -> usize {
+        (side.saturating_sub(4) / 2).saturating_sub(4)
+    }
+
     pub(crate) fn init(
         &self,
         [channels, height, width]: [usize; 3],
@@ -56,7 +61,7 @@ impl LenetBnConfig {
         device: &Device,
     ) -> Result<LenetBn, ModelError> {
         // Each stage takes 4 pixels off a side and halves the rest.
-        let side = |pixels: usize| (pixels.saturating_sub(4) / 2).saturating_sub(4) / 2;
+        let side = |pixels: usize| Self::smallest(pixels) / 2;
         let [first, second] = self.widths;
         let features = second * side(height) * side(width);
         if features == 0 {

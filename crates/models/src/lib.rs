@@ -210,6 +210,29 @@ impl ModelConfig {
         }
     }
 
+    /// Values of an image and channel that batch normalization takes its statistics from, in the layer where
+    /// they are fewest; `None` without batch normalization.
+    ///
+    /// `image`: channels, height, width.
+    pub fn normalized_values(&self, image: [usize; 3]) -> Option<usize> {
+        let [_, height, width] = image;
+        let pixels = |side: &dyn Fn(usize) -> usize| side(height) * side(width);
+        let resnet = |design: resnet::Design, config: &ResNetConfig| {
+            config.batch_norm.then(|| pixels(&|side| design.smallest(side)))
+        };
+        match self {
+            Self::Mlp(config) => (config.batch_norm && !config.hidden.is_empty()).then_some(1),
+            Self::Cnn(config) => config.batch_norm.then(|| pixels(&|side| config.smallest(side))),
+            Self::LenetBn(_) => Some(pixels(&LenetBnConfig::smallest)),
+            Self::Resnet18(config) => resnet(resnet::RESNET18, config),
+            Self::Resnet34(config) => resnet(resnet::RESNET34, config),
+            Self::Resnet20(config) => resnet(resnet::RESNET20, config),
+            Self::Resnet32(config) => resnet(resnet::RESNET32, config),
+            Self::Resnet44(config) => resnet(resnet::RESNET44, config),
+            Self::Resnet56(config) => resnet(resnet::RESNET56, config),
+        }
+    }
+
     fn resnet_mut(&mut self) -> Option<&mut ResNetConfig> {
         match self {
             Self::Resnet18(config)
@@ -354,5 +377,31 @@ impl Network {
             Self::LenetBn(network) => network.forward(images),
             Self::ResNet(network) => network.forward(images),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(name: &str, image: [usize; 3]) -> Option<usize> {
+        let mut config = (architecture(name).unwrap().config)();
+        if let Some(batch_norm) = config.batch_norm_mut() {
+            *batch_norm = true;
+        }
+        config.normalized_values(image)
+    }
+
+    #[test]
+    fn batch_normalization_sees_the_pixels_of_its_smallest_map() {
+        // Three blocks see 32, 16 and 8 pixels a side; four stages 32, 16, 8 and 4; LeNet 28 and 10.
+        for (name, expected) in
+            [("mlp", 1), ("cnn", 64), ("lenet-bn", 100), ("resnet18", 16), ("resnet20", 64)]
+        {
+            assert_eq!(values(name, [3, 32, 32]), Some(expected), "{name}");
+        }
+        assert_eq!(values("resnet18", [1, 8, 9]), Some(2));
+        assert_eq!(values("resnet18", [1, 5, 8]), Some(1));
+        assert_eq!(ModelConfig::Mlp(MlpConfig::default()).normalized_values([1, 9, 9]), None);
     }
 }

@@ -95,6 +95,11 @@ struct Block {
 }
 
 impl Design {
+    /// Pixels of a side in the last stage, of an image with so many.
+    pub(crate) fn smallest(self, side: usize) -> usize {
+        self.stages.iter().skip(1).fold(side, |side, _| side.div_ceil(2))
+    }
+
     pub(crate) fn init(
         self,
         config: &ResNetConfig,

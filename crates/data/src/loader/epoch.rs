@@ -25,6 +25,8 @@ pub(super) struct Plan {
     /// Places in the set, in the order of delivery.
     pub(super) indices: Vec<usize>,
     pub(super) batch_size: usize,
+    /// The last of them may be smaller or larger than the others.
+    pub(super) batches: usize,
     pub(super) draws: Option<Draws>,
     /// To put images in while they are changed.
     pub(super) blank: Image,
@@ -33,7 +35,8 @@ pub(super) struct Plan {
 impl Plan {
     fn batch(&self, batch: usize, scratch: &mut Image) -> Batch {
         let start = batch * self.batch_size;
-        let end = self.indices.len().min(start + self.batch_size);
+        let is_last = batch + 1 == self.batches;
+        let end = if is_last { self.indices.len() } else { start + self.batch_size };
         let shape = self.set.shape();
         let indices = self.indices[start..end].to_vec();
         let labels = indices.iter().map(|&i| self.set.label(i)).collect();
@@ -104,12 +107,12 @@ impl Worker {
 }
 
 impl Epoch {
-    /// The first `batches` batches of `plan`.
-    pub(super) fn new(plan: Plan, batches: usize, threads: usize, prefetch: usize) -> Self {
+    /// The batches of `plan`.
+    pub(super) fn new(plan: Plan, threads: usize, prefetch: usize) -> Self {
         Self {
             scratch: plan.blank.clone(),
+            remaining: 0..plan.batches,
             plan: Arc::new(plan),
-            remaining: 0..batches,
             threads,
             prefetch,
             workers: VecDeque::new(),

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::augment::{AugmentError, Draw, Image, Pipeline};
 use crate::image_set::{ImageSet, ImageShape};
 use crate::normalization::FittedNormalization;
 
 mod epoch;
+mod last_batch;
 
 pub use epoch::Epoch;
 use epoch::{Draws, Plan};
+pub use last_batch::LastBatch;
 
 /// More threads than any machine has use for; asking for more is taken for a mistake.
 const MOST_THREADS: usize = 1024;
@@ -39,27 +40,6 @@ impl LoaderConfig {
     /// All images, made by one background thread that is up to two batches ahead.
     pub fn new(batch_size: usize) -> Self {
         Self { batch_size, last_batch: LastBatch::Keep, threads: 1, prefetch: 2 }
-    }
-}
-
-/// What becomes of the last batch if it is smaller than the others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LastBatch {
-    /// It is delivered, smaller.
-    #[default]
-    Keep,
-    /// Its images, others in each epoch, are left out.
-    Drop,
-}
-
-impl LastBatch {
-    /// Batches of `batch_size`, at least 1, that so many images make.
-    pub fn batches(self, images: usize, batch_size: usize) -> usize {
-        match self {
-            Self::Keep => images.div_ceil(batch_size),
-            Self::Drop => images / batch_size,
-        }
     }
 }
 
@@ -195,7 +175,11 @@ impl Loader {
     ) -> Epoch {
         let mut indices: Vec<usize> = (0..self.set.len()).collect();
         indices.shuffle(order);
-        self.deliver(indices, self.batches_per_epoch(), self.draws(move |_, i| draw(i)))
+        let batches = self.batches_per_epoch();
+        if self.config.last_batch == LastBatch::Drop {
+            indices.truncate(batches * self.full_batch());
+        }
+        self.deliver(indices, batches, self.draws(move |_, i| draw(i)))
     }
 
     /// `batches` full batches of images drawn from `order` with replacement: some occur several
@@ -245,13 +229,14 @@ impl Loader {
         (!pipeline.is_empty()).then(|| Draws { pipeline, draw: Box::new(draw) })
     }
 
+    /// The last of the `batches` takes all images that the others leave.
     fn deliver(&self, indices: Vec<usize>, batches: usize, draws: Option<Draws>) -> Epoch {
         let (set, tables) = (self.set.clone(), self.tables.clone());
         let LoaderConfig { threads, prefetch, .. } = self.config;
         let batch_size = self.full_batch();
         let blank = self.blank.clone();
-        let plan = Plan { set, tables, indices, batch_size, draws, blank };
-        Epoch::new(plan, batches, threads, prefetch)
+        let plan = Plan { set, tables, indices, batch_size, batches, draws, blank };
+        Epoch::new(plan, threads, prefetch)
     }
 }
 
@@ -330,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_last_batch_is_kept_or_dropped() {
+    fn an_incomplete_last_batch_is_kept_or_dropped_or_joins_the_one_before() {
         let sizes = |last_batch| {
             let loader =
                 load(LoaderConfig { last_batch, ..LoaderConfig::new(10) }, "none").unwrap();
@@ -341,6 +326,7 @@ mod tests {
         };
         assert_eq!(sizes(LastBatch::Keep), [10, 10, 3]);
         assert_eq!(sizes(LastBatch::Drop), [10, 10]);
+        assert_eq!(sizes(LastBatch::Merge), [10, 13]);
     }
 
     #[test]
