@@ -85,7 +85,9 @@ def run(name: str) -> dict:
                     s += strength * (p - s)
                     p.copy_(s)
         average.update_parameters(model)
-    kept = {"ema": list(average.parameters()), "lookahead": slow}.get(name, list(model.parameters()))
+    # The fifth step comes after the last look, and counts all the same.
+    looked = [s + strength * (p.detach() - s) for p, s in zip(model.parameters(), slow, strict=True)]
+    kept = {"ema": list(average.parameters()), "lookahead": looked}.get(name, list(model.parameters()))
     names = [key for key, _ in model.named_parameters()]
     values = {key: p.flatten().tolist() for key, p in zip(names, kept, strict=True)}
     return {"setting": name, "strength": strength, "steps": STEPS, "parameters": values}

@@ -63,7 +63,8 @@ fn compare(case: &Reference) {
         let moved = optimizer.step(network, gradients, LEARNING_RATE);
         network = averaging.follow(moved, optimizer.steps());
     }
-    for tensor in parameters::export(&averaging.evaluation_copy(&network)) {
+    let kept = averaging.evaluation_copy(&network, optimizer.steps());
+    for tensor in parameters::export(&kept) {
         let expected = &case.parameters[&tensor.name];
         assert_eq!(tensor.values.len(), expected.len());
         for (i, (&found, &expected)) in tensor.values.iter().zip(expected).enumerate() {

@@ -132,7 +132,7 @@ pub static CATALOG: &[Technique] = &[
     Technique {
         flag: "early-stopping",
         acts_on: "length",
-        summary: "ends training by a rule of the validation loss",
+        summary: "ends training by a rule of the validation scores",
         off: "none",
         usual: "patience=5",
     },

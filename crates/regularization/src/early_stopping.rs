@@ -9,11 +9,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::monitor::{Monitor, Validation};
 use crate::prechelt::{generalization_loss, progress_quotient, successive_rises};
 
 /// The text forms of the rules.
-const FORMS: &str = "patience=EPOCHS[,min-delta=NATS], gl=PERCENT, pq=QUOTIENT[,strip=EPOCHS] or \
-                     up=STRIPS[,strip=EPOCHS], each with [,warmup=EPOCHS]";
+const FORMS: &str = "patience=EPOCHS[,min-delta=CHANGE][,monitor=accuracy], gl=PERCENT, \
+                     pq=QUOTIENT[,strip=EPOCHS] or up=STRIPS[,strip=EPOCHS], each with [,warmup=EPOCHS]";
 
 /// When to stop. All rules are asked after every epoch.
 ///
@@ -31,14 +32,18 @@ const FORMS: &str = "patience=EPOCHS[,min-delta=NATS], gl=PERCENT, pq=QUOTIENT[,
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EarlyStoppingConfig {
-    /// After `patience` epochs without improvement. An epoch improves if its validation loss is
-    /// below that of the last epoch that did by more than `min_delta`.
+    /// After `patience` epochs without improvement. An epoch improves if its validation error, the loss or
+    /// the share of wrong answers, is below that of the last epoch that did by more than `min_delta`.
     Patience {
         /// Epochs without improvement, at least 1.
         patience: usize,
-        /// Smallest decrease, in nats, that counts as an improvement; at least 0.
+        /// Smallest decrease that does not yet count as an improvement: of the loss in nats, of the wrong
+        /// answers as a share; at least 0.
         #[serde(default)]
         min_delta: f64,
+        /// The score that is followed.
+        #[serde(default, skip_serializing_if = "Monitor::is_loss")]
+        monitor: Monitor,
         /// Epochs before it may stop.
         #[serde(default)]
         warmup: usize,
@@ -108,7 +113,7 @@ pub struct EarlyStopping {
     /// `E_tr` of each epoch.
     #[serde(deserialize_with = "null_as_nan")]
     train: Vec<f64>,
-    /// `E_va` of each epoch.
+    /// `E_va` of each epoch: the validation loss, or whatever else the rule follows.
     #[serde(deserialize_with = "null_as_nan")]
     valid: Vec<f64>,
     stopped: bool,
@@ -120,15 +125,14 @@ impl EarlyStopping {
         Self { config, train: Vec::new(), valid: Vec::new(), stopped: false }
     }
 
-    /// Takes what the next epoch has come to: the mean of what was minimized, and the validation
-    /// loss (mean cross-entropy in nats).
+    /// Takes what the next epoch has come to: the mean of what was minimized, and the validation scores.
     ///
     /// A number that is not finite stands for one that could not be measured. It meets none of
     /// Prechelt's criteria; patience counts the epoch as one without improvement.
-    pub fn observe(&mut self, train_objective: f64, valid_loss: f64) -> Verdict {
+    pub fn observe(&mut self, train_objective: f64, validation: Validation) -> Verdict {
         let known = |value: f64| if value.is_finite() { value } else { f64::NAN };
         self.train.push(known(train_objective));
-        self.valid.push(known(valid_loss));
+        self.valid.push(known(self.config.monitor().error(validation)));
         self.stopped = self.valid.len() > self.config.warmup() && self.is_met();
         if self.stopped { Verdict::Stop } else { Verdict::Continue }
     }
@@ -144,7 +148,7 @@ impl EarlyStopping {
         let Self { train, valid, .. } = self;
         let ends_strip = |strip: usize| valid.len().is_multiple_of(strip);
         match self.config {
-            Patience { patience, min_delta, warmup } => {
+            Patience { patience, min_delta, warmup, .. } => {
                 waited(valid, min_delta, warmup) >= patience
             }
             GeneralizationLoss { alpha, .. } => generalization_loss(valid) > alpha,
@@ -183,6 +187,16 @@ impl EarlyStoppingConfig {
         }
     }
 
+    /// The validation score that it follows.
+    pub fn monitor(self) -> Monitor {
+        match self {
+            Self::Patience { monitor, .. } => monitor,
+            Self::GeneralizationLoss { .. } | Self::ProgressQuotient { .. } | Self::Up { .. } => {
+                Monitor::Loss
+            }
+        }
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -198,9 +212,12 @@ impl EarlyStoppingConfig {
             _ => Err(format!("expected {what} of at least 0, found {found}")),
         };
         match self {
-            Self::Patience { patience, min_delta, .. } => {
+            Self::Patience { patience, min_delta, monitor, .. } => {
                 at_least(1, "a patience in epochs", patience)?;
-                not_negative("a min-delta in nats", min_delta)
+                match monitor {
+                    Monitor::Loss => not_negative("a min-delta in nats", min_delta),
+                    Monitor::Accuracy => not_negative("a min-delta as a share", min_delta),
+                }
             }
             Self::GeneralizationLoss { alpha, .. } => not_negative("gl in percent", alpha),
             Self::ProgressQuotient { alpha, strip, .. } => {
@@ -225,7 +242,12 @@ impl FromStr for EarlyStoppingConfig {
         let mut parts = text.split(',').map(|part| part.split_once('=').ok_or_else(wrong));
         let (rule, value) = parts.next().ok_or_else(wrong)??;
         let mut config = match rule {
-            "patience" => Self::Patience { patience: count(value)?, min_delta: 0.0, warmup: 0 },
+            "patience" => Self::Patience {
+                patience: count(value)?,
+                min_delta: 0.0,
+                monitor: Monitor::Loss,
+                warmup: 0,
+            },
             "gl" => Self::GeneralizationLoss { alpha: number(value)?, warmup: 0 },
             "pq" => Self::ProgressQuotient { alpha: number(value)?, strip: five(), warmup: 0 },
             "up" => Self::Up { strips: count(value)?, strip: five(), warmup: 0 },
@@ -242,6 +264,9 @@ impl FromStr for EarlyStoppingConfig {
                     | Self::Up { warmup, .. },
                 ) => *warmup = count(value)?,
                 ("min-delta", Self::Patience { min_delta, .. }) => *min_delta = number(value)?,
+                ("monitor", Self::Patience { monitor, .. }) => {
+                    *monitor = value.parse().map_err(|_| wrong())?;
+                }
                 ("strip", Self::ProgressQuotient { strip, .. } | Self::Up { strip, .. }) => {
                     *strip = count(value)?;
                 }
@@ -256,10 +281,13 @@ impl FromStr for EarlyStoppingConfig {
 impl fmt::Display for EarlyStoppingConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Patience { patience, min_delta, .. } => {
+            Self::Patience { patience, min_delta, monitor, .. } => {
                 write!(formatter, "patience={patience}")?;
                 if min_delta != 0.0 {
                     write!(formatter, ",min-delta={min_delta}")?;
+                }
+                if !monitor.is_loss() {
+                    write!(formatter, ",monitor={monitor}")?;
                 }
             }
             Self::GeneralizationLoss { alpha, .. } => write!(formatter, "gl={alpha}")?,
@@ -285,6 +313,10 @@ fn null_as_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D
 mod tests {
     use super::*;
 
+    fn of_loss(loss: f64) -> Validation {
+        Validation { loss, accuracy: f64::NAN }
+    }
+
     /// The epoch after which a rule stops, if the objective of every epoch is 1.
     fn stops_after(rule: &str, valid: &[f64]) -> Option<usize> {
         let train = vec![1.0; valid.len()];
@@ -295,7 +327,7 @@ mod tests {
         let mut stopping = EarlyStopping::new(rule.parse().unwrap());
         let mut epochs = train.iter().zip(valid);
         let stop = epochs.position(|(&train, &valid)| {
-            let verdict = stopping.observe(train, valid);
+            let verdict = stopping.observe(train, of_loss(valid));
             assert_eq!(stopping.has_stopped(), verdict == Verdict::Stop);
             verdict == Verdict::Stop
         });
@@ -320,6 +352,25 @@ mod tests {
     fn small_steps_are_measured_from_the_best_and_not_from_the_last() {
         let losses = [1.0, 0.95, 0.92, 0.89, 0.88, 0.87, 0.86];
         assert_eq!(stops_after("patience=3,min-delta=0.1", &losses), Some(7));
+    }
+
+    #[test]
+    fn accuracy_can_be_waited_for_while_the_loss_rises() {
+        let stops_after = |rule: &str, accuracies: &[f64]| {
+            let mut stopping = EarlyStopping::new(rule.parse().unwrap());
+            let mut epochs = (1..).zip(accuracies);
+            let stops = epochs.find(|&(epoch, &accuracy)| {
+                let validation = Validation { loss: f64::from(epoch), accuracy };
+                stopping.observe(1.0, validation) == Verdict::Stop
+            });
+            stops.map(|(epoch, _)| epoch)
+        };
+        let rising = [0.5, 0.625, 0.75, 0.75, 0.8125];
+        assert_eq!(stops_after("patience=1", &rising), Some(2));
+        assert_eq!(stops_after("patience=1,monitor=loss", &rising), Some(2));
+        assert_eq!(stops_after("patience=1,monitor=accuracy", &rising), Some(4));
+        assert_eq!(stops_after("patience=2,monitor=accuracy", &rising), None);
+        assert_eq!(stops_after("patience=1,min-delta=0.125,monitor=accuracy", &rising), Some(2));
     }
 
     #[test]
@@ -397,13 +448,14 @@ mod tests {
             for cut in 0..series.len() {
                 let mut whole = EarlyStopping::new(rule.parse().unwrap());
                 for (train, valid) in &series[..cut] {
-                    whole.observe(*train, *valid);
+                    whole.observe(*train, of_loss(*valid));
                 }
                 let json = serde_json::to_string(&whole).unwrap();
                 let mut read: EarlyStopping = serde_json::from_str(&json).unwrap();
                 assert_eq!(read.has_stopped(), whole.has_stopped());
                 let rest = |stopping: &mut EarlyStopping| -> Vec<Verdict> {
-                    series[cut..].iter().map(|(t, v)| stopping.observe(*t, *v)).collect()
+                    let observe = |(t, v): &(f64, f64)| stopping.observe(*t, of_loss(*v));
+                    series[cut..].iter().map(observe).collect()
                 };
                 let verdicts = rest(&mut whole);
                 assert_eq!(rest(&mut read), verdicts, "{rule}, cut after {cut}");
@@ -417,6 +469,11 @@ mod tests {
         for (text, shown) in [
             ("patience=5,min-delta=0.001,warmup=3", "patience=5,min-delta=0.001,warmup=3"),
             ("patience=1,min-delta=0,warmup=0", "patience=1"),
+            ("patience=2,monitor=loss", "patience=2"),
+            (
+                "patience=2,monitor=accuracy,min-delta=0.01",
+                "patience=2,min-delta=0.01,monitor=accuracy",
+            ),
             ("gl=5,warmup=2", "gl=5,warmup=2"),
             ("pq=0.75", "pq=0.75,strip=5"),
             ("up=3,warmup=1,strip=4", "up=3,strip=4,warmup=1"),
@@ -431,8 +488,16 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_rule_is_refused_with_the_forms() {
-        for text in ["", "5", "patience", "patience=x", "gl=5,strip=3", "up=2,min-delta=1", "xy=1"]
-        {
+        for text in [
+            "",
+            "5",
+            "patience",
+            "patience=x",
+            "gl=5,strip=3",
+            "up=2,min-delta=1",
+            "xy=1",
+            "gl=5,monitor=accuracy",
+        ] {
             let message = text.parse::<EarlyStoppingConfig>().unwrap_err();
             assert!(message.contains(FORMS) && message.contains(&format!("`{text}`")), "{message}");
         }
@@ -443,6 +508,10 @@ mod tests {
         for (text, expected) in [
             ("patience=0", "a patience in epochs of at least 1, found 0"),
             ("patience=1,min-delta=-1", "a min-delta in nats of at least 0, found -1"),
+            (
+                "patience=1,min-delta=-1,monitor=accuracy",
+                "a min-delta as a share of at least 0, found -1",
+            ),
             ("gl=-1", "gl in percent of at least 0, found -1"),
             ("gl=nan", "gl in percent of at least 0, found NaN"),
             ("pq=inf", "pq of at least 0, found inf"),

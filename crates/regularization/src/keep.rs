@@ -7,17 +7,21 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::monitor::Validation;
+
 /// Which epoch's weights are kept. When training stops is another question, that of
 /// [`EarlyStopping`](crate::EarlyStopping).
 ///
 /// Without a validation split it is the last epoch's in any case. In text, as on the command line
-/// and in a recipe: `best`, `last`, `last-under=1.0`.
+/// and in a recipe: `best`, `best-accuracy`, `last`, `last-under=1.0`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Keep {
     /// Those with the lowest validation loss; the first, if several have it.
     #[default]
     Best,
+    /// Those with the highest validation accuracy; of several, those with the lowest validation loss.
+    BestAccuracy,
     /// Those of the last epoch.
     Last,
     /// Those of the last epoch whose validation loss was under this many nats; of the last epoch,
@@ -30,16 +34,25 @@ pub enum Keep {
 }
 
 impl Keep {
-    /// Whether the weights of an epoch with this validation loss replace those kept so far, which
-    /// had the loss `kept`. Weights of the last epoch need not be kept: they are there at the end.
+    /// Whether the weights of an epoch with these validation scores replace those kept so far, which
+    /// had the scores `kept`. Weights of the last epoch need not be kept: they are there at the end.
     ///
-    /// A loss that is not a number is neither the lowest nor under anything.
-    pub fn replaces(self, loss: f64, kept: Option<f64>) -> bool {
+    /// A loss that is not a number is neither the lowest nor under anything, nor an accuracy the highest.
+    pub fn replaces(self, validation: Validation, kept: Option<Validation>) -> bool {
+        let Validation { loss, accuracy } = validation;
         match self {
-            Self::Best => loss < kept.unwrap_or(f64::INFINITY),
+            Self::Best => loss < kept.map_or(f64::INFINITY, |kept| kept.loss),
+            Self::BestAccuracy => kept.map_or(accuracy >= 0.0, |kept| {
+                accuracy > kept.accuracy || accuracy == kept.accuracy && loss < kept.loss
+            }),
             Self::Last => false,
             Self::LastUnder(threshold) => loss < threshold,
         }
+    }
+
+    /// Whether it selects by the validation loss.
+    pub fn follows_loss(self) -> bool {
+        matches!(self, Self::Best | Self::LastUnder(_))
     }
 
     /// Checks the threshold.
@@ -61,9 +74,11 @@ impl FromStr for Keep {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("expected best, last or last-under=LOSS, found `{text}`");
+        let wrong =
+            || format!("expected best, best-accuracy, last or last-under=LOSS, found `{text}`");
         let keep = match text.split_once('=') {
             None if text == "best" => Self::Best,
+            None if text == "best-accuracy" => Self::BestAccuracy,
             None if text == "last" => Self::Last,
             Some(("last-under", loss)) => Self::LastUnder(loss.parse().map_err(|_| wrong())?),
             _ => return Err(wrong()),
@@ -77,6 +92,7 @@ impl fmt::Display for Keep {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Best => formatter.write_str("best"),
+            Self::BestAccuracy => formatter.write_str("best-accuracy"),
             Self::Last => formatter.write_str("last"),
             // Debug keeps the point of a whole number, so that it reads as a loss.
             Self::LastUnder(threshold) => write!(formatter, "last-under={threshold:?}"),
@@ -104,13 +120,28 @@ mod tests {
 
     /// The epoch whose weights are kept, counted from 1; none if only the last ones are there.
     fn kept(keep: Keep, losses: &[f64]) -> Option<usize> {
-        let mut kept: Option<(usize, f64)> = None;
-        for (epoch, &loss) in (1..).zip(losses) {
-            if keep.replaces(loss, kept.map(|(_, loss)| loss)) {
-                kept = Some((epoch, loss));
+        kept_of(keep, losses.iter().map(|&loss| Validation { loss, accuracy: 0.5 }))
+    }
+
+    fn kept_of(keep: Keep, scores: impl IntoIterator<Item = Validation>) -> Option<usize> {
+        let mut kept: Option<(usize, Validation)> = None;
+        for (epoch, validation) in (1..).zip(scores) {
+            if keep.replaces(validation, kept.map(|(_, kept)| kept)) {
+                kept = Some((epoch, validation));
             }
         }
         kept.map(|(epoch, _)| epoch)
+    }
+
+    #[test]
+    fn of_equal_accuracies_the_lowest_loss_is_kept() {
+        let kept = |scores: &[(f64, f64)]| {
+            let scores = scores.iter().map(|&(accuracy, loss)| Validation { loss, accuracy });
+            kept_of(Keep::BestAccuracy, scores)
+        };
+        assert_eq!(kept(&[(0.5, 1.0), (0.75, 2.0), (0.75, 1.5), (0.75, 1.5), (0.5, 0.1)]), Some(3));
+        assert_eq!(kept(&[(0.0, 3.0), (f64::NAN, 0.1)]), Some(1));
+        assert_eq!(kept(&[(f64::NAN, 0.1)]), None);
     }
 
     #[test]
@@ -132,7 +163,7 @@ mod tests {
 
     #[test]
     fn its_text_is_read_back_and_anything_else_refused_with_the_forms() {
-        for text in ["best", "last", "last-under=1.0", "last-under=0.25"] {
+        for text in ["best", "best-accuracy", "last", "last-under=1.0", "last-under=0.25"] {
             let keep: Keep = text.parse().unwrap();
             assert_eq!(keep.to_string(), text);
             let json = serde_json::to_string(&keep).unwrap();

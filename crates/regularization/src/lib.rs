@@ -12,7 +12,7 @@
 //! | CutMix | images and labels | `cutmix.rs` |
 //! | DisturbValue | values to predict, in regression | `disturb_value.rs` |
 //! | target distributions, on which label regularizers act | labels | `targets.rs` |
-//! | early stopping | the length of training | `early_stopping.rs`, `prechelt.rs` |
+//! | early stopping | the length of training | `early_stopping.rs`, `prechelt.rs`; the score it follows: `monitor.rs` |
 //! | the best epoch's weights | what training ends with | `keep.rs` |
 //! | weight decay (L2) | weights | `weight_decay.rs` |
 //! | L1 | weights | `l1.rs` |
@@ -35,6 +35,7 @@ pub mod labels;
 pub mod lookahead;
 pub mod max_norm;
 pub mod mixup;
+pub mod monitor;
 mod prechelt;
 pub mod sam;
 pub mod spatial_dropout;
@@ -56,6 +57,7 @@ pub use labels::{LabelRegularizer, LabelRegularizers, LabelledBatch, StrengthErr
 pub use lookahead::Lookahead;
 pub use max_norm::MaxNorm;
 pub use mixup::Mixup;
+pub use monitor::{Monitor, Validation};
 pub use sam::Sam;
 pub use spatial_dropout::SpatialDropout;
 pub use stochastic_depth::StochasticDepth;

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 /// After every `steps` steps of the optimizer ("fast" weights `θ`) the "slow" weights `φ` go part
 /// of the way to them, `φ ← φ + α (θ − φ)`, and the fast ones start anew from there, `θ ← φ`.
 ///
-/// Validation and the weights that are kept are the slow ones, as in the paper's algorithm 1. The
-/// optimizer's own averages are kept over the jump.
+/// Validation and the weights that are kept are the slow ones, as in the paper's algorithm 1; steps since the
+/// last look count as if there were one more, so that none is lost at the end of a training. The optimizer's
+/// own averages are kept over the jump.
 ///
 /// Zhang et al., [Lookahead Optimizer](https://arxiv.org/abs/1907.08610), NeurIPS 2019.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,7 +18,9 @@
 pub mod agreement;
 pub mod arms;
 pub mod arms_page;
+pub mod at_work;
 mod bounded;
+pub mod checksum;
 pub mod compare;
 pub mod curves;
 pub mod diagnosis;
@@ -43,7 +45,9 @@ mod write;
 
 pub use agreement::{Agreement, Floor, Reference};
 pub use arms::{Arm, ArmRun, ArmsComparison, arms_table};
+pub use at_work::AtWork;
 pub use bounded::read_bounded;
+pub use checksum::{Changed, sha256};
 pub use compare::{comparison_page, comparison_table};
 pub use error::ReportError;
 pub use evaluation::{
@@ -56,8 +60,8 @@ pub use experiment::{
 pub use origin::Origin;
 pub use page::{run_page, sentence};
 pub use record::{
-    DatasetRecord, EpochRecord, FileRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,
-    Status, Summary, TestRead,
+    DatasetRecord, EpochRecord, ExtensionRecord, FileRecord, Manifest, ResumeRecord,
+    RollbackRecord, RunRecord, Status, Summary, TestRead,
 };
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,

@@ -26,8 +26,14 @@ pub fn run_page(run: &RunRecord) -> String {
     }
     body += &section("Provenance", &provenance(manifest));
     if let Some(config) = &run.config {
-        let note = "<p>The file <code>config.toml</code>; <code>cargo xtask train --config</code> of \
-                    it repeats the run.</p>\n";
+        let repeats = match &manifest.extends {
+            None => "it repeats the run",
+            Some(_) => "it trains all epochs anew, without the run that this one extends",
+        };
+        let note = format!(
+            "<p>The file <code>config.toml</code>; <code>cargo xtask train --config</code> of \
+             {repeats}.</p>\n"
+        );
         body += &section("Recipe", &format!("{note}<pre>{}</pre>\n", escape(config)));
     }
     document(&format!("{} — Backburn", manifest.name), &body, &Origin::of_run(run))
@@ -65,6 +71,7 @@ pub fn sentence(run: &RunRecord) -> String {
         Status::Interrupted => " The run was interrupted.",
         Status::Diverged => " The run diverged: its loss was no longer finite.",
         Status::Failed => " The run ended with an error.",
+        Status::Killed => " The run was killed before it could say how it ended.",
     };
     text
 }
@@ -82,6 +89,9 @@ fn unfinished(run: &RunRecord) -> String {
         Status::Interrupted => format!("{model} was interrupted {epochs}"),
         Status::Diverged => format!("{model} diverged {epochs}: its loss was no longer finite"),
         Status::Failed => format!("{model} failed {epochs}"),
+        Status::Killed => {
+            format!("{model} ended without a word {epochs}: it was killed, or its memory ran out")
+        }
     };
     let measured = run.best_epoch().and_then(|best| run.epochs.iter().find(|e| e.epoch == best));
     if let Some(best) = measured.filter(|epoch| epoch.valid_accuracy.is_some()) {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ReportError;
 use crate::bounded::read_bounded;
+use crate::checksum::Changed;
 use crate::evaluation::EvaluationRecord;
 
 /// File name of the [`Manifest`].
@@ -83,6 +84,9 @@ pub struct Manifest {
     /// above are of the one that began it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<ResumeRecord>,
+    /// The run that this one trains further.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extends: Option<ExtensionRecord>,
     /// Every return to an earlier state because the loss was no longer finite, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollbacks: Vec<RollbackRecord>,
@@ -118,6 +122,17 @@ pub struct ResumeRecord {
     pub device: String,
     /// Threads used for computing.
     pub threads: usize,
+}
+
+/// Where a run comes from that trains another one further.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExtensionRecord {
+    /// Folder of the other run.
+    pub run: String,
+    /// Epochs that it had.
+    pub epochs: usize,
+    /// What the learning rate did from there on, in words.
+    pub schedule: String,
 }
 
 /// A return to the end of the epoch before, with half the learning rate.
@@ -181,6 +196,9 @@ pub enum Status {
     Diverged,
     /// Ended by an error.
     Failed,
+    /// Ended without a word: the manifest says that it is under way, and no process is at work on it. Never
+    /// written to a manifest; see [`Manifest::status_in`].
+    Killed,
 }
 
 impl Status {
@@ -193,6 +211,7 @@ impl Status {
             Self::Interrupted => "interrupted",
             Self::Diverged => "diverged",
             Self::Failed => "failed",
+            Self::Killed => "killed",
         }
     }
 }
@@ -272,12 +291,13 @@ pub struct Summary {
 
 impl RunRecord {
     /// Reads a run folder. Only the manifest must be there: a run that has just begun has no
-    /// epochs, and one that was interrupted no summary.
+    /// epochs, and one that was interrupted no summary. The manifest's status is that of
+    /// [`Manifest::status_in`].
     ///
     /// # Errors
     ///
-    /// If a file is missing, unreadable or not as the run folder promises; the message names the
-    /// file, for `metrics.jsonl` also the line.
+    /// If a file is missing, unreadable, not as the run folder promises, or no longer what the manifest has
+    /// the checksum of; the message names the file, for `metrics.jsonl` also the line.
     pub fn read(dir: &Path) -> Result<Self, ReportError> {
         let manifest_path = dir.join(MANIFEST_FILE);
         let manifest = read_text(&manifest_path)?.ok_or_else(|| ReportError::Read {
@@ -285,19 +305,22 @@ impl RunRecord {
             source: io::ErrorKind::NotFound.into(),
             cure: "name a run folder, as `cargo xtask train` makes it under `runs/`",
         })?;
+        let mut manifest: Manifest = parse(&manifest, &manifest_path, None)?;
+        manifest.status = manifest.status_in(dir);
         let metrics_path = dir.join(METRICS_FILE);
+        let metrics = read_as_written(dir, METRICS_FILE, &manifest)?.unwrap_or_default();
         let evaluation_path = dir.join(EVALUATION_FILE);
-        let evaluation = read_json::<EvaluationRecord>(&evaluation_path)?;
+        let evaluation: Option<EvaluationRecord> = read_json(dir, EVALUATION_FILE, &manifest)?;
         if let Some(evaluation) = &evaluation {
             evaluation.check(&evaluation_path)?;
         }
         Ok(Self {
             dir: dir.to_path_buf(),
-            manifest: parse(&manifest, &manifest_path, None)?,
-            epochs: parse_epochs(&read_text(&metrics_path)?.unwrap_or_default(), &metrics_path)?,
-            summary: read_json(&dir.join(SUMMARY_FILE))?,
+            epochs: parse_epochs(&metrics, &metrics_path)?,
+            summary: read_json(dir, SUMMARY_FILE, &manifest)?,
             evaluation,
-            config: read_text(&dir.join(CONFIG_FILE))?,
+            config: read_as_written(dir, CONFIG_FILE, &manifest)?,
+            manifest,
         })
     }
 
@@ -339,8 +362,30 @@ fn read_text(path: &Path) -> Result<Option<String>, ReportError> {
     }
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReportError> {
-    read_text(path)?.map(|text| parse(&text, path, None)).transpose()
+/// The text of a run's file, `None` if there is no such file.
+fn read_as_written(
+    dir: &Path,
+    name: &str,
+    manifest: &Manifest,
+) -> Result<Option<String>, ReportError> {
+    let path = dir.join(name);
+    let Some(text) = read_text(&path)? else { return Ok(None) };
+    match manifest.check(name, text.as_bytes()) {
+        Ok(()) => Ok(Some(text)),
+        Err(Changed { expected, found }) => {
+            let cure = if name == CONFIG_FILE { CHANGED_RECIPE } else { DAMAGED };
+            Err(ReportError::Content { path, line: None, expected, found, cure })
+        }
+    }
+}
+
+fn read_json<T: DeserializeOwned>(
+    dir: &Path,
+    name: &str,
+    manifest: &Manifest,
+) -> Result<Option<T>, ReportError> {
+    let text = read_as_written(dir, name, manifest)?;
+    text.map(|text| parse(&text, &dir.join(name), None)).transpose()
 }
 
 fn parse_epochs(text: &str, path: &Path) -> Result<Vec<EpochRecord>, ReportError> {
@@ -370,6 +415,9 @@ fn parse<T: DeserializeOwned>(
 
 /// The longest file of JSON that is read. A million epochs; no record comes near this size.
 pub const MOST_BYTES: u64 = 1 << 28;
+
+/// What to do about a recipe that is no longer that of its run.
+pub const CHANGED_RECIPE: &str = "restore it from a copy, or from the recipe that the run's report.html shows; another recipe needs a run of its own, `cargo xtask train --config`";
 
 const DAMAGED: &str =
     "restore the file, or repeat the run with `cargo xtask train --config` of its config.toml";
@@ -409,7 +457,7 @@ mod tests {
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
                  threads dataset seed started ended status test_reads checkpoint_every resumed \
-                 rollbacks files"
+                 extends rollbacks files"
             )
         );
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));

@@ -55,6 +55,7 @@ pub(crate) fn run() -> RunRecord {
                 device: "Example CPU, 2 cores".into(),
                 threads: 1,
             }],
+            extends: None,
             rollbacks: vec![RollbackRecord { epoch: 1, batch: 3, learning_rate: 0.02 }],
             files: vec![FileRecord {
                 name: "summary.json".into(),

@@ -41,12 +41,22 @@ impl Averaging {
         network
     }
 
-    /// The network to evaluate and keep: the average, else the slow weights with the running
-    /// statistics of `network`, else `network`'s own.
-    pub fn evaluation_copy(&self, network: &Network) -> Network {
+    /// The network to evaluate and keep after the optimizer's step number `step`: the average, else the slow
+    /// weights with the running statistics of `network`, else `network`'s own.
+    ///
+    /// Between two of Lookahead's looks, the slow weights are those that it would have if it looked now: the
+    /// steps since the last look count too.
+    pub fn evaluation_copy(&self, network: &Network, step: u64) -> Network {
         match (&self.ema, &self.lookahead) {
             (Some((_, average)), _) => average.put_into(network.valid()),
-            (None, Some((_, slow))) => slow.put_into(network.valid()),
+            (None, Some((lookahead, slow))) if lookahead.is_due(step) => {
+                slow.put_into(network.valid())
+            }
+            (None, Some((lookahead, slow))) => {
+                let fast = NamedWeights::trained(&network.valid());
+                let moved = slow.clone().combine(fast, |slow, fast| lookahead.look(slow, fast));
+                moved.put_into(network.valid())
+            }
             (None, None) => network.valid(),
         }
     }

@@ -224,6 +224,11 @@ impl Checkpoint {
         }
     }
 
+    /// The weights as they stood, not those kept so far.
+    pub fn into_weights(mut self) -> Vec<NamedTensor> {
+        self.groups.remove("model").unwrap_or_default()
+    }
+
     /// The epochs that were whole.
     pub fn epochs(&self) -> &[EpochRecord] {
         &self.header.epochs
@@ -362,7 +367,7 @@ struct Version {
 }
 
 /// The settings in which two recipes differ, in words; empty if there are none.
-fn differences(written: &Settings, now: &Settings) -> String {
+pub(crate) fn differences(written: &Settings, now: &Settings) -> String {
     let (written, now) = (by_name(written), by_name(now));
     let names: BTreeSet<&String> = written.keys().chain(now.keys()).collect();
     let differing = names.into_iter().filter(|name| written.get(*name) != now.get(*name));

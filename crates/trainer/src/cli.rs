@@ -183,7 +183,7 @@ fn command() -> Command {
         .mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate_command::NOTES, &train_command::catalogs()].join("\n\n");
-            let hidden = ["resume", "checkpoint_every"];
+            let hidden = ["resume", "extend", "checkpoint_every"];
             hidden.into_iter().fold(find_rate.after_help(notes), |find_rate, name| {
                 find_rate.mut_arg(name, |flag| flag.hide(true))
             })

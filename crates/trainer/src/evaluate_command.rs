@@ -13,6 +13,7 @@ use burn::tensor::Device;
 use serde_json::{Map, Value, json};
 
 use crate::backend::Backend;
+use crate::checkpoint::Position;
 use crate::cli::{EvaluateArgs, Failure, Split, print_line, set_threads, usage};
 use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
 use crate::evaluate::temperature::fit_temperature;
@@ -21,11 +22,13 @@ use crate::final_score;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
 use crate::recipe::Recipe;
+use crate::restore::{Restored, restore_newest};
 use crate::run::{RunError, RunFolder};
 use crate::seeds::Seeds;
 use crate::session::{self, SessionError};
 use crate::table::table;
 use crate::test_log::ManifestLog;
+use crate::train::State;
 
 /// A class's name is cut to this many characters, so that a row fits a terminal.
 const LONGEST_NAME: usize = 40;
@@ -51,8 +54,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let is_test = args.split == Split::Test;
     let _lock = is_test.then(|| folder.lock()).transpose().map_err(failure)?;
     let mut manifest = folder.manifest().map_err(failure)?;
-    check_ended(args, &manifest)?;
-    let mut recipe = folder.recipe().map_err(failure)?;
+    let mut recipe = folder.recipe_as_written(&manifest).map_err(failure)?;
     if let Some(name) = &args.backend {
         recipe.backend = Backend::named(name).map_err(|e| Failure::Usage(e.to_string()))?;
     }
@@ -61,8 +63,19 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     let (open, prepared) = session::make_ready(&recipe)?;
     session::check_same_data(&prepared, &manifest)?;
-    let network = prepared.network(&recipe, &open.device).map_err(PrepareError::from);
-    let network = load(&folder, network.map_err(SessionError::from)?)?;
+    let status = match manifest.status {
+        // The lock is ours, so that nobody else is at work on it.
+        Status::Running if is_test => Status::Killed,
+        _ => manifest.status_in(folder.path()),
+    };
+    let Scored { network, weights, remark } = match status {
+        Status::Finished | Status::StoppedEarly => {
+            let network = prepared.network(&recipe, &open.device).map_err(PrepareError::from);
+            let network = load(&folder, &manifest, network.map_err(SessionError::from)?)?;
+            Scored { network, weights: "selected".to_owned(), remark: None }
+        }
+        status => best_so_far(&folder, &recipe, &prepared, &open.device, status)?,
+    };
     let normalization = &prepared.normalization;
     let ask = |images: &Arc<ImageSet>| {
         predict(&network, images, normalization, &open.device).map_err(loader_failure)
@@ -83,8 +96,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         })?,
         Split::Test => {
             let mut log = ManifestLog { folder: &folder, manifest: &mut manifest };
-            let test =
-                prepared.data.test.open(&mut log, "evaluate", "selected").map_err(failure)?;
+            let test = prepared.data.test.open(&mut log, "evaluate", &weights).map_err(failure)?;
             Arc::clone(test.for_final_scores())
         }
     };
@@ -127,12 +139,20 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     let split = if args.split == Split::Test { "test" } else { "valid" };
     if args.json {
+        if let Some(remark) = remark {
+            say(&format!("note: {remark}"));
+        }
         let mut object = as_json(split, &plain, &variants, k, &prepared);
         if let Some(fields) = object.as_object_mut() {
             fields.insert("test_looks".into(), looks.into());
+            fields.insert("status".into(), status.name().into());
+            fields.insert("weights".into(), weights.into());
         }
         print_line(&object.to_string());
     } else {
+        if let Some(remark) = remark {
+            print_line(&format!("{remark}\n"));
+        }
         print_line(as_text(split, plain, variants, k, &prepared).trim_end());
         let times = if looks == 1 { "once".to_owned() } else { format!("{looks} times") };
         print_line(&format!("\nthe test split has been looked at {times}"));
@@ -140,17 +160,54 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_ended(args: &EvaluateArgs, manifest: &Manifest) -> Result<(), Failure> {
-    let run = args.run.display();
-    match manifest.status {
-        Status::Finished | Status::StoppedEarly => Ok(()),
-        Status::Diverged => Err(Failure::Error(format!(
-            "{run} is diverged, so it has no selected weights; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
-        ))),
-        status => Err(Failure::Error(format!(
-            "{run} is {status}, so it has no selected weights; finish it with `cargo xtask train --resume {run}`"
-        ))),
+/// The weights that are scored.
+struct Scored {
+    network: Network,
+    /// Which ones, for the record of accesses to the test split.
+    weights: String,
+    /// That they are not those that the run ended with.
+    remark: Option<String>,
+}
+
+/// The weights that a run which has not come to its end would keep, as its newest checkpoint has them.
+fn best_so_far(
+    folder: &RunFolder,
+    recipe: &Recipe,
+    prepared: &Prepared,
+    device: &Device,
+    status: Status,
+) -> Result<Scored, Failure> {
+    let run = folder.path().display();
+    let fresh = || -> Result<State, SessionError> {
+        Ok(State::new(recipe, prepared, device).map_err(PrepareError::from)?)
+    };
+    let Some(Restored { state, instead_of }) = restore_newest(folder, fresh)? else {
+        let cure = match status {
+            Status::Diverged => format!(
+                "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+            ),
+            _ => format!("go on with it by `cargo xtask train --resume {run}`"),
+        };
+        return Err(Failure::Error(format!(
+            "{run} is {status} and has no checkpoint, so there are no weights to score; {cure}"
+        )));
+    };
+    if let Some(fault) = instead_of {
+        say(&format!("warning: {fault}; the one before it is scored"));
     }
+    let position = Position::of(&state);
+    let (weights, which) = match &state.best {
+        Some(best) => (
+            format!("epoch {}, so far", best.epoch),
+            format!("epoch {}, the best so far", best.epoch),
+        ),
+        None => (format!("{position}, so far"), format!("its newest checkpoint ({position})")),
+    };
+    let remark = format!(
+        "unfinished: {run} is {status}, after {} of {} epochs; the weights scored are those of {which}",
+        position.epochs, recipe.epochs
+    );
+    Ok(Scored { network: state.selected(), weights, remark: Some(remark) })
 }
 
 fn top_k(args: &EvaluateArgs, classes: usize) -> Result<usize, Failure> {
@@ -294,12 +351,12 @@ fn as_text(
     text + "\n" + &table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
 }
 
-fn load(folder: &RunFolder, network: Network) -> Result<Network, Failure> {
+fn load(folder: &RunFolder, manifest: &Manifest, network: Network) -> Result<Network, Failure> {
     let damaged = |reason: String| {
         let path = folder.path().join("model.safetensors");
         failure(RunError::Damaged { path, reason })
     };
-    let bytes = folder.read("model.safetensors").map_err(failure)?;
+    let bytes = folder.read_as_written("model.safetensors", manifest).map_err(failure)?;
     let (tensors, _) = weights::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
     parameters::import(network, tensors).map_err(|e| damaged(e.to_string()))
 }

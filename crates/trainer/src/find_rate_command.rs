@@ -67,9 +67,9 @@ struct Record<'a> {
 ///
 /// What stands in the way, with the cure.
 pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failure> {
-    if args.train.resume.is_some() {
+    if args.train.resume.is_some() || args.train.extend.is_some() {
         return Err(Failure::Usage(
-            "`find-rate` begins with the recipe's initial weights and has nothing to resume; name the run's recipe with `--config RUN/config.toml`".into(),
+            "`find-rate` begins with the recipe's initial weights and has nothing to resume or extend; name the run's recipe with `--config RUN/config.toml`".into(),
         ));
     }
     if args.train.checkpoint_every.is_some() {

@@ -17,6 +17,7 @@ pub mod evaluate;
 pub mod evaluate_command;
 mod experiment_command;
 mod experiments;
+pub mod extend;
 mod final_score;
 pub mod find_rate;
 pub mod find_rate_command;

@@ -85,9 +85,39 @@ impl Prepared {
             ))
             .into());
         }
+        check_normalized(recipe, &train)?;
+        check_lookahead(recipe, &train)?;
         let normalization = recipe.normalization.fit(&train)?;
         let valid = (!valid.is_empty()).then(|| Arc::new(valid));
         Ok(Self { data, train: Arc::new(train), valid, normalization })
+    }
+
+    /// What a training by `recipe` should not keep to itself: classes that it cannot learn or be measured on,
+    /// and settings that do nothing.
+    pub fn notes(&self, recipe: &Recipe) -> Vec<String> {
+        let mut notes = Vec::new();
+        let splits = [
+            ("training", "--train-size", Some(&self.train)),
+            ("validation", "--valid-size", self.valid.as_ref()),
+        ];
+        for (split, flag, images) in splits {
+            let Some(images) = images else { continue };
+            let absent = absent_classes(images, &self.data.class_names);
+            if !absent.is_empty() {
+                notes.push(format!(
+                    "the {} {split} images have none of {}; a greater `{flag}` has more",
+                    images.len(),
+                    absent.join(", ")
+                ));
+            }
+        }
+        let pairs = [("mixup", recipe.labels.mixup), ("cutmix", recipe.labels.cutmix)];
+        for (name, strength) in pairs {
+            if recipe.batch_size == 1 && strength != 0.0 {
+                notes.push(format!("`--{name}` does nothing: a batch of one image has no pairs"));
+            }
+        }
+        notes
     }
 
     /// Channels, height and width of an image.
@@ -140,6 +170,60 @@ impl Prepared {
     }
 }
 
+/// The names of the classes of which there is no image.
+fn absent_classes(images: &ImageSet, names: &[&str]) -> Vec<String> {
+    let mut is_there = vec![false; images.classes()];
+    for &label in images.labels() {
+        if let Some(it) = is_there.get_mut(usize::from(label)) {
+            *it = true;
+        }
+    }
+    let absent = is_there.into_iter().enumerate().filter(|(_, is_there)| !is_there);
+    let name =
+        |class: usize| names.get(class).map_or_else(|| class.to_string(), |&name| name.into());
+    absent.map(|(class, _)| name(class)).collect()
+}
+
+/// That batch normalization has more than one value of each channel in every batch: a value less its own mean
+/// is 0, whatever it was.
+fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError> {
+    let shape = train.shape();
+    let values = recipe.model.normalized_values([shape.channels, shape.height, shape.width]);
+    let (images, batch_size) = (train.len(), recipe.batch_size);
+    let batches = recipe.last_batch.batches(images, batch_size);
+    let last = recipe.last_batch.batch_images(images, batch_size, batches.saturating_sub(1));
+    let smallest = batch_size.min(last);
+    if values.is_none_or(|values| values * smallest > 1) {
+        return Ok(());
+    }
+    let model = recipe.model.name();
+    let (found, cure) = if batch_size == 1 {
+        ("batches of one image".to_owned(), "`--batch-size` to 2 or more, or `--batch-norm off`")
+    } else {
+        (
+            format!("a last batch of one image, of {images} in batches of {batch_size}"),
+            "`--last-batch merge` or `drop`, or another `--batch-size`",
+        )
+    };
+    Err(RecipeError::Invalid(format!(
+        "batch normalization in `{model}`: expected at least two values of each unit in a batch, found {found}, where each value is its own mean and nothing is learned; set {cure}"
+    )))
+}
+
+/// That Lookahead looks at least once.
+fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError> {
+    let Some(lookahead) = recipe.lookahead else { return Ok(()) };
+    let batches = recipe.last_batch.batches(train.len(), recipe.batch_size);
+    let steps = batches.div_ceil(recipe.accumulate).saturating_mul(recipe.epochs);
+    if lookahead.steps <= steps as u64 {
+        return Ok(());
+    }
+    Err(RecipeError::Invalid(format!(
+        "`lookahead.steps`: expected at most the {steps} steps of the run, found {}: the slow weights would never move; set a smaller k, as in `--lookahead k=5`, or more `--epochs`",
+        lookahead.steps
+    )))
+}
+
 /// How training loads its batches, if it computes with that many threads.
 pub(crate) fn loader_config(
     batch_size: usize,
@@ -168,6 +252,9 @@ fn split(published: &ImageSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), 
 
 #[cfg(test)]
 mod tests {
+    use backburn_models::{MlpConfig, ModelConfig};
+    use backburn_regularization::Lookahead;
+
     use super::*;
     use crate::recipe::built_in;
 
@@ -198,6 +285,79 @@ mod tests {
     fn validation_stays_the_same_for_any_training_size() {
         let valid = |train_size| digits(|r| r.train_size = train_size).unwrap().valid.unwrap();
         assert_eq!(valid(None).pixels(), valid(Some(SplitSize::Count(100))).pixels());
+    }
+
+    #[test]
+    fn batch_normalization_over_one_value_is_refused() {
+        let mlp = |r: &mut Recipe| {
+            let hidden = vec![8];
+            r.model = ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: true });
+            r.train_size = Some(SplitSize::Count(129));
+        };
+        let of = |last_batch, batch_size| {
+            digits(|r| {
+                mlp(r);
+                (r.last_batch, r.batch_size) = (last_batch, batch_size);
+            })
+        };
+        let message = of(LastBatch::Keep, 128).unwrap_err().to_string();
+        for part in ["last batch of one image, of 129", "--last-batch merge` or `drop"] {
+            assert!(message.contains(part), "{message}");
+        }
+        for last_batch in [LastBatch::Drop, LastBatch::Merge] {
+            of(last_batch, 128).unwrap();
+            let message = of(last_batch, 1).unwrap_err().to_string();
+            assert!(message.contains("--batch-norm off"), "{message}");
+        }
+        of(LastBatch::Keep, 127).unwrap();
+        // Convolutions have pixels enough.
+        digits(|r| r.batch_size = 1).unwrap();
+    }
+
+    #[test]
+    fn classes_without_an_image_are_named() {
+        let notes = |train, valid| {
+            let change = |r: &mut Recipe| {
+                r.train_size = Some(SplitSize::Count(train));
+                r.valid_size = SplitSize::Count(valid);
+                r.batch_size = 1;
+            };
+            let prepared = digits(change).unwrap();
+            let mut recipe = built_in("digits").unwrap();
+            change(&mut recipe);
+            prepared.notes(&recipe)
+        };
+        assert_eq!(notes(10, 10), [String::new(); 0]);
+        let few = notes(8, 3);
+        assert!(few[0].starts_with("the 8 training images have none of "), "{few:?}");
+        assert_eq!(few[0].matches(", ").count(), 1, "{few:?}");
+        assert!(few[1].starts_with("the 3 validation images") && few[1].contains("--valid-size"));
+    }
+
+    #[test]
+    fn pairs_within_batches_of_one_image_are_noted_to_do_nothing() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.labels.mixup = 0.2;
+        let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
+        assert_eq!(prepared.notes(&recipe), [String::new(); 0]);
+        recipe.batch_size = 1;
+        let notes = prepared.notes(&recipe);
+        assert!(notes[0].contains("--mixup") && notes.len() == 1, "{notes:?}");
+    }
+
+    #[test]
+    fn lookahead_that_never_looks_is_refused() {
+        let steps = |steps| {
+            digits(|r| {
+                r.lookahead = Some(Lookahead { steps, alpha: 0.5 });
+                // Ten batches make four steps an epoch.
+                (r.train_size, r.batch_size) = (Some(SplitSize::Count(95)), 10);
+                (r.accumulate, r.epochs) = (3, 2);
+            })
+        };
+        steps(8).unwrap();
+        let message = steps(9).unwrap_err().to_string();
+        assert!(message.contains("at most the 8 steps of the run, found 9"), "{message}");
     }
 
     #[test]

@@ -392,20 +392,21 @@ impl Recipe {
             return invalid("keep", &reason);
         }
         let plateau = matches!(self.schedule, Schedule::Plateau { .. });
-        let selects = self.early_stopping.is_some() || plateau || self.keep != Keep::Last;
-        if self.loss == Loss::SquaredError && selects {
+        let stops = self.early_stopping.is_some_and(|rule| rule.monitor().is_loss());
+        if self.loss == Loss::SquaredError && (stops || plateau || self.keep.follows_loss()) {
             return Err(RecipeError::Invalid(
-                "`squared-error` trains no probabilities, so its validation loss, a cross-entropy, says nothing to stop, slow down or select by; set `--keep last`, and neither early stopping nor the schedule `plateau`".into(),
+                "`squared-error` trains no probabilities, so its validation loss, a cross-entropy, says nothing to stop, slow down or select by; set `--keep last` or `best-accuracy`, no early stopping but `patience` with `monitor=accuracy`, and another schedule than `plateau`".into(),
             ));
         }
         let follows = match (self.early_stopping, self.keep) {
             (Some(_), _) => "early stopping",
             (None, Keep::LastUnder(_)) => "`keep` with last-under",
+            (None, Keep::BestAccuracy) => "`keep` with best-accuracy",
             (None, Keep::Best | Keep::Last) => return Ok(()),
         };
         if !self.validates() {
             return Err(RecipeError::Invalid(format!(
-                "{follows} follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%"
+                "{follows} follows the validation split, but `valid_size` is 0; set `--valid-size`, for example to 10%"
             )));
         }
         Ok(())
@@ -468,8 +469,9 @@ mod tests {
         recipe.valid_size = SplitSize::Count(0);
         assert_eq!(recipe.check(), Ok(()));
         let stopping = Recipe { early_stopping: "gl=5".parse().ok(), ..recipe.clone() };
-        let keeping = Recipe { keep: Keep::LastUnder(1.0), ..recipe };
-        for recipe in [stopping, keeping] {
+        let keeping = Recipe { keep: Keep::LastUnder(1.0), ..recipe.clone() };
+        let by_accuracy = Recipe { keep: Keep::BestAccuracy, ..recipe };
+        for recipe in [stopping, keeping, by_accuracy] {
             assert!(recipe.check().unwrap_err().to_string().contains("valid-size"));
         }
     }
@@ -480,6 +482,7 @@ mod tests {
         for (rule, keep) in [
             ("patience=5,min-delta=0.001,warmup=3", "best"),
             ("gl=5", "last"),
+            ("patience=5,monitor=accuracy", "best-accuracy"),
             ("pq=0.75,strip=4", "last-under=1.0"),
             ("up=3,warmup=2", "best"),
         ] {
@@ -494,6 +497,18 @@ mod tests {
         recipe.early_stopping = Some(rule);
         let message = recipe.check().unwrap_err().to_string();
         assert!(message.contains("`early_stopping`: expected"), "{message}");
+    }
+
+    #[test]
+    fn a_regression_is_selected_by_accuracy_and_not_by_its_loss() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.loss = Loss::SquaredError;
+        assert!(recipe.check().unwrap_err().to_string().contains("best-accuracy"));
+        recipe.keep = Keep::BestAccuracy;
+        recipe.early_stopping = Some("patience=2,monitor=accuracy".parse().unwrap());
+        assert_eq!(recipe.check(), Ok(()));
+        recipe.early_stopping = Some("patience=2".parse().unwrap());
+        assert!(recipe.check().unwrap_err().to_string().contains("monitor=accuracy"));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use backburn_regularization::{EarlyStopping, EarlyStoppingConfig, Keep, Verdict};
+use backburn_regularization::{
+    EarlyStopping, EarlyStoppingConfig, Keep, Monitor, Validation, Verdict,
+};
 use backburn_report::number::{bare_percent, loss};
 use backburn_report::{EpochRecord, RunRecord};
 use clap::Args;
@@ -17,9 +19,10 @@ use crate::cli::{Failure, print_line};
 
 /// The criteria that are compared if none is named: those of Prechelt's paper, today's patience,
 /// and which weights are kept without any.
-const CRITERIA: [&str; 20] = [
+const CRITERIA: [&str; 21] = [
     "last",
     "best",
+    "best-accuracy",
     "patience=1",
     "patience=2",
     "patience=3",
@@ -46,7 +49,8 @@ const CRITERION_WIDTH: usize = 18;
 
 /// What stands below the tables.
 const NOTE: &str = "\
-A rule that stops keeps the epoch with the lowest validation loss up to there.
+A rule that stops keeps the epoch with the lowest validation loss up to there,
+one with monitor=accuracy that with the highest accuracy.
 \"above\" is how far that loss is above the lowest of the whole log. The log ends
 where the run ended, which may itself have been stopped early: nothing is known
 of what a criterion would have done after that.";
@@ -147,7 +151,10 @@ fn choose(criterion: Criterion, epochs: &[EpochRecord]) -> Choice {
         Criterion::Keep(_) => None,
     };
     let keep = match criterion {
-        Criterion::Stop(_) => Keep::Best,
+        Criterion::Stop(config) => match config.monitor() {
+            Monitor::Loss => Keep::Best,
+            Monitor::Accuracy => Keep::BestAccuracy,
+        },
         Criterion::Keep(keep) => keep,
     };
     let trained = stops_after.unwrap_or(epochs.len());
@@ -182,7 +189,7 @@ fn choose(criterion: Criterion, epochs: &[EpochRecord]) -> Choice {
 fn stops_after(config: EarlyStoppingConfig, epochs: &[EpochRecord]) -> Option<usize> {
     let mut stopping = EarlyStopping::new(config);
     let stops = |epoch: &EpochRecord| {
-        stopping.observe(epoch.train_objective, validation_loss(epoch)) == Verdict::Stop
+        stopping.observe(epoch.train_objective, validation(epoch)) == Verdict::Stop
     };
     epochs.iter().position(stops).map(|index| index + 1)
 }
@@ -191,9 +198,15 @@ fn stops_after(config: EarlyStoppingConfig, epochs: &[EpochRecord]) -> Option<us
 #[expect(clippy::indexing_slicing, reason = "an epoch that was just found in the log")]
 fn kept(keep: Keep, epochs: &[EpochRecord]) -> Option<usize> {
     epochs.iter().enumerate().fold(None, |kept, (index, epoch)| {
-        let kept_loss = kept.map(|kept: usize| validation_loss(&epochs[kept]));
-        if keep.replaces(validation_loss(epoch), kept_loss) { Some(index) } else { kept }
+        let before = kept.map(|kept: usize| validation(&epochs[kept]));
+        if keep.replaces(validation(epoch), before) { Some(index) } else { kept }
     })
+}
+
+/// Not numbers if they were not measured or not finite.
+fn validation(epoch: &EpochRecord) -> Validation {
+    let accuracy = epoch.valid_accuracy.unwrap_or(f64::NAN);
+    Validation { loss: validation_loss(epoch), accuracy }
 }
 
 /// Not a number if it was not measured or not finite.
@@ -240,7 +253,7 @@ impl FromStr for Criterion {
             Err(_) => {}
         }
         let stop = text.parse().map(Self::Stop);
-        stop.map_err(|error| format!("{error}; also best, last and last-under=LOSS"))
+        stop.map_err(|error| format!("{error}; also best, best-accuracy, last and last-under=LOSS"))
     }
 }
 
@@ -248,7 +261,9 @@ impl fmt::Display for Criterion {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stop(config) => config.fmt(formatter),
-            Self::Keep(keep @ (Keep::Best | Keep::Last)) => write!(formatter, "{keep} epoch"),
+            Self::Keep(keep @ (Keep::Best | Keep::BestAccuracy | Keep::Last)) => {
+                write!(formatter, "{keep} epoch")
+            }
             Self::Keep(keep) => keep.fmt(formatter),
         }
     }
@@ -300,6 +315,10 @@ mod tests {
     fn rules_of_keeping_see_the_whole_log() {
         let keeps = |criterion| choice(criterion, &VALID).keeps;
         assert_eq!((keeps("last"), keeps("best"), keeps("last-under=1.0")), (8, 5, 7));
+        // Accuracy rises in every epoch of this log.
+        assert_eq!(keeps("best-accuracy"), 8);
+        let by_accuracy = choice("patience=1,monitor=accuracy", &VALID);
+        assert_eq!((by_accuracy.stops_after, by_accuracy.keeps), (None, 8));
         assert_eq!(choice("last", &VALID).above_best, 1.25);
         let never = choice("last-under=0.1", &VALID);
         assert_eq!(never.keeps, 8);

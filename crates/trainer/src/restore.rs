@@ -7,7 +7,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
-use crate::progress::say;
 use crate::run::{self, CONFIG, RunFolder};
 use crate::session::SessionError;
 use crate::train::State;
@@ -46,10 +45,6 @@ pub(crate) fn restore_newest(
         Err(fault) => fault,
     };
     if !folder.has_checkpoint() {
-        // A run that was stopped in its first epoch has none and begins anew.
-        if folder.path().join(run::METRICS).exists() {
-            say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
-        }
         return Ok(None);
     }
     match restore(checkpoint::PREVIOUS)? {

@@ -9,13 +9,14 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
-use backburn_report::record::{MANIFEST_FILE, MOST_BYTES};
+use backburn_report::record::{CHANGED_RECIPE, MANIFEST_FILE, MOST_BYTES};
 use backburn_report::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
-use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded};
+use backburn_report::{
+    Changed, EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded,
+};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -96,6 +97,16 @@ pub enum RunError {
         path: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A result is no longer what was written.
+    #[error("{}: {changed}; {cure}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// In what way.
+        changed: Changed,
+        /// What to do about it.
+        cure: String,
     },
     /// The recipe is no text.
     #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the recipe that the run's report.html shows, if there is one", path.display())]
@@ -256,9 +267,22 @@ impl RunFolder {
     ///
     /// If the file is missing or not a recipe.
     pub fn recipe(&self) -> Result<Recipe, RunError> {
+        self.parse_recipe(self.read(CONFIG)?)
+    }
+
+    /// Reads the recipe that a run was trained by, for whoever reckons with the run's results.
+    ///
+    /// # Errors
+    ///
+    /// As [`recipe`](Self::recipe), or if it has changed since the run ended.
+    pub fn recipe_as_written(&self, manifest: &Manifest) -> Result<Recipe, RunError> {
+        self.parse_recipe(self.read_as_written(CONFIG, manifest)?)
+    }
+
+    fn parse_recipe(&self, bytes: Vec<u8>) -> Result<Recipe, RunError> {
         let path = self.path.join(CONFIG);
-        let text = String::from_utf8(self.read(CONFIG)?)
-            .map_err(|_| RunError::RecipeNotText { path: path.clone() })?;
+        let text =
+            String::from_utf8(bytes).map_err(|_| RunError::RecipeNotText { path: path.clone() })?;
         Ok(Recipe::parse(&text, &path.display().to_string())?)
     }
 
@@ -454,12 +478,7 @@ impl RunFolder {
     pub fn result_files(&self) -> Result<Vec<FileRecord>, RunError> {
         let mut records = Vec::new();
         for name in RESULTS.into_iter().filter(|name| self.path.join(name).exists()) {
-            let bytes = self.read(name)?;
-            records.push(FileRecord {
-                name: name.to_owned(),
-                bytes: bytes.len() as u64,
-                sha256: sha256(&bytes),
-            });
+            records.push(FileRecord::of(name, &self.read(name)?));
         }
         Ok(records)
     }
@@ -507,6 +526,30 @@ impl RunFolder {
         let path = self.path.join(name);
         // Whatever is there instead of a file, such as a pipe, may never end.
         read_bounded(&path, most_bytes(name)).map_err(|source| RunError::Read { path, source })
+    }
+
+    /// Reads a result.
+    ///
+    /// # Errors
+    ///
+    /// If it is missing, cannot be read, or is no longer what the manifest has the checksum of.
+    pub fn read_as_written(&self, name: &str, manifest: &Manifest) -> Result<Vec<u8>, RunError> {
+        let bytes = self.read(name)?;
+        let path = self.path.join(name);
+        match manifest.check(name, &bytes) {
+            Ok(()) => Ok(bytes),
+            Err(changed) if name == CONFIG => {
+                Err(RunError::Changed { path, changed, cure: CHANGED_RECIPE.to_owned() })
+            }
+            Err(changed) => {
+                let config = self.path.join(CONFIG);
+                let cure = format!(
+                    "restore it from a copy, or repeat the run with `cargo xtask train --config {}`",
+                    config.display()
+                );
+                Err(RunError::Changed { path, changed, cure })
+            }
+        }
     }
 
     pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
@@ -564,11 +607,6 @@ fn ignore_missing(deleted: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         deleted => deleted,
     }
-}
-
-/// SHA-256 in hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Now, in UTC, as RFC 3339.

@@ -2,13 +2,17 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use backburn_report::at_work::LOCK_FILE;
 
 use crate::progress::say;
 use crate::run::RunError;
 
-/// An empty file in every run folder. It stays there: whoever removed it could take it from under
-/// another process.
-const FILE: &str = "lock";
+/// Whoever only asks whether a process is at work holds the lock for a moment; so long it is waited for.
+const PATIENCE: [Duration; 3] =
+    [Duration::from_millis(5), Duration::from_millis(20), Duration::from_millis(75)];
 
 /// Held while a run folder is written to. The system releases it when the process ends, however it
 /// ends.
@@ -25,10 +29,18 @@ impl RunLock {
     ///
     /// If another process holds it, or the folder cannot be written to.
     pub(crate) fn take(folder: &Path) -> Result<Self, RunError> {
-        let path = folder.join(FILE);
+        let path = folder.join(LOCK_FILE);
         let options = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = options.map_err(|source| RunError::Write { path: path.clone(), source })?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for pause in PATIENCE {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            sleep(pause);
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(RunError::Locked { path: folder.to_owned() });
@@ -41,28 +53,23 @@ impl RunLock {
         }
         Ok(Self { _file: file })
     }
-
-    /// Whether a process holds the lock now.
-    pub(crate) fn is_held(folder: &Path) -> bool {
-        let file = File::open(folder.join(FILE));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use backburn_report::AtWork;
+
     use super::*;
 
     #[test]
     fn a_folder_is_locked_until_the_lock_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(!RunLock::is_held(folder.path()));
         let lock = RunLock::take(folder.path()).unwrap();
-        assert!(RunLock::is_held(folder.path()));
+        assert_eq!(AtWork::on(folder.path()), AtWork::Yes);
         let message = RunLock::take(folder.path()).unwrap_err().to_string();
         assert!(message.contains("another process"), "{message}");
         drop(lock);
-        assert!(!RunLock::is_held(folder.path()));
+        assert_eq!(AtWork::on(folder.path()), AtWork::No);
         drop(RunLock::take(folder.path()).unwrap());
     }
 }

@@ -114,6 +114,17 @@ impl Schedule {
         })
     }
 
+    /// Its name, as in [`Schedule::NAMES`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Step { .. } => "step",
+            Self::Cosine { .. } => "cosine",
+            Self::OneCycle { .. } => "one-cycle",
+            Self::Plateau { .. } => "plateau",
+        }
+    }
+
     /// Learning rate of an optimizer step as a share of the peak, as far as it follows from the
     /// step alone: what the validation loss does to it is
     /// [`Plateau::share`](crate::plateau::Plateau::share).
@@ -255,7 +266,8 @@ mod tests {
     #[test]
     fn every_name_gives_a_schedule_that_passes_its_own_check() {
         for name in Schedule::NAMES {
-            assert_eq!(Schedule::named(name).unwrap().check(), Ok(()), "{name}");
+            let schedule = Schedule::named(name).unwrap();
+            assert_eq!((schedule.name(), schedule.check()), (name, Ok(())));
         }
         assert_eq!(Schedule::named("polynomial"), None);
     }

@@ -14,6 +14,7 @@ use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint::{self, CheckpointError, Position};
 use crate::checkpoint_every::CheckpointEvery;
 use crate::download_bar::DownloadBar;
+use crate::extend::ExtendError;
 use crate::final_score::score;
 use crate::interrupt;
 use crate::origin::dataset_record;
@@ -59,9 +60,16 @@ pub enum SessionError {
         "training diverged at epoch {epoch}, and cannot go back: {fault}; start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
     )]
     Rollback { epoch: usize, fault: Fault },
+    #[error(transparent)]
+    Extend(#[from] ExtendError),
+    /// An extended run has lost the epochs that it began with.
+    #[error(
+        "{run} trains {extends} further, and has no checkpoint left to go on from; extend that run again, `cargo xtask train --extend {extends} --epochs N`"
+    )]
+    LostExtension { run: String, extends: String },
     /// A run that has come to its end.
     #[error(
-        "{run} is {status}: there is nothing to resume; for a longer run start a new one, `cargo xtask train --config {run}/config.toml --epochs N`"
+        "{run} is {status}: there is nothing to resume; for more epochs train it further, `cargo xtask train --extend {run} --epochs N`, or start a new run, `cargo xtask train --config {run}/config.toml --epochs N`"
     )]
     Ended { run: String, status: Status },
     /// A run that would diverge again.
@@ -158,17 +166,20 @@ pub fn start(
     }
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     // Only now, so that a mistake in the recipe leaves no folder behind.
-    let folder = match out {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_named(name)?,
-    };
+    let folder = create_folder(out, name)?;
     let _lock = folder.lock()?;
     folder.make_checkpoints()?;
     folder.write_recipe(recipe)?;
-    // Reports tell runs apart by the names of their folders.
-    let own_name = folder.path().file_name().map_or(name.into(), |name| name.to_string_lossy());
-    let manifest = manifest(recipe, &prepared, &open, &own_name, means);
+    let manifest = manifest(recipe, &prepared, &open, &folder, means);
     carry_out(recipe, &prepared, &folder, manifest, &mut state, None, means)
+}
+
+/// The new folder `out`, or one under `runs/` that is named for `name`.
+pub(crate) fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder, RunError> {
+    match out {
+        Some(path) => RunFolder::create(path),
+        None => RunFolder::create_named(name),
+    }
 }
 
 /// Goes on with the run in `path` from its newest checkpoint.
@@ -192,6 +203,11 @@ pub fn resume(
         Some(Status::Diverged) => {
             return Err(SessionError::EndedDiverged { run: path.display().to_string() });
         }
+        // The lock is ours, so that nobody else is at work on it.
+        Some(Status::Running) => say(&format!(
+            "note: {} ended without a word: it was killed, or its memory ran out",
+            path.display()
+        )),
         _ => {}
     }
     change(&mut recipe);
@@ -218,8 +234,24 @@ pub fn resume(
             folder.fall_back()?;
         }
         Some(_) => {}
-        // Of the training that is begun anew, it would be of another one.
-        None => folder.remove(checkpoint::EPOCH_END)?,
+        None => {
+            if let Some(extension) =
+                manifest.as_ref().and_then(|manifest| manifest.extends.as_ref())
+            {
+                return Err(SessionError::LostExtension {
+                    run: path.display().to_string(),
+                    extends: extension.run.clone(),
+                });
+            }
+            // A run that was stopped in its first epoch has none.
+            if folder.path().join(run::METRICS).exists() {
+                let path = folder.path().join(checkpoint::FILE);
+                let latest = Fault { path, reason: run::MISSING.to_owned() };
+                say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
+            }
+            // Of the training that is begun anew, it would be of another one.
+            folder.remove(checkpoint::EPOCH_END)?;
+        }
     }
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
     let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
@@ -232,8 +264,7 @@ pub fn resume(
     folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
-    let name = path.file_name().map_or("run".into(), |name| name.to_string_lossy());
-    let fresh = self::manifest(&recipe, &prepared, &open, &name, means);
+    let fresh = self::manifest(&recipe, &prepared, &open, &folder, means);
     let manifest = match (manifest, saved) {
         (Some(manifest), Some(_)) => gone_on_with(manifest, fresh),
         (manifest, _) => begun_anew(manifest, fresh, &folder),
@@ -333,7 +364,9 @@ pub fn check_same_data(prepared: &Prepared, manifest: &Manifest) -> Result<(), S
     Ok(())
 }
 
-fn carry_out(
+/// Trains from where `state` stands to the end, and writes everything down. `saved`: where its checkpoint
+/// stands, if there is one.
+pub(crate) fn carry_out(
     recipe: &Recipe,
     prepared: &Prepared,
     folder: &RunFolder,
@@ -474,21 +507,27 @@ fn introduce(
     let threads = number::threads(threads);
     progress.line(&format!("{backend} on {device}, {threads}"));
     progress.line(&format!("run folder {}", folder.path().display()));
+    for note in prepared.notes(recipe) {
+        progress.line(&format!("note: {note}"));
+    }
     if !state.epochs.is_empty() || !state.current.objectives.is_empty() {
         let (epoch, batch) = (state.epochs.len() + 1, state.current.objectives.len());
         progress.line(&format!("resuming at epoch {epoch}, after {batch} of its batches"));
     }
 }
 
-fn manifest(
+/// The manifest of a run that begins in `folder`.
+pub(crate) fn manifest(
     recipe: &Recipe,
     prepared: &Prepared,
     open: &OpenDevice,
-    name: &str,
+    folder: &RunFolder,
     means: &Means,
 ) -> Manifest {
+    // Reports tell runs apart by the names of their folders.
+    let name = folder.path().file_name().map_or("run".into(), |name| name.to_string_lossy());
     Manifest {
-        name: name.to_owned(),
+        name: name.into_owned(),
         model: recipe.model.name().to_owned(),
         command: means.command.clone(),
         backburn_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -505,6 +544,7 @@ fn manifest(
         test_reads: Vec::new(),
         checkpoint_every: None,
         resumed: Vec::new(),
+        extends: None,
         rollbacks: Vec::new(),
         files: Vec::new(),
     }

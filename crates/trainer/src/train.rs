@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use backburn_data::loader::{Batch, Epoch, Loader, LoaderError};
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{ModelError, Network};
-use backburn_regularization::{EarlyStopping, Ema, LabelledBatch, MaxNorm, Sam, Targets, Verdict};
+use backburn_regularization::{
+    EarlyStopping, Ema, LabelledBatch, MaxNorm, Sam, Targets, Validation, Verdict,
+};
 use backburn_report::{EpochRecord, RollbackRecord};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -168,14 +170,15 @@ pub fn train(
         if !is_sound {
             return Ok(Ending::Diverged { epoch, batch: loader.batches_per_epoch() });
         }
-        let is_kept = valid_loss.is_some_and(|loss| recipe.keep.replaces(loss, state.kept_loss()));
+        let is_kept =
+            validation.is_some_and(|it| recipe.keep.replaces(it.into(), state.kept_validation()));
         if is_kept {
             state.best =
                 Some(Best { epoch, weights: parameters::export(&state.evaluation_copy()) });
         }
         let trained = state.end_epoch(setup, epoch, validation, started.elapsed());
-        let verdict = match (&mut state.stopping, valid_loss) {
-            (Some(stopping), Some(loss)) => stopping.observe(trained.objective(), loss),
+        let verdict = match (&mut state.stopping, validation) {
+            (Some(stopping), Some(it)) => stopping.observe(trained.objective(), it.into()),
             _ => Verdict::Continue,
         };
         // After the epoch was written down with the learning rate that it had.
@@ -324,6 +327,12 @@ pub(crate) struct Pass {
     pub(crate) gradients: NamedGradients,
 }
 
+/// Validation scores of an epoch; `None` if it was not validated.
+pub(crate) fn validation(epoch: &EpochRecord) -> Option<Validation> {
+    let (loss, accuracy) = (epoch.valid_loss?, epoch.valid_accuracy?);
+    Some(Validation { loss, accuracy })
+}
+
 fn validate(setup: &Setup<'_>, state: &State) -> Result<Option<Scores>, LoaderError> {
     if setup.prepared.valid.is_none() {
         return Ok(None);
@@ -382,7 +391,7 @@ impl State {
     /// The network that is evaluated and kept, without gradients, dropout and the like: an average
     /// of the weights, if the recipe asks for one.
     pub fn evaluation_copy(&self) -> Network {
-        self.averaging.evaluation_copy(self.network())
+        self.averaging.evaluation_copy(self.network(), self.optimizer.steps())
     }
 
     /// The network that the run ends with: the best epoch's, or else as it stands.
@@ -398,9 +407,9 @@ impl State {
         }
     }
 
-    /// Validation loss of the epoch that is kept so far.
-    fn kept_loss(&self) -> Option<f64> {
-        self.best.as_ref().and_then(|best| self.epochs[best.epoch - 1].valid_loss)
+    /// Validation scores of the epoch that is kept so far.
+    fn kept_validation(&self) -> Option<Validation> {
+        self.best.as_ref().and_then(|best| validation(&self.epochs[best.epoch - 1]))
     }
 
     /// Whether it stands at the end of an epoch.
@@ -512,9 +521,13 @@ impl State {
     /// Learning rate of the step that `batch` (counted from 0) of the present `epoch` (counted
     /// from 1) belongs to.
     pub fn learning_rate(&self, setup: &Setup<'_>, epoch: usize, batch: usize) -> f64 {
-        let recipe = setup.recipe;
-        let steps_per_epoch = setup.steps_per_epoch();
-        let step = setup.step(epoch, batch);
+        self.learning_rate_by(setup.recipe, epoch, batch)
+    }
+
+    /// As [`learning_rate`](Self::learning_rate), if training went on by this recipe.
+    pub(crate) fn learning_rate_by(&self, recipe: &Recipe, epoch: usize, batch: usize) -> f64 {
+        let steps_per_epoch = self.batches_per_epoch.div_ceil(recipe.accumulate);
+        let step = (epoch - 1) * steps_per_epoch + batch / recipe.accumulate;
         let share = recipe.schedule.share(step, steps_per_epoch, steps_per_epoch * recipe.epochs);
         let halved = 0.5_f64.powi(self.rollbacks.len() as i32);
         recipe.learning_rate * share * self.plateau.share() * halved

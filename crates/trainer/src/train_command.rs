@@ -13,12 +13,16 @@ use clap::{Args, FromArgMatches};
 use crate::backend::Backend;
 use crate::checkpoint_every::CheckpointEvery;
 use crate::cli::{Failure, print_line, set_threads, usage};
+use crate::extend::{EndedRun, ExtendError};
 use crate::prepare::PrepareError;
 use crate::progress::{Detail, clock, say};
 use crate::recipe::{self, Recipe};
-use crate::run::RunError;
+use crate::run::{CONFIG, RunError, RunFolder};
 use crate::session::{self, Means, Outcome, Run, SessionError};
 use crate::train_flags::Changes;
+
+/// Stands for stdin where a file is asked for.
+const STDIN: &str = "-";
 
 /// `train [DATASET]`
 #[derive(Args, Clone, Debug, Default)]
@@ -29,12 +33,16 @@ pub struct TrainArgs {
     /// Built-in recipe; the data set's own if not given.
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
     recipe: Option<String>,
-    /// Recipe from a file, such as the config.toml of a run.
+    /// Recipe from a file, such as the config.toml of a run; - for stdin.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Go on with a run that was interrupted.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["dataset", "recipe", "config", "out"])]
+    /// Resume a run that was interrupted.
+    #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<PathBuf>,
+    /// Train a finished run further, as a new run: with `--epochs`, the number of all epochs; with
+    /// `--learning-rate`, `--schedule` and `--early-stopping`, if they change from here on.
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    pub(crate) extend: Option<PathBuf>,
     /// New folder for the results; one under runs/, named for time, data and model, if not given.
     #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
@@ -90,20 +98,14 @@ pub fn catalogs() -> String {
 /// What stands in the way, with the cure.
 pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     if let Some(run) = &args.resume {
-        if args.changes != Changes::default() {
-            return Err(Failure::Usage(
-                "`--resume` goes on with the run's own recipe; flags that change it need a new run, `cargo xtask train --config RUN/config.toml …`".into(),
-            ));
-        }
+        args.check_resume(run)?;
         let backend = named_backend(args.backend.as_deref())?;
         let means = args.means(command)?;
-        let change = |recipe: &mut Recipe| {
-            recipe.backend = backend.unwrap_or(recipe.backend);
-            if let Some(folder) = &args.data_dir {
-                recipe.data_dir = Some(absolute(folder));
-            }
-        };
+        let change = |recipe: &mut Recipe| args.change_place(recipe, backend);
         return finish(session::resume(run, change, &means)?, args.json);
+    }
+    if let Some(run) = &args.extend {
+        return finish(args.extend(run, command)?, args.json);
     }
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
@@ -174,6 +176,68 @@ impl TrainArgs {
         Self::from_arg_matches(&matches).map_err(usage)
     }
 
+    /// That nothing is asked of a run that is resumed but to be what it is.
+    fn check_resume(&self, run: &Path) -> Result<(), Failure> {
+        if self.changes != Changes::default() {
+            return Err(Failure::Usage(
+                "`--resume` continues with the run's own recipe; flags that change it need a new run, `cargo xtask train --config RUN/config.toml …`, or, for more epochs of a finished one, `--extend RUN --epochs N`".into(),
+            ));
+        }
+        if self.out.is_some() {
+            return Err(Failure::Usage(format!(
+                "`--resume` continues in the run's own folder, {0}; leave `--out` out, or begin a new run with `cargo xtask train --config {0}/config.toml --out RUN`",
+                run.display()
+            )));
+        }
+        self.check_same_recipe("--resume", run)
+    }
+
+    /// That no other data set or recipe is named beside a run that has its own.
+    fn check_same_recipe(&self, flag: &str, run: &Path) -> Result<(), Failure> {
+        let (folder, run) = (run, run.display());
+        if self.recipe.is_some() || self.config.is_some() {
+            return Err(Failure::Usage(format!(
+                "`{flag}` takes the recipe of {run}; leave `--recipe` and `--config` out, or begin a new run without `{flag}`"
+            )));
+        }
+        let Some(asked) = &self.dataset else { return Ok(()) };
+        let folder = RunFolder::open(folder).map_err(SessionError::from)?;
+        let dataset = folder.recipe().map_err(SessionError::from)?.dataset;
+        if *asked == dataset {
+            return Ok(());
+        }
+        Err(Failure::Usage(format!(
+            "{run} was trained on {dataset}, not on {asked}; leave the data set out, `cargo xtask train {flag} {run}`, or begin a new run, `cargo xtask train --config {run}/config.toml {asked}`"
+        )))
+    }
+
+    /// Trains a run further.
+    fn extend(&self, run: &Path, command: Vec<String>) -> Result<Run, Failure> {
+        self.check_same_recipe("--extend", run)?;
+        let ended = EndedRun::open(run)?;
+        if !self.changes.has_epochs() {
+            return Err(Failure::Usage(format!(
+                "`--extend` wants `--epochs`, the number of all epochs, more than the {} of {}",
+                ended.recipe().epochs,
+                run.display()
+            )));
+        }
+        let mut recipe = ended.recipe().clone();
+        self.change_place(&mut recipe, named_backend(self.backend.as_deref())?);
+        self.changes.apply(&mut recipe)?;
+        recipe.check().map_err(usage)?;
+        let means = self.means(command)?;
+        Ok(ended.extend(&recipe, self.out.as_deref(), &means)?)
+    }
+
+    /// Says what computes and where the data lie, if the flags do.
+    fn change_place(&self, recipe: &mut Recipe, backend: Option<Backend>) {
+        recipe.backend = backend.unwrap_or(recipe.backend);
+        if let Some(folder) = &self.data_dir {
+            recipe.data_dir = Some(absolute(folder));
+        }
+    }
+
     fn means(&self, command: Vec<String>) -> Result<Means, Failure> {
         let threads = set_threads(self.threads)?;
         Ok(Means {
@@ -193,6 +257,9 @@ impl TrainArgs {
     pub fn recipe(&self) -> Result<(Recipe, String), Failure> {
         let (mut recipe, name) = if let Some(path) = &self.config {
             let recipe = read_recipe(path)?;
+            if let Some(note) = changed_since(path) {
+                say(&format!("note: {note}"));
+            }
             let name = recipe.dataset.clone();
             (recipe, name)
         } else {
@@ -202,7 +269,7 @@ impl TrainArgs {
             let Some(name) = self.recipe.as_ref().or(self.dataset.as_ref()) else {
                 let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();
                 return Err(Failure::Usage(format!(
-                    "which data set? `cargo xtask train DATASET`, one of {}; or `--config`, or `--resume`",
+                    "which data set? `cargo xtask train DATASET`, one of {}; or `--config`, `--resume` or `--extend`",
                     known.join(", ")
                 )));
             };
@@ -228,10 +295,13 @@ fn named_backend(name: Option<&str>) -> Result<Option<Backend>, Failure> {
 }
 
 fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
+    let origin = if path == Path::new(STDIN) { Path::new("stdin") } else { path };
     // A pipe will do, but not one without end.
     let read = || -> io::Result<String> {
         let mut text = String::new();
-        File::open(path)?.take(recipe::MOST_BYTES + 1).read_to_string(&mut text)?;
+        let source: &mut dyn Read =
+            if path == Path::new(STDIN) { &mut io::stdin().lock() } else { &mut File::open(path)? };
+        source.take(recipe::MOST_BYTES + 1).read_to_string(&mut text)?;
         match text.len() as u64 > recipe::MOST_BYTES {
             true => Err(io::Error::other(format!("more than {} bytes", recipe::MOST_BYTES))),
             false => Ok(text),
@@ -240,18 +310,29 @@ fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
     let text = read().map_err(|error| {
         Failure::Error(format!(
             "cannot read {}: {error}; `--config` wants a recipe such as the config.toml of a run",
-            path.display()
+            origin.display()
         ))
     })?;
-    let recipe = Recipe::parse(&text, &path.display().to_string())
+    let recipe = Recipe::parse(&text, &origin.display().to_string())
         .map_err(|error| Failure::Error(error.to_string()))?;
     // Flags are checked later; what is wrong before them is wrong in the file.
     let in_file = |error: &dyn std::fmt::Display| {
-        Failure::Error(format!("{}: {error}; set it right in the file", path.display()))
+        Failure::Error(format!("{}: {error}; set it right in the file", origin.display()))
     };
     backburn_data::entry(&recipe.dataset).map_err(|error| in_file(&error))?;
     recipe.check().map_err(|error| in_file(&error))?;
     Ok(recipe)
+}
+
+/// What there is to say of a run's recipe that was edited after the run had ended.
+fn changed_since(path: &Path) -> Option<String> {
+    let folder = RunFolder::open(path.parent().filter(|_| path.ends_with(CONFIG))?).ok()?;
+    let manifest = folder.manifest().ok()?;
+    folder.read_as_written(CONFIG, &manifest).err()?;
+    Some(format!(
+        "{} has been edited since its run ended; what is trained now is what it says now, not a repetition of that run",
+        path.display()
+    ))
 }
 
 /// The same folder for whoever repeats the run from elsewhere.
@@ -269,7 +350,12 @@ impl From<SessionError> for Failure {
                 | PrepareError::Loader(_)
                 | PrepareError::Data(DataError::Split { .. }),
             )
-            | SessionError::Run(RunError::NotEmpty { .. }) => Self::Usage(message),
+            | SessionError::Run(RunError::NotEmpty { .. })
+            | SessionError::Extend(
+                ExtendError::NoMoreEpochs { .. }
+                | ExtendError::OtherRecipe { .. }
+                | ExtendError::StopsAtOnce { .. },
+            ) => Self::Usage(message),
             _ => Self::Error(message),
         }
     }

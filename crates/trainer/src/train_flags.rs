@@ -4,6 +4,7 @@
 
 use backburn_data::SplitSize;
 use backburn_data::augment::{self, Pipeline};
+use backburn_data::loader::LastBatch;
 use backburn_data::normalization::Normalization;
 use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightInitialization};
 use backburn_regularization::{DecayMode, DecayedParameters, Keep, WeightDecay};
@@ -57,6 +58,10 @@ pub(crate) struct Changes {
     /// Images to keep for validation: a number, or a share such as 10%.
     #[arg(long, value_name = "N", help_heading = "Data", allow_negative_numbers = true)]
     valid_size: Option<SplitSize>,
+    /// Training images that do not fill a batch: keep (a smaller last batch), drop, or merge (they join the
+    /// batch before it).
+    #[arg(long, value_name = "WHAT", help_heading = "Data")]
+    last_batch: Option<LastBatch>,
     /// Scaling of pixels: none (0 to 255), unit (0 to 1), per-channel.
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     normalization: Option<String>,
@@ -90,12 +95,13 @@ pub(crate) struct Changes {
     /// Augmentations, such as crop=4:reflect,flip; none to turn them off.
     #[arg(long, value_name = "LIST", help_heading = "Regularizers")]
     augment: Option<String>,
-    /// Stop by the validation loss: patience=5,min-delta=0.001, or one of Prechelt's criteria, gl=5,
-    /// pq=0.75,strip=5, up=3,strip=5; each may add warmup=3. none to turn it off.
+    /// Stop by the validation loss: patience=5,min-delta=0.001 (by the accuracy with monitor=accuracy), or
+    /// one of Prechelt's criteria, gl=5, pq=0.75,strip=5, up=3,strip=5; each may add warmup=3. none to turn
+    /// it off.
     #[arg(long, value_name = "RULE", help_heading = "Regularizers")]
     early_stopping: Option<String>,
-    /// Weights that the run ends with: best (lowest validation loss), last, or last-under=1.0 (the
-    /// last epoch with a lower validation loss than that).
+    /// Weights that the run ends with: best (lowest validation loss), best-accuracy (highest validation
+    /// accuracy), last, or last-under=1.0 (the last epoch with a lower validation loss than that).
     #[arg(long, value_name = "WHICH", help_heading = "Regularizers")]
     keep: Option<Keep>,
     /// When the loss is no longer a number: stop, or rollback (also rollback=TIMES; 3 if not given):
@@ -125,6 +131,11 @@ enum DecayArg {
 }
 
 impl Changes {
+    /// Whether they say how many epochs.
+    pub(crate) fn has_epochs(&self) -> bool {
+        self.epochs.is_some()
+    }
+
     /// Changes what the flags name.
     ///
     /// # Errors
@@ -169,6 +180,7 @@ impl Changes {
     fn apply_to_data(&self, recipe: &mut Recipe) -> Result<(), Failure> {
         recipe.train_size = self.train_size.or(recipe.train_size);
         recipe.valid_size = self.valid_size.unwrap_or(recipe.valid_size);
+        recipe.last_batch = self.last_batch.unwrap_or(recipe.last_batch);
         if let Some(name) = &self.normalization {
             recipe.normalization = name.parse::<Normalization>().map_err(usage)?;
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_report::record::MANIFEST_FILE;
 use backburn_report::{
-    EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary, read_bounded,
+    AtWork, EpochRecord, EvaluationRecord, Manifest, Status, Summary, read_bounded,
 };
 use clap::Args;
 use serde::de::DeserializeOwned;
@@ -15,8 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{Failure, print_line};
 use crate::recipe::Recipe;
-use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes, sha256};
-use crate::run_lock::RunLock;
+use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes};
 use crate::verify_contents::{
     CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_manifest,
     check_model, check_row, check_summary,
@@ -50,14 +49,14 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
         )));
     }
     // Before any file is read: what a process writes meanwhile need not fit together.
-    let is_busy = RunLock::is_held(&args.run);
-    let inspection = Inspection::of(&args.run, is_busy);
+    let at_work = AtWork::on(&args.run);
+    let inspection = Inspection::of(&args.run, at_work);
     print_line(inspection.table().trim_end());
     if inspection.faults.is_empty() {
         return Ok(());
     }
     // A process may also have begun since.
-    if is_busy || RunLock::is_held(&args.run) {
+    if [at_work, AtWork::on(&args.run)].contains(&AtWork::Yes) {
         return Err(Failure::Error(format!(
             "a process is at work on {}, so that its files change while they are read; verify it when that has ended",
             args.run.display()
@@ -104,7 +103,7 @@ struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
-    fn of(path: &'a Path, is_busy: bool) -> Self {
+    fn of(path: &'a Path, at_work: AtWork) -> Self {
         let mut it = Self {
             path,
             status: None,
@@ -156,9 +155,15 @@ impl<'a> Inspection<'a> {
             }
         }
         let state = it.status.map_or("of unknown state", Status::name);
-        let busy = if is_busy { "; a process is at work on it now" } else { "" };
+        let remark = match (it.status, at_work) {
+            (_, AtWork::Yes) => "; a process is at work on it now",
+            (Some(Status::Running), AtWork::No) => {
+                "; no process is at work on it: it was killed, or its memory ran out"
+            }
+            _ => "",
+        };
         let epochs = rows.map_or_else(String::new, |rows| format!(", {} epochs", rows.len()));
-        it.head = format!("{}: {state}{epochs}{busy}", path.display());
+        it.head = format!("{}: {state}{epochs}{remark}", path.display());
         it
     }
 
@@ -371,7 +376,8 @@ impl<'a> Inspection<'a> {
                 "has no checksums of results: the run is of an earlier version".to_owned(),
             ));
         }
-        for FileRecord { name, bytes, sha256: expected } in &manifest.files {
+        for file in &manifest.files {
+            let name = &file.name;
             // A name from a file that may be damaged leads nowhere else.
             if !RESULTS.contains(&name.as_str()) {
                 let reason = format!("`files` has `{name}`, which is no result of a run");
@@ -381,15 +387,12 @@ impl<'a> Inspection<'a> {
             // One that is not there is missed further on.
             let content = read_bounded(&self.path.join(name), most_bytes(name));
             let Ok(content) = content else { continue };
-            let (length, found) = (content.len() as u64, sha256(&content));
-            if (length, found.as_str()) == (*bytes, expected) {
-                self.as_written.push(name.clone());
-            } else {
-                let reason = format!(
-                    "expected {bytes} bytes with SHA-256 {expected}, as manifest.json has it, found {length} with {found}"
-                );
-                let cure = if name == CONFIG { self.copy_of_recipe() } else { self.repeat() };
-                self.fault(name, &reason, cure);
+            match file.check(&content) {
+                Ok(()) => self.as_written.push(name.clone()),
+                Err(changed) => {
+                    let cure = if name == CONFIG { self.copy_of_recipe() } else { self.repeat() };
+                    self.fault(name, &changed.to_string(), cure);
+                }
             }
         }
     }

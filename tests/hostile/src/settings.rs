@@ -8,7 +8,7 @@ use backburn_data::augment::{Draw, Image, Pipeline};
 use backburn_data::normalization::Normalization;
 use backburn_data::{ImageSet, ImageShape, SplitSize};
 use backburn_regularization::{
-    DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead,
+    DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead, Validation,
 };
 use backburn_trainer::evaluate::test_time_augmentation::Views;
 use backburn_trainer::recipe::{self, Recipe};
@@ -73,14 +73,15 @@ pub(crate) fn text_forms(input: &[u8]) -> bool {
         is_valid = true;
         let mut stopping = EarlyStopping::new(rule);
         for loss in [1.0, f64::NAN, 0.5, f64::INFINITY, 1.5, f64::MAX, f64::MIN, 0.0] {
-            stopping.observe(loss, loss);
+            stopping.observe(loss, Validation { loss, accuracy: loss });
         }
     }
     if let Some(keep) = reads::<Keep>(text)
         && keep.check().is_ok()
     {
         is_valid = true;
-        assert!(keep.replaces(f64::MIN, None) || keep == Keep::Last);
+        let perfect = Validation { loss: f64::MIN, accuracy: 1.0 };
+        assert!(keep.replaces(perfect, None) || keep == Keep::Last);
     }
     if let Some(size) = reads::<SplitSize>(text) {
         is_valid = true;

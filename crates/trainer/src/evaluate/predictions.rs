@@ -1,5 +1,6 @@
 //! What a network says of every image of a set, and how good that is.
 
+use backburn_regularization::Validation;
 use backburn_report::ClassRecord;
 
 /// Answers that are looked at for the top-k accuracy if nothing was said, or all classes if there
@@ -22,6 +23,12 @@ pub struct Scores {
     pub loss: f64,
     /// Share of right answers, in `[0, 1]`.
     pub accuracy: f64,
+}
+
+impl From<Scores> for Validation {
+    fn from(Scores { loss, accuracy }: Scores) -> Self {
+        Self { loss, accuracy }
+    }
 }
 
 impl Predictions {

@@ -3,7 +3,7 @@
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
-use backburn_regularization::{EarlyStoppingConfig, Keep};
+use backburn_regularization::{EarlyStoppingConfig, Keep, Monitor};
 use backburn_report::figure::{Axis, LineChart, Mark, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{
@@ -139,7 +139,12 @@ fn threshold(lab: &Lab) -> f64 {
 }
 
 fn arms(recipe: &Recipe) -> Vec<Arm> {
-    let rule = EarlyStoppingConfig::Patience { patience: PATIENCE, min_delta: 0.0, warmup: 0 };
+    let rule = EarlyStoppingConfig::Patience {
+        patience: PATIENCE,
+        min_delta: 0.0,
+        monitor: Monitor::Loss,
+        warmup: 0,
+    };
     let stopped = Recipe { keep: Keep::Best, early_stopping: Some(rule), ..recipe.clone() };
     vec![
         Arm { name: "to the end", recipe: recipe.clone() },

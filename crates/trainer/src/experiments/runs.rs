@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use backburn_data::TestLog;
 use backburn_data::normalization::FittedNormalization;
-use backburn_models::{NamedTensor, Network, parameters, weights};
+use backburn_models::{Network, parameters, weights};
 use backburn_report::{DataTable, RunRecord, Summary, TestRead};
 
 use super::lab::{Images, Lab, TestView};
 use crate::bench::training::Training;
-use crate::checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::checkpoint_every::CheckpointEvery;
 use crate::cli::{Failure, usage};
 use crate::compare_arms::{self, Found};
@@ -73,7 +73,8 @@ impl Run {
     /// If the run's folder has lost its `normalization.json`, or has another data set's.
     pub(crate) fn images(&self, set: backburn_data::ImageSet) -> Result<Images, Failure> {
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
-        let bytes = folder.read("normalization.json").map_err(failure)?;
+        let manifest = &self.record.manifest;
+        let bytes = folder.read_as_written("normalization.json", manifest).map_err(failure)?;
         let normalization: FittedNormalization = serde_json::from_slice(&bytes)
             .map_err(|error| self.damaged("normalization.json", error.to_string()))?;
         let (expected, found) = (set.shape().channels, normalization.channels());
@@ -124,23 +125,26 @@ impl Run {
     }
 
     fn network(&self, lab: &Lab, which: Weights) -> Result<Network, Failure> {
-        let (file, prefix) = match which {
-            Weights::Kept => ("model.safetensors", ""),
-            Weights::Last => (checkpoint::FILE, "model/"),
+        let file = match which {
+            Weights::Kept => "model.safetensors",
+            Weights::Last => checkpoint::FILE,
         };
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
-        let bytes = folder.read(file).map_err(failure)?;
-        let (tensors, _) =
-            weights::from_bytes(&bytes).map_err(|error| self.damaged(file, error.to_string()))?;
-        let own = |tensor: NamedTensor| {
-            let name = tensor.name.strip_prefix(prefix)?.to_owned();
-            Some(NamedTensor { name, ..tensor })
+        let manifest = &self.record.manifest;
+        let bytes = folder.read_as_written(file, manifest).map_err(failure)?;
+        let tensors = match which {
+            Weights::Kept => weights::from_bytes(&bytes)
+                .map(|(tensors, _)| tensors)
+                .map_err(|error| error.to_string()),
+            Weights::Last => Checkpoint::read(&bytes)
+                .map(Checkpoint::into_weights)
+                .map_err(|error| error.to_string()),
         };
-        let tensors = tensors.into_iter().filter_map(own).collect();
+        let tensors = tensors.map_err(|reason| self.damaged(file, reason))?;
         let all = &lab.data().train;
         let shape = all.shape();
         let image = [shape.channels, shape.height, shape.width];
-        let model = folder.recipe().map_err(failure)?.model;
+        let model = folder.recipe_as_written(manifest).map_err(failure)?.model;
         let network = model.init(image, all.classes(), &lab.device).map_err(usage)?;
         parameters::import(network, tensors).map_err(|error| self.damaged(file, error.to_string()))
     }

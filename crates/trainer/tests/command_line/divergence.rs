@@ -7,7 +7,7 @@ use crate::place::*;
 
 /// A linear regression by gradient descent, whose weights grow by a factor in every step if the learning
 /// rate is too large for it: with 0.3 the loss is infinite in the fourth epoch, with 1 in the second.
-const LINEAR: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 8 --model mlp --hidden none --loss squared-error --keep last --batch-size 8 --optimizer sgd --schedule constant --weight-decay 0 --dropout 0 --augment crop=2 --threads 1";
+pub(crate) const LINEAR: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 8 --model mlp --hidden none --loss squared-error --keep last --batch-size 8 --optimizer sgd --schedule constant --weight-decay 0 --dropout 0 --augment crop=2 --threads 1";
 
 const LATEST: &str = "run/checkpoints/latest.safetensors";
 

@@ -4,20 +4,24 @@
 //! images in MNIST's format that the test writes.
 
 mod bench;
+mod changed_runs;
 mod checkpoints;
 mod comparisons;
 mod divergence;
 mod endurance;
 mod experiments;
+mod extend;
 mod find_rate;
 mod full_disk;
 mod integrity;
 mod interrupts;
 mod kills;
+mod last_batch;
 mod output;
 mod place;
 mod refusals;
 mod regularizers;
 mod runs;
 mod stopping;
+mod unfinished;
 mod verify;

@@ -7,6 +7,49 @@ use serde_json::Value;
 use crate::place::*;
 
 #[test]
+fn a_recipe_may_come_from_stdin() {
+    use std::io::Write;
+
+    let place = Place::new();
+    place.run(&format!("train digits {TINY} --out run")).expect(DONE, &[]);
+    let piped = |recipe: &[u8], out: &str| {
+        let mut command = place.command(["train", "--config", "-", "--out", out]);
+        command.stdin(std::process::Stdio::piped());
+        let mut child = start(command);
+        child.process.stdin.take().unwrap().write_all(recipe).unwrap();
+        child.finish()
+    };
+    piped(&place.bytes("run/config.toml"), "again").expect(DONE, &[]);
+    place.expect_same("again", "run");
+    piped(b"epochs = ", "none").refuse(ERROR, &["stdin: ", "config.toml"]);
+    piped(b"", "none").refuse(ERROR, &["stdin: ", "missing field"]);
+}
+
+#[test]
+fn the_data_set_may_be_named_beside_a_run_that_is_resumed() {
+    let place = Place::with_mnist();
+    place.run(&format!("train mnist --data-dir data {TINY} --out run")).expect(DONE, &[]);
+    let resume = |dataset: &str| place.run(&format!("train {dataset} --resume run"));
+    // That it is the run's is not what stands in the way.
+    resume("mnist").refuse(ERROR, &["run is finished", "--extend run --epochs N"]);
+    let parts = [
+        "run was trained on mnist, not on digits",
+        "train --resume run",
+        "--config run/config.toml digits",
+    ];
+    resume("digits").refuse(USAGE, &parts);
+}
+
+#[test]
+fn a_class_without_an_image_is_named_once() {
+    let place = Place::new();
+    let few = TINY.replace("--valid-size 32", "--valid-size 8");
+    let run = place.run(&format!("train digits {few} --out run"));
+    run.expect(DONE, &["note: the 8 validation images have none of ", "--valid-size"]);
+    assert_eq!(run.stderr.matches("images have none of").count(), 1, "{}", run.stderr);
+}
+
+#[test]
 fn a_finished_run_leaves_every_file_of_the_contract() {
     let place = Place::new();
     let run = place.run(&format!("train digits {TINY} --out run"));
@@ -99,7 +142,7 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
     expect_keys(
         &printed,
         "split images class_names loss accuracy top_k brier ece mce per_class confusion reliability \
-         variants test_looks",
+         variants test_looks status weights",
     );
     assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);
     assert_eq!(printed["loss"], place.json("run/summary.json")["valid_loss"]);

@@ -1,0 +1,83 @@
+//! Whether a file is still as it was written.
+
+use sha2::{Digest, Sha256};
+
+use crate::record::{FileRecord, Manifest};
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// That a result of a run has changed since it was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct Changed {
+    /// Length and checksum, as written.
+    pub expected: String,
+    /// Length and checksum, as read.
+    pub found: String,
+}
+
+impl FileRecord {
+    /// Length and checksum of what is written as `name`.
+    pub fn of(name: &str, bytes: &[u8]) -> Self {
+        Self { name: name.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes) }
+    }
+
+    /// That `bytes` are what was written.
+    ///
+    /// # Errors
+    ///
+    /// If length or checksum differ.
+    pub fn check(&self, bytes: &[u8]) -> Result<(), Changed> {
+        let found = Self::of(&self.name, bytes);
+        if found == *self {
+            return Ok(());
+        }
+        Err(Changed {
+            expected: format!(
+                "{} bytes with SHA-256 {}, as manifest.json has it",
+                self.bytes, self.sha256
+            ),
+            found: format!("{} with {}", found.bytes, found.sha256),
+        })
+    }
+}
+
+impl Manifest {
+    /// That `bytes`, read as the run's file `name`, are what was written when the run ended. Nothing is known
+    /// of a file of a run that has not ended, or that an earlier version trained.
+    ///
+    /// # Errors
+    ///
+    /// If length or checksum differ.
+    pub fn check(&self, name: &str, bytes: &[u8]) -> Result<(), Changed> {
+        self.files.iter().filter(|file| file.name == name).try_for_each(|file| file.check(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn the_checksum_is_that_of_the_standard() {
+        // FIPS 180-4, the example of one block.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256(b"abc"), abc);
+    }
+
+    #[test]
+    fn a_changed_file_is_told_with_both_checksums() {
+        let mut manifest = sample::run().manifest;
+        manifest.files = vec![FileRecord::of("config.toml", b"seed = 1\n")];
+        assert_eq!(manifest.check("config.toml", b"seed = 1\n"), Ok(()));
+        assert_eq!(manifest.check("metrics.jsonl", b"seed = 2\n"), Ok(()));
+        let message = manifest.check("config.toml", b"seed = 2\n").unwrap_err().to_string();
+        for part in ["expected 9 bytes with SHA-256 ", "manifest.json has it, found 9 with "] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! More epochs for a run that has ended: a new run, which begins where the other stands.
+
+// What it expects is about values of its own, never about a file.
+#![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::path::Path;
+
+use backburn_regularization::EarlyStopping;
+use backburn_report::{ExtensionRecord, Manifest, Status};
+use burn::tensor::Device;
+
+use crate::checkpoint::{self, Position, differences};
+use crate::plateau::Plateau;
+use crate::prepare::{PrepareError, Prepared};
+use crate::progress::say;
+use crate::recipe::{Recipe, Settings};
+use crate::restore::{Restored, restore_newest};
+use crate::run::{LOSSES, RunFolder};
+use crate::schedule::Schedule;
+use crate::session::{self, Means, Run, SessionError};
+use crate::train::{State, TrainError, validation};
+
+/// The settings that may change between the epochs that are there and those that are added: none of them
+/// decides what the weights, or the optimizer's memory of them, are.
+const MAY_CHANGE: [&str; 4] = ["epochs", "learning_rate", "schedule", "early_stopping"];
+
+/// Why a run is not trained further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtendError {
+    /// It has not come to its end.
+    #[error("{run} is {status}; {}", cure(run, *status))]
+    NotEnded {
+        /// Its folder.
+        run: String,
+        /// How far it has come.
+        status: Status,
+    },
+    /// It has no checkpoint.
+    #[error(
+        "{run} has no checkpoint any more, so that nothing is left to train on with; start a new run with `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
+    )]
+    NoCheckpoint {
+        /// Its folder.
+        run: String,
+        /// Epochs that were asked for.
+        epochs: usize,
+    },
+    /// It has all the epochs that were asked for.
+    #[error("`--epochs`: expected more than the {trained} epochs that {run} has, found {found}")]
+    NoMoreEpochs {
+        /// Its folder.
+        run: String,
+        /// Epochs that it has.
+        trained: usize,
+        /// Epochs that were asked for.
+        found: usize,
+    },
+    /// A setting was changed that the weights so far depend on.
+    #[error(
+        "`--extend` trains the same network on, and may change {} alone, but {differences}; another recipe needs a new run, `cargo xtask train --config {run}/config.toml`", MAY_CHANGE.join(", ")
+    )]
+    OtherRecipe {
+        /// Its folder.
+        run: String,
+        /// The settings, with what they were and are.
+        differences: String,
+    },
+    /// Early stopping would end it at once.
+    #[error(
+        "early stopping, {rule}, has ended {run} after {trained} epochs, and would again; set `--early-stopping none` or a rule with more patience"
+    )]
+    StopsAtOnce {
+        /// Its folder.
+        run: String,
+        /// The rule.
+        rule: String,
+        /// Epochs that it has.
+        trained: usize,
+    },
+}
+
+fn cure(run: &str, status: Status) -> String {
+    match status {
+        Status::Diverged => format!(
+            "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+        ),
+        _ => format!("go on with it by `cargo xtask train --resume {run}`"),
+    }
+}
+
+/// A run that has come to its end.
+#[derive(Debug)]
+pub struct EndedRun {
+    folder: RunFolder,
+    manifest: Manifest,
+    recipe: Recipe,
+}
+
+impl EndedRun {
+    /// The run in the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// If it has not come to its end, or its recipe has changed since.
+    pub fn open(path: &Path) -> Result<Self, SessionError> {
+        let folder = RunFolder::open(path)?;
+        let manifest = folder.manifest()?;
+        let status = manifest.status_in(path);
+        if !matches!(status, Status::Finished | Status::StoppedEarly) {
+            return Err(ExtendError::NotEnded { run: name_of(path), status }.into());
+        }
+        let recipe = folder.recipe_as_written(&manifest)?;
+        Ok(Self { folder, manifest, recipe })
+    }
+
+    /// What it was trained by.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Trains it further by `recipe`, into the new folder `out`, or one under `runs/`.
+    ///
+    /// With a schedule that does not depend on the number of epochs, the new run's weights are those of one that
+    /// had all epochs from its beginning; another schedule goes on at its place in the longer training, which is
+    /// said.
+    ///
+    /// # Errors
+    ///
+    /// If `recipe` changes what the weights so far depend on, or has no more epochs than there are; else as
+    /// [`session::start`].
+    pub fn extend(
+        &self,
+        recipe: &Recipe,
+        out: Option<&Path>,
+        means: &Means,
+    ) -> Result<Run, SessionError> {
+        out.map_or(Ok(()), RunFolder::check_free)?;
+        self.check_change(recipe)?;
+        let (open, prepared) = session::make_ready(recipe)?;
+        session::check_same_data(&prepared, &self.manifest)?;
+        if means.verify_kernels {
+            session::verify_kernels(recipe, &prepared, &open)?;
+        }
+        let mut state = self.state(recipe, &prepared, &open.device)?;
+        let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;
+        let extension = ExtensionRecord {
+            run: self.name(),
+            epochs: state.epochs.len(),
+            schedule: continued(recipe, &state),
+        };
+        say(&format!(
+            "{} is trained on from epoch {}: {}",
+            extension.run,
+            extension.epochs + 1,
+            extension.schedule
+        ));
+
+        let name = format!("{}-{}", recipe.dataset, recipe.model.name());
+        let folder = session::create_folder(out, &name)?;
+        let _lock = folder.lock()?;
+        folder.make_checkpoints()?;
+        folder.write_checkpoint(&checkpoint::to_bytes(&state).map_err(TrainError::from)?)?;
+        folder.write(LOSSES, &losses)?;
+        let mut manifest = session::manifest(recipe, &prepared, &open, &folder, means);
+        // Whoever asks for more epochs has seen the scores of those before.
+        manifest.test_reads.clone_from(&self.manifest.test_reads);
+        manifest.extends = Some(extension);
+        folder.write_manifest(&manifest)?;
+        // Last: without it the folder is none of a run, and is never resumed without the epochs before.
+        folder.write_recipe(recipe)?;
+        let saved = Some(Position::of(&state));
+        session::carry_out(recipe, &prepared, &folder, manifest, &mut state, saved, means)
+    }
+
+    fn name(&self) -> String {
+        name_of(self.folder.path())
+    }
+
+    /// That nothing changes that the weights so far depend on.
+    fn check_change(&self, new: &Recipe) -> Result<(), SessionError> {
+        let kept = |recipe: &Recipe| -> Settings {
+            let settings = recipe.determinants().into_iter();
+            settings.filter(|(name, _)| !MAY_CHANGE.contains(&name.as_str())).collect()
+        };
+        let differences = differences(&kept(&self.recipe), &kept(new));
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(ExtendError::OtherRecipe { run: self.name(), differences }.into())
+    }
+
+    /// The training as it stood at its end, ready to go on by the recipe `new`.
+    fn state(
+        &self,
+        new: &Recipe,
+        prepared: &Prepared,
+        device: &Device,
+    ) -> Result<State, SessionError> {
+        let (old, run) = (&self.recipe, self.name());
+        let fresh = || -> Result<State, SessionError> {
+            Ok(State::new(old, prepared, device).map_err(PrepareError::from)?)
+        };
+        let Some(Restored { mut state, instead_of }) = restore_newest(&self.folder, fresh)? else {
+            return Err(ExtendError::NoCheckpoint { run, epochs: new.epochs }.into());
+        };
+        if let Some(fault) = instead_of {
+            say(&format!("warning: {fault}; the one before it is taken, {}", Position::of(&state)));
+        }
+        let trained = state.epochs.len();
+        if new.epochs <= trained {
+            return Err(ExtendError::NoMoreEpochs { run, trained, found: new.epochs }.into());
+        }
+        if new.early_stopping != old.early_stopping {
+            state.stopping = new.early_stopping.map(EarlyStopping::new);
+            for epoch in &state.epochs {
+                if let (Some(stopping), Some(scores)) = (&mut state.stopping, validation(epoch)) {
+                    stopping.observe(epoch.train_objective, scores);
+                }
+            }
+        }
+        if let (Some(stopping), Some(rule)) = (&state.stopping, new.early_stopping)
+            && stopping.has_stopped()
+        {
+            let rule = rule.to_string();
+            return Err(ExtendError::StopsAtOnce { run, rule, trained }.into());
+        }
+        if new.schedule != old.schedule {
+            state.plateau = Plateau::default();
+        }
+        state.determinants = new.determinants();
+        Ok(state)
+    }
+}
+
+fn name_of(run: &Path) -> String {
+    run.display().to_string()
+}
+
+/// What the learning rate does from here on, in words.
+fn continued(recipe: &Recipe, state: &State) -> String {
+    let ended = state.epochs.last().map_or(f64::NAN, |epoch| epoch.learning_rate);
+    let (next, batch) = (state.epochs.len() + 1, state.current.objectives.len());
+    let rate = state.learning_rate_by(recipe, next, batch);
+    let name = recipe.schedule.name();
+    let of = match recipe.schedule {
+        Schedule::Constant | Schedule::Step { .. } | Schedule::Plateau { .. } => String::new(),
+        Schedule::Cosine { .. } | Schedule::OneCycle { .. } => {
+            format!(" over {} epochs in all, at its place", recipe.epochs)
+        }
+    };
+    format!("the schedule is {name}{of}; the learning rate was {ended:.3e} and is {rate:.3e} now")
+}

@@ -1,0 +1,113 @@
+//! More epochs for a run that has ended.
+
+use std::fs;
+
+use crate::place::*;
+
+/// A training of less than a second, whose rate does not depend on the number of epochs.
+const STEADY: &str = "--train-size 70 --valid-size 32 --model mlp --hidden 8 --batch-size 16 --learning-rate 0.01 --schedule step --augment crop=2 --dropout 0.2 --ema 0.9 --threads 1";
+
+#[test]
+fn an_extended_run_is_one_that_had_all_epochs_from_its_beginning() {
+    let place = Place::new();
+    let train = |epochs: usize, out: &str| {
+        place
+            .run(&format!("train digits {STEADY} --epochs {epochs} --out {out}"))
+            .expect(DONE, &[]);
+    };
+    train(5, "whole");
+    train(2, "short");
+    let before = place.bytes("short/manifest.json");
+    let run = place.run("train digits --extend short --epochs 5 --out longer");
+    run.expect(
+        DONE,
+        &["short is trained on from epoch 3: the schedule is step", "note: this is look 2"],
+    );
+    place.expect_same("longer", "whole");
+    assert!(place.bytes("short/manifest.json") == before, "the run itself has changed");
+    let manifest = place.json("longer/manifest.json");
+    assert_eq!(
+        (manifest["extends"]["run"].as_str(), &manifest["extends"]["epochs"]),
+        (Some("short"), &2.into())
+    );
+    assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 2);
+    place.run("verify longer").expect(DONE, &["5 epochs"]);
+    assert!(place.text("longer/report.html").contains("without the run that this one extends"));
+    // And once more.
+    place.run("train --extend longer --epochs 6 --out longest").expect(DONE, &["6/6"]);
+    place.run("verify longest").expect(DONE, &["6 epochs", "3 looks"]);
+}
+
+#[test]
+fn a_schedule_over_all_epochs_goes_on_at_its_place_and_says_so() {
+    let place = Place::new();
+    let cosine = TINY.replace("--learning-rate 0.01", "--learning-rate 0.01 --schedule cosine");
+    place.run(&format!("train digits {cosine} --out run")).expect(DONE, &[]);
+    let run = place.run("train --extend run --epochs 4 --out more");
+    // Half of the cosine is behind it: step 8 of 16, (1 + cos(π 8/15)) / 2 of the peak.
+    run.expect(DONE, &["the schedule is cosine over 4 epochs in all, at its place; the learning rate was 0.000e0 and is 4.477e-3 now"]);
+    let run = place
+        .run("train --extend run --epochs 4 --schedule constant --learning-rate 0.002 --out flat");
+    run.expect(
+        DONE,
+        &["the schedule is constant; the learning rate was 0.000e0 and is 2.000e-3 now"],
+    );
+    assert_eq!(place.rows("flat")[..2], place.rows("run")[..]);
+}
+
+#[test]
+fn what_cannot_be_extended_is_refused_with_the_cure() {
+    let place = Place::new();
+    place.run(&format!("train digits {TINY} --out run")).expect(DONE, &[]);
+    let stopped = format!("train digits {STEADY} --epochs 40 --early-stopping gl=0 --out stopped");
+    place.run(&stopped).expect(DONE, &[]);
+    assert_eq!(place.json("stopped/manifest.json")["status"], "stopped-early");
+    for (arguments, parts) in [
+        ("--extend run", &["--epochs", "more than the 2 of run"][..]),
+        ("--extend run --epochs 2", &["more than the 2 epochs that run has, found 2"]),
+        (
+            "--extend run --epochs 3 --hidden 9",
+            &["`model.hidden` was [8], is [9]", "--config run/config.toml"],
+        ),
+        ("mnist --extend run --epochs 3", &["trained on digits, not on mnist"]),
+        ("--extend run --epochs 3 --recipe mnist", &["takes the recipe of run"]),
+        ("--extend stopped --epochs 50", &["early stopping, gl=0", "--early-stopping none"]),
+        ("--extend run --resume run", &["cannot be used with"]),
+    ] {
+        place.run(&format!("train {arguments}")).refuse(USAGE, parts);
+    }
+    place.run("train --extend nowhere --epochs 3").refuse(ERROR, &["nowhere/config.toml"]);
+    place.run("find-rate --extend run").refuse(USAGE, &["find-rate"]);
+    let run = place.run("train --extend stopped --early-stopping none --epochs 41 --out on");
+    run.expect(DONE, &["41/41"]);
+    fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
+    place.run("train --extend run --epochs 3").refuse(ERROR, &["no checkpoint any more"]);
+    assert!(!place.path("runs").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_extended_run_is_interrupted_and_resumed_like_any_other() {
+    let place = Place::with_mnist();
+    let short = LONG.replace("--epochs 120", "--epochs 10 --schedule constant");
+    let whole = LONG.replace("--epochs 120", "--epochs 60 --schedule constant");
+    place.run(&format!("train {short} --out short")).expect(DONE, &[]);
+    place.run(&format!("train {whole} --out whole")).expect(DONE, &[]);
+    let child =
+        start(place.command("train --extend short --epochs 60 --threads 1 --out long".split(' ')));
+    let epochs =
+        || fs::read_to_string(place.path("long/metrics.jsonl")).unwrap_or_default().lines().count();
+    wait_for("another epoch", || epochs() > 10);
+    child.signal("INT");
+    child.finish().expect(INTERRUPTED, &["--resume long"]);
+    place.run("train --resume long").expect(DONE, &["resuming at epoch"]);
+    place.expect_same("long", "whole");
+
+    let child =
+        start(place.command("train --extend short --epochs 60 --threads 1 --out lost".split(' ')));
+    wait_for("the manifest", || place.path("lost/metrics.jsonl").exists());
+    child.signal("KILL");
+    child.finish();
+    fs::remove_dir_all(place.path("lost/checkpoints")).unwrap();
+    place.run("train --resume lost").refuse(ERROR, &["trains short further", "--extend short"]);
+}
