@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use backburn_data::loader::LastBatch;
 use backburn_data::normalization::FittedNormalization;
 use backburn_data::{ImageSet, TestImages};
 use backburn_models::{Network, parameters, weights};
@@ -18,7 +17,6 @@ use crate::evaluate::{
 };
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
-use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder};
 use crate::seeds::Seeds;
 use crate::session::SessionError;
@@ -70,7 +68,7 @@ pub(crate) fn score(
     let scores = predictions.scores();
 
     let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let trained = (prepared_images(recipe, prepared) * last_epoch) as f64;
+    let trained = (setup.images_per_epoch() * last_epoch) as f64;
     let summary = Summary {
         best_epoch,
         last_epoch,
@@ -89,14 +87,6 @@ pub(crate) fn score(
     folder.write_summary(&summary)?;
     folder.write_evaluation(&evaluation(prepared, &test, &predictions, valid.as_ref()))?;
     Ok(summary)
-}
-
-/// Training images of an epoch, without those of a dropped last batch.
-fn prepared_images(recipe: &Recipe, prepared: &Prepared) -> usize {
-    match recipe.last_batch {
-        LastBatch::Keep => prepared.train.len(),
-        LastBatch::Drop => prepared.train.len() / recipe.batch_size * recipe.batch_size,
-    }
 }
 
 /// Writes the weights, and what a pixel must be scaled by before they see it.

@@ -61,6 +61,14 @@ impl LastBatch {
             Self::Drop => images / batch_size,
         }
     }
+
+    /// Images in batch number `number`, from 0, of those [`batches`](Self::batches); none behind the last.
+    pub fn batch_images(self, images: usize, batch_size: usize, number: usize) -> usize {
+        if number >= self.batches(images, batch_size) {
+            return 0;
+        }
+        batch_size.min(images - number * batch_size)
+    }
 }
 
 /// Why a loader cannot be made.
@@ -182,6 +190,12 @@ impl Loader {
     /// Batches in an [`epoch`](Self::epoch).
     pub fn batches_per_epoch(&self) -> usize {
         self.config.last_batch.batches(self.set.len(), self.config.batch_size)
+    }
+
+    /// Images in batch number `number`, from 0, of an [`epoch`](Self::epoch).
+    pub fn batch_images(&self, number: usize) -> usize {
+        let LoaderConfig { batch_size, last_batch, .. } = self.config;
+        last_batch.batch_images(self.set.len(), batch_size, number)
     }
 
     /// Every image once, in an order drawn from `order`, but for the images of a dropped last batch.
@@ -336,6 +350,8 @@ mod tests {
                 load(LoaderConfig { last_batch, ..LoaderConfig::new(10) }, "none").unwrap();
             let sizes: Vec<_> = epoch(&loader).map(|batch| batch.len()).collect();
             assert_eq!(sizes.len(), loader.batches_per_epoch());
+            assert!((0..sizes.len()).map(|number| loader.batch_images(number)).eq(sizes.clone()));
+            assert_eq!(loader.batch_images(sizes.len()), 0);
             assert_eq!(loader.in_order().map(|batch| batch.len()).sum::<usize>(), 23);
             sizes
         };

@@ -14,6 +14,7 @@ mod full_disk;
 mod integrity;
 mod interrupts;
 mod kills;
+mod means;
 mod output;
 mod place;
 mod refusals;
