@@ -15,6 +15,7 @@ use backburn_trainer::recipe::{Recipe, built_in};
 use backburn_trainer::schedule::Schedule;
 use backburn_trainer::train::{Ending, Setup, State, train};
 use backburn_trainer::train_command::TrainArgs;
+use backburn_trainer::weighing::Weighing;
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -78,7 +79,8 @@ fn trained_on(
     }
     let loader = prepared.train_loader(recipe, threads).unwrap();
     let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
-    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every };
+    let weighing = Weighing::Images;
+    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every, weighing };
     let mut checkpoints = Vec::new();
     let ending = train(&setup, &mut state, &mut |state, _| {
         checkpoints.push(checkpoint::to_bytes(state)?);
@@ -289,5 +291,38 @@ fn two_batches_of_16_accumulated_train_like_one_of_32() {
     for (large, small) in large.valid_losses.iter().zip(&small.valid_losses) {
         let (large, small) = (large.unwrap(), small.unwrap());
         assert!((large / small - 1.0).abs() < 1e-3, "{large} against {small}");
+    }
+}
+
+#[test]
+fn accumulated_batches_of_several_sizes_step_like_one_of_them_all() {
+    let _alone = one_at_a_time();
+    let mut large = recipe(mlp());
+    *large.model.dropout_mut() = 0.0;
+    large.augment = Default::default();
+    large.optimizer = OptimizerConfig::named("sgd").unwrap();
+    large.schedule = Schedule::Constant;
+    (large.weight_decay, large.learning_rate) = (Default::default(), 0.1);
+    large.train_size = Some(SplitSize::Count(65));
+    (large.batch_size, large.epochs) = (65, 1);
+    let initial = {
+        let prepared = Prepared::load(&large, &mut |_| {}).unwrap();
+        let state = State::new(&large, &prepared, &Device::flex()).unwrap();
+        parameters::export(&state.network().valid())
+    };
+    let step = |recipe: &Recipe| -> Vec<f64> {
+        let weights = trained(recipe, None, 1).weights;
+        let pairs = weights.iter().zip(&initial);
+        let values = pairs.flat_map(|(after, before)| after.values.iter().zip(&before.values));
+        values.map(|(after, before)| f64::from(*after) - f64::from(*before)).collect()
+    };
+    let norm = |values: Vec<f64>| values.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let expected = step(&large);
+    // The last one alone is 2.85 times off if the image that is left over counts as much as 64.
+    for (batch_size, accumulate) in [(13, 5), (17, 4), (33, 2), (64, 2)] {
+        let found = step(&Recipe { batch_size, accumulate, ..large.clone() });
+        let off = found.iter().zip(&expected).map(|(a, b)| a - b).collect();
+        let off = norm(off) / norm(expected.clone());
+        assert!(off < 1e-5, "batches of {batch_size}: {off:e}");
     }
 }

@@ -67,6 +67,9 @@ pub struct Manifest {
     pub threads: usize,
     /// The data trained on.
     pub dataset: DatasetRecord,
+    /// Images of the training split, of which batches are made; absent in runs that versions before 0.2 began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<usize>,
     /// Seed of the run.
     pub seed: u64,
     /// Start, RFC 3339, UTC.
@@ -227,7 +230,8 @@ impl fmt::Display for Status {
 pub struct EpochRecord {
     /// Epoch, counted from 1.
     pub epoch: usize,
-    /// What was minimized, with regularizers: mean over the epoch's batches.
+    /// What was minimized, with regularizers: mean over the epoch's images, a short batch counting by those it
+    /// holds. In runs that versions before 0.2 began, mean over the epoch's batches.
     #[serde(deserialize_with = "null_as_nan")]
     pub train_objective: f64,
     /// Running accuracy against clean labels, while training.
@@ -456,7 +460,7 @@ mod tests {
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
-                 threads dataset seed started ended status test_reads checkpoint_every resumed \
+                 threads dataset train_images seed started ended status test_reads checkpoint_every resumed \
                  extends rollbacks files"
             )
         );

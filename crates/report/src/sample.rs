@@ -36,6 +36,7 @@ pub(crate) fn run() -> RunRecord {
                 }],
                 notes: vec!["54,000 images trained on, 6,000 for validation".into()],
             },
+            train_images: Some(900),
             seed: 7,
             started: "2026-01-02T03:04:05Z".into(),
             ended: Some("2026-01-02T03:06:10Z".into()),

@@ -19,6 +19,7 @@ use crate::run::{LOSSES, RunFolder};
 use crate::schedule::Schedule;
 use crate::session::{self, Means, Run, SessionError};
 use crate::train::{State, TrainError, validation};
+use crate::weighing::Weighing;
 
 /// The settings that may change between the epochs that are there and those that are added: none of them
 /// decides what the weights, or the optimizer's memory of them, are.
@@ -55,6 +56,18 @@ pub enum ExtendError {
         trained: usize,
         /// Epochs that were asked for.
         found: usize,
+    },
+    /// Its epochs so far and those to come would not mean the same.
+    #[error(
+        "{run} was trained by version {version}, in whose epochs a short last batch counted as much as the others; train it anew, `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
+    )]
+    EarlierVersion {
+        /// Its folder.
+        run: String,
+        /// The version that began it.
+        version: String,
+        /// Epochs that were asked for.
+        epochs: usize,
     },
     /// A setting was changed that the weights so far depend on.
     #[error(
@@ -142,6 +155,7 @@ impl EndedRun {
         if means.verify_kernels {
             session::verify_kernels(recipe, &prepared, &open)?;
         }
+        self.check_weighing(recipe, &prepared)?;
         let mut state = self.state(recipe, &prepared, &open.device)?;
         let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;
         let extension = ExtensionRecord {
@@ -188,6 +202,19 @@ impl EndedRun {
             return Ok(());
         }
         Err(ExtendError::OtherRecipe { run: self.name(), differences }.into())
+    }
+
+    /// That a mean over batches, which is what an earlier version took, is one over images too.
+    fn check_weighing(&self, new: &Recipe, prepared: &Prepared) -> Result<(), SessionError> {
+        let version = &self.manifest.backburn_version;
+        let (images, batch_size) = (prepared.train.len(), new.batch_size);
+        let batches = new.last_batch.batches(images, batch_size);
+        let last = new.last_batch.batch_images(images, batch_size, batches.saturating_sub(1));
+        if Weighing::of_version(version) == Weighing::Images || last == batch_size {
+            return Ok(());
+        }
+        let (run, version) = (self.name(), version.clone());
+        Err(ExtendError::EarlierVersion { run, version, epochs: new.epochs }.into())
     }
 
     /// The training as it stood at its end, ready to go on by the recipe `new`.

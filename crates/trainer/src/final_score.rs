@@ -68,8 +68,7 @@ pub(crate) fn score(
     let scores = predictions.scores();
 
     let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let of_an_epoch = recipe.last_batch.epoch_images(prepared.train.len(), recipe.batch_size);
-    let trained = (of_an_epoch * last_epoch) as f64;
+    let trained = (setup.images_per_epoch() * last_epoch) as f64;
     let summary = Summary {
         best_epoch,
         last_epoch,

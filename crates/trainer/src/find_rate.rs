@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::gradients::NamedGradients;
+use crate::gradients::Accumulated;
 use crate::interrupt;
 use crate::meter::Meter;
 use crate::train::{Clock, EpochInProgress, Setup, State, epoch_batches};
@@ -86,7 +86,7 @@ pub struct RateCurve {
     pub end: RateCurveEnd,
     /// Learning rate of each step, per step.
     pub rates: Vec<f64>,
-    /// What was minimized in each step, in nats, before the step was taken: what the rates of the
+    /// What was minimized in each step, the mean over its images in nats, before the step was taken: what the rates of the
     /// steps before led to.
     pub losses: Vec<f64>,
     /// The exponential moving average of the losses, corrected for its start at zero.
@@ -254,14 +254,15 @@ pub fn measure(setup: &Setup<'_>, state: &mut State, range: RateRange) -> Option
     let mut passed = EpochInProgress::default();
     let mut step = 0;
     loop {
-        let mut gradients = NamedGradients::default();
+        let mut gradients = Accumulated::new(setup.weighing);
         for (epoch, number, batch) in batches.by_ref().take(recipe.accumulate) {
-            passed.images += batch.len() as u64;
+            let images = batch.len();
+            passed.images += images as u64;
             let pass = state.backward(setup, epoch, number, batch);
             meter.push(&pass.objective, pass.right);
-            gradients.add(pass.gradients);
+            gradients.add(pass.gradients, images);
         }
-        state.step(recipe, gradients, recipe.accumulate, range.rate(step));
+        state.step(recipe, gradients.take_mean(), range.rate(step));
         step += 1;
         let is_last = step == range.steps;
         if is_last || clock.is_due() || interrupt::is_requested() {
@@ -270,9 +271,11 @@ pub fn measure(setup: &Setup<'_>, state: &mut State, range: RateRange) -> Option
                 return None;
             }
             passed.seconds = clock.seconds();
-            progress.update(1, step, &passed);
-            let mean = |batches: &[f64]| batches.iter().sum::<f64>() / batches.len() as f64;
-            let losses: Vec<f64> = passed.objectives.chunks(recipe.accumulate).map(mean).collect();
+            progress.update(1, step, &passed, setup.mean(0, &passed.objectives));
+            let steps = (0..).step_by(recipe.accumulate);
+            let steps = steps.zip(passed.objectives.chunks(recipe.accumulate));
+            let losses: Vec<f64> =
+                steps.map(|(first, batches)| setup.mean(first, batches)).collect();
             let curve = RateCurve::new(range, &losses);
             if is_last || curve.end != RateCurveEnd::LastRate {
                 return Some(curve);

@@ -17,6 +17,7 @@ use crate::run::RunFolder;
 use crate::session::{self, SessionError, make_ready};
 use crate::train::{Setup, State};
 use crate::train_command::TrainArgs;
+use crate::weighing::Weighing;
 
 /// What the flags do not say, for the end of help.
 pub(crate) const NOTES: &str = "\
@@ -137,7 +138,14 @@ fn measure(
     progress.line(&format!("{model} with {parameters} parameters, seed {}", recipe.seed));
     let RateRange { from, to, steps } = range;
     progress.line(&format!("{steps} steps with learning rates from {from:e} to {to:e}"));
-    let setup = Setup { recipe, prepared: &prepared, loader, progress, checkpoint_every: None };
+    let setup = Setup {
+        recipe,
+        prepared: &prepared,
+        loader,
+        progress,
+        checkpoint_every: None,
+        weighing: Weighing::Images,
+    };
     let curve = find_rate::measure(&setup, &mut state, range);
     setup.progress.finish();
     let machine = Some((recipe.backend, open.name.as_str()));

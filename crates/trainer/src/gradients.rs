@@ -9,6 +9,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
 use crate::named_weights::NamedWeights;
+use crate::weighing::Weighing;
 
 /// The gradient of each trained parameter as a row of numbers, by the parameter's name.
 #[derive(Clone, Debug, Default)]
@@ -127,6 +128,49 @@ fn sum_of_squares(gradient: Tensor<1>) -> Tensor<1> {
     gradient.square().sum_dim(0)
 }
 
+/// The gradients that a step of several batches is taken with: their mean over all images,
+///
+/// ```text
+/// g = Σ nᵢ gᵢ / Σ nᵢ,   gᵢ the mean over the nᵢ images of batch i
+/// ```
+///
+/// so that the step is that of one batch which holds them all.
+#[derive(Debug)]
+pub struct Accumulated {
+    weighing: Weighing,
+    sum: NamedGradients,
+    /// Images of the first batch, in whose units the others count.
+    unit: usize,
+    batches: usize,
+    weights: f64,
+}
+
+impl Accumulated {
+    /// Of no batch yet.
+    pub fn new(weighing: Weighing) -> Self {
+        let sum = NamedGradients::default();
+        Self { weighing, sum, unit: 0, batches: 0, weights: 0.0 }
+    }
+
+    /// Takes the mean gradients over a batch of `images` images.
+    pub fn add(&mut self, gradients: NamedGradients, images: usize) {
+        if self.batches == 0 {
+            self.unit = images;
+        }
+        let weight = self.weighing.weight(images, self.unit);
+        // Batches of one size are added as they are, without a rounding that they do not need.
+        self.sum.add(if weight == 1.0 { gradients } else { gradients.scale(weight) });
+        self.batches += 1;
+        self.weights += weight;
+    }
+
+    /// The mean over what was taken; from here on it is of no batch again.
+    pub fn take_mean(&mut self) -> NamedGradients {
+        let Self { sum, batches, weights, .. } = std::mem::replace(self, Self::new(self.weighing));
+        if batches > 1 { sum.scale(1.0 / weights) } else { sum }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +207,31 @@ mod tests {
         sum.add(gradients(&[("a", &[1.0, 2.0])]));
         sum.add(gradients(&[("a", &[3.0, 6.0])]));
         assert_eq!(values(sum.scale(0.5), "a"), [2.0, 4.0]);
+    }
+
+    #[test]
+    fn accumulated_batches_count_by_their_images() {
+        // tests/pytorch/accumulation.py prints 2.4 and 3.75.
+        let mean = |weighing, sizes: [usize; 3]| {
+            let mut accumulated = Accumulated::new(weighing);
+            for (value, images) in [1.0, 2.0, 6.0].into_iter().zip(sizes) {
+                accumulated.add(gradients(&[("a", &[value, 2.0 * value])]), images);
+            }
+            values(accumulated.take_mean(), "a")
+        };
+        let close = |found: Vec<f32>, expected: f32| {
+            assert!((found[0] - expected).abs() < 1e-6 && found[1] == 2.0 * found[0], "{found:?}");
+        };
+        close(mean(Weighing::Images, [2, 2, 1]), 2.4);
+        close(mean(Weighing::Images, [1, 1, 2]), 3.75);
+        close(mean(Weighing::Batches, [2, 2, 1]), 3.0);
+        assert_eq!(mean(Weighing::Images, [7, 7, 7]), mean(Weighing::Batches, [7, 7, 7]));
+        // A short batch that makes a step alone counts whole, and nothing is left from the step before.
+        let mut accumulated = Accumulated::new(Weighing::Images);
+        for images in [64, 1] {
+            accumulated.add(gradients(&[("a", &[0.1])]), images);
+            assert_eq!(values(accumulated.take_mean(), "a"), [0.1]);
+        }
     }
 
     #[test]

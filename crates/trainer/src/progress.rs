@@ -60,8 +60,9 @@ impl Progress {
         bar.set_message("");
     }
 
-    /// The epoch has come to `batches` batches, with these results so far.
-    pub fn update(&self, epoch: usize, batches: usize, so_far: &EpochInProgress) {
+    /// The epoch has come to `batches` batches, with these results so far. `objective`: the mean of what was
+    /// minimized.
+    pub fn update(&self, epoch: usize, batches: usize, so_far: &EpochInProgress, objective: f64) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(batches as u64);
         let all = bar.length().unwrap_or(1).max(1) as f64;
@@ -69,7 +70,7 @@ impl Progress {
         let left = so_far.seconds / batches.max(1) as f64 * all * epochs_left;
         bar.set_message(format!(
             "loss {:.4}  acc {:.2} %  {:.0} img/s  {} left",
-            so_far.objective(),
+            objective,
             100.0 * so_far.accuracy(),
             so_far.speed(),
             clock(left),

@@ -114,7 +114,7 @@ pub struct Recipe {
     /// Random changes of training images.
     #[serde(default)]
     pub augment: Pipeline,
-    /// Batches whose gradients are averaged before a step, at least 1.
+    /// Batches whose gradients are averaged before a step, over their images; at least 1.
     #[serde(default = "one_batch")]
     pub accumulate: usize,
     /// Greatest norm of all gradients together; unset means no limit.

@@ -26,6 +26,7 @@ use crate::rollback::{diverged, roll_back};
 use crate::run::{self, CONFIG, RunError, RunFolder, now};
 use crate::train::{Ending, Setup, State, TrainError, train};
 use crate::verify_kernels::{self, VerifyError};
+use crate::weighing::Weighing;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -415,7 +416,8 @@ fn train_and_score(
     let progress = Progress::new(recipe.epochs, recipe.validates(), means.detail);
     introduce(recipe, prepared, manifest, folder, state, &progress);
     let checkpoint_every = means.checkpoint_every;
-    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every };
+    let weighing = Weighing::of_version(&manifest.backburn_version);
+    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every, weighing };
     folder.keep_metrics(&state.epochs)?;
     if !folder.keep_losses(state.epochs.len(), setup.loader.batches_per_epoch())? {
         say(&format!(
@@ -513,6 +515,12 @@ fn introduce(
     if !state.epochs.is_empty() || !state.current.objectives.is_empty() {
         let (epoch, batch) = (state.epochs.len() + 1, state.current.objectives.len());
         progress.line(&format!("resuming at epoch {epoch}, after {batch} of its batches"));
+        let version = &manifest.backburn_version;
+        if Weighing::of_version(version) == Weighing::Batches {
+            progress.line(&format!(
+                "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images"
+            ));
+        }
     }
 }
 
@@ -537,6 +545,7 @@ pub(crate) fn manifest(
         device: open.name.clone(),
         threads: means.threads,
         dataset: dataset_record(&prepared.data),
+        train_images: Some(prepared.train.len()),
         seed: recipe.seed,
         started: now(),
         ended: None,

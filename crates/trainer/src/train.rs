@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::averaging::Averaging;
 use crate::checkpoint_every::{CheckpointClock, CheckpointEvery};
 use crate::evaluate::{Scores, predict_validation};
-use crate::gradients::NamedGradients;
+use crate::gradients::{Accumulated, NamedGradients};
 use crate::interrupt;
 use crate::loss::Loss;
 use crate::meter::Meter;
@@ -26,6 +26,7 @@ use crate::prepare::Prepared;
 use crate::progress::Progress;
 use crate::recipe::{Recipe, Settings};
 use crate::seeds::Seeds;
+use crate::weighing::Weighing;
 
 /// How often values are read back from the device, at most.
 const READ_INTERVAL: Duration = Duration::from_millis(400);
@@ -43,6 +44,8 @@ pub struct Setup<'a> {
     pub progress: Progress,
     /// How often to write a checkpoint inside epochs; `None` for never.
     pub checkpoint_every: Option<CheckpointEvery>,
+    /// How means over batches are taken.
+    pub weighing: Weighing,
 }
 
 /// What changes during a training; a checkpoint holds all of it.
@@ -177,8 +180,9 @@ pub fn train(
                 Some(Best { epoch, weights: parameters::export(&state.evaluation_copy()) });
         }
         let trained = state.end_epoch(setup, epoch, validation, started.elapsed());
+        let objective = state.epochs[epoch - 1].train_objective;
         let verdict = match (&mut state.stopping, validation) {
-            (Some(stopping), Some(it)) => stopping.observe(trained.objective(), it.into()),
+            (Some(stopping), Some(it)) => stopping.observe(objective, it.into()),
             _ => Verdict::Continue,
         };
         // After the epoch was written down with the learning rate that it had.
@@ -210,23 +214,23 @@ fn train_epoch(
 
     let mut clock = Clock::resume(state.current.seconds);
     let mut meter = Meter::default();
-    let mut gradients = NamedGradients::default();
+    let mut gradients = Accumulated::new(setup.weighing);
     let mut epoch_batches = epoch_batches(setup, epoch).skip_batches(done);
     for number in done..batches {
         let asked = Instant::now();
         let batch = epoch_batches.next().expect("an epoch has its number of batches");
         state.waited += asked.elapsed();
-        state.current.images += batch.len() as u64;
+        let images = batch.len();
+        state.current.images += images as u64;
         let pass = state.backward(setup, epoch, number, batch);
         meter.push(&pass.objective, pass.right);
-        gradients.add(pass.gradients);
+        gradients.add(pass.gradients, images);
 
         let is_last = number + 1 == batches;
-        let gathered = number % recipe.accumulate + 1;
-        let steps = gathered == recipe.accumulate || is_last;
+        let steps = (number + 1).is_multiple_of(recipe.accumulate) || is_last;
         if steps {
             let learning_rate = state.learning_rate(setup, epoch, number);
-            state.step(recipe, std::mem::take(&mut gradients), gathered, learning_rate);
+            state.step(recipe, gradients.take_mean(), learning_rate);
         }
 
         // Gradients that wait for a step are in no checkpoint; an epoch's end has its own.
@@ -245,7 +249,8 @@ fn train_epoch(
             if (saves || is_last) && !state.is_finite() {
                 return Ok(Some(Ending::Diverged { epoch, batch: number + 1 }));
             }
-            progress.update(epoch, number + 1, &state.current);
+            let so_far = setup.mean(0, &state.current.objectives);
+            progress.update(epoch, number + 1, &state.current, so_far);
             if saves {
                 save(state, &[])?;
                 checkpoints.restart();
@@ -476,17 +481,8 @@ impl State {
         self.device.seed(Seeds::new(setup.recipe.seed).device(place as u64));
     }
 
-    /// One optimizer step with the mean of the gradients of `gathered` batches, whose sum is
-    /// `gradients`.
-    pub(crate) fn step(
-        &mut self,
-        recipe: &Recipe,
-        gradients: NamedGradients,
-        gathered: usize,
-        learning_rate: f64,
-    ) {
-        let gradients =
-            if gathered > 1 { gradients.scale(1.0 / gathered as f64) } else { gradients };
+    /// One optimizer step with the mean of the gradients over the step's images.
+    pub(crate) fn step(&mut self, recipe: &Recipe, gradients: NamedGradients, learning_rate: f64) {
         let gradients = match recipe.clip_norm {
             Some(limit) => gradients.clip_norm(limit),
             None => gradients,
@@ -507,7 +503,7 @@ impl State {
         let current = std::mem::take(&mut self.current);
         self.epochs.push(EpochRecord {
             epoch,
-            train_objective: current.objective(),
+            train_objective: setup.mean(0, &current.objectives),
             train_accuracy: current.accuracy(),
             valid_loss: validation.map(|scores| scores.loss),
             valid_accuracy: validation.map(|scores| scores.accuracy),
@@ -543,14 +539,23 @@ impl Setup<'_> {
     pub fn step(&self, epoch: usize, batch: usize) -> usize {
         (epoch - 1) * self.steps_per_epoch() + batch / self.recipe.accumulate
     }
+
+    /// Mean over consecutive batches of what was minimized on each, of which the first is number `first`, from
+    /// 0; epochs follow one another.
+    pub(crate) fn mean(&self, first: usize, objectives: &[f64]) -> f64 {
+        let batches = self.loader.batches_per_epoch();
+        let images = (first..).map(|number| self.loader.batch_images(number % batches));
+        self.weighing.mean(objectives.iter().copied().zip(images))
+    }
+
+    /// Training images of an epoch, without those of a dropped last batch.
+    pub(crate) fn images_per_epoch(&self) -> usize {
+        let (images, batch_size) = (self.loader.set().len(), self.recipe.batch_size);
+        self.recipe.last_batch.epoch_images(images, batch_size)
+    }
 }
 
 impl EpochInProgress {
-    /// Mean of what was minimized.
-    pub fn objective(&self) -> f64 {
-        self.objectives.iter().sum::<f64>() / self.objectives.len().max(1) as f64
-    }
-
     /// Share of right answers.
     pub fn accuracy(&self) -> f64 {
         self.right as f64 / self.images.max(1) as f64

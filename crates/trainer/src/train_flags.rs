@@ -45,7 +45,7 @@ pub(crate) struct Changes {
     /// Greatest norm of all gradients together; 0 for no limit.
     #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
     clip_norm: Option<f64>,
-    /// Batches whose gradients are averaged before a step.
+    /// Batches whose gradients are averaged before a step, over their images.
     #[arg(long, value_name = "N", help_heading = "Recipe", allow_negative_numbers = true)]
     accumulate: Option<usize>,
     /// Seed of every random draw.

@@ -17,8 +17,8 @@ use crate::cli::{Failure, print_line};
 use crate::recipe::Recipe;
 use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes};
 use crate::verify_contents::{
-    CHECKPOINTS, CheckpointFault, check_checkpoint, check_evaluation, check_losses, check_manifest,
-    check_model, check_row, check_summary,
+    CHECKPOINTS, CheckpointFault, EpochCut, check_checkpoint, check_evaluation, check_losses,
+    check_manifest, check_model, check_row, check_summary,
 };
 
 /// The page that `report` draws from the records, with the recipe in it.
@@ -146,7 +146,7 @@ impl<'a> Inspection<'a> {
             }
         }
         let rows = rows.filter(|_| !it.is_faulty(METRICS));
-        it.losses(rows.as_deref());
+        it.losses(rows.as_deref(), &EpochCut::of(manifest.as_ref(), recipe.as_ref()));
         if it.has_ended() {
             it.results(rows.as_deref());
             for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
@@ -321,15 +321,20 @@ impl<'a> Inspection<'a> {
         Some(epochs)
     }
 
-    fn losses(&mut self, rows: Option<&[EpochRecord]>) {
+    fn losses(&mut self, rows: Option<&[EpochRecord]>, cut: &EpochCut<'_>) {
         let has_ended = self.has_ended();
         let has_epochs = rows.is_some_and(|rows| !rows.is_empty()) || self.is_faulty(METRICS);
         if !has_epochs && !has_ended {
             return;
         }
         let Some(bytes) = self.bytes(LOSSES, Self::copy_of_losses) else { return };
-        match check_losses(&String::from_utf8_lossy(&bytes), rows, has_ended) {
+        match check_losses(&String::from_utf8_lossy(&bytes), rows, cut, has_ended) {
             Ok(batches) => self.good(LOSSES, &format!("{batches} batches")),
+            // What both have their checksums for, the number of images does not fit.
+            Err(reason) if self.is_as_written(LOSSES) && self.is_as_written(METRICS) => {
+                let reason = format!("its `train_images` do not fit {LOSSES}: {reason}");
+                self.fault(MANIFEST_FILE, &reason, self.repeat());
+            }
             Err(reason) => self.fault(LOSSES, &reason, self.copy_of_losses()),
         }
     }

@@ -10,6 +10,7 @@ use backburn_report::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, S
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::recipe::Recipe;
 use crate::run::{CONFIG, METRICS, loss_row};
+use crate::weighing::Weighing;
 
 /// Scores that two files have of the same thing may differ by that share, because a run may have been
 /// scored on another backend than it was trained on.
@@ -32,6 +33,41 @@ pub(crate) const CHECKPOINTS: [CheckpointFile; 3] = [
     CheckpointFile { file: checkpoint::EPOCH_END, most_behind: 1, most_ahead: 1 },
 ];
 
+/// How an epoch is cut into batches and averaged, as far as manifest and recipe tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EpochCut<'a> {
+    weighing: Option<Weighing>,
+    recipe: Option<&'a Recipe>,
+    /// Of the training split.
+    images: Option<usize>,
+}
+
+impl<'a> EpochCut<'a> {
+    pub(crate) fn of(manifest: Option<&Manifest>, recipe: Option<&'a Recipe>) -> Self {
+        let version = manifest.map(|manifest| manifest.backburn_version.as_str());
+        let images = manifest.and_then(|manifest| manifest.train_images);
+        Self { weighing: version.map(Weighing::of_version), recipe, images }
+    }
+
+    /// Batches of an epoch; `None` if nobody knows.
+    fn batches(&self) -> Option<usize> {
+        let (recipe, images) = (self.recipe?, self.images?);
+        Some(recipe.last_batch.batches(images, recipe.batch_size))
+    }
+
+    /// What an epoch's objectives average to, in the meaning of the version that began the run; `None` if nobody
+    /// knows.
+    fn mean(&self, objectives: &[f64]) -> Option<f64> {
+        let objectives = objectives.iter().copied();
+        if self.weighing? == Weighing::Batches {
+            return Some(Weighing::Batches.mean(objectives.map(|objective| (objective, 1))));
+        }
+        let (recipe, images) = (self.recipe?, self.images?);
+        let size = |number| recipe.last_batch.batch_images(images, recipe.batch_size, number);
+        Some(Weighing::Images.mean(objectives.zip((0..).map(size))))
+    }
+}
+
 /// That the manifest says what the other files say too. `rollbacks`: of the newest checkpoint.
 pub(crate) fn check_manifest(
     manifest: &Manifest,
@@ -49,6 +85,10 @@ pub(crate) fn check_manifest(
                 return Err(format!("`{name}` is {found}, but {CONFIG} has {expected}"));
             }
         }
+    }
+    let version = &manifest.backburn_version;
+    if manifest.train_images.is_none() && Weighing::of_version(version) == Weighing::Images {
+        return Err(format!("`train_images` is missing, which version {version} writes"));
     }
     let status = manifest.status;
     if !matches!(status, Status::Finished | Status::StoppedEarly) && !manifest.files.is_empty() {
@@ -107,6 +147,7 @@ pub(crate) fn check_row(
 pub(crate) fn check_losses(
     text: &str,
     epochs: Option<&[EpochRecord]>,
+    cut: &EpochCut<'_>,
     has_ended: bool,
 ) -> Result<usize, String> {
     let more_epochs = match epochs {
@@ -145,7 +186,8 @@ pub(crate) fn check_losses(
             }
         }
     }
-    let batches = objectives.iter().map(Vec::len).max().unwrap_or(0);
+    let most = objectives.iter().map(Vec::len).max().unwrap_or(0);
+    let batches = cut.batches().unwrap_or(most);
     for (epoch, objectives) in epochs.iter().zip(&objectives) {
         let number = epoch.epoch;
         if objectives.is_empty() {
@@ -157,8 +199,8 @@ pub(crate) fn check_losses(
                 objectives.len()
             ));
         }
-        let mean = objectives.iter().sum::<f64>() / objectives.len().max(1) as f64;
-        if !agree(mean, epoch.train_objective) {
+        let mean = cut.mean(objectives);
+        if let Some(mean) = mean.filter(|mean| !agree(*mean, epoch.train_objective)) {
             return Err(format!(
                 "epoch {number}: the mean is {mean}, but {METRICS} has {}",
                 epoch.train_objective

@@ -164,6 +164,12 @@ impl Loader {
         self.config.last_batch.batches(self.set.len(), self.config.batch_size)
     }
 
+    /// Images in batch number `number`, from 0, of an [`epoch`](Self::epoch).
+    pub fn batch_images(&self, number: usize) -> usize {
+        let LoaderConfig { batch_size, last_batch, .. } = self.config;
+        last_batch.batch_images(self.set.len(), batch_size, number)
+    }
+
     /// Every image once, in an order drawn from `order`, but for the images of a dropped last batch.
     ///
     /// The augmentation of image `i` of the set is drawn from `draw(i)`, so that it depends neither on
@@ -321,6 +327,8 @@ mod tests {
                 load(LoaderConfig { last_batch, ..LoaderConfig::new(10) }, "none").unwrap();
             let sizes: Vec<_> = epoch(&loader).map(|batch| batch.len()).collect();
             assert_eq!(sizes.len(), loader.batches_per_epoch());
+            assert!((0..sizes.len()).map(|number| loader.batch_images(number)).eq(sizes.clone()));
+            assert_eq!(loader.batch_images(sizes.len()), 0);
             assert_eq!(loader.in_order().map(|batch| batch.len()).sum::<usize>(), 23);
             sizes
         };

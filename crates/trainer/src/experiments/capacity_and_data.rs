@@ -16,6 +16,7 @@ use super::trainee::{Trainee, Training, read};
 use crate::cli::Failure;
 use crate::optimizer::OptimizerConfig;
 use crate::seeds::Seeds;
+use crate::weighing::Weighing;
 
 /// Units of each hidden layer.
 const WIDTHS: [usize; 5] = [10, 30, 100, 300, 1000];
@@ -166,14 +167,14 @@ fn train(
     let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
     let (mut updates, mut is_fitted) = (0, false);
     for epoch in 1.. {
-        let mut losses = Vec::new();
+        let (mut losses, mut sizes) = (Vec::new(), Vec::new());
         for batch in images.epoch(BATCH_SIZE, epoch, seeds, &lab.device)? {
             lab.go_on()?;
+            sizes.push(batch.images.dims()[0]);
             losses.push(trainee.step(&batch));
         }
         updates += losses.len();
-        let losses = read(losses);
-        is_fitted = losses.iter().sum::<f64>() / losses.len() as f64 <= FITTED;
+        is_fitted = Weighing::Images.mean(read(losses).into_iter().zip(sizes)) <= FITTED;
         if is_fitted || updates >= plan.most_updates {
             break;
         }

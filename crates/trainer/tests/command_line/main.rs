@@ -17,6 +17,7 @@ mod integrity;
 mod interrupts;
 mod kills;
 mod last_batch;
+mod means;
 mod output;
 mod place;
 mod refusals;

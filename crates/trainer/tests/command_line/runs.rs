@@ -68,7 +68,7 @@ fn a_finished_run_leaves_every_file_of_the_contract() {
     expect_keys(
         &manifest,
         "name model command backburn_version burn_version git_commit backend device threads \
-         dataset seed started ended status test_reads files",
+         dataset train_images seed started ended status test_reads files",
     );
     assert_eq!(manifest["status"], "finished");
     assert_eq!(manifest["threads"], 1);
