@@ -90,6 +90,28 @@ impl Prepared {
         Ok(Self { data, train: Arc::new(train), valid, normalization })
     }
 
+    /// Checks that a run of the recipe's length has steps that train, and gives what the user should be
+    /// told of settings that act over time and will not.
+    ///
+    /// # Errors
+    ///
+    /// If the schedule leaves every step without a learning rate.
+    pub fn check_length(&self, recipe: &Recipe) -> Result<Vec<String>, RecipeError> {
+        let Recipe { epochs, schedule, .. } = *recipe;
+        let batches = recipe.last_batch.batches(self.train.len(), recipe.batch_size);
+        let steps_per_epoch = batches.div_ceil(recipe.accumulate);
+        schedule.check_steps(epochs, steps_per_epoch).map_err(RecipeError::Invalid)?;
+        let stopping = recipe.early_stopping.and_then(|rule| {
+            let earliest = rule.earliest();
+            (earliest >= epochs).then(|| {
+                format!(
+                    "early stopping by `{rule}` does nothing in a run of {epochs} epochs: it stops after {earliest} at the earliest; set it to act sooner, or a greater `--epochs`"
+                )
+            })
+        });
+        Ok(schedule.idle(epochs, steps_per_epoch).into_iter().chain(stopping).collect())
+    }
+
     /// Channels, height and width of an image.
     pub fn image(&self) -> [usize; 3] {
         let shape = self.train.shape();
@@ -198,6 +220,35 @@ mod tests {
     fn validation_stays_the_same_for_any_training_size() {
         let valid = |train_size| digits(|r| r.train_size = train_size).unwrap().valid.unwrap();
         assert_eq!(valid(None).pixels(), valid(Some(SplitSize::Count(100))).pixels());
+    }
+
+    #[test]
+    fn what_does_nothing_in_so_short_a_run_is_told_and_what_trains_nothing_refused() {
+        let notes = |change: fn(&mut Recipe)| {
+            let mut recipe = built_in("digits").unwrap();
+            (recipe.batch_size, recipe.train_size) = (100, Some(SplitSize::Count(200)));
+            change(&mut recipe);
+            Prepared::load(&recipe, &mut |_| {}).unwrap().check_length(&recipe)
+        };
+        assert_eq!(notes(|_| {}), Ok(Vec::new()));
+        // Two batches an epoch make one step.
+        let one_step = notes(|r| (r.epochs, r.accumulate) = (1, 2)).unwrap_err().to_string();
+        assert!(
+            one_step.contains("`one-cycle` trains every step of this run, 1 in all, at"),
+            "{one_step}"
+        );
+        let told = notes(|r| {
+            r.schedule = "step=6".parse().unwrap();
+            r.early_stopping = "patience=5".parse().ok();
+        });
+        let told = told.unwrap();
+        assert!(told[0].contains("`step=6:0.1` does the same as `constant`"), "{told:?}");
+        assert!(told[1].contains("`patience=5` does nothing in a run of 6 epochs"), "{told:?}");
+        let told = notes(|r| {
+            r.schedule = "step=5".parse().unwrap();
+            r.early_stopping = "patience=4".parse().ok();
+        });
+        assert_eq!(told, Ok(Vec::new()));
     }
 
     #[test]

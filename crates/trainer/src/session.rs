@@ -153,6 +153,9 @@ pub fn start(
 ) -> Result<Run, SessionError> {
     out.map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
+    for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
+        say(&format!("note: {note}"));
+    }
     if means.verify_kernels {
         verify_kernels(recipe, &prepared, &open)?;
     }

@@ -19,5 +19,6 @@ mod place;
 mod refusals;
 mod regularizers;
 mod runs;
+mod schedules;
 mod stopping;
 mod verify;
