@@ -1,20 +1,27 @@
-"""Prints PyTorch's OneCycleLR, the reference of the test in crates/trainer/src/schedule.rs."""
+"""Prints PyTorch's OneCycleLR and CosineAnnealingLR, the references of the tests in
+crates/trainer/src/schedule.rs."""
 
 import torch
 from torch.optim import SGD
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-TOTAL_STEPS = 20
+
+def rates(schedule: LRScheduler, steps: int) -> None:
+    for step in range(steps):
+        print(f"({step}, {schedule.get_last_lr()[0]!r}),")
+        schedule.optimizer.step()
+        if step + 1 < steps:
+            schedule.step()
+
+
+def optimizer() -> SGD:
+    return SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
 
 
 def main() -> None:
-    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = OneCycleLR(optimizer, max_lr=1.0, total_steps=TOTAL_STEPS)
-    for step in range(TOTAL_STEPS):
-        print(f"({step}, {schedule.get_last_lr()[0]!r}),")
-        optimizer.step()
-        if step + 1 < TOTAL_STEPS:
-            schedule.step()
+    rates(OneCycleLR(optimizer(), max_lr=1.0, total_steps=20), 20)
+    print()
+    rates(CosineAnnealingLR(optimizer(), T_max=9, eta_min=0.1), 10)
 
 
 if __name__ == "__main__":

@@ -42,8 +42,8 @@ fn split(
     let mut all_labels = Vec::new();
     for found in folder.files_of(prefix) {
         let inspected = found.inspect(folder.publication)?;
+        notes.extend(found.notes(folder.publication, &inspected));
         files.push(inspected.record);
-        notes.extend(inspected.note);
         if let Content::Labeled { pixels, labels } = inspected.content {
             all_pixels.extend_from_slice(&pixels);
             all_labels.extend_from_slice(&labels);

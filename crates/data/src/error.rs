@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::image_set::ImageSetError;
+use crate::{image_set::ImageSetError, owner::Owner};
 
 /// Why a data set could not be loaded, fetched, verified or split.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +39,15 @@ pub enum DataError {
         tried: Vec<String>,
     },
     /// A file is missing or unreadable.
-    #[error("cannot read {}: {source}; check that it is a readable file, or run \
-             `cargo xtask data fetch {dataset}`", path.display())]
+    #[error("cannot read {}: {source}; check that it is a readable file, or {}", path.display(),
+            owner.alternative(dataset))]
     Read {
         /// Name of the data set.
         dataset: String,
         /// The file.
         path: PathBuf,
+        /// Whose it is.
+        owner: Owner,
         /// What the system says.
         source: io::Error,
     },
@@ -62,26 +64,30 @@ pub enum DataError {
         source: io::Error,
     },
     /// The content of a file is not in the format of its name.
-    #[error("{}: expected {expected}, found {found}; delete it and run \
-             `cargo xtask data fetch {dataset}`", path.display())]
+    #[error("{}: expected {expected}, found {found}; set it right, or {}", path.display(),
+            owner.alternative(dataset))]
     Format {
         /// Name of the data set.
         dataset: String,
         /// The file.
         path: PathBuf,
+        /// Whose it is.
+        owner: Owner,
         /// What the format asks for.
         expected: String,
         /// What is there.
         found: String,
     },
     /// A file is well known, but as another one.
-    #[error("{}: expected {expected}, found {found} (by its SHA-256); put the right file there, \
-             or run `cargo xtask data fetch {dataset}`", path.display())]
+    #[error("{}: expected {expected}, found {found} (by its SHA-256); {}", path.display(),
+            owner.alternative(dataset))]
     OtherFile {
         /// Name of the data set.
         dataset: String,
         /// The file.
         path: PathBuf,
+        /// Whose it is.
+        owner: Owner,
         /// What the name promises, such as `mnist's train-labels-idx1-ubyte`.
         expected: String,
         /// What it is.
@@ -131,4 +137,17 @@ pub enum DataError {
     /// Pixels and labels do not fit each other.
     #[error(transparent)]
     Images(#[from] ImageSetError),
+}
+
+impl DataError {
+    /// The same about a file of that owner, so that the cure is one for it.
+    pub(crate) fn of(mut self, whose: Owner) -> Self {
+        if let Self::Read { owner, .. }
+        | Self::Format { owner, .. }
+        | Self::OtherFile { owner, .. } = &mut self
+        {
+            *owner = whose;
+        }
+        self
+    }
 }

@@ -17,6 +17,7 @@ use crate::{
     download::{self, Transfer},
     error::DataError,
     locate,
+    owner::Owner,
     publication::{Archive, Publication, PublishedFile},
     verify,
 };
@@ -34,11 +35,20 @@ pub struct FetchProgress<'a> {
     pub total: Option<u64>,
 }
 
-/// Brings the files of a data set into its folder below `destination_root`; returns their paths.
+/// What a fetch has come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where the files are.
+    pub files: Vec<PathBuf>,
+    /// What the user should be told: which files were in the way, and where they are now.
+    pub notes: Vec<String>,
+}
+
+/// Brings the files of a data set into its folder below `destination_root`.
 ///
 /// `from` is a folder, an archive file or an address; without it the publishers' mirrors are tried
 /// in order. Files that are there already and are the published ones are left alone. A file there
-/// that is not the published one is renamed to `NAME.unverified`.
+/// that is not the published one is renamed to `NAME.unverified`, or to `NAME.unverified-2` and so on.
 ///
 /// # Errors
 ///
@@ -49,7 +59,7 @@ pub fn fetch(
     destination_root: &Path,
     from: Option<&str>,
     progress: &mut dyn FnMut(FetchProgress<'_>),
-) -> Result<Vec<PathBuf>, DataError> {
+) -> Result<Fetched, DataError> {
     let publication = entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name })?;
     fetch_published(publication, destination_root, from, progress)
 }
@@ -64,12 +74,13 @@ pub fn fetch_published(
     destination_root: &Path,
     from: Option<&str>,
     progress: &mut dyn FnMut(FetchProgress<'_>),
-) -> Result<Vec<PathBuf>, DataError> {
+) -> Result<Fetched, DataError> {
     let folder = locate::folders_in(publication, destination_root).swap_remove(0);
     let new_folders: Vec<&Path> =
         [folder.as_path(), destination_root].into_iter().filter(|path| !path.exists()).collect();
     fs::create_dir_all(&folder).map_err(write_error(&folder))?;
-    let mut job = Job { publication, folder: &folder, progress };
+    let notes = Vec::new();
+    let mut job = Job { publication, folder: &folder, progress, notes };
     let result = job.run(from);
     if result.is_err() {
         for folder in new_folders {
@@ -85,10 +96,12 @@ struct Job<'a> {
     publication: &'a Publication,
     folder: &'a Path,
     progress: &'a mut dyn FnMut(FetchProgress<'_>),
+    /// What was set aside.
+    notes: Vec<String>,
 }
 
 impl Job<'_> {
-    fn run(&mut self, from: Option<&str>) -> Result<Vec<PathBuf>, DataError> {
+    fn run(&mut self, from: Option<&str>) -> Result<Fetched, DataError> {
         let publication = self.publication;
         let files = publication.files.iter();
         let lacking: Vec<&PublishedFile> =
@@ -102,40 +115,47 @@ impl Job<'_> {
             Some(path) => self.copy_all(&lacking, Path::new(path))?,
             None => self.download_all(&lacking, &publication.mirrors)?,
         }
-        let mut paths = Vec::new();
+        let mut files = Vec::new();
         for file in &publication.files {
             if let Some(path) = self.verified(file) {
                 self.set_others_aside(file, &path)?;
-                paths.push(path);
+                files.push(path);
             }
         }
-        Ok(paths)
+        Ok(Fetched { files, notes: std::mem::take(&mut self.notes) })
     }
 
     /// Where the published file is already, if it is.
     fn verified(&self, file: &PublishedFile) -> Option<PathBuf> {
-        let paths = file.names().map(|name| self.folder.join(name));
-        paths.into_iter().find(|path| self.is_verified(file, path))
-    }
-
-    fn is_verified(&self, file: &PublishedFile, path: &Path) -> bool {
-        verify::inspect(self.publication, file, path)
-            .is_ok_and(|inspected| inspected.note.is_none())
+        let mut paths = file.names().into_iter().map(|name| self.folder.join(name));
+        paths.find(|path| is_verified(self.publication, file, path))
     }
 
     /// Renames what would be read in place of the verified file, but is not the published one.
-    fn set_others_aside(&self, file: &PublishedFile, verified: &Path) -> Result<(), DataError> {
+    fn set_others_aside(&mut self, file: &PublishedFile, verified: &Path) -> Result<(), DataError> {
         for name in file.names() {
             let path = self.folder.join(&name);
-            if path != verified && path.exists() && !self.is_verified(file, &path) {
+            if path != verified && path.exists() && !is_verified(self.publication, file, &path) {
                 self.set_aside(&path)?;
             }
         }
         Ok(())
     }
 
-    fn set_aside(&self, path: &Path) -> Result<(), DataError> {
-        fs::rename(path, with_suffix(path, "unverified")).map_err(write_error(path))
+    /// Renames what is in the way, to a name that nothing has yet: it may be the only copy.
+    fn set_aside(&mut self, path: &Path) -> Result<(), DataError> {
+        let numbered = (2..).map(|number| with_suffix(path, &format!("unverified-{number}")));
+        let mut names = std::iter::once(with_suffix(path, "unverified")).chain(numbered);
+        let Some(aside) = names.find(|name| name.symlink_metadata().is_err()) else {
+            return Ok(());
+        };
+        fs::rename(path, &aside).map_err(write_error(path))?;
+        self.notes.push(format!(
+            "{} was not the published file and is now {}",
+            path.display(),
+            aside.display()
+        ));
+        Ok(())
     }
 
     fn download_all(
@@ -181,7 +201,8 @@ impl Job<'_> {
         self.transfer(&transfer, &partial, |job, partial| {
             let mut file = &partial.file;
             file.seek(SeekFrom::Start(0)).map_err(write_error(&partial.path))?;
-            job.extract(file, &partial.path, lacking)
+            let extracted = job.extract(file, &partial.path, lacking);
+            extracted.map_err(|error| error.of(Owner::Mirror))
         })?;
         partial.discard();
         Ok(())
@@ -238,6 +259,7 @@ impl Job<'_> {
         let read_error = |path: &Path, source| DataError::Read {
             dataset: self.publication.name.clone(),
             path: path.to_owned(),
+            owner: Owner::From,
             source,
         };
         let places = match from.metadata().map_err(|source| read_error(from, source))?.is_file() {
@@ -263,7 +285,8 @@ impl Job<'_> {
                 return Err(read_error(&path, io::Error::from(io::ErrorKind::NotFound)));
             };
             let reader = File::open(&archive).map_err(|source| read_error(&archive, source))?;
-            return self.extract(reader, &archive, lacking);
+            let extracted = self.extract(reader, &archive, lacking);
+            return extracted.map_err(|error| error.of(Owner::From));
         }
         for (file, path) in lacking.iter().zip(found) {
             if let Some(path) = path {
@@ -274,18 +297,20 @@ impl Job<'_> {
     }
 
     fn copy(&mut self, file: &PublishedFile, from: &Path) -> Result<(), DataError> {
-        let inspected = verify::inspect(self.publication, file, from)?;
+        let inspected =
+            verify::inspect(self.publication, file, from).map_err(|error| error.of(Owner::From))?;
         let sha256 = inspected.record.sha256;
         if inspected.note.is_some() {
             let (_, _, expected) = file.offered();
             return Err(checksum_error(from.display().to_string(), expected, sha256));
         }
         // Its own name may mislead; what has the published content but not its bytes is gzipped.
-        let [plain, gzipped] = file.names();
+        let [plain, gzipped] = file.own_names();
         let name = if sha256 == file.sha256 { plain } else { gzipped };
         let reader = File::open(from).map_err(|source| DataError::Read {
             dataset: self.publication.name.clone(),
             path: from.to_owned(),
+            owner: Owner::From,
             source,
         })?;
         let target = self.folder.join(&name);
@@ -302,6 +327,7 @@ impl Job<'_> {
         let damaged = |found: String| DataError::Format {
             dataset: self.publication.name.clone(),
             path: path.to_owned(),
+            owner: Owner::default(),
             expected: "a gzipped tar archive of the published files".to_owned(),
             found,
         };
@@ -354,6 +380,7 @@ impl Job<'_> {
         let read_error = |source| DataError::Read {
             dataset: self.publication.name.clone(),
             path: from.to_owned(),
+            owner: Owner::From,
             source,
         };
         while done < bytes {
@@ -381,7 +408,7 @@ impl Job<'_> {
     }
 
     /// Gives a verified file its name, in one step.
-    fn place(&self, partial: &Partial, target: &Path) -> Result<(), DataError> {
+    fn place(&mut self, partial: &Partial, target: &Path) -> Result<(), DataError> {
         partial.file.sync_all().map_err(write_error(&partial.path))?;
         if target.exists() {
             self.set_aside(target)?;
@@ -393,6 +420,19 @@ impl Job<'_> {
         }
         Ok(())
     }
+}
+
+fn is_verified(publication: &Publication, file: &PublishedFile, path: &Path) -> bool {
+    verify::inspect(publication, file, path).is_ok_and(|inspected| inspected.note.is_none())
+}
+
+/// The files in `folder` that a fetch would set aside, because they are not the published ones.
+pub(crate) fn unpublished(publication: &Publication, folder: &Path) -> Vec<PathBuf> {
+    let of_file = |file: &PublishedFile| -> Vec<PathBuf> {
+        let paths = file.names().into_iter().map(|name| folder.join(name));
+        paths.filter(|path| path.exists() && !is_verified(publication, file, path)).collect()
+    };
+    publication.files.iter().flat_map(of_file).collect()
 }
 
 /// Bounds what a malicious archive can unpack to; CIFAR-10 has 184 MB.

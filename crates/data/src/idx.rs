@@ -117,6 +117,12 @@ pub(crate) mod tests {
         encoder.finish().unwrap()
     }
 
+    pub(crate) fn gunzip(file: &[u8]) -> Vec<u8> {
+        let mut content = Vec::new();
+        MultiGzDecoder::new(file).read_to_end(&mut content).unwrap();
+        content
+    }
+
     fn refusal(file: &[u8], dimensions: u8) -> String {
         read(file, dimensions).unwrap_err().to_string()
     }

@@ -30,6 +30,7 @@ pub mod locate;
 mod mnist;
 #[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
+pub mod owner;
 pub mod publication;
 #[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
 pub mod split;
@@ -38,9 +39,10 @@ pub mod verify;
 
 pub use duplicates::{Duplicates, Repeats};
 pub use error::DataError;
-pub use fetch::{FetchProgress, fetch};
+pub use fetch::{FetchProgress, Fetched, fetch};
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
 pub use locate::Source;
+pub use owner::Owner;
 pub use split::{SplitSize, stratified};
 pub use test_split::{TestImages, TestLog, TestSplit};
 pub use verify::{FileRecord, FileReport, FileStatus, verify};

@@ -68,13 +68,19 @@ pub(crate) struct FoundFile<'a> {
     pub(crate) published: &'a PublishedFile,
     /// `None` if it is missing.
     pub(crate) path: Option<PathBuf>,
+    /// Files by its other names, which are not read.
+    pub(crate) others: Vec<PathBuf>,
 }
 
 impl<'a> Folder<'a> {
     fn survey(publication: &'a Publication, path: PathBuf) -> Self {
         let find = |published: &'a PublishedFile| {
-            let paths = published.names().map(|name| path.join(name));
-            FoundFile { published, path: paths.into_iter().find(|path| path.exists()) }
+            let paths = published.names().into_iter().map(|name| path.join(name));
+            let (mut files, rest): (Vec<PathBuf>, Vec<PathBuf>) =
+                paths.filter(|path| path.exists()).partition(|path| path.is_file());
+            // What is no file will be refused, unless there is one beside it, by another name.
+            let others = files.split_off(files.len().min(1));
+            FoundFile { published, path: files.into_iter().chain(rest).next(), others }
         };
         let files = publication.files.iter().map(find).collect();
         Self { publication, path, files }
@@ -101,6 +107,21 @@ impl FoundFile<'_> {
     pub(crate) fn inspect(&self, publication: &Publication) -> Result<Inspected, DataError> {
         let path = self.path.as_deref().unwrap_or(Path::new(&self.published.name));
         verify::inspect(publication, self.published, path)
+    }
+
+    /// What the user should be told about the file, which holds what was `inspected`.
+    pub(crate) fn notes(&self, publication: &Publication, inspected: &Inspected) -> Vec<String> {
+        let unequal =
+            |other: &&PathBuf| !verify::is_same(publication, self.published, other, inspected);
+        let read = self.path.as_deref().unwrap_or(Path::new("")).display();
+        let unread = self.others.iter().filter(unequal).map(|other| {
+            format!(
+                "{}: not read, as {read} comes before it, and not the same; give the one that is \
+                 not meant another name",
+                other.display()
+            )
+        });
+        inspected.note.iter().cloned().chain(unread).collect()
     }
 }
 
@@ -141,7 +162,8 @@ fn load_published<T>(
                 tried.push(format!("{kind}{} (lacks {missing})", folder.path.display()));
                 continue;
             }
-            match read(&folder) {
+            let owner = source.owner(publication, &folder.path);
+            match read(&folder).map_err(|error| error.of(owner)) {
                 // The folder was not named for this set alone, so another one may be meant.
                 Err(error @ DataError::OtherFile { .. }) if source.data_dir.is_none() => {
                     tried.push(format!("{kind}{} ({error})", folder.path.display()));
@@ -154,10 +176,23 @@ fn load_published<T>(
         }
     }
     if source.data_dir.is_none() && source.download {
+        let path = folders_in(publication, &source.local).swap_remove(0);
+        if let Some(own) = fetch::unpublished(publication, &path).first() {
+            // Only who asks for a fetch by name gets other files than these.
+            tried.push(format!(
+                "the download (left, as {} is not the published file; add what is missing, or run \
+                 `cargo xtask data fetch {} --data-dir {}`, which keeps such files as \
+                 NAME.unverified)",
+                own.display(),
+                publication.name,
+                source.local.display(),
+            ));
+            return Err(DataError::NotFound { dataset: publication.name.clone(), tried });
+        }
         match fetch::fetch_published(publication, &source.local, None, progress) {
             Ok(_) => {
-                let path = folders_in(publication, &source.local).swap_remove(0);
-                return read(&Folder::survey(publication, path));
+                let owner = source.owner(publication, &path);
+                return read(&Folder::survey(publication, path)).map_err(|error| error.of(owner));
             }
             // Its cures are among those of the whole.
             Err(DataError::Download { reasons, .. }) => {
@@ -189,7 +224,8 @@ pub(crate) fn find<'a>(
 fn nothing_in(publication: &Publication, kind: &str, root: &Path) -> String {
     let reason = match root.is_dir() {
         true => format!(
-            "holds none of its files, neither directly nor in {}/",
+            "holds none of its files, such as {}, neither directly nor in {}/",
+            publication.files.first().map_or_else(String::new, |file| file.names().join(" or ")),
             publication.folders.join("/ or ")
         ),
         false if root.exists() => "not a folder".to_owned(),
@@ -302,6 +338,30 @@ pub(crate) mod tests {
         assert_eq!(path.unwrap(), second.path().join("groceries"));
         assert!(calls > 0);
         assert_eq!(locate(&source).unwrap(), second.path().join("groceries"));
+    }
+
+    #[test]
+    fn a_download_by_itself_leaves_files_that_are_not_the_published_ones() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let server = Server::start(whole);
+        let publication = Publication { mirrors: vec![server.address], ..groceries() };
+        let source = Source { download: true, ..two_places(first.path(), second.path()) };
+        let own = second.path().join("groceries/fruit.txt");
+        fs::create_dir(second.path().join("groceries")).unwrap();
+        fs::write(&own, "plums of my own").unwrap();
+        let load = || load_published(&publication, &source, &mut |_| {}, |f| Ok(f.path.clone()));
+        let error = load().unwrap_err().to_string();
+        for part in
+            ["lacks pulse.txt", "fruit.txt is not the published file", "add what is missing"]
+        {
+            assert!(error.contains(part), "{error}");
+        }
+        let fetch = format!("data fetch groceries --data-dir {}`", second.path().display());
+        assert!(error.contains(&fetch), "{error}");
+        assert_eq!(fs::read_to_string(&own).unwrap(), "plums of my own");
+        // What is the published file is no reason to leave it.
+        fs::write(&own, FRUIT).unwrap();
+        assert_eq!(load().unwrap(), second.path().join("groceries"));
     }
 
     #[test]

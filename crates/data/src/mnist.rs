@@ -52,8 +52,8 @@ fn split(
     let mut all_images = 0;
     for found in folder.files_of(&format!("{prefix}-")) {
         let inspected = found.inspect(folder.publication)?;
+        notes.extend(found.notes(folder.publication, &inspected));
         files.push(inspected.record);
-        notes.extend(inspected.note);
         match inspected.content {
             Content::Pixels { images, pixels } => (all_images, all_pixels) = (images, pixels),
             Content::Labels(labels) => {
@@ -127,6 +127,84 @@ pub(crate) mod tests {
         assert_eq!(set.files.len(), 4);
         assert_eq!(set.notes.len(), 4);
         assert!(set.notes[0].contains("not the published mnist's train-images-idx3-ubyte"));
+    }
+
+    /// As [`write_small_mnist`], with a point in the names.
+    fn write_dotted_mnist(folder: &Path) {
+        write_small_mnist(folder);
+        for name in ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"]
+            .into_iter()
+            .chain(["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte"])
+        {
+            fs::rename(folder.join(name), folder.join(name.replace("-idx", ".idx"))).unwrap();
+        }
+    }
+
+    #[test]
+    fn names_with_a_point_are_found_too() {
+        let root = tempfile::tempdir().unwrap();
+        write_dotted_mnist(&root.path().join("MNIST/raw"));
+        let set = load("mnist", &only(root.path())).unwrap();
+        assert_eq!((set.train.len(), set.test.len()), (3, 2));
+        assert_eq!(set.files[0].name, "train-images.idx3-ubyte.gz");
+        assert_eq!(set.notes.len(), 4);
+        let reports = crate::verify(crate::entry("mnist").unwrap(), &only(root.path())).unwrap();
+        assert!(reports[1].path.ends_with("train-labels.idx1-ubyte"), "{reports:?}");
+        assert_eq!(reports[1].images, Some(3));
+    }
+
+    #[test]
+    fn of_several_files_that_differ_the_first_is_read_with_a_note() {
+        let root = tempfile::tempdir().unwrap();
+        write_small_mnist(root.path());
+        let path = |name: &str| root.path().join(name);
+        // The same, otherwise packed.
+        let images = fs::read(path("train-images-idx3-ubyte.gz")).unwrap();
+        fs::write(path("train-images.idx3-ubyte"), crate::idx::tests::gunzip(&images)).unwrap();
+        let set = load("mnist", &only(root.path())).unwrap();
+        assert_eq!(set.notes.len(), 4, "{:?}", set.notes);
+        // Others.
+        fs::write(path("train-labels.idx1-ubyte"), idx(&[3], &[1, 2, 3])).unwrap();
+        fs::write(path("t10k-labels.idx1-ubyte.gz"), "damaged").unwrap();
+        let set = load("mnist", &only(root.path())).unwrap();
+        assert_eq!(set.train.labels(), [5, 0, 4]);
+        let unread: Vec<&String> = set.notes.iter().filter(|n| n.contains("not read")).collect();
+        assert_eq!(unread.len(), 2, "{unread:?}");
+        assert!(unread[0].contains("train-labels.idx1-ubyte: not read, as"), "{unread:?}");
+        assert!(unread[0].contains("train-labels-idx1-ubyte comes before it"), "{unread:?}");
+        let reports = crate::verify(crate::entry("mnist").unwrap(), &only(root.path())).unwrap();
+        assert_eq!(reports.iter().map(|report| report.notes.len()).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn a_folder_of_the_name_is_passed_over_if_there_is_a_file() {
+        // As one archive that goes about has them.
+        let root = tempfile::tempdir().unwrap();
+        write_dotted_mnist(root.path());
+        fs::create_dir(root.path().join("train-images-idx3-ubyte")).unwrap();
+        assert_eq!(load("mnist", &only(root.path())).unwrap().train.len(), 3);
+    }
+
+    #[test]
+    fn nothing_found_says_by_which_names_it_was_looked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let error = load("mnist", &only(root.path())).unwrap_err().to_string();
+        let names = "such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz or \
+                     train-images.idx3-ubyte or train-images.idx3-ubyte.gz, neither directly nor in \
+                     mnist/ or MNIST/raw/";
+        assert!(error.contains(names), "{error}");
+    }
+
+    #[test]
+    fn nobody_is_told_to_delete_files_of_their_own() {
+        let error = refusal_after(|folder| {
+            fs::write(folder.join("t10k-labels-idx1-ubyte"), idx(&[3], &[1, 2, 3])).unwrap();
+        });
+        assert!(!error.contains("delete"), "{error}");
+        assert!(
+            error.contains("set it right, or name another folder with `--data-dir`"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -103,16 +103,32 @@ pub fn of(name: &str) -> Option<&'static Publication> {
 impl Publication {
     /// Its file with that checksum, compressed or not.
     pub fn file_with(&self, sha256: &str) -> Option<&PublishedFile> {
-        self.files.iter().find(|file| {
-            file.sha256 == sha256 || file.gzip.as_ref().is_some_and(|gzip| gzip.sha256 == sha256)
-        })
+        self.files.iter().find(|file| file.has_sha256(sha256))
     }
 }
 
 impl PublishedFile {
-    /// The names it may have on disk, best first: as it is, and compressed.
-    pub fn names(&self) -> [String; 2] {
+    /// The names that a fetch gives it: as it is, and compressed.
+    pub(crate) fn own_names(&self) -> [String; 2] {
         [self.name.clone(), format!("{}.gz", self.name)]
+    }
+
+    /// The names it may have on disk, best first: its own ones, and for IDX those with a point in
+    /// place of the last hyphen but one, `train-images.idx3-ubyte`, by which they are often passed on.
+    pub fn names(&self) -> Vec<String> {
+        let own = self.own_names();
+        let dotted = match self.format {
+            Format::IdxImages | Format::IdxLabels => {
+                own.iter().map(|name| name.replace("-idx", ".idx")).collect()
+            }
+            Format::CifarBatch | Format::Text => Vec::new(),
+        };
+        own.into_iter().chain(dotted).collect()
+    }
+
+    /// Whether that is its published checksum, compressed or not.
+    pub fn has_sha256(&self, sha256: &str) -> bool {
+        self.sha256 == sha256 || self.gzip.as_ref().is_some_and(|gzip| gzip.sha256 == sha256)
     }
 
     /// Name, size in bytes and checksum of the form in which mirrors offer it.
@@ -143,6 +159,20 @@ mod tests {
                 assert!(mirror.starts_with("http") && mirror.ends_with('/'), "{mirror}");
             }
         }
+    }
+
+    #[test]
+    fn idx_files_are_known_with_a_point_too_and_other_files_are_not() {
+        let names = |set: &str, file: usize| of(set).unwrap().files[file].names();
+        let expected = [
+            "train-images-idx3-ubyte",
+            "train-images-idx3-ubyte.gz",
+            "train-images.idx3-ubyte",
+            "train-images.idx3-ubyte.gz",
+        ];
+        assert_eq!(names("mnist", 0), expected);
+        assert_eq!(names("fashion-mnist", 3)[2], "t10k-labels.idx1-ubyte");
+        assert_eq!(names("cifar10", 0), ["data_batch_1.bin", "data_batch_1.bin.gz"]);
     }
 
     #[test]

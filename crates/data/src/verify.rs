@@ -15,6 +15,7 @@ use crate::{
     error::DataError,
     locate::{self, Source},
     mnist,
+    owner::Owner,
     publication::{self, Format, Publication, PublishedFile},
 };
 
@@ -44,6 +45,10 @@ pub struct FileReport {
     pub images: Option<usize>,
     /// How many labels each class has; empty if the file holds none.
     pub label_counts: Vec<usize>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Files by its other names that hold something else, and are not read.
+    pub notes: Vec<String>,
 }
 
 /// Whether a file is the published one.
@@ -76,8 +81,9 @@ fn verify_published(
     source: &Source,
 ) -> Result<Vec<FileReport>, DataError> {
     let folder = locate::find(publication, source)?;
+    let owner = source.owner(publication, &folder.path);
     let report = |found: &locate::FoundFile<'_>| match &found.path {
-        Some(path) => report(publication, found.published, path),
+        Some(path) => report(publication, found, path, owner),
         None => FileReport {
             path: folder.path.join(found.published.offered().0),
             bytes: 0,
@@ -85,6 +91,8 @@ fn verify_published(
             status: FileStatus::Missing,
             images: None,
             label_counts: Vec::new(),
+            owner,
+            notes: Vec::new(),
         },
     };
     let mut reports: Vec<FileReport> = folder.files.iter().map(report).collect();
@@ -102,13 +110,18 @@ fn refuse_unequal_counts(publication: &Publication, reports: &mut [FileReport]) 
         {
             let expected = format!("{images} labels, one for each image beside it");
             let error = Mismatch::new(expected, labels.to_string()).at(publication, &report.path);
-            report.status = FileStatus::Damaged(error.to_string());
+            report.status = FileStatus::Damaged(error.of(report.owner).to_string());
         }
         before = Some((file.format, report.images));
     }
 }
 
-fn report(publication: &Publication, file: &PublishedFile, path: &Path) -> FileReport {
+fn report(
+    publication: &Publication,
+    found: &locate::FoundFile<'_>,
+    path: &Path,
+    owner: Owner,
+) -> FileReport {
     let on_disk = read_bounded(publication, path);
     let (bytes, sum) = match &on_disk {
         Ok(content) => (content.len() as u64, sha256(content)),
@@ -121,16 +134,22 @@ fn report(publication: &Publication, file: &PublishedFile, path: &Path) -> FileR
         status: FileStatus::Unknown,
         images: None,
         label_counts: Vec::new(),
+        owner,
+        notes: Vec::new(),
     };
+    let file = found.published;
     match on_disk.and_then(|content| inspect_content(publication, file, path, &content)) {
-        Ok(inspected) => {
+        Ok(mut inspected) => {
+            // Whether it is the published one says the status.
+            let note = inspected.note.take();
+            report.notes = found.notes(publication, &inspected);
             report.images = inspected.content.images();
             report.label_counts = inspected.content.label_counts();
-            if inspected.note.is_none() {
+            if note.is_none() {
                 report.status = FileStatus::Published;
             }
         }
-        Err(error) => report.status = FileStatus::Damaged(error.to_string()),
+        Err(error) => report.status = FileStatus::Damaged(error.of(owner).to_string()),
     }
     report
 }
@@ -245,6 +264,22 @@ pub fn inspect_content(
     Ok(Inspected { content, record, note })
 }
 
+/// Whether the file at `other` holds what was `inspected` of another one, gzipped or not.
+pub(crate) fn is_same(
+    publication: &Publication,
+    file: &PublishedFile,
+    other: &Path,
+    inspected: &Inspected,
+) -> bool {
+    let Ok(content) = read_bounded(publication, other) else { return false };
+    // The usual case, in which neither need be unpacked: the published file in both forms.
+    if file.has_sha256(&inspected.record.sha256) && file.has_sha256(&sha256(&content)) {
+        return true;
+    }
+    let other = inspect_content(publication, file, other, &content);
+    other.is_ok_and(|other| other.content == inspected.content)
+}
+
 /// Whether a checksum is that of the file. An error if it is that of another one.
 fn is_published(
     publication: &Publication,
@@ -261,6 +296,7 @@ fn is_published(
         Some((set, name)) => Err(DataError::OtherFile {
             dataset: publication.name.clone(),
             path: path.to_owned(),
+            owner: Owner::default(),
             expected: format!("{}'s {}", publication.name, file.name),
             found: format!("{set}'s {name}"),
         }),
@@ -284,6 +320,7 @@ impl Mismatch {
         DataError::Format {
             dataset: publication.name.clone(),
             path: path.to_owned(),
+            owner: Owner::default(),
             expected: self.expected,
             found: self.found,
         }
@@ -337,6 +374,7 @@ fn read_bounded(publication: &Publication, path: &Path) -> Result<Vec<u8>, DataE
     let content = read().map_err(|source| DataError::Read {
         dataset: publication.name.clone(),
         path: path.to_owned(),
+        owner: Owner::default(),
         source,
     })?;
     match content.len() as u64 > MOST_BYTES {

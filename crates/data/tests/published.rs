@@ -104,7 +104,7 @@ fn every_file_of_a_complete_set_is_verified_and_can_be_copied() {
         let root = tempfile::tempdir().unwrap();
         let from = source.data_dir.as_deref().and_then(|path| path.to_str());
         let copied = fetch(entry, root.path(), from, &mut |_| {}).unwrap();
-        assert_eq!(copied.len(), reports.len());
+        assert_eq!(copied.files.len(), reports.len());
         let copy = Source::from_environment(Some(root.path().to_owned()));
         assert_eq!(load(name, &copy).unwrap().train, load(name, &source).unwrap().train);
     }

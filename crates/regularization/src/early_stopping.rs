@@ -176,6 +176,12 @@ fn waited(valid: &[f64], min_delta: f64, warmup: usize) -> usize {
     waited
 }
 
+/// The first epoch after `epoch` that ends a strip.
+fn end_of_strip_after(epoch: usize, strip: usize) -> usize {
+    let strip = strip.max(1);
+    (epoch / strip).saturating_add(1).saturating_mul(strip)
+}
+
 impl EarlyStoppingConfig {
     /// Epochs before it may stop.
     pub fn warmup(self) -> usize {
@@ -193,6 +199,21 @@ impl EarlyStoppingConfig {
             Self::Patience { monitor, .. } => monitor,
             Self::GeneralizationLoss { .. } | Self::ProgressQuotient { .. } | Self::Up { .. } => {
                 Monitor::Loss
+            }
+        }
+    }
+
+    /// The first epoch, counted from 1, after which it may stop, if every loss is a number.
+    pub fn earliest(self) -> usize {
+        match self {
+            // The first epoch improves on none.
+            Self::Patience { patience, warmup, .. } => warmup.max(1).saturating_add(patience),
+            Self::GeneralizationLoss { warmup, .. } => warmup.max(1).saturating_add(1),
+            Self::ProgressQuotient { strip, warmup, .. } => end_of_strip_after(warmup, strip),
+            Self::Up { strips, strip, warmup } => {
+                // The first strip has none before it to rise from.
+                let first = end_of_strip_after(warmup.max(strip), strip);
+                first.saturating_add(strips.saturating_sub(1).saturating_mul(strip))
             }
         }
     }
@@ -417,6 +438,28 @@ mod tests {
         assert_eq!(stops_after("up=2,strip=2", &rising), Some(6));
         assert_eq!(stops_after("up=2,strip=2,warmup=4", &rising), Some(8));
         assert_eq!(stops_after("patience=1,warmup=8", &rising), None);
+    }
+
+    #[test]
+    fn the_earliest_epoch_is_that_of_losses_that_rise_from_the_first_on() {
+        let rising: Vec<f64> = (1..40).map(f64::from).collect();
+        for warmup in 0..8 {
+            for rule in [
+                "patience=1",
+                "patience=4",
+                "gl=0",
+                "pq=0,strip=2",
+                "pq=0,strip=3",
+                "up=1,strip=1",
+                "up=2,strip=3",
+            ] {
+                let rule = format!("{rule},warmup={warmup}");
+                let earliest = rule.parse::<EarlyStoppingConfig>().unwrap().earliest();
+                assert_eq!(stops_after(&rule, &rising), Some(earliest), "{rule}");
+            }
+        }
+        let endless = EarlyStoppingConfig::Up { strips: usize::MAX, strip: 5, warmup: usize::MAX };
+        assert_eq!(endless.earliest(), usize::MAX);
     }
 
     #[test]

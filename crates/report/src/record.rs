@@ -411,7 +411,7 @@ fn parse<T: DeserializeOwned>(
         },
         found: format!("{error}"),
         cure: match line {
-            Some(_) => "delete the damaged line (the last one is cut short if a run is killed)",
+            Some(_) => "restore the line from a copy; a last line that a kill has cut short is written anew by `cargo xtask train --resume`",
             None => DAMAGED,
         },
     })
@@ -520,7 +520,7 @@ mod tests {
         let message = RunRecord::read(folder.path()).unwrap_err().to_string();
         let line = run.epochs.len();
         assert!(message.contains(&format!("metrics.jsonl, line {line}: expected")), "{message}");
-        assert!(message.contains("delete the damaged line"), "{message}");
+        assert!(message.contains("restore the line") && message.contains("--resume"), "{message}");
     }
 
     #[test]

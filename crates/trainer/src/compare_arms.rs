@@ -351,7 +351,7 @@ pub(crate) fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
     let folder = RunFolder::open(path).map_err(SessionError::from)?;
     if folder.recipe().map_err(SessionError::from)? != *recipe {
         return Err(Failure::Usage(format!(
-            "{} holds a run by another recipe; name another folder with `--out`, or delete this one",
+            "{} holds a run by another recipe; name another folder with `--out`",
             path.display()
         )));
     }
@@ -363,7 +363,7 @@ pub(crate) fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
         (Status::Finished | Status::StoppedEarly, Some(summary)) => Found::Whole(Box::new(summary)),
         (Status::Finished | Status::StoppedEarly, None) => {
             return Err(Failure::Error(format!(
-                "{} has lost its summary.json; delete the folder, and it is trained again",
+                "{} has lost its summary.json; restore it from a copy, or move the folder elsewhere, and it is trained again",
                 path.display()
             )));
         }

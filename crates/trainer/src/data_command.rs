@@ -4,12 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use backburn_data::{DataError, Duplicates, FileStatus, Repeats, Source};
+use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};
 use clap::{Args, Subcommand};
 
 use crate::cli::{Failure, print_line};
 use crate::download_bar::DownloadBar;
 use crate::preview_command::{PreviewArgs, preview};
+use crate::progress::say;
 
 /// `data list | fetch | verify | preview`
 #[derive(Debug, Args)]
@@ -108,9 +109,12 @@ fn fetch(name: &str, from: Option<&str>, data_dir: Option<&Path>) -> Result<(), 
     let source = Source::from_environment(data_dir.map(Path::to_owned));
     let folder = source.data_dir.or(source.environment).unwrap_or(source.local);
     let mut bar = DownloadBar::default();
-    let files = backburn_data::fetch(entry, &folder, from, &mut |progress| bar.show(progress))
+    let fetched = backburn_data::fetch(entry, &folder, from, &mut |progress| bar.show(progress))
         .map_err(failure)?;
-    for file in files {
+    for note in fetched.notes {
+        say(&format!("note: {note}"));
+    }
+    for file in fetched.files {
         print_line(&format!("{}", file.display()));
     }
     Ok(())
@@ -136,14 +140,19 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
         };
         bad += usize::from(matches!(file.status, FileStatus::Missing | FileStatus::Damaged(_)));
         print_line(&format!("{}: {verdict}", file.path.display()));
+        for note in &file.notes {
+            print_line(&format!("  {note}"));
+        }
         if !file.label_counts.is_empty() {
             print_line(&format!("  labels {:?}, sha256 {}", file.label_counts, file.sha256));
         }
     }
     if bad > 0 {
+        let owner = files.first().map_or_else(Owner::default, |file| file.owner);
         return Err(Failure::Error(format!(
-            "{bad} of {} files of {name} cannot be used; run `cargo xtask data fetch {name}`",
-            files.len()
+            "{bad} of {} files of {name} cannot be used; set them right, or {}",
+            files.len(),
+            owner.alternative(name)
         )));
     }
     let set = backburn_data::load(name, &source(data_dir)).map_err(failure)?;

@@ -155,6 +155,9 @@ impl EndedRun {
         if means.verify_kernels {
             session::verify_kernels(recipe, &prepared, &open)?;
         }
+        for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
+            say(&format!("note: {note}"));
+        }
         self.check_weighing(recipe, &prepared)?;
         let mut state = self.state(recipe, &prepared, &open.device)?;
         let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;
@@ -269,12 +272,14 @@ fn continued(recipe: &Recipe, state: &State) -> String {
     let ended = state.epochs.last().map_or(f64::NAN, |epoch| epoch.learning_rate);
     let (next, batch) = (state.epochs.len() + 1, state.current.objectives.len());
     let rate = state.learning_rate_by(recipe, next, batch);
-    let name = recipe.schedule.name();
-    let of = match recipe.schedule {
+    let schedule = recipe.schedule;
+    let of = match schedule {
         Schedule::Constant | Schedule::Step { .. } | Schedule::Plateau { .. } => String::new(),
         Schedule::Cosine { .. } | Schedule::OneCycle { .. } => {
             format!(" over {} epochs in all, at its place", recipe.epochs)
         }
     };
-    format!("the schedule is {name}{of}; the learning rate was {ended:.3e} and is {rate:.3e} now")
+    format!(
+        "the schedule is {schedule}{of}; the learning rate was {ended:.3e} and is {rate:.3e} now"
+    )
 }

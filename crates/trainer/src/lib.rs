@@ -53,6 +53,7 @@ pub mod verify_command;
 mod verify_contents;
 pub mod verify_kernels;
 pub mod verify_kernels_command;
+pub mod warm_up;
 pub mod weighing;
 
 /// The commit that this program was built from, with `-modified` behind it if its sources differed;

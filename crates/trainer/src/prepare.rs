@@ -120,6 +120,27 @@ impl Prepared {
         notes
     }
 
+    /// Checks that a run of the recipe's length has steps that train, and gives what the user should be
+    /// told of settings that act over time and will not.
+    ///
+    /// # Errors
+    ///
+    /// If the schedule leaves every step without a learning rate.
+    pub fn check_length(&self, recipe: &Recipe) -> Result<Vec<String>, RecipeError> {
+        let Recipe { epochs, schedule, .. } = *recipe;
+        let steps_per_epoch = steps_per_epoch(recipe, self.train.len());
+        schedule.check_steps(epochs, steps_per_epoch).map_err(RecipeError::Invalid)?;
+        let stopping = recipe.early_stopping.and_then(|rule| {
+            let earliest = rule.earliest();
+            (earliest >= epochs).then(|| {
+                format!(
+                    "early stopping by `{rule}` does nothing in a run of {epochs} epochs: it stops after {earliest} at the earliest; set it to act sooner, or a greater `--epochs`"
+                )
+            })
+        });
+        Ok(schedule.idle(epochs, steps_per_epoch).into_iter().chain(stopping).collect())
+    }
+
     /// Channels, height and width of an image.
     pub fn image(&self) -> [usize; 3] {
         let shape = self.train.shape();
@@ -210,11 +231,15 @@ fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError
     )))
 }
 
+/// Steps of the optimizer in an epoch of so many images.
+fn steps_per_epoch(recipe: &Recipe, images: usize) -> usize {
+    recipe.last_batch.batches(images, recipe.batch_size).div_ceil(recipe.accumulate)
+}
+
 /// That Lookahead looks at least once.
 fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError> {
     let Some(lookahead) = recipe.lookahead else { return Ok(()) };
-    let batches = recipe.last_batch.batches(train.len(), recipe.batch_size);
-    let steps = batches.div_ceil(recipe.accumulate).saturating_mul(recipe.epochs);
+    let steps = steps_per_epoch(recipe, train.len()).saturating_mul(recipe.epochs);
     if lookahead.steps <= steps as u64 {
         return Ok(());
     }
@@ -358,6 +383,35 @@ mod tests {
         steps(8).unwrap();
         let message = steps(9).unwrap_err().to_string();
         assert!(message.contains("at most the 8 steps of the run, found 9"), "{message}");
+    }
+
+    #[test]
+    fn what_does_nothing_in_so_short_a_run_is_told_and_what_trains_nothing_refused() {
+        let notes = |change: fn(&mut Recipe)| {
+            let mut recipe = built_in("digits").unwrap();
+            (recipe.batch_size, recipe.train_size) = (100, Some(SplitSize::Count(200)));
+            change(&mut recipe);
+            Prepared::load(&recipe, &mut |_| {}).unwrap().check_length(&recipe)
+        };
+        assert_eq!(notes(|_| {}), Ok(Vec::new()));
+        // Two batches an epoch make one step.
+        let one_step = notes(|r| (r.epochs, r.accumulate) = (1, 2)).unwrap_err().to_string();
+        assert!(
+            one_step.contains("`one-cycle` trains every step of this run, 1 in all, at"),
+            "{one_step}"
+        );
+        let told = notes(|r| {
+            r.schedule = "step=6".parse().unwrap();
+            r.early_stopping = "patience=5".parse().ok();
+        });
+        let told = told.unwrap();
+        assert!(told[0].contains("`step=6:0.1` does the same as `constant`"), "{told:?}");
+        assert!(told[1].contains("`patience=5` does nothing in a run of 6 epochs"), "{told:?}");
+        let told = notes(|r| {
+            r.schedule = "step=5".parse().unwrap();
+            r.early_stopping = "patience=4".parse().ok();
+        });
+        assert_eq!(told, Ok(Vec::new()));
     }
 
     #[test]

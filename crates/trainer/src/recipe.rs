@@ -322,6 +322,7 @@ impl Recipe {
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
         self.schedule.check().map_err(RecipeError::Invalid)?;
+        self.schedule.check_epochs(self.epochs).map_err(RecipeError::Invalid)?;
         if matches!(self.schedule, Schedule::Plateau { .. }) && !self.validates() {
             return Err(RecipeError::Invalid(
                 "the schedule `plateau` follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%".into(),
@@ -509,6 +510,32 @@ mod tests {
         assert_eq!(recipe.check(), Ok(()));
         recipe.early_stopping = Some("patience=2".parse().unwrap());
         assert!(recipe.check().unwrap_err().to_string().contains("monitor=accuracy"));
+    }
+
+    #[test]
+    fn a_warm_up_of_epochs_survives_toml_and_must_leave_one() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.schedule = "cosine=warmup:2".parse().unwrap();
+        assert_eq!(recipe.check(), Ok(()));
+        assert!(recipe.to_toml().contains("warmup = \"2 epochs\""), "{}", recipe.to_toml());
+        assert_eq!(Recipe::parse(&recipe.to_toml(), "again").unwrap(), recipe);
+        recipe.epochs = 2;
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("fewer epochs than the 2 of the run, found 2"), "{message}");
+        let number = recipe.to_toml().replace("\"2 epochs\"", "2");
+        let message = Recipe::parse(&number, "file").unwrap().check().unwrap_err().to_string();
+        assert!(message.contains("\"2 epochs\" in a recipe, found 2"), "{message}");
+    }
+
+    #[test]
+    fn the_determinants_of_a_schedule_are_those_of_earlier_versions() {
+        // A checkpoint compares them with its own.
+        let schedule = |recipe: &Recipe| recipe.determinants()["schedule"].to_string();
+        let mut recipe = built_in("digits").unwrap();
+        let one_cycle = r#"{"end":4e-6,"name":"one-cycle","start":0.04,"warmup":0.3}"#;
+        assert_eq!(schedule(&recipe), one_cycle);
+        recipe.schedule = Schedule::named("cosine").unwrap();
+        assert_eq!(schedule(&recipe), r#"{"floor":0.0,"name":"cosine","warmup":0.0}"#);
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(crate) fn most_bytes(name: &str) -> u64 {
 #[non_exhaustive]
 pub enum RunError {
     /// A folder that should be new has something in it.
-    #[error("{} is not empty; name another folder with `--out`, or empty it; a run is continued with `--resume {}`", path.display(), path.display())]
+    #[error("{} is not empty; name another folder with `--out`; a run is continued with `--resume {}`", path.display(), path.display())]
     NotEmpty {
         /// The folder.
         path: PathBuf,

@@ -75,7 +75,7 @@ pub enum SessionError {
     Ended { run: String, status: Status },
     /// A run that would diverge again.
     #[error(
-        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`, or delete the folder to train it again"
+        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },
     /// The data have changed since the run was begun.
@@ -162,6 +162,9 @@ pub fn start(
 ) -> Result<Run, SessionError> {
     out.map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
+    for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
+        say(&format!("note: {note}"));
+    }
     if means.verify_kernels {
         verify_kernels(recipe, &prepared, &open)?;
     }

@@ -32,9 +32,13 @@ pub(crate) struct Changes {
     /// Peak learning rate.
     #[arg(long, value_name = "X", help_heading = "Recipe", allow_negative_numbers = true)]
     learning_rate: Option<f64>,
-    /// Learning-rate schedule: constant, step, cosine, one-cycle, plateau.
-    #[arg(long, value_name = "NAME", help_heading = "Recipe")]
-    schedule: Option<String>,
+    /// Learning-rate schedule: constant; step=30:0.1 (every 30 epochs times 0.1); cosine=warmup:2,floor:0;
+    /// one-cycle=warmup:30%,start:0.04,end:4e-6; plateau=factor:0.1,patience:3,min-delta:1e-4,floor:0.
+    /// What follows the name may be left out, and is as shown here then, but for cosine's warm-up, which is
+    /// none. warmup: epochs from 1 on; below 1 or with %, a share of all steps. floor, start, end: shares of
+    /// the peak. The last step of cosine and one-cycle has the rate of floor and end.
+    #[arg(long, value_name = "NAME[=SETTINGS]", help_heading = "Recipe")]
+    schedule: Option<Schedule>,
     /// Optimizer: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw. Another one than the
     /// recipe's starts without weight decay (adamw: 0.01).
     #[arg(long, value_name = "NAME", help_heading = "Recipe")]
@@ -154,10 +158,7 @@ impl Changes {
         if let Some(limit) = self.clip_norm {
             recipe.clip_norm = (limit != 0.0).then_some(limit);
         }
-        if let Some(name) = &self.schedule {
-            recipe.schedule =
-                Schedule::named(name).ok_or_else(|| unknown("schedule", name, &Schedule::NAMES))?;
-        }
+        recipe.schedule = self.schedule.unwrap_or(recipe.schedule);
         if let Some(text) = &self.initialization {
             recipe.initialization = initialization(text)?;
         }
@@ -369,9 +370,11 @@ mod tests {
             augment: text("none"),
             early_stopping: text("patience=5,min-delta=0.001"),
             initialization: text("normal=0.01"),
+            schedule: "cosine=warmup:2".parse().ok(),
             ..Changes::default()
         })
         .unwrap();
+        assert_eq!(recipe.schedule.to_string(), "cosine=warmup:2");
         assert_eq!(recipe.weight_decay.mode, DecayMode::Coupled);
         let ModelConfig::Mlp(model) = &recipe.model else { panic!("{:?}", recipe.model) };
         assert_eq!((model.hidden.as_slice(), model.dropout), (&[64, 32][..], 0.25));
@@ -399,7 +402,6 @@ mod tests {
         let cases = [
             (Changes { model: text("vgg"), ..Changes::default() }, "unknown model `vgg`"),
             (Changes { optimizer: text("lion"), ..Changes::default() }, "unknown optimizer"),
-            (Changes { schedule: text("poly"), ..Changes::default() }, "unknown schedule"),
             (Changes { hidden: text("10"), ..Changes::default() }, "--hidden"),
             (Changes { widths: text("a"), ..Changes::default() }, "--widths"),
             (Changes { augment: text("spin"), ..Changes::default() }, "spin"),
@@ -407,6 +409,7 @@ mod tests {
             (Changes { momentum: Some(0.9), ..Changes::default() }, "--momentum"),
             (Changes { learning_rate: Some(f64::NAN), ..Changes::default() }, "learning_rate"),
             (Changes { epochs: Some(0), ..Changes::default() }, "epochs"),
+            (Changes { schedule: "cosine=warmup:99".parse().ok(), ..Changes::default() }, "warmup"),
             (Changes { initialization: text("zeros"), ..Changes::default() }, "zeros"),
         ];
         for (changes, expected) in cases {

@@ -138,8 +138,8 @@ pub(crate) fn archive(input: &[u8]) -> bool {
 
     let fruit = data.join("hostile/fruit.txt");
     match &result {
-        Ok(paths) => {
-            assert_eq!(paths.as_slice(), std::slice::from_ref(&fruit));
+        Ok(fetched) => {
+            assert_eq!(fetched.files.as_slice(), std::slice::from_ref(&fruit));
             assert_eq!(fs::read(&fruit).expect("it was just written"), CONTENT);
             assert_eq!(names(&data.join("hostile")), ["fruit.txt"]);
             assert_eq!(names(&data), ["hostile"]);

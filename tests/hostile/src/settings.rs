@@ -13,6 +13,7 @@ use backburn_regularization::{
 use backburn_trainer::evaluate::test_time_augmentation::Views;
 use backburn_trainer::recipe::{self, Recipe};
 use backburn_trainer::run::RunFolder;
+use backburn_trainer::schedule::Schedule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -71,6 +72,7 @@ pub(crate) fn text_forms(input: &[u8]) -> bool {
         && rule.check().is_ok()
     {
         is_valid = true;
+        assert!(rule.earliest() > rule.warmup() || rule.earliest() == usize::MAX);
         let mut stopping = EarlyStopping::new(rule);
         for loss in [1.0, f64::NAN, 0.5, f64::INFINITY, 1.5, f64::MAX, f64::MIN, 0.0] {
             stopping.observe(loss, Validation { loss, accuracy: loss });
@@ -82,6 +84,14 @@ pub(crate) fn text_forms(input: &[u8]) -> bool {
         is_valid = true;
         let perfect = Validation { loss: f64::MIN, accuracy: 1.0 };
         assert!(keep.replaces(perfect, None) || keep == Keep::Last);
+    }
+    if let Some(schedule) = reads::<Schedule>(text) {
+        is_valid = true;
+        for (epochs, steps) in [(1, 1), (3, 1), (2, 100)] {
+            let _ = (schedule.check_epochs(epochs), schedule.check_steps(epochs, steps));
+            let _ = schedule.idle(epochs, steps);
+            assert!(schedule.share(epochs * steps - 1, steps, epochs * steps).is_finite());
+        }
     }
     if let Some(size) = reads::<SplitSize>(text) {
         is_valid = true;
@@ -134,6 +144,8 @@ pub(crate) fn text_form_seeds() -> Vec<Seed> {
     let mut seeds = vec![
         Seed::valid("patience", "patience=5,min-delta=0.001"),
         Seed::valid("last-under", "last-under=0.5"),
+        Seed::valid("one-cycle", "one-cycle=warmup:30%,end:0"),
+        Seed::valid("step", "step=10:0.5"),
         Seed::valid("percent", "10%"),
         Seed::valid("count", "54_000"),
         Seed::valid("views", "flip,shift=2"),

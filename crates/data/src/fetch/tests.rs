@@ -91,7 +91,7 @@ fn ranges(path: &str, start: Option<usize>) -> Vec<u8> {
 fn fetch_from(mirrors: &[&Server], root: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut publication = groceries();
     publication.mirrors = mirrors.iter().map(|server| server.address.clone()).collect();
-    fetch_published(&publication, root, None, &mut |_| {})
+    fetch_published(&publication, root, None, &mut |_| {}).map(|fetched| fetched.files)
 }
 
 fn read(root: &Path, name: &str) -> String {
@@ -114,7 +114,7 @@ fn all_files_are_downloaded_with_progress_and_then_left_alone() {
     publication.mirrors = vec![server.address.clone()];
     let mut last = (0, None);
     let mut progress = |progress: FetchProgress<'_>| last = (progress.done, progress.total);
-    let paths = fetch_published(&publication, root.path(), None, &mut progress).unwrap();
+    let paths = fetch_published(&publication, root.path(), None, &mut progress).unwrap().files;
     assert_eq!(last, (NUTS.len() as u64, Some(NUTS.len() as u64)));
     assert_eq!(paths.len(), 3);
     assert_eq!(read(root.path(), "fruit.txt"), FRUIT);
@@ -295,6 +295,38 @@ fn a_damaged_file_in_the_destination_makes_way_but_is_kept() {
     assert_eq!(names(&folder), ["fruit.txt", "fruit.txt.unverified", "pulse.txt"]);
     assert_eq!(read(root.path(), "fruit.txt"), FRUIT);
     assert_eq!(read(root.path(), "fruit.txt.unverified"), "rotten");
+}
+
+#[test]
+fn what_was_set_aside_before_is_never_written_over_and_the_user_is_told() {
+    let (from, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_groceries(from.path());
+    let folder = root.path().join("groceries");
+    write_groceries(&folder);
+    for (own, kept_as) in
+        [("first", "unverified"), ("second", "unverified-2"), ("3", "unverified-3")]
+    {
+        fs::write(folder.join("fruit.txt"), own).unwrap();
+        let from = from.path().to_str();
+        let fetched = fetch_published(&groceries(), root.path(), from, &mut |_| {}).unwrap();
+        assert_eq!(fetched.notes.len(), 1);
+        assert!(fetched.notes[0].ends_with(&format!("fruit.txt.{kept_as}")), "{:?}", fetched.notes);
+    }
+    assert_eq!(read(root.path(), "fruit.txt"), FRUIT);
+    assert_eq!(read(root.path(), "fruit.txt.unverified"), "first");
+    assert_eq!(read(root.path(), "fruit.txt.unverified-2"), "second");
+}
+
+#[test]
+fn a_damaged_file_at_hand_is_not_to_be_deleted() {
+    let archive = Archive { name: "all.tar.gz".to_owned(), bytes_at_most: 100_000 };
+    let publication = Publication { archive: Some(archive), ..groceries() };
+    let (from, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::write(from.path().join("all.tar.gz"), "no archive").unwrap();
+    let error = fetch_from_path(&publication, from.path(), root.path()).unwrap_err().to_string();
+    assert!(error.contains("all.tar.gz: expected a gzipped tar archive"), "{error}");
+    assert!(error.contains("another place with `--from`") && !error.contains("delete"), "{error}");
+    assert_eq!(fs::read_to_string(from.path().join("all.tar.gz")).unwrap(), "no archive");
 }
 
 fn groceries_by_archive() -> Publication {

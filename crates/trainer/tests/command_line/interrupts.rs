@@ -53,7 +53,7 @@ fn a_killed_run_resumes_from_its_last_epoch_to_the_same_weights() {
 fn a_second_ctrl_c_quits_at_once() {
     let place = Place::with_mnist();
     // One batch of this takes seconds.
-    let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet34 --batch-size 150 --threads 1 --out run";
+    let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet34 --batch-size 150 --schedule constant --threads 1 --out run";
     let child = start(place.command(slow.split(' ')));
     wait_for("the training", || place.path("run/manifest.json").exists());
     child.signal("INT");
@@ -70,7 +70,7 @@ fn a_second_ctrl_c_quits_at_once() {
 fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
     let place = Place::with_mnist();
     // Its only batch takes a second.
-    let slow = "train mnist --data-dir data --train-size 60 --valid-size 10 --epochs 1 --model resnet20 --batch-size 60 --threads 1 --out run";
+    let slow = "train mnist --data-dir data --train-size 60 --valid-size 10 --epochs 1 --model resnet20 --batch-size 60 --schedule constant --threads 1 --out run";
     let child = start(place.command(slow.split(' ')));
     wait_for("the training", || place.path("run/losses.csv").exists());
     child.signal("INT");

@@ -23,6 +23,7 @@ mod place;
 mod refusals;
 mod regularizers;
 mod runs;
+mod schedules;
 mod stopping;
 mod unfinished;
 mod verify;

@@ -168,10 +168,56 @@ fn damaged_data_are_refused_by_file_with_what_was_expected_and_found() {
         let run = place.run(&format!("train mnist --data-dir data {TINY} --out run"));
         run.refuse(ERROR, parts);
         assert!(run.stderr.contains("data fetch mnist"), "no cure: {}", run.stderr);
+        // They are the user's own, and the cure is not to delete them.
+        assert!(!run.stderr.contains("delete"), "{}", run.stderr);
         assert!(!place.path("run").exists(), "{}", run.stderr);
         let verify = place.run("data verify mnist --data-dir data");
         assert_eq!(verify.code, Some(ERROR), "not noticed by `data verify`: {}", run.stderr);
+        let said = format!("{}{}", verify.stdout, verify.stderr);
+        assert!(said.contains("--data-dir DIR") && !said.contains("delete"), "{said}");
     }
+}
+
+#[test]
+fn files_named_with_a_point_are_trained_on_verified_and_offered_to_a_fetch() {
+    let place = Place::with_mnist();
+    for (prefix, kind) in [
+        ("train", "images-idx3"),
+        ("train", "labels-idx1"),
+        ("t10k", "images-idx3"),
+        ("t10k", "labels-idx1"),
+    ] {
+        let name = format!("data/{prefix}-{kind}-ubyte");
+        fs::rename(place.path(&name), place.path(&name.replace("-idx", ".idx"))).unwrap();
+    }
+    let run = place.run(&format!("train mnist --data-dir data {TINY} --out run"));
+    run.expect(DONE, &["note: ", "data/train-images.idx3-ubyte: not the published"]);
+    let run = place.run("data verify mnist --data-dir data");
+    run.expect(DONE, &["t10k-labels.idx1-ubyte: right format, but not the published file"]);
+    let run = place.run("data fetch mnist --from data --data-dir other");
+    run.refuse(ERROR, &["data/train-images.idx3-ubyte: expected the published file"]);
+    assert_eq!(place.names("data").len(), 4);
+}
+
+#[test]
+fn where_a_download_would_lie_the_cure_is_to_fetch_again_which_keeps_what_is_there() {
+    let place = Place::with_mnist();
+    fs::create_dir(place.path("datasets")).unwrap();
+    fs::rename(place.path("data"), place.path("datasets/mnist")).unwrap();
+    fs::write(place.path("datasets/mnist/train-labels-idx1-ubyte"), idx(&[3], &[1, 2, 3])).unwrap();
+    for command in [format!("train mnist {TINY} --out run"), "data verify mnist".to_owned()] {
+        let run = place.run(&command);
+        run.expect(ERROR, &["`cargo xtask data fetch mnist`, which", "as NAME.unverified"]);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains("delete"), "{run:?}");
+    }
+    // Nothing is fetched in place of what is the user's own without being asked to.
+    fs::remove_file(place.path("datasets/mnist/train-labels-idx1-ubyte")).unwrap();
+    let run = place.run(&format!("train mnist {TINY} --out run"));
+    run.refuse(
+        ERROR,
+        &["lacks train-labels-idx1-ubyte", "add what is missing", "--data-dir datasets"],
+    );
+    assert_eq!(place.names("datasets/mnist").len(), 3);
 }
 
 #[test]
