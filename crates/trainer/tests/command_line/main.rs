@@ -8,6 +8,7 @@ mod checkpoints;
 mod comparisons;
 mod divergence;
 mod endurance;
+mod environment;
 mod experiments;
 mod find_rate;
 mod full_disk;
