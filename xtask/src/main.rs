@@ -7,6 +7,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::{Command, ExitCode};
 
 /// Backends and Cargo features have the same names.
@@ -59,24 +60,29 @@ fn check() -> ExitCode {
         ("tests", &["test", "--workspace"]),
     ];
     for (name, arguments) in steps {
-        eprintln!("check: {name}");
+        say(&format!("check: {name}"));
         let status = cargo().args(arguments).env("RUSTDOCFLAGS", "-D warnings").status();
         match status {
             Ok(status) if status.success() => {}
             Ok(_) => {
-                eprintln!(
+                say(&format!(
                     "error: {name} failed; run `cargo {}` to see it alone",
                     arguments.join(" ")
-                );
+                ));
                 return ExitCode::FAILURE;
             }
             Err(error) => {
-                eprintln!("error: cannot start cargo: {error}");
+                say(&format!("error: cannot start cargo: {error}"));
                 return ExitCode::FAILURE;
             }
         }
     }
     ExitCode::SUCCESS
+}
+
+/// Prints a line on stderr. `eprintln!` would panic where nobody can read it.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// The cargo that started us, without what it set for us: build scripts that look at these variables
@@ -99,7 +105,7 @@ fn hand_over(command: &mut Command) -> ExitCode {
     use std::os::unix::process::CommandExt;
     // Only returns if it fails.
     let error = command.exec();
-    eprintln!("error: cannot start cargo: {error}");
+    say(&format!("error: cannot start cargo: {error}"));
     ExitCode::FAILURE
 }
 
@@ -109,7 +115,7 @@ fn hand_over(command: &mut Command) -> ExitCode {
     match command.status() {
         Ok(status) => ExitCode::from(status.code().map_or(1, |code| code as u8)),
         Err(error) => {
-            eprintln!("error: cannot start cargo: {error}");
+            say(&format!("error: cannot start cargo: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -2,10 +2,7 @@
 
 use std::process::Command;
 
-use backburn_kernels::cpu::instruction_set;
-
-/// Narrowest first.
-const INSTRUCTION_SETS: [&str; 3] = ["portable", "avx2", "avx512"];
+use backburn_kernels::cpu::{INSTRUCTION_SETS, instruction_set};
 
 fn width(name: &str) -> usize {
     INSTRUCTION_SETS.iter().position(|&known| known == name).expect("one of the list")

@@ -15,7 +15,7 @@ use crate::bench::tables::tables;
 use crate::bench::turns::{self, Scaling};
 use crate::bench::{bystanders, machine};
 use crate::cli::{Failure, print_line, set_threads, usage};
-use crate::interrupt;
+use crate::interrupt::{self, Notices};
 use crate::progress::say;
 use crate::run::now;
 
@@ -85,6 +85,7 @@ enum Rival {
 ///
 /// What stands in the way, with the cure.
 pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
+    interrupt::hear(Notices::MEASUREMENT, None);
     let models = models(args)?;
     let batch_sizes = batch_sizes(args)?;
     let backend = match &args.backend {
@@ -100,7 +101,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     }
     let threads = set_threads(args.threads)?;
     check_writable(&args.out)?;
-    interrupt::catch_and_say("\nstopping, nothing is written");
+    interrupt::catch();
     let program = std::env::current_exe()
         .map_err(|error| Failure::Error(format!("cannot tell where this program is: {error}")))?;
     let python = args.python.clone().unwrap_or_else(|| "python3".into());

@@ -11,10 +11,11 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, Va
 
 use crate::bench::child;
 use crate::evaluate::test_time_augmentation::Views;
+pub use crate::output::print_line;
 use crate::progress::say;
 use crate::{
-    bench_command, compare_arms, compare_regularizers, data_command, evaluate_command,
-    experiment_command, find_rate_command, interrupt, replay_command, report_command,
+    bench_command, compare_arms, compare_regularizers, data_command, environment, evaluate_command,
+    experiment_command, find_rate_command, interrupt, output, replay_command, report_command,
     train_command, verify_command, verify_kernels_command,
 };
 
@@ -133,36 +134,29 @@ pub fn usage(error: impl ToString) -> Failure {
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let parsed = command().try_get_matches_from(&arguments);
-    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // clap prints help to stdout and mistakes to stderr.
-            let _ = error.print();
-            return match error.kind() {
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
-                _ => ExitCode::from(2),
+    let outcome = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => {
+            let data = match cli.verb {
+                Verb::Data(_) => environment::Data::Managed,
+                _ => environment::Data::Read,
             };
+            environment::check(data).and_then(|()| carry_out(cli.verb, &arguments))
         }
+        // clap prints help to stdout and mistakes to stderr.
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                output::attempt(|| error.print());
+                Ok(())
+            }
+            _ => {
+                let _ = error.print();
+                return ExitCode::from(2);
+            }
+        },
     };
-    let outcome = match cli.verb {
-        Verb::Train(args) => train_command::train(&args, command_line(&arguments)),
-        Verb::FindRate(args) => find_rate_command::find_rate(&args, command_line(&arguments)),
-        Verb::Evaluate(args) => evaluate_command::evaluate(&args),
-        Verb::Report(args) => report_command::report(&args),
-        Verb::Replay(args) => replay_command::replay(&args),
-        Verb::Verify(args) => verify_command::verify(&args),
-        Verb::CompareRegularizers(args) => {
-            compare_regularizers::compare_regularizers(&args, command_line(&arguments))
-        }
-        Verb::Experiment(args) => experiment_command::run(&args, &command_line(&arguments)),
-        Verb::CompareOptimizers(flags) => {
-            experiment_command::compare_optimizers(&flags, &command_line(&arguments))
-        }
-        Verb::Data(args) => data_command::data(&args, command_line(&arguments)),
-        Verb::VerifyKernels(args) => verify_kernels_command::verify_kernels(&args),
-        Verb::Bench(args) => bench_command::bench(&args),
-        Verb::BenchChild(args) => child::serve(&args),
-    };
+    // What a verb itself failed at comes first.
+    let outcome =
+        outcome.and_then(|()| output::check().map_err(|error| Failure::Error(error.to_string())));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
@@ -177,10 +171,36 @@ pub fn run() -> ExitCode {
     }
 }
 
+fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
+    match verb {
+        Verb::Train(args) => train_command::train(&args, command_line(arguments)),
+        Verb::FindRate(args) => find_rate_command::find_rate(&args, command_line(arguments)),
+        Verb::Evaluate(args) => evaluate_command::evaluate(&args),
+        Verb::Report(args) => report_command::report(&args),
+        Verb::Replay(args) => replay_command::replay(&args),
+        Verb::Verify(args) => verify_command::verify(&args),
+        Verb::CompareRegularizers(args) => {
+            compare_regularizers::compare_regularizers(&args, command_line(arguments))
+        }
+        Verb::Experiment(args) => experiment_command::run(&args, &command_line(arguments)),
+        Verb::CompareOptimizers(flags) => {
+            experiment_command::compare_optimizers(&flags, &command_line(arguments))
+        }
+        Verb::Data(args) => data_command::data(&args, command_line(arguments)),
+        Verb::VerifyKernels(args) => verify_kernels_command::verify_kernels(&args),
+        Verb::Bench(args) => bench_command::bench(&args),
+        Verb::BenchChild(args) => child::serve(&args),
+    }
+}
+
 /// The command line's grammar, with the catalogs in the help of `train` and `find-rate`.
 fn command() -> Command {
     Cli::command()
-        .mut_subcommand("train", |train| train.after_help(train_command::catalogs()))
+        .after_help(environment::help())
+        .mut_subcommand("train", |train| {
+            let sections = [train_command::catalogs(), train_command::signals()];
+            train.after_help(sections.join("\n") + "\n" + &environment::help())
+        })
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate_command::NOTES, &train_command::catalogs()].join("\n\n");
             let hidden = ["resume", "extend", "checkpoint_every"];
@@ -194,12 +214,6 @@ fn command() -> Command {
 fn command_line(arguments: &[OsString]) -> Vec<String> {
     let rest = arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     ["backburn".to_owned()].into_iter().chain(rest).collect()
-}
-
-/// Prints a line on stdout. A reader that has gone away (`| head`) is no error.
-pub fn print_line(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
 /// More than any machine has cores; many more would take minutes to start.
@@ -243,6 +257,14 @@ mod tests {
         let techniques = backburn_regularization::CATALOG.iter().map(|row| row.flag);
         for name in data.chain(models).chain(augmentations).chain(techniques.clone()) {
             assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");
+        }
+        for (name, _) in interrupt::SIGNALS {
+            assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");
+        }
+        let own = command().render_help().to_string();
+        for row in environment::CATALOG {
+            let line = format!("\n  {}={} ", row.name, row.values);
+            assert!(help.contains(&line) && own.contains(&line), "{} is not in help", row.name);
         }
         for flag in techniques {
             assert!(help.contains(&format!("--{flag} <")), "{flag} is no flag of train");

@@ -13,7 +13,7 @@ use backburn_report::{
 use clap::Args;
 
 use crate::cli::{Failure, print_line, set_threads, usage};
-use crate::interrupt;
+use crate::interrupt::{self, Notices};
 use crate::progress::{Detail, clock, say};
 use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder};
@@ -242,6 +242,7 @@ pub(crate) fn compare(
         print_line(list(experiment).trim_end());
         return Ok(());
     }
+    interrupt::hear(Notices::TRAINING, None);
     let seeds = args.all_seeds()?;
     let (common, first) = changes(experiment, args, seeds[0])?;
     let base = args.base_words(experiment)?;

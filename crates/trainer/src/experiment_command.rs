@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::download_bar::DownloadBar;
 use crate::experiments::{CATALOG, Experiment, Lab, Options, Preset, experiment};
-use crate::interrupt;
+use crate::interrupt::{self, Notices};
 use crate::origin::dataset_record;
 use crate::progress::{clock, say};
 use crate::run::now;
@@ -85,6 +85,7 @@ pub(crate) fn run(args: &ExperimentArgs, command: &[String]) -> Result<(), Failu
         print_line(list().trim_end());
         return Ok(());
     }
+    interrupt::hear(Notices::EXPERIMENT, None);
     let name = args.name.as_deref().unwrap_or_default();
     if name == "all" {
         return run_all(&args.rest, args.markdown.as_deref(), command);
@@ -104,6 +105,7 @@ pub(crate) fn compare_optimizers(
     flags: &ExperimentFlags,
     command: &[String],
 ) -> Result<(), Failure> {
+    interrupt::hear(Notices::EXPERIMENT, None);
     run_one(experiment("compare-optimizers")?, flags, command)
 }
 
@@ -200,7 +202,7 @@ fn carry_out(
     command: &[String],
 ) -> Result<ExperimentRecord, Failure> {
     let lab = lab(row, flags, threads, out, command)?;
-    interrupt::catch_and_say("\nstopping; Ctrl-C again quits at once");
+    interrupt::catch();
     let (started, clock) = (now(), Instant::now());
     let findings = (row.run)(&lab).inspect_err(|failure| {
         if matches!(failure, Failure::Interrupted) {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
-use crate::interrupt;
+use crate::interrupt::{self, Notices};
 use crate::origin::origin;
 use crate::prepare::PrepareError;
 use crate::progress::{Detail, Progress};
@@ -68,6 +68,7 @@ struct Record<'a> {
 ///
 /// What stands in the way, with the cure.
 pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failure> {
+    interrupt::hear(Notices::MEASUREMENT, args.train.stop_on);
     if args.train.resume.is_some() || args.train.extend.is_some() {
         return Err(Failure::Usage(
             "`find-rate` begins with the recipe's initial weights and has nothing to resume or extend; name the run's recipe with `--config RUN/config.toml`".into(),

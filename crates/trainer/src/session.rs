@@ -475,6 +475,7 @@ pub(crate) fn save(
     state: &State,
     objectives: &[f64],
 ) -> Result<(), TrainError> {
+    interrupt::answer_save();
     let bytes = checkpoint::to_bytes(state)?;
     let ended = state.epochs.last().filter(|_| !objectives.is_empty());
     if let Some(epoch) = ended {

@@ -236,7 +236,8 @@ fn train_epoch(
         // Gradients that wait for a step are in no checkpoint; an epoch's end has its own.
         let can_save = steps && !is_last;
         let stops = can_save && interrupt::is_requested();
-        let saves = stops || can_save && checkpoints.is_due(state.optimizer.steps());
+        let is_due = || checkpoints.is_due(state.optimizer.steps());
+        let saves = stops || can_save && (interrupt::is_save_requested() || is_due());
         if is_last || saves || clock.is_due() {
             let first_new = state.current.objectives.len();
             meter.read_into(&mut state.current);

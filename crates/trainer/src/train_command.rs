@@ -14,6 +14,7 @@ use crate::backend::Backend;
 use crate::checkpoint_every::CheckpointEvery;
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::extend::{EndedRun, ExtendError};
+use crate::interrupt::{self, Notices, StopOn};
 use crate::prepare::PrepareError;
 use crate::progress::{Detail, clock, say};
 use crate::recipe::{self, Recipe};
@@ -59,6 +60,10 @@ pub struct TrainArgs {
     /// as 30s or 5min. Results do not depend on it.
     #[arg(long, value_name = "STEPS|TIME")]
     pub(crate) checkpoint_every: Option<CheckpointEvery>,
+    /// Stop on a signal that otherwise saves a checkpoint only: what a cluster's scheduler sends before
+    /// its limit. See the signals below.
+    #[arg(long, value_enum, value_name = "SIGNAL", ignore_case = true)]
+    pub(crate) stop_on: Option<StopOn>,
     /// Compare the first steps with double precision, and train only if the backend computes them right.
     #[arg(long)]
     pub(crate) verify_kernels: bool,
@@ -77,10 +82,6 @@ pub fn catalogs() -> String {
         .map(|row| (row.flag, format!("{}: {}", row.acts_on, row.summary)))
         .collect();
     let techniques = techniques.iter().map(|(flag, line)| (*flag, line.as_str())).collect();
-    let table = |head: &str, rows: Vec<(&str, &str)>| {
-        let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
-        format!("{head}:\n{}", lines.collect::<String>())
-    };
     [
         table("Data sets", backburn_data::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
         table("Models", backburn_models::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
@@ -91,12 +92,25 @@ pub fn catalogs() -> String {
     .join("\n")
 }
 
+/// What signals do, for help.
+pub fn signals() -> String {
+    table("Signals", interrupt::SIGNALS.to_vec())
+}
+
+/// A section of help: names, and what they stand for.
+fn table(head: &str, rows: Vec<(&str, &str)>) -> String {
+    let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
+    format!("{head}:\n{}", lines.collect::<String>())
+}
+
 /// Trains as the arguments say. `command`: the whole command line, for the manifest.
 ///
 /// # Errors
 ///
 /// What stands in the way, with the cure.
 pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
+    // Before a pipe is read or data are fetched.
+    interrupt::hear(Notices::TRAINING, args.stop_on);
     if let Some(run) = &args.resume {
         args.check_resume(run)?;
         let backend = named_backend(args.backend.as_deref())?;

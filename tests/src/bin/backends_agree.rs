@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use backburn_report::RunRecord;
+use backburn_trainer::output;
+use backburn_trainer::progress::say;
 
 const BATCHES: usize = 20;
 const LOSS_TOLERANCE: f64 = 1e-3;
@@ -15,14 +17,15 @@ const ACCURACY_TOLERANCE: f64 = 0.01;
 
 fn main() -> ExitCode {
     let folders: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    match compare(&folders) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("error: the backends do not agree");
-            ExitCode::FAILURE
-        }
+    let outcome = match compare(&folders) {
+        Ok(true) => output::check().map_err(|error| error.to_string()),
+        Ok(false) => Err("the backends do not agree".into()),
+        Err(message) => Err(message),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("error: {message}");
+            say(&format!("error: {message}"));
             ExitCode::FAILURE
         }
     }
@@ -43,14 +46,14 @@ fn compare(folders: &[PathBuf]) -> Result<bool, String> {
             .map(|(expected, found)| ((found - expected) / expected).abs())
             .fold(0.0, f64::max);
         let apart = (accuracy(&run)? - accuracy(&reference)?).abs();
-        println!(
+        output::print_line(&format!(
             "{} against {}: losses of the first {BATCHES} batches within {distance:.1e}, \
              validation accuracy {:.2} against {:.2} %",
             run.manifest.backend,
             reference.manifest.backend,
             100.0 * accuracy(&run)?,
             100.0 * accuracy(&reference)?,
-        );
+        ));
         agree &= distance <= LOSS_TOLERANCE && apart <= ACCURACY_TOLERANCE;
     }
     Ok(agree)

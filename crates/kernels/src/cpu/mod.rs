@@ -25,5 +25,5 @@ pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
 pub use panels::{PackedPanels, WeightLayout};
 pub use pool::{PoolShape, max_pool, max_pool_gradient};
 pub use shape::ConvShape;
-pub use simd::instruction_set;
+pub use simd::{INSTRUCTION_SETS, instruction_set};
 pub use weight_gradient::{bias_gradient, weight_gradient};

@@ -1,7 +1,8 @@
 //! Vectors of `f32`: AVX-512, AVX2 with FMA, or arrays that the compiler maps to what there is.
 //!
 //! Kernels are written once, over [`Simd`]; [`run`] picks the widest instruction set of the machine
-//! at run time. `BACKBURN_SIMD=portable|avx2|avx512` sets an upper limit, for tests and comparisons.
+//! at run time. `BACKBURN_SIMD=portable|avx2|avx512` sets an upper limit, for tests and comparisons. What is none of
+//! [`INSTRUCTION_SETS`] is passed over here, since a library does not speak; the program refuses it.
 
 use std::sync::OnceLock;
 
@@ -91,6 +92,9 @@ impl Level {
         }
     }
 }
+
+/// The names of all instruction sets, on any machine, narrowest first.
+pub const INSTRUCTION_SETS: [&str; 3] = ["portable", "avx2", "avx512"];
 
 /// The name of the instruction set in use: `portable`, `avx2` or `avx512`.
 pub fn instruction_set() -> &'static str {

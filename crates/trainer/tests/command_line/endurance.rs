@@ -23,7 +23,8 @@ fn usage(id: u32) -> (u64, usize) {
 
 #[test]
 fn many_epochs_of_small_steps_take_no_more_memory_and_open_no_more_files() {
-    let epochs = std::env::var("BACKBURN_EPOCHS").ok().and_then(|epochs| epochs.parse().ok());
+    let epochs = std::env::var("BACKBURN_EPOCHS").ok();
+    let epochs = epochs.map(|epochs| epochs.parse().expect("BACKBURN_EPOCHS is a number"));
     let epochs: u64 = epochs.unwrap_or(EPOCHS);
     let place = Place::with_mnist();
     let training = format!(

@@ -7,8 +7,14 @@ use crate::place::*;
 fn an_interrupted_run_resumes_to_the_weights_of_an_uninterrupted_one() {
     let place = Place::with_mnist();
     place.run(&format!("train {LONG} --out whole")).expect(DONE, &[]);
-    for (signal, out) in [("INT", "one"), ("TERM", "two")] {
-        let run = place.interrupt(signal, out);
+    for (signal, out, flags) in [
+        ("INT", "one", ""),
+        ("TERM", "two", ""),
+        ("USR2", "three", ""),
+        ("XCPU", "four", " --stop-on USR1"),
+        ("USR1", "five", " --stop-on sigusr1"),
+    ] {
+        let run = place.interrupt(signal, &format!("{out}{flags}"));
         assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
         run.mention(&["a checkpoint was saved", &format!("--resume {out}")]);
         assert!(run.stdout.is_empty(), "{}", run.stdout);
@@ -58,6 +64,10 @@ fn a_second_ctrl_c_quits_at_once() {
     wait_for("the training", || place.path("run/manifest.json").exists());
     child.signal("INT");
     wait_for("the answer", || child.stderr().contains("Ctrl-C again quits at once"));
+    // What comes between counts for nothing.
+    for signal in ["TERM", "HUP"] {
+        child.signal(signal);
+    }
     child.signal("INT");
     let run = child.finish();
     assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
@@ -88,14 +98,7 @@ fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
 #[test]
 fn a_closed_terminal_saves_and_stops_however_often_it_says_so() {
     let place = Place::with_mnist();
-    let program = env!("CARGO_BIN_EXE_backburn");
-    // The tests themselves may run under `nohup`.
-    let mut command = std::process::Command::new("env");
-    command
-        .args(["--default-signal=HUP", program])
-        .args(format!("train {LONG} --out run").split(' '));
-    command.current_dir(place.path("."));
-    let child = start(command);
+    let child = start(place.command(format!("train {LONG} --out run").split(' ')));
     wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
     // Shell and kernel may both send one.
     let id = child.process.id();
@@ -109,12 +112,12 @@ fn a_closed_terminal_saves_and_stops_however_often_it_says_so() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn under_nohup_a_run_outlives_its_terminal() {
+fn under_nohup_a_run_outlives_its_terminal_and_what_else_is_ignored() {
     let place = Place::with_mnist();
     let program = env!("CARGO_BIN_EXE_backburn");
     let long = LONG.replace("--epochs 120", "--epochs 9999");
     // What `nohup` does to the signal, without what it does to the output.
-    let script = format!("trap '' HUP; exec {program} train {long} --out run");
+    let script = format!("trap '' HUP INT USR1; exec {program} train {long} --out run");
     let mut command = std::process::Command::new("sh");
     command.args(["-c", &script]).current_dir(place.path("."));
     let child = start(command);
@@ -123,9 +126,133 @@ fn under_nohup_a_run_outlives_its_terminal() {
         metrics.lines().count()
     };
     wait_for("the first epoch", || epochs() > 0);
-    child.signal("HUP");
+    for signal in ["HUP", "INT", "INT", "USR1"] {
+        child.signal(signal);
+    }
     let before = epochs();
     wait_for("more epochs", || epochs() > before + 3);
+    assert!(!child.stderr().contains("SIGUSR1") && !child.stderr().contains("Ctrl-C"));
     child.signal("TERM");
     assert_eq!(child.finish().code, Some(INTERRUPTED));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_first_ctrl_c_saves_whatever_has_asked_to_stop_before_it() {
+    for first in ["TERM", "HUP"] {
+        let place = Place::with_mnist();
+        // Its only batch takes seconds.
+        let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet20 --batch-size 150 --threads 1 --out run";
+        let child = start(place.command(slow.split(' ')));
+        wait_for("the training", || place.path("run/losses.csv").exists());
+        child.signal(first);
+        let answer = format!("SIG{first}: stopping at the next batch; Ctrl-C twice quits at once");
+        wait_for("the answer", || child.stderr().contains(&answer));
+        child.signal("INT");
+        wait_for("the second answer", || child.stderr().contains("Ctrl-C again quits at once"));
+        for other in ["TERM", "HUP", "USR1", "USR2", "XCPU"] {
+            child.signal(other);
+        }
+        let run = child.finish();
+        run.expect(INTERRUPTED, &["a checkpoint was saved", "--resume run"]);
+        assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
+        place.run("verify run").expect(DONE, &["end of epoch 1"]);
+    }
+}
+
+/// An epoch of twenty steps, which take a second.
+#[cfg(unix)]
+const ONE_EPOCH: &str = "train mnist --data-dir data --train-size 80 --valid-size 10 --epochs 1 --model resnet20 --batch-size 4 --threads 1";
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_asked_for_a_checkpoint_saves_one_and_ends_like_one_that_was_not() {
+    let place = Place::with_mnist();
+    place.run(&format!("{ONE_EPOCH} --out whole")).expect(DONE, &[]);
+    let child = start(place.command(format!("{ONE_EPOCH} --out run").split(' ')));
+    wait_for("the training", || place.path("run/losses.csv").exists());
+    child.signal("USR1");
+    wait_for("the checkpoint", || place.path("run/checkpoints/latest.safetensors").exists());
+    let run = child.finish();
+    run.expect(DONE, &["SIGUSR1: saving a checkpoint at the next step and training on"]);
+    place.expect_same("run", "whole");
+    // That of the epoch's end has taken the place of another one, inside the epoch.
+    assert!(place.path("run/checkpoints/previous.safetensors").exists());
+    assert!(!place.path("whole/checkpoints/previous.safetensors").exists());
+    place.run("verify run").expect(DONE, &["finished, 1 epochs"]);
+}
+
+/// Whether the program hears a signal, by number, which would end it.
+#[cfg(target_os = "linux")]
+fn hears(child: &Child, signals: &[u32]) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.process.id())).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+    signals.iter().all(|signal| mask >> (signal - 1) & 1 == 1)
+}
+
+/// SIGUSR1, SIGUSR2, SIGXCPU.
+#[cfg(target_os = "linux")]
+const SCHEDULERS: [u32; 3] = [10, 12, 24];
+
+/// Starts a command that reads its recipe from the pipe `recipe`, and sends it a signal while it waits there.
+#[cfg(target_os = "linux")]
+fn signal_before_its_recipe(place: &Place, arguments: &str, signal: &str) -> Run {
+    let pipe = place.path("recipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let child = start(place.command(format!("{arguments} --config recipe").split(' ')));
+    wait_for("the start", || hears(&child, &SCHEDULERS));
+    child.signal(signal);
+    wait_for("the answer", || child.stderr().contains(&format!("SIG{signal}: ")));
+    std::fs::write(&pipe, place.bytes("whole/config.toml")).unwrap();
+    std::fs::remove_file(&pipe).unwrap();
+    child.finish()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_scheduler_asks_for_before_there_are_data_is_remembered() {
+    let place = Place::with_mnist();
+    let training = LONG.replace("--epochs 120", "--epochs 1");
+    place.run(&format!("train {training} --out whole")).expect(DONE, &[]);
+    for (signal, flags) in [("USR2", ""), ("XCPU", ""), ("USR1", " --stop-on USR1")] {
+        let run = signal_before_its_recipe(&place, &format!("train --out run{flags}"), signal);
+        run.expect(INTERRUPTED, &["stopping at the next batch", "--resume run"]);
+        assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
+        place.run("train --resume run").expect(DONE, &["resuming at epoch 1"]);
+        place.expect_same("run", "whole");
+        std::fs::remove_dir_all(place.path("run")).unwrap();
+    }
+    let run = signal_before_its_recipe(&place, "train --out run", "USR1");
+    run.expect(DONE, &["saving a checkpoint at the next step and training on"]);
+    assert!(place.path("run/checkpoints/previous.safetensors").exists(), "nothing was saved");
+    assert!(!place.path("whole/checkpoints/previous.safetensors").exists());
+    place.expect_same("run", "whole");
+    let run = signal_before_its_recipe(&place, "find-rate --steps 20 --out rate", "USR1");
+    run.expect(DONE, &["going on, there is nothing to save", "tried"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_command_that_trains_is_ended_by_what_asks_for_a_checkpoint() {
+    let place = Place::with_mnist();
+    for arguments in [
+        "compare-regularizers mnist --data-dir data --train-size 100 --epochs 9 --out arms",
+        "compare-optimizers --data-dir data --out optimizers",
+        "experiment disturb-value --preset paper --out values",
+        "bench --models mlp --out bench.json",
+    ] {
+        let child = start(place.command(arguments.split(' ')));
+        wait_for("the start", || hears(&child, &SCHEDULERS));
+    }
+}
+
+#[test]
+fn a_signal_that_stops_in_any_case_is_refused_with_the_one_that_does_not() {
+    let place = Place::new();
+    for signal in ["TERM", "SIGUSR2", "10"] {
+        let run = place.run(&format!("train digits --stop-on {signal} --out run"));
+        run.refuse(USAGE, &["--stop-on", signal, "USR1"]);
+    }
+    place.expect_empty();
 }

@@ -58,7 +58,8 @@ fn the_runs_that_are_killed_cover_every_model_and_every_optimizer() {
 
 /// The seed of the moments: of the clock, or `$BACKBURN_KILL_SEED` to see the same ones again.
 fn seed() -> u64 {
-    let given = std::env::var("BACKBURN_KILL_SEED").ok().and_then(|seed| seed.parse().ok());
+    let given = std::env::var("BACKBURN_KILL_SEED").ok();
+    let given = given.map(|seed| seed.parse().expect("BACKBURN_KILL_SEED is a number"));
     let seed = given.unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.unwrap().as_nanos() as u64

@@ -9,6 +9,7 @@ mod checkpoints;
 mod comparisons;
 mod divergence;
 mod endurance;
+mod environment;
 mod experiments;
 mod extend;
 mod find_rate;

@@ -129,10 +129,12 @@ impl Place {
         finish(&mut self.command(arguments.split(' ').filter(|argument| !argument.is_empty())))
     }
 
-    /// Starts [`LONG`] and sends a signal in its second epoch or a little later.
+    /// Starts [`LONG`] and sends a signal in its second epoch or a little later. `out`: the run's folder, and
+    /// more flags behind it.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self, signal: &str, out: &str) -> Run {
         let child = start(self.command(format!("train {LONG} --out {out}").split(' ')));
+        let out = out.split(' ').next().unwrap();
         wait_for("the first epoch", || self.path(out).join("metrics.jsonl").exists());
         child.signal(signal);
         child.finish()
@@ -215,11 +217,33 @@ pub(crate) struct Child {
     _folder: TempDir,
 }
 
-pub(crate) fn start(mut command: Command) -> Child {
+pub(crate) fn start(command: Command) -> Child {
+    let mut command = with_usual_signals(command);
     let folder = tempfile::tempdir().unwrap();
     let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
     command.stdout(fs::File::create(&stdout).unwrap()).stderr(fs::File::create(&stderr).unwrap());
     Child { process: command.spawn().unwrap(), stdout, stderr, _folder: folder }
+}
+
+/// The same with signals as a shell at a terminal has them: the tests themselves may run under `nohup` or
+/// behind `&`, and what is ignored is handed down.
+fn with_usual_signals(command: Command) -> Command {
+    if !cfg!(target_os = "linux") {
+        return command;
+    }
+    let mut usual = Command::new("env");
+    usual.args(["--default-signal=HUP,INT,TERM,USR1,USR2,XCPU"]);
+    usual.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    if let Some(folder) = command.get_current_dir() {
+        usual.current_dir(folder);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => usual.env(name, value),
+            None => usual.env_remove(name),
+        };
+    }
+    usual
 }
 
 impl Child {

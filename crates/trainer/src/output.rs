@@ -1,0 +1,64 @@
+//! What a command says on stdout, and whether it could be said.
+//!
+//! A line that cannot be printed ends nothing by itself: what was trained is in its folder. The first
+//! error is remembered, and gives the exit status when all is done.
+
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::io::{self, ErrorKind, Write};
+use std::sync::OnceLock;
+
+/// Stdout cannot be written to.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot write to stdout: {0}; send it where there is disk space and permission for it, such as to a file in another folder with `>`; what the command wrote into folders is there all the same"
+)]
+pub struct LostOutput(&'static io::Error);
+
+/// The first error. After it nothing more is printed: lines without those before them mislead.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line on stdout. Whether it arrived is told by [`check`].
+pub fn print_line(text: &str) {
+    attempt(|| {
+        let mut stdout = io::stdout().lock();
+        writeln!(stdout, "{text}")
+    });
+}
+
+/// Prints something on stdout that prints itself, unless something before could not be printed.
+pub(crate) fn attempt(print: impl FnOnce() -> io::Result<()>) {
+    // What waits in a buffer when the program ends would be lost without a word.
+    let printed = || print().and_then(|()| io::stdout().flush());
+    if LOST.get().is_none()
+        && let Err(error) = printed()
+    {
+        let _ = LOST.set(error);
+    }
+}
+
+/// To be called when everything has been printed.
+///
+/// # Errors
+///
+/// If something could not be. A reader that has gone away, as of `| head`, has what it wanted.
+pub fn check() -> Result<(), LostOutput> {
+    attempt(accepts);
+    match LOST.get() {
+        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(LostOutput(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes nothing. Rust's stdout passes over a descriptor that is open for reading only, in silence.
+#[cfg(unix)]
+fn accepts() -> io::Result<()> {
+    use std::os::fd::AsFd;
+    let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+    std::fs::File::from(stdout).write(&[]).map(|_| ())
+}
+
+#[cfg(not(unix))]
+fn accepts() -> io::Result<()> {
+    Ok(())
+}
