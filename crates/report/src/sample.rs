@@ -56,7 +56,13 @@ pub(crate) fn run() -> RunRecord {
                 device: "Example CPU, 2 cores".into(),
                 threads: 1,
             }],
-            rollbacks: vec![RollbackRecord { epoch: 1, batch: 3, learning_rate: 0.02 }],
+            rollbacks: vec![RollbackRecord {
+                epoch: 1,
+                batch: 3,
+                learning_rate: 0.02,
+                back_to: Some(0),
+                given_up: Vec::new(),
+            }],
             files: vec![FileRecord {
                 name: "summary.json".into(),
                 bytes: 476,
