@@ -138,7 +138,7 @@ pub struct ExtensionRecord {
     pub schedule: String,
 }
 
-/// A return to the end of the epoch before, with half the learning rate.
+/// A return to an earlier state, with half the learning rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RollbackRecord {
     /// Epoch that diverged, counted from 1.
@@ -148,6 +148,13 @@ pub struct RollbackRecord {
     /// Learning rate that it diverged with.
     #[serde(deserialize_with = "null_as_nan")]
     pub learning_rate: f64,
+    /// Epoch to whose end training went back, 0 for the beginning. Absent if a version before 0.2 rolled back,
+    /// always to the end of the epoch before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_to: Option<usize>,
+    /// The whole epochs that were given up, as `metrics.jsonl` had them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<EpochRecord>,
 }
 
 /// The data set of a run, with what identifies it.

@@ -57,7 +57,13 @@ pub(crate) fn run() -> RunRecord {
                 threads: 1,
             }],
             extends: None,
-            rollbacks: vec![RollbackRecord { epoch: 1, batch: 3, learning_rate: 0.02 }],
+            rollbacks: vec![RollbackRecord {
+                epoch: 1,
+                batch: 3,
+                learning_rate: 0.02,
+                back_to: Some(0),
+                given_up: Vec::new(),
+            }],
             files: vec![FileRecord {
                 name: "summary.json".into(),
                 bytes: 476,

@@ -33,8 +33,8 @@ pub const FILE: &str = "checkpoints/latest.safetensors";
 /// The one before, for when the newest is damaged.
 pub const PREVIOUS: &str = "checkpoints/previous.safetensors";
 
-/// That of the last epoch's end, which a rollback goes back to. Only there if the recipe asks for
-/// rollbacks.
+/// That of the last epoch's end that was better than guessing, which a rollback goes back to. Only there if the
+/// recipe asks for rollbacks and there was one.
 pub const EPOCH_END: &str = "checkpoints/epoch-end.safetensors";
 
 /// Header entry with the JSON.
@@ -232,6 +232,11 @@ impl Checkpoint {
     /// The epochs that were whole.
     pub fn epochs(&self) -> &[EpochRecord] {
         &self.header.epochs
+    }
+
+    /// What was minimized on each batch of the epoch that was under way.
+    pub(crate) fn objectives(&self) -> &[f64] {
+        &self.header.current.objectives
     }
 
     /// The returns to an earlier state.

@@ -10,12 +10,13 @@ use backburn_report::{ExtensionRecord, Manifest, Status};
 use burn::tensor::Device;
 
 use crate::checkpoint::{self, Position, differences};
+use crate::losses::{GIVEN_UP, LOSSES};
 use crate::plateau::Plateau;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
 use crate::recipe::{Recipe, Settings};
 use crate::restore::{Restored, restore_newest};
-use crate::run::{LOSSES, RunFolder};
+use crate::run::RunFolder;
 use crate::schedule::Schedule;
 use crate::session::{self, Means, Run, SessionError};
 use crate::train::{State, TrainError, validation};
@@ -179,6 +180,9 @@ impl EndedRun {
         folder.make_checkpoints()?;
         folder.write_checkpoint(&checkpoint::to_bytes(&state).map_err(TrainError::from)?)?;
         folder.write(LOSSES, &losses)?;
+        if !state.rollbacks.is_empty() && self.folder.path().join(GIVEN_UP).exists() {
+            folder.write(GIVEN_UP, &self.folder.read(GIVEN_UP)?)?;
+        }
         let mut manifest = session::manifest(recipe, &prepared, &open, &folder, means);
         // Whoever asks for more epochs has seen the scores of those before.
         manifest.test_reads.clone_from(&self.manifest.test_reads);

@@ -25,6 +25,7 @@ pub mod find_rate_command;
 pub mod gradients;
 pub mod interrupt;
 pub mod loss;
+mod losses;
 pub mod meter;
 pub mod named_weights;
 pub mod on_divergence;

@@ -47,6 +47,15 @@ impl Loss {
             Self::SquaredError => (outputs - targets).square().mean(),
         }
     }
+
+    /// What is put out for every image by a network that does not look at it: nothing in favour of any class, or
+    /// in a regression the class indicators' means, which are `shares`, those of the classes among the images.
+    pub(crate) fn guess(self, shares: &[f32]) -> Vec<f32> {
+        match self {
+            Self::CrossEntropy => vec![0.0; shares.len()],
+            Self::SquaredError => shares.to_vec(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +69,27 @@ mod tests {
         let loss = Loss::SquaredError
             .forward(tensor([[0.5, 0.0], [2.0, 1.0]]), tensor([[1.0, 0.0], [0.0, 1.0]]));
         assert_eq!(loss.into_scalar::<f32>(), (0.25 + 4.0) / 4.0);
+    }
+
+    #[test]
+    fn guessing_costs_the_logarithm_of_the_classes_or_their_variance() {
+        let device = Device::flex();
+        // Three images of the first class, one of the second; smoothed labels cost the same entropy.
+        for smoothing in [0.0, 0.25] {
+            let row =
+                |class: usize| [0, 1].map(|c| if c == class { 1.0 - smoothing } else { smoothing });
+            let targets: [[f32; 2]; 4] = [0, 0, 0, 1].map(row);
+            let cost = |loss: Loss| {
+                let guess = loss.guess(&[0.75, 0.25]);
+                let outputs = [[guess[0], guess[1]]; 4];
+                let tensor = |rows: [[f32; 2]; 4]| Tensor::<2>::from_floats(rows, &device);
+                loss.forward(tensor(outputs), tensor(targets)).into_scalar::<f32>()
+            };
+            assert!((cost(Loss::CrossEntropy) - 2_f32.ln()).abs() < 1e-6);
+            if smoothing == 0.0 {
+                assert!((cost(Loss::SquaredError) - 0.75 * 0.25).abs() < 1e-6);
+            }
+        }
     }
 
     #[test]

@@ -152,6 +152,18 @@ impl Prepared {
         self.train.classes()
     }
 
+    /// Share of each class among the training images.
+    pub(crate) fn class_shares(&self) -> Vec<f32> {
+        let labels = (0..self.train.len()).map(|image| usize::from(self.train.label(image)));
+        let mut counts = vec![0.0; self.classes()];
+        for label in labels {
+            if let Some(count) = counts.get_mut(label) {
+                *count += 1.0;
+            }
+        }
+        counts.into_iter().map(|count| count / self.train.len() as f32).collect()
+    }
+
     /// Delivers training batches as the recipe says.
     ///
     /// # Errors

@@ -21,14 +21,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::checkpoint;
+use crate::losses::{GIVEN_UP, LOSSES};
 use crate::recipe::{self, Recipe, RecipeError};
 use crate::run_lock::RunLock;
 
 /// The recipe.
 pub(crate) const CONFIG: &str = "config.toml";
-
-/// What was minimized on every batch.
-pub(crate) const LOSSES: &str = "losses.csv";
 
 /// One line an epoch.
 pub(crate) const METRICS: &str = "metrics.jsonl";
@@ -38,10 +36,11 @@ pub(crate) const MISSING: &str = "the file is missing";
 
 /// Files that hold results, in the order in which a reader would look at them. What `report` draws
 /// from them is not among them: it can be drawn again.
-pub(crate) const RESULTS: [&str; 7] = [
+pub(crate) const RESULTS: [&str; 8] = [
     CONFIG,
     METRICS,
     LOSSES,
+    GIVEN_UP,
     "summary.json",
     "evaluation.json",
     "normalization.json",
@@ -334,51 +333,6 @@ impl RunFolder {
         }
     }
 
-    /// Adds what was minimized on each batch of `epoch` to `losses.csv`.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn append_losses(&self, epoch: usize, objectives: &[f64]) -> Result<(), RunError> {
-        use std::fmt::Write as _;
-        let mut lines = String::new();
-        for (batch, objective) in (1..).zip(objectives) {
-            let _ = writeln!(lines, "{epoch},{batch},{objective}");
-        }
-        self.append(LOSSES, lines.as_bytes())
-    }
-
-    /// Makes `losses.csv`, or cuts it down to its first `epochs` epochs: what a killed run wrote
-    /// after its checkpoint will be trained again. Says whether it has all batches of them, which are
-    /// `batches` each.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be written.
-    pub fn keep_losses(&self, epochs: usize, batches: usize) -> Result<bool, RunError> {
-        let path = self.path.join(LOSSES);
-        let before = match read_bounded(&path, u64::MAX) {
-            Ok(before) => before,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(RunError::Read { path, source }),
-        };
-        let before = String::from_utf8_lossy(&before);
-        let mut kept = "epoch,batch,objective\n".to_owned();
-        let mut found = Vec::new();
-        for line in before.lines().skip(1) {
-            let Some((epoch, batch, _)) = loss_row(line) else { continue };
-            if epoch <= epochs {
-                found.push((epoch, batch));
-                kept.push_str(line);
-                kept.push('\n');
-            }
-        }
-        self.write(LOSSES, kept.as_bytes())?;
-        let expected =
-            (1..=epochs).flat_map(|epoch| (1..=batches).map(move |batch| (epoch, batch)));
-        Ok(expected.eq(found))
-    }
-
     /// Writes the final scores.
     ///
     /// # Errors
@@ -440,7 +394,7 @@ impl RunFolder {
     ///
     /// If a file cannot be deleted.
     pub(crate) fn remove_results(&self) -> Result<(), RunError> {
-        let of_training = [CONFIG, METRICS, LOSSES];
+        let of_training = [CONFIG, METRICS, LOSSES, GIVEN_UP];
         let results = RESULTS.into_iter().filter(|name| !of_training.contains(name));
         for name in results.chain(["report.html"]) {
             self.remove(name)?;
@@ -490,13 +444,10 @@ impl RunFolder {
 
     /// Adds lines to a file and waits until they are on the disk. If there is no room for all of them,
     /// none is added.
-    fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
+    pub(crate) fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
         let path = self.path.join(name);
-        // A file that is gone is not made again but where a run begins: its folder may have been
-        // deleted.
-        let open = || fs::OpenOptions::new().append(true).create(name == METRICS).open(&path);
         let append = || {
-            let mut file = open()?;
+            let mut file = open_to_append(&path)?;
             let length = file.metadata()?.len();
             let written = file.write_all(lines).and_then(|()| file.sync_data());
             if written.is_err() {
@@ -505,6 +456,24 @@ impl RunFolder {
             written
         };
         append().map_err(|source| RunError::Write { path: path.clone(), source })
+    }
+
+    /// Adds as many of the lines as there is disk space for, whole ones only, for whoever ends by an error and has
+    /// no use for another.
+    pub(crate) fn append_what_fits(&self, name: &str, lines: &[u8]) {
+        let append = || {
+            let mut file = open_to_append(&self.path.join(name))?;
+            let length = file.metadata()?.len();
+            if file.write_all(lines).and_then(|()| file.sync_data()).is_ok() {
+                return Ok(());
+            }
+            let written = file.metadata()?.len().saturating_sub(length);
+            let written = usize::try_from(written).ok().and_then(|written| lines.get(..written));
+            let end = written.and_then(|lines| lines.iter().rposition(|&byte| byte == b'\n'));
+            file.set_len(length + end.map_or(0, |end| end as u64 + 1))?;
+            file.sync_data()
+        };
+        let _: io::Result<()> = append();
     }
 
     /// Writes a file, whole or not at all.
@@ -568,12 +537,10 @@ fn metrics<'a>(epochs: impl IntoIterator<Item = &'a EpochRecord>) -> Vec<u8> {
     lines
 }
 
-/// Epoch, batch and objective of a line of `losses.csv`.
-pub(crate) fn loss_row(line: &str) -> Option<(usize, usize, f64)> {
-    let mut fields = line.split(',');
-    let row =
-        (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    fields.next().is_none().then_some(row)
+/// A file that is gone is not made again but where a run begins: its folder may have been deleted.
+fn open_to_append(path: &Path) -> io::Result<fs::File> {
+    let may_be_new = path.ends_with(METRICS);
+    fs::OpenOptions::new().append(true).create(may_be_new).open(path)
 }
 
 /// Makes a folder, and those around it that are not there, and makes sure that they stay when the machine
@@ -643,23 +610,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let message = RunFolder::open(folder.path()).unwrap_err().to_string();
         assert!(message.contains("config.toml") && message.contains("a run?"), "{message}");
-    }
-
-    #[test]
-    fn losses_after_the_checkpoint_are_dropped_on_resume() {
-        let folder = tempfile::tempdir().unwrap();
-        let run = RunFolder::create(&folder.path().join("run")).unwrap();
-        assert!(run.keep_losses(0, 2).unwrap());
-        run.append_losses(1, &[2.5, 1.25]).unwrap();
-        run.append_losses(2, &[0.5]).unwrap();
-        assert!(run.keep_losses(1, 2).unwrap());
-        let text = || String::from_utf8(run.read("losses.csv").unwrap()).unwrap();
-        assert_eq!(text(), "epoch,batch,objective\n1,1,2.5\n1,2,1.25\n");
-        for (damaged, is_whole) in [("1,1,2.5\n1,2,1.2", true), ("1,1,2.5\n", false), ("", false)] {
-            run.write("losses.csv", format!("epoch,batch,objective\n{damaged}").as_bytes())
-                .unwrap();
-            assert_eq!(run.keep_losses(1, 2).unwrap(), is_whole, "{damaged}");
-        }
     }
 
     #[test]
@@ -750,7 +700,7 @@ mod tests {
         let entries = fs::read_dir(run.path()).unwrap();
         let mut left: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [CONFIG, LOSSES, MANIFEST_FILE, METRICS]);
+        assert_eq!(left, [CONFIG, GIVEN_UP, LOSSES, MANIFEST_FILE, METRICS]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use backburn_models::parameters;
 use backburn_report::record::MANIFEST_FILE;
-use backburn_report::{Manifest, ResumeRecord, RollbackRecord, Status, Summary, number};
+use backburn_report::{Manifest, ResumeRecord, Status, Summary, number};
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint::{self, CheckpointError, Position};
@@ -17,12 +17,13 @@ use crate::download_bar::DownloadBar;
 use crate::extend::ExtendError;
 use crate::final_score::score;
 use crate::interrupt;
+use crate::losses::{LOSSES, LossLog};
 use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
 use crate::restore::{Fault, Restored, restore_newest};
-use crate::rollback::{diverged, roll_back};
+use crate::rollback::{Divergence, diverged, is_better_than_guessing, roll_back};
 use crate::run::{self, CONFIG, RunError, RunFolder, now};
 use crate::train::{Ending, Setup, State, TrainError, train};
 use crate::verify_kernels::{self, VerifyError};
@@ -260,11 +261,6 @@ pub fn resume(
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
     let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
     folder.make_checkpoints()?;
-    if state.is_at_an_end() && !recipe.on_divergence.is_stop() {
-        // The process before may have been killed between the two.
-        let bytes = checkpoint::to_bytes(&state).map_err(TrainError::from)?;
-        folder.write(checkpoint::EPOCH_END, &bytes)?;
-    }
     folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
@@ -422,27 +418,44 @@ fn train_and_score(
     let weighing = Weighing::of_version(&manifest.backburn_version);
     let setup = Setup { recipe, prepared, loader, progress, checkpoint_every, weighing };
     folder.keep_metrics(&state.epochs)?;
-    if !folder.keep_losses(state.epochs.len(), setup.loader.batches_per_epoch())? {
+    let batches = setup.loader.batches_per_epoch();
+    if !folder.keep_losses(state.epochs.len(), batches, &state.current.objectives)? {
         say(&format!(
             "warning: {} lacks batches of epochs that were trained; the run goes on without them",
-            folder.path().join(run::LOSSES).display()
+            folder.path().join(LOSSES).display()
         ));
+    }
+    folder.keep_given_up(state.rollbacks.len())?;
+    let mut losses = LossLog::of(folder, state);
+    if state.is_at_an_end() && can_be_gone_back_to(&setup, state) {
+        // The process before may have been killed between the two.
+        let bytes = checkpoint::to_bytes(state).map_err(TrainError::from)?;
+        folder.write(checkpoint::EPOCH_END, &bytes)?;
     }
     let started = Instant::now();
     let ending = loop {
         let ending = train(&setup, state, &mut |state, objectives| {
-            save(recipe, folder, state, objectives)?;
+            save(&setup, folder, &mut losses, state, objectives)?;
             saved = Some(Position::of(state));
             Ok(())
-        })?;
+        });
+        let ending = ending.inspect_err(|_| losses.rescue(state))?;
         let Ending::Diverged { epoch, batch } = ending else { break ending };
+        // Of the batches behind it nobody can tell how many have been read back.
+        state.current.objectives.truncate(batch);
+        let written = losses.write(epoch, &state.current.objectives);
+        let written = written.inspect_err(|_| losses.rescue(state));
         let learning_rate = state.learning_rate(&setup, epoch, batch - 1);
-        let record = RollbackRecord { epoch, batch, learning_rate };
+        let divergence = Divergence { epoch, batch, learning_rate };
         if state.rollbacks.len() >= recipe.on_divergence.rollbacks() {
             setup.progress.finish();
-            return Err(diverged(&setup, folder, state, saved, &record));
+            if let Err(error) = written {
+                say(&format!("warning: {error}"));
+            }
+            return Err(diverged(&setup, folder, state, saved, divergence));
         }
-        roll_back(&setup, folder, state, record)?;
+        written?;
+        roll_back(&setup, folder, &mut losses, state, divergence)?;
         saved = Some(Position::of(state));
         manifest.rollbacks.clone_from(&state.rollbacks);
         folder.write_manifest(manifest)?;
@@ -469,25 +482,35 @@ fn train_and_score(
 
 /// Writes down what has been trained: the checkpoint after the rows, so that it never knows of more than
 /// the files beside it.
-pub(crate) fn save(
-    recipe: &Recipe,
+fn save(
+    setup: &Setup<'_>,
     folder: &RunFolder,
+    losses: &mut LossLog<'_>,
     state: &State,
     objectives: &[f64],
 ) -> Result<(), TrainError> {
     interrupt::answer_save();
     let bytes = checkpoint::to_bytes(state)?;
     let ended = state.epochs.last().filter(|_| !objectives.is_empty());
-    if let Some(epoch) = ended {
-        folder.append_losses(epoch.epoch, objectives)?;
-        folder.append_metrics(epoch)?;
+    match ended {
+        Some(epoch) => {
+            losses.write(epoch.epoch, objectives)?;
+            folder.append_metrics(epoch)?;
+        }
+        None => losses.write(state.epochs.len() + 1, &state.current.objectives)?,
     }
     folder.write_checkpoint(&bytes)?;
-    if ended.is_some() && !recipe.on_divergence.is_stop() {
+    if ended.is_some() && can_be_gone_back_to(setup, state) {
         // After the newest, so that it is never of an epoch that is trained again.
         folder.write(checkpoint::EPOCH_END, &bytes)?;
     }
     Ok(())
+}
+
+/// Whether a rollback may go back to the end of the epoch that `state` stands at; if not, the one before stays
+/// what it goes back to.
+fn can_be_gone_back_to(setup: &Setup<'_>, state: &State) -> bool {
+    !setup.recipe.on_divergence.is_stop() && is_better_than_guessing(setup, state)
 }
 
 /// Says what is about to happen.

@@ -169,7 +169,8 @@ pub fn train(
         // Weights can be finite and yet too large for a finite loss. What a rollback goes back to must be
         // a state that training can go on from.
         let is_sound = valid_loss.is_none_or(f64::is_finite)
-            && (recipe.on_divergence.is_stop() || can_begin(setup, state, epoch + 1));
+            && (recipe.on_divergence.is_stop()
+                || Outlook::of(setup, state, epoch + 1, 0).objective.is_finite());
         if !is_sound {
             return Ok(Ending::Diverged { epoch, batch: loader.batches_per_epoch() });
         }
@@ -264,18 +265,39 @@ fn train_epoch(
     Ok(None)
 }
 
-/// Whether the loss is finite on the batches of `epoch` (counted from 1) before its first step, which no
-/// learning rate changes. Leaves no trace in the state.
-fn can_begin(setup: &Setup<'_>, state: &State, epoch: usize) -> bool {
-    let mut batches = (0..).zip(epoch_batches(setup, epoch)).take(setup.recipe.accumulate);
-    // Its running statistics are its own.
-    let network = state.network().valid().train();
-    batches.all(|(number, batch)| {
-        let input = Input::new(setup, epoch, number, batch, &state.device);
-        state.seed_device(setup, epoch, number);
-        let (objective, _) = input.objective(&network, setup.recipe.loss);
-        objective.into_scalar::<f32>().is_finite()
-    })
+/// What `state` makes of batches before any step, beside what guessing makes of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outlook {
+    /// Mean over the images of what would be minimized.
+    pub(crate) objective: f64,
+    /// The same of a network that does not look at the images, see [`Loss::guess`].
+    pub(crate) guess: f64,
+}
+
+impl Outlook {
+    /// Of the first batches of `epoch` (counted from 1): those of its first step, and further ones until there are
+    /// `images` of them. Neither depends on any learning rate. Leaves no trace in the state.
+    pub(crate) fn of(setup: &Setup<'_>, state: &State, epoch: usize, images: usize) -> Self {
+        let Setup { recipe, prepared, loader, weighing, .. } = setup;
+        // Its running statistics are its own.
+        let network = state.network().valid().train();
+        let guess = recipe.loss.guess(&prepared.class_shares());
+        let (mut objectives, mut guesses, mut seen) = (Vec::new(), Vec::new(), 0);
+        for (number, batch) in epoch_batches(setup, epoch).enumerate() {
+            if number >= recipe.accumulate && seen >= images {
+                break;
+            }
+            seen += loader.batch_images(number);
+            let input = Input::new(setup, epoch, number, batch, &state.device);
+            state.seed_device(setup, epoch, number);
+            let (objective, _) = input.objective(&network, recipe.loss);
+            let value = |loss: Tensor<1>| f64::from(loss.into_scalar::<f32>());
+            objectives.push((value(objective), loader.batch_images(number)));
+            let guessed = value(input.cost_of(&guess, recipe.loss));
+            guesses.push((guessed, loader.batch_images(number)));
+        }
+        Self { objective: weighing.mean(objectives), guess: weighing.mean(guesses) }
+    }
 }
 
 /// The training batches of `epoch`, counted from 1.
@@ -321,6 +343,14 @@ impl Input {
         let answers = outputs.clone().without_autodiff().argmax(1);
         let right = answers.equal(self.labels.clone()).float().sum();
         (loss.forward(outputs, self.targets.clone()), right)
+    }
+
+    /// What would be minimized if `outputs`, a value a class, were put out for every image; `[1]`.
+    fn cost_of(&self, outputs: &[f32], loss: Loss) -> Tensor<1> {
+        let shape = self.targets.dims();
+        let rows = outputs.repeat(shape[0]);
+        let targets = self.targets.clone().without_autodiff();
+        loss.forward(Tensor::from_data(TensorData::new(rows, shape), &targets.device()), targets)
     }
 }
 

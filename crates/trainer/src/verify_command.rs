@@ -14,11 +14,12 @@ use serde::de::DeserializeOwned;
 
 use crate::checkpoint::{self, Checkpoint};
 use crate::cli::{Failure, print_line};
+use crate::losses::{GIVEN_UP, LOSSES};
 use crate::recipe::Recipe;
-use crate::run::{CONFIG, LOSSES, METRICS, MISSING, RESULTS, RunFolder, most_bytes};
+use crate::run::{CONFIG, METRICS, MISSING, RESULTS, RunFolder, most_bytes};
 use crate::verify_contents::{
-    CHECKPOINTS, CheckpointFault, EpochCut, check_checkpoint, check_evaluation, check_losses,
-    check_manifest, check_model, check_row, check_summary,
+    CHECKPOINTS, CheckpointFault, EpochCut, Rollbacks, check_checkpoint, check_evaluation,
+    check_given_up, check_losses, check_manifest, check_model, check_row, check_summary,
 };
 
 /// The page that `report` draws from the records, with the recipe in it.
@@ -136,7 +137,7 @@ impl<'a> Inspection<'a> {
         }
         let recipe = recipe.filter(|_| !it.is_faulty(CONFIG));
         let rows = it.metrics(recipe.as_ref());
-        let newest = it.checkpoints(recipe.as_ref(), rows.as_deref());
+        let newest = it.checkpoints(recipe.as_ref(), rows.as_deref(), manifest.as_ref());
         // Where config.toml was edited, that is to blame.
         let recipe = recipe.filter(|_| !it.has_other_recipe);
         if let Some(manifest) = &manifest {
@@ -146,7 +147,9 @@ impl<'a> Inspection<'a> {
             }
         }
         let rows = rows.filter(|_| !it.is_faulty(METRICS));
-        it.losses(rows.as_deref(), &EpochCut::of(manifest.as_ref(), recipe.as_ref()));
+        let cut = EpochCut::of(manifest.as_ref(), recipe.as_ref());
+        it.losses(rows.as_deref(), &cut, newest.as_ref());
+        it.given_up(manifest.as_ref());
         if it.has_ended() {
             it.results(rows.as_deref());
             for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
@@ -321,14 +324,22 @@ impl<'a> Inspection<'a> {
         Some(epochs)
     }
 
-    fn losses(&mut self, rows: Option<&[EpochRecord]>, cut: &EpochCut<'_>) {
-        let has_ended = self.has_ended();
+    fn losses(
+        &mut self,
+        rows: Option<&[EpochRecord]>,
+        cut: &EpochCut<'_>,
+        newest: Option<&Checkpoint>,
+    ) {
         let has_epochs = rows.is_some_and(|rows| !rows.is_empty()) || self.is_faulty(METRICS);
-        if !has_epochs && !has_ended {
+        if !has_epochs && !self.has_ended() && !self.path.join(LOSSES).exists() {
             return;
         }
+        // Before its first epoch is over a run has batches of that alone.
+        let is_first = newest.is_none_or(|newest| newest.position().epochs == 0);
+        let no_rows: &[EpochRecord] = &[];
+        let rows = rows.or((!has_epochs && is_first).then_some(no_rows));
         let Some(bytes) = self.bytes(LOSSES, Self::copy_of_losses) else { return };
-        match check_losses(&String::from_utf8_lossy(&bytes), rows, cut, has_ended) {
+        match check_losses(&String::from_utf8_lossy(&bytes), rows, cut, self.status, newest) {
             Ok(batches) => self.good(LOSSES, &format!("{batches} batches")),
             // What both have their checksums for, the number of images does not fit.
             Err(reason) if self.is_as_written(LOSSES) && self.is_as_written(METRICS) => {
@@ -336,6 +347,23 @@ impl<'a> Inspection<'a> {
                 self.fault(MANIFEST_FILE, &reason, self.repeat());
             }
             Err(reason) => self.fault(LOSSES, &reason, self.copy_of_losses()),
+        }
+    }
+
+    /// Of a run that went back.
+    fn given_up(&mut self, manifest: Option<&Manifest>) {
+        let rollbacks = manifest.map_or(&[][..], |manifest| manifest.rollbacks.as_slice());
+        let is_needed = rollbacks.iter().any(|rollback| rollback.back_to.is_some());
+        if !is_needed && !self.path.join(GIVEN_UP).exists() {
+            return;
+        }
+        let Some(bytes) = self.bytes(GIVEN_UP, Self::copy_of_losses) else { return };
+        // Without a manifest nobody knows.
+        let Some(manifest) = manifest else { return };
+        let text = String::from_utf8_lossy(&bytes);
+        match check_given_up(&text, &manifest.rollbacks, self.status) {
+            Ok(batches) => self.good(GIVEN_UP, &format!("{batches} batches")),
+            Err(reason) => self.fault(GIVEN_UP, &reason, self.copy_of_losses()),
         }
     }
 
@@ -407,6 +435,7 @@ impl<'a> Inspection<'a> {
         &mut self,
         recipe: Option<&Recipe>,
         rows: Option<&[EpochRecord]>,
+        manifest: Option<&Manifest>,
     ) -> Option<Checkpoint> {
         let path = self.path;
         let is_there = |file: &str| path.join(file).exists();
@@ -422,7 +451,7 @@ impl<'a> Inspection<'a> {
             }
             return None;
         }
-        let (mut whole, mut newest, mut has_epochs) = (Vec::new(), None, false);
+        let (mut whole, mut newest, mut has_epochs) = (Vec::new(), None::<Checkpoint>, false);
         for row in &CHECKPOINTS {
             let file = row.file;
             // The newest is missed, the others need not be there.
@@ -438,7 +467,11 @@ impl<'a> Inspection<'a> {
                     continue;
                 }
             };
-            match check_checkpoint(&checkpoint, recipe, rows, row, self.has_ended()) {
+            let rollbacks = Rollbacks {
+                manifest: manifest.map_or(&[], |manifest| &manifest.rollbacks),
+                newest: newest.as_ref().unwrap_or(&checkpoint).rollbacks(),
+            };
+            match check_checkpoint(&checkpoint, recipe, rows, row, rollbacks, self.has_ended()) {
                 Ok(()) => {}
                 // The newest is what `--resume` goes by.
                 Err(CheckpointFault::OtherMetrics(epochs))

@@ -8,8 +8,9 @@ use backburn_models::{Role, weights};
 use backburn_report::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, Status, Summary};
 
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::losses::{GIVEN_UP_HEAD, LOSSES_HEAD, given_up_row, loss_row};
 use crate::recipe::Recipe;
-use crate::run::{CONFIG, METRICS, loss_row};
+use crate::run::{CONFIG, METRICS};
 use crate::weighing::Weighing;
 
 /// Scores that two files have of the same thing may differ by that share, because a run may have been
@@ -30,7 +31,8 @@ pub(crate) struct CheckpointFile {
 pub(crate) const CHECKPOINTS: [CheckpointFile; 3] = [
     CheckpointFile { file: checkpoint::FILE, most_behind: 1, most_ahead: 0 },
     CheckpointFile { file: checkpoint::PREVIOUS, most_behind: 2, most_ahead: 0 },
-    CheckpointFile { file: checkpoint::EPOCH_END, most_behind: 1, most_ahead: 1 },
+    // Ends that are no better than guessing do not take its place.
+    CheckpointFile { file: checkpoint::EPOCH_END, most_behind: usize::MAX, most_ahead: 1 },
 ];
 
 /// How an epoch is cut into batches and averaged, as far as manifest and recipe tell.
@@ -142,43 +144,81 @@ pub(crate) fn check_row(
     Ok(row)
 }
 
-/// That there is a row for each batch of each epoch, and that they average to the epoch's own; gives the
-/// number of rows. Without `epochs` it is judged by itself.
+/// What may stand in `losses.csv` behind the epochs that `metrics.jsonl` has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Behind {
+    /// Of a run that has come to its end.
+    Nothing,
+    /// Of an epoch that was interrupted.
+    PartOfAnEpoch,
+    /// The same, or a whole one, of which the last batch is the one that diverged.
+    Divergence,
+    /// Of a run that was killed or failed, perhaps while it went back several epochs.
+    Epochs,
+}
+
+impl Behind {
+    fn of(status: Option<Status>) -> Self {
+        match status {
+            Some(Status::Finished | Status::StoppedEarly) => Self::Nothing,
+            Some(Status::Interrupted) => Self::PartOfAnEpoch,
+            Some(Status::Diverged) => Self::Divergence,
+            Some(Status::Running | Status::Failed | Status::Killed) | None => Self::Epochs,
+        }
+    }
+
+    /// Epochs, whole or not.
+    fn most(self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::PartOfAnEpoch | Self::Divergence => 1,
+            Self::Epochs => usize::MAX,
+        }
+    }
+
+    /// Whether the last value of all may be one that is not finite.
+    fn may_diverge(self) -> bool {
+        matches!(self, Self::Divergence | Self::Epochs)
+    }
+}
+
+/// That there is a row for each batch of each epoch, in order, and that they average to the epoch's own; of an
+/// epoch that did not end, for those that were trained, with all that `newest`, the newest checkpoint, knows of.
+/// Gives the number of rows. Without `epochs` it is judged by itself.
 pub(crate) fn check_losses(
     text: &str,
     epochs: Option<&[EpochRecord]>,
     cut: &EpochCut<'_>,
-    has_ended: bool,
+    status: Option<Status>,
+    newest: Option<&Checkpoint>,
 ) -> Result<usize, String> {
-    let more_epochs = match epochs {
-        // Nobody knows how many there were.
-        None => usize::MAX,
-        Some(_) if has_ended => 0,
-        // What came after the last checkpoint is cut off on resume.
-        Some(_) => 1,
-    };
+    let behind = Behind::of(status);
+    let most_behind = if epochs.is_some() { behind.most() } else { usize::MAX };
     let epochs = epochs.unwrap_or_default();
     // A run that was killed may have a last line that is not whole.
     let whole_lines = text.rfind('\n').map_or(0, |end| end + 1);
-    let text = if has_ended { text } else { text.get(..whole_lines).unwrap_or_default() };
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default();
-    if head != "epoch,batch,objective" {
-        return Err(format!("line 1: expected `epoch,batch,objective`, found `{head}`"));
-    }
+    let is_whole = behind == Behind::Nothing;
+    let text = if is_whole { text } else { text.get(..whole_lines).unwrap_or_default() };
+    let mut lines = (1..).zip(text.lines()).peekable();
+    check_head(lines.next(), LOSSES_HEAD)?;
     let mut number_of_rows = 0;
     let mut objectives: Vec<Vec<f64>> = vec![Vec::new(); epochs.len()];
-    for (number, line) in (2..).zip(lines) {
+    while let Some((number, line)) = lines.next() {
         number_of_rows += 1;
-        let row = loss_row(line).filter(|(_, _, objective)| objective.is_finite());
+        let is_last = lines.peek().is_none();
+        let may_diverge = |epoch| is_last && epoch > epochs.len() && behind.may_diverge();
+        let row = loss_row(line);
+        let row = row.filter(|row| row.2.is_finite() || may_diverge(row.0));
         let Some((epoch, batch, objective)) = row else {
             return Err(format!(
                 "line {number}: expected epoch, batch and a finite number, found `{line}`"
             ));
         };
+        if epoch == objectives.len() + 1 && epoch - epochs.len() <= most_behind {
+            objectives.push(Vec::new());
+        }
         match epoch.checked_sub(1).and_then(|place| objectives.get_mut(place)) {
             Some(before) if before.len() + 1 == batch => before.push(objective),
-            None if epoch > epochs.len() && epoch - epochs.len() <= more_epochs => {}
             _ => {
                 return Err(format!(
                     "line {number}: batch {batch} of epoch {epoch} is out of order"
@@ -188,26 +228,110 @@ pub(crate) fn check_losses(
     }
     let most = objectives.iter().map(Vec::len).max().unwrap_or(0);
     let batches = cut.batches().unwrap_or(most);
+    let last = objectives.len();
+    for (epoch, objectives) in (1..).zip(&objectives) {
+        let found = objectives.len();
+        if found == 0 {
+            return Err(format!("epoch {epoch}: its batches are missing"));
+        }
+        let may_be_part = epoch == last && epoch > epochs.len() && found < batches;
+        if found != batches && !may_be_part {
+            return Err(format!("epoch {epoch}: expected {batches} batches, found {found}"));
+        }
+    }
     for (epoch, objectives) in epochs.iter().zip(&objectives) {
-        let number = epoch.epoch;
-        if objectives.is_empty() {
-            return Err(format!("epoch {number}: its batches are missing"));
-        }
-        if objectives.len() != batches {
-            return Err(format!(
-                "epoch {number}: expected {batches} batches, found {}",
-                objectives.len()
-            ));
-        }
         let mean = cut.mean(objectives);
         if let Some(mean) = mean.filter(|mean| !agree(*mean, epoch.train_objective)) {
             return Err(format!(
-                "epoch {number}: the mean is {mean}, but {METRICS} has {}",
-                epoch.train_objective
+                "epoch {}: the mean is {mean}, but {METRICS} has {}",
+                epoch.epoch, epoch.train_objective
             ));
         }
     }
+    let Some(newest) = newest else { return Ok(number_of_rows) };
+    let (known, place) = (newest.objectives(), newest.position().epochs);
+    let found = objectives.get(place).map_or(&[][..], Vec::as_slice);
+    if known.iter().zip(found).any(|(known, found)| known != found) {
+        return Err(format!(
+            "epoch {}: its batches are not those of {}",
+            place + 1,
+            checkpoint::FILE
+        ));
+    }
+    // Versions before 0.2 wrote none of an epoch that had not ended.
+    if found.len() < known.len() && cut.weighing == Some(Weighing::Images) {
+        return Err(format!(
+            "epoch {}: expected the {} batches that {} has, found {}",
+            place + 1,
+            known.len(),
+            checkpoint::FILE,
+            found.len()
+        ));
+    }
     Ok(number_of_rows)
+}
+
+fn check_head(line: Option<(usize, &str)>, expected: &str) -> Result<(), String> {
+    let found = line.map_or("", |(_, line)| line);
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("line 1: expected `{expected}`, found `{found}`"))
+}
+
+/// That there is a row for each batch that each rollback gave up, in order; gives the number of rows.
+/// A run that was killed in the midst of another rollback may have those of that too.
+pub(crate) fn check_given_up(
+    text: &str,
+    rollbacks: &[RollbackRecord],
+    status: Option<Status>,
+) -> Result<usize, String> {
+    let mut lines = (1..).zip(text.lines());
+    check_head(lines.next(), GIVEN_UP_HEAD)?;
+    let mut rows: Vec<(usize, (usize, usize, f64))> = Vec::new();
+    for (number, line) in lines {
+        let row = given_up_row(line).ok_or_else(|| {
+            format!("line {number}: expected rollback, epoch, batch and a number, found `{line}`")
+        })?;
+        let is_next = match rows.last() {
+            None => row.1.1 == 1,
+            Some((rollback, (epoch, batch, objective))) => {
+                let (next, (next_epoch, next_batch, _)) = row;
+                let continues = next == *rollback
+                    && objective.is_finite()
+                    && ((next_epoch, next_batch) == (*epoch, batch + 1)
+                        || (next_epoch, next_batch) == (epoch + 1, 1));
+                continues || next > *rollback && next_batch == 1
+            }
+        };
+        if !is_next {
+            return Err(format!("line {number}: `{line}` is out of order"));
+        }
+        rows.push(row);
+    }
+    for (number, record) in (1..).zip(rollbacks) {
+        // Versions before 0.2 wrote none.
+        let Some(back_to) = record.back_to else { continue };
+        let mut of_it = rows.iter().filter(|(rollback, _)| *rollback == number).map(|(_, row)| row);
+        let first = of_it.next();
+        let last = of_it.next_back().or(first);
+        let begins = first.is_some_and(|(epoch, ..)| *epoch == back_to + 1);
+        let ends =
+            last.is_some_and(|(epoch, batch, _)| (*epoch, *batch) == (record.epoch, record.batch));
+        if !begins || !ends {
+            return Err(format!(
+                "rollback {number}: expected the batches from epoch {} to epoch {}, batch {}",
+                back_to + 1,
+                record.epoch,
+                record.batch
+            ));
+        }
+    }
+    let more = rows.last().map_or(0, |(rollback, _)| rollback.saturating_sub(rollbacks.len()));
+    if more > usize::from(Behind::of(status) == Behind::Epochs) {
+        return Err(format!("it has batches of more than {} rollbacks", rollbacks.len()));
+    }
+    Ok(rows.len())
 }
 
 /// That the scores agree with each other and with the epochs.
@@ -314,6 +438,24 @@ impl From<CheckpointError> for CheckpointFault {
     }
 }
 
+/// The rollbacks of a run, as its manifest and its newest checkpoint have them; a process that was killed may have
+/// written one to the checkpoint alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rollbacks<'a> {
+    pub(crate) manifest: &'a [RollbackRecord],
+    pub(crate) newest: &'a [RollbackRecord],
+}
+
+impl Rollbacks<'_> {
+    /// Epochs that a checkpoint shares with the metrics although the run has gone back since; `None` if it has not.
+    fn shared_epochs(&self, checkpoint: &Checkpoint) -> Option<usize> {
+        let longest =
+            if self.newest.len() > self.manifest.len() { self.newest } else { self.manifest };
+        let later = longest.get(checkpoint.rollbacks().len()..).unwrap_or_default();
+        later.iter().map(|it| it.back_to.unwrap_or(it.epoch.saturating_sub(1))).min()
+    }
+}
+
 /// That a checkpoint is of this recipe and these epochs. `rows`: of the metrics; without them it is judged by
 /// itself.
 pub(crate) fn check_checkpoint(
@@ -321,6 +463,7 @@ pub(crate) fn check_checkpoint(
     recipe: Option<&Recipe>,
     rows: Option<&[EpochRecord]>,
     place: &CheckpointFile,
+    rollbacks: Rollbacks<'_>,
     has_ended: bool,
 ) -> Result<(), CheckpointFault> {
     if let Some(recipe) = recipe {
@@ -336,9 +479,16 @@ pub(crate) fn check_checkpoint(
         }
         serde_json::to_string(&epoch).unwrap_or_default()
     };
-    let same = known.iter().zip(rows).all(|(known, row)| text(known) == text(row));
-    let is_ahead = known.len() > rows.len() + place.most_ahead;
-    let is_behind = !has_ended && known.len() + place.most_behind < rows.len();
+    let shared = rollbacks.shared_epochs(checkpoint);
+    let mut pairs = known.iter().zip(rows).take(shared.unwrap_or(usize::MAX));
+    let same = pairs.all(|(known, row)| text(known) == text(row));
+    let is_ahead = shared.is_none() && known.len() > rows.len() + place.most_ahead;
+    // The rows behind a checkpoint that has just gone back are still to be cut off.
+    let has_gone_back = checkpoint.rollbacks().len() > rollbacks.manifest.len();
+    let is_behind = !has_ended
+        && shared.is_none()
+        && !has_gone_back
+        && known.len().saturating_add(place.most_behind) < rows.len();
     if !same || is_ahead || is_behind {
         return Err(CheckpointFault::OtherMetrics(known.len()));
     }

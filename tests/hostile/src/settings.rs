@@ -162,16 +162,17 @@ pub(crate) fn text_form_seeds() -> Vec<Seed> {
     seeds
 }
 
-/// `losses.csv` is cut back to the epochs that a checkpoint has: two, of one batch each.
+/// `losses.csv` is cut back to what a checkpoint has: two epochs of one batch each, and a batch of the third.
 pub(crate) fn losses(input: &[u8]) -> bool {
     let root = tempfile::tempdir().expect("a temporary folder");
     let folder = RunFolder::create(&root.path().join("run")).expect("a new folder");
     let path = folder.path().join("losses.csv");
     fs::write(&path, input).expect("room for a small file");
-    let is_whole = folder.keep_losses(2, 1).expect("a file that can be read and written");
+    let is_whole = folder.keep_losses(2, 1, &[0.5]).expect("a file that can be read and written");
     let kept = fs::read_to_string(&path).expect("it was just written");
     let mut lines = kept.lines();
     assert_eq!(lines.next(), Some("epoch,batch,objective"));
+    assert_eq!(lines.next_back(), Some("3,1,0.5"));
     for line in lines {
         let epoch = line.split(',').next().and_then(|epoch| epoch.parse::<usize>().ok());
         assert!(epoch.is_some_and(|epoch| epoch <= 2), "kept {line}");

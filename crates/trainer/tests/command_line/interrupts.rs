@@ -142,7 +142,7 @@ fn a_first_ctrl_c_saves_whatever_has_asked_to_stop_before_it() {
     for first in ["TERM", "HUP"] {
         let place = Place::with_mnist();
         // Its only batch takes seconds.
-        let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet20 --batch-size 150 --threads 1 --out run";
+        let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet20 --batch-size 150 --schedule constant --threads 1 --out run";
         let child = start(place.command(slow.split(' ')));
         wait_for("the training", || place.path("run/losses.csv").exists());
         child.signal(first);
