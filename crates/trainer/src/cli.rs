@@ -198,8 +198,8 @@ fn command() -> Command {
     Cli::command()
         .after_help(environment::help())
         .mut_subcommand("train", |train| {
-            let sections = [train_command::catalogs(), train_command::signals()];
-            train.after_help(sections.join("\n") + "\n" + &environment::help())
+            let sections = [train_command::catalogs(), interrupt::help(), environment::help()];
+            train.after_help(sections.join("\n"))
         })
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate_command::NOTES, &train_command::catalogs()].join("\n\n");

@@ -58,7 +58,7 @@ pub(crate) fn help() -> String {
     format!("Environment:\n{}", lines.collect::<String>())
 }
 
-/// Whether the command looks for data where [`Variable`] `BACKBURN_DATA` says.
+/// What a command does with the folder that `BACKBURN_DATA` names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Data {
     /// A folder that is not there is a mistake.

@@ -27,6 +27,12 @@ pub const SIGNALS: [(&str, &str); 4] = [
     ("SIGUSR1", "save a checkpoint and train on, or stop with --stop-on USR1; remembered too"),
 ];
 
+/// [`SIGNALS`] as a section of help.
+pub(crate) fn help() -> String {
+    let lines = SIGNALS.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
+    format!("Signals:\n{}", lines.collect::<String>())
+}
+
 /// A signal that saves a checkpoint, made to stop the training as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StopOn {

@@ -82,6 +82,10 @@ pub fn catalogs() -> String {
         .map(|row| (row.flag, format!("{}: {}", row.acts_on, row.summary)))
         .collect();
     let techniques = techniques.iter().map(|(flag, line)| (*flag, line.as_str())).collect();
+    let table = |head: &str, rows: Vec<(&str, &str)>| {
+        let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
+        format!("{head}:\n{}", lines.collect::<String>())
+    };
     [
         table("Data sets", backburn_data::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
         table("Models", backburn_models::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
@@ -90,17 +94,6 @@ pub fn catalogs() -> String {
         table("Augmentations", augment::CATALOG.iter().map(|r| (r.name, r.summary)).collect()),
     ]
     .join("\n")
-}
-
-/// What signals do, for help.
-pub fn signals() -> String {
-    table("Signals", interrupt::SIGNALS.to_vec())
-}
-
-/// A section of help: names, and what they stand for.
-fn table(head: &str, rows: Vec<(&str, &str)>) -> String {
-    let lines = rows.iter().map(|(name, summary)| format!("  {name:<16} {summary}\n"));
-    format!("{head}:\n{}", lines.collect::<String>())
 }
 
 /// Trains as the arguments say. `command`: the whole command line, for the manifest.
