@@ -249,6 +249,10 @@ fn provenance(manifest: &Manifest) -> String {
         [] => "never".to_owned(),
         _ => resumed.collect::<Vec<_>>().join("\n"),
     };
+    let extends = manifest.extends.as_ref().map(|it| {
+        let epochs = count(it.epochs as u64);
+        ("extends", format!("{}, which had {epochs} epochs; {}", it.run, it.schedule))
+    });
     let mut rows = vec![
         ("command", manifest.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
         ("backburn", manifest.backburn_version.clone()),
@@ -264,6 +268,7 @@ fn provenance(manifest: &Manifest) -> String {
         ("reads of the test split", reads),
         ("data set", manifest.dataset.name.clone()),
     ];
+    rows.extend(extends);
     if !manifest.dataset.notes.is_empty() {
         rows.push(("notes on the data", manifest.dataset.notes.join("\n")));
     }

@@ -20,36 +20,34 @@ use crate::whole_file;
 /// Pixels of a PNG for each pixel of the figure: sharp on fine screens and in print.
 const PNG_SCALE: f32 = 2.0;
 
-/// Writes the report of the run folder `dir` into it: `report.html` and, under `figures/`, every
+/// Writes the report of a run into its folder: `report.html` and, under `figures/`, every
 /// figure that the records allow as SVG and PNG. Each file appears whole or not at all. Returns
 /// the files written.
 ///
 /// # Errors
 ///
-/// If the folder cannot be read, holds damaged records, or cannot be written to.
-pub fn write_report(dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
-    let run = RunRecord::read(dir)?;
-    let figures_dir = dir.join("figures");
-    let origin = Origin::of_run(&run);
+/// If the folder cannot be written to.
+pub fn write_report(run: &RunRecord) -> Result<Vec<PathBuf>, ReportError> {
+    let figures_dir = run.dir.join("figures");
+    let origin = Origin::of_run(run);
     let mut written = Vec::new();
-    for figure in curve_figures(&run).into_iter().chain(diagnosis_figures(&run)) {
+    for figure in curve_figures(run).into_iter().chain(diagnosis_figures(run)) {
         fs::create_dir_all(&figures_dir)
             .map_err(|source| ReportError::Write { path: figures_dir.clone(), source })?;
         written.extend(write_figure(&figure.drawing, &figures_dir.join(figure.name), &origin)?);
     }
     // Last, so that a page is there only if its figures are.
-    written.push(write_whole(dir.join("report.html"), run_page(&run).as_bytes())?);
+    written.push(write_whole(run.dir.join("report.html"), run_page(run).as_bytes())?);
     Ok(written)
 }
 
-/// Writes the page of the run folder `dir` anew, without its figures.
+/// Writes the page of a run anew, without its figures.
 ///
 /// # Errors
 ///
 /// As [`write_report`].
-pub fn write_run_page(dir: &Path) -> Result<(), ReportError> {
-    let run = RunRecord::read(dir)?;
-    write_whole(dir.join("report.html"), run_page(&run).as_bytes()).map(drop)
+pub fn write_run_page(run: &RunRecord) -> Result<(), ReportError> {
+    write_whole(run.dir.join("report.html"), run_page(run).as_bytes()).map(drop)
 }
 
 /// Writes the page that compares `runs` to `path`.
@@ -201,7 +199,7 @@ mod tests {
     fn a_report_is_a_page_and_six_figures_in_two_formats() {
         let folder = tempfile::tempdir().unwrap();
         sample::write(folder.path());
-        let written = write_report(folder.path()).unwrap();
+        let written = write_report(&RunRecord::read(folder.path()).unwrap()).unwrap();
         assert_eq!(written.len(), 13);
         assert!(written.iter().all(|path| fs::metadata(path).unwrap().len() > 500));
         let expected =
@@ -214,7 +212,8 @@ mod tests {
         let loss = fs::read(folder.path().join("figures/loss.png")).unwrap();
         // Width and height stand in the PNG's first chunk.
         assert_eq!(&loss[16..24], [0, 0, 5, 0, 0, 0, 3, 32]);
-        write_report(folder.path()).expect("a report can be written again");
+        write_report(&RunRecord::read(folder.path()).unwrap())
+            .expect("a report can be written again");
         assert!(!names(folder.path()).iter().any(|name| name.ends_with(".tmp")));
     }
 
@@ -225,7 +224,10 @@ mod tests {
         for file in ["metrics.jsonl", "evaluation.json", "summary.json"] {
             fs::remove_file(folder.path().join(file)).unwrap();
         }
-        assert_eq!(write_report(folder.path()).unwrap(), [folder.path().join("report.html")]);
+        assert_eq!(
+            write_report(&RunRecord::read(folder.path()).unwrap()).unwrap(),
+            [folder.path().join("report.html")]
+        );
         assert!(!folder.path().join("figures").exists());
     }
 

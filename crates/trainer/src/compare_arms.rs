@@ -14,6 +14,7 @@ use clap::Args;
 
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::interrupt::{self, Notices};
+use crate::prepare::PrepareError;
 use crate::progress::{Detail, clock, say};
 use crate::recipe::Recipe;
 use crate::run::{RunError, RunFolder};
@@ -390,6 +391,7 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
             continue;
         }
         let started = Instant::now();
+        let (all, name) = (planned.len(), arm.name.clone());
         let summary = match &run.found {
             Found::Whole(summary) => Ok(summary.clone()),
             Found::Diverged => Err("its loss was not finite".to_owned()),
@@ -402,11 +404,20 @@ fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Re
                     Ok(Outcome::Done(summary)) => Ok(summary),
                     Ok(Outcome::Interrupted) => return interrupted(means),
                     Err(error) if error.is_divergence() => Err(error.to_string()),
+                    // What the arm asks for does not go with the data.
+                    Err(SessionError::Prepare(PrepareError::Recipe(error))) if run.arm != 0 => {
+                        say(&format!(
+                            "{number:>3}/{all} {name:<width$} seed {} left out",
+                            run.seed
+                        ));
+                        arm.runs.clear();
+                        arm.absent = Some(error.to_string());
+                        continue;
+                    }
                     Err(error) => return Err(named(error.into(), run)),
                 }
             }
         };
-        let (all, name) = (planned.len(), &arm.name);
         let mut line = format!("{number:>3}/{all} {name:<width$} seed {}", run.seed);
         match summary {
             Ok(summary) => {

@@ -23,7 +23,7 @@ use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
 use crate::recipe::Recipe;
 use crate::restore::{Restored, restore_newest};
-use crate::run::{RunError, RunFolder};
+use crate::run::{RunError, RunFolder, how_to_finish};
 use crate::seeds::Seeds;
 use crate::session::{self, SessionError};
 use crate::table::table;
@@ -54,6 +54,16 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let is_test = args.split == Split::Test;
     let _lock = is_test.then(|| folder.lock()).transpose().map_err(failure)?;
     let mut manifest = folder.manifest().map_err(failure)?;
+    let mut status = manifest.status_in(folder.path());
+    if status == Status::Killed {
+        // It may have ended since the manifest was read.
+        manifest = folder.manifest().map_err(failure)?;
+        status = manifest.status_in(folder.path());
+    }
+    if is_test && status == Status::Running {
+        // The lock is ours, so that nobody else is at work on it.
+        status = Status::Killed;
+    }
     let mut recipe = folder.recipe_as_written(&manifest).map_err(failure)?;
     if let Some(name) = &args.backend {
         recipe.backend = Backend::named(name).map_err(|e| Failure::Usage(e.to_string()))?;
@@ -63,11 +73,6 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     let (open, prepared) = session::make_ready(&recipe)?;
     session::check_same_data(&prepared, &manifest)?;
-    let status = match manifest.status {
-        // The lock is ours, so that nobody else is at work on it.
-        Status::Running if is_test => Status::Killed,
-        _ => manifest.status_in(folder.path()),
-    };
     let Scored { network, weights, remark } = match status {
         Status::Finished | Status::StoppedEarly => {
             let network = prepared.network(&recipe, &open.device).map_err(PrepareError::from);
@@ -95,7 +100,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
             Failure::Error("the run kept no images for validation; use `--split test`".into())
         })?,
         Split::Test => {
-            let mut log = ManifestLog { folder: &folder, manifest: &mut manifest };
+            let mut log = ManifestLog { folder: &folder, manifest: &mut manifest, status };
             let test = prepared.data.test.open(&mut log, "evaluate", &weights).map_err(failure)?;
             Arc::clone(test.for_final_scores())
         }
@@ -182,14 +187,9 @@ fn best_so_far(
         Ok(State::new(recipe, prepared, device).map_err(PrepareError::from)?)
     };
     let Some(Restored { state, instead_of }) = restore_newest(folder, fresh)? else {
-        let cure = match status {
-            Status::Diverged => format!(
-                "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
-            ),
-            _ => format!("go on with it by `cargo xtask train --resume {run}`"),
-        };
         return Err(Failure::Error(format!(
-            "{run} is {status} and has no checkpoint, so there are no weights to score; {cure}"
+            "{run} is {status} and has no checkpoint, so there are no weights to score; {}",
+            how_to_finish(folder.path(), status)
         )));
     };
     if let Some(fault) = instead_of {

@@ -16,10 +16,11 @@ use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
 use crate::recipe::{Recipe, Settings};
 use crate::restore::{Restored, restore_newest};
-use crate::run::RunFolder;
+use crate::run::{RunFolder, how_to_finish};
 use crate::schedule::Schedule;
 use crate::session::{self, Means, Run, SessionError};
 use crate::train::{State, TrainError, validation};
+use crate::train_command::absolute;
 use crate::weighing::Weighing;
 
 /// The settings that may change between the epochs that are there and those that are added: none of them
@@ -31,7 +32,7 @@ const MAY_CHANGE: [&str; 4] = ["epochs", "learning_rate", "schedule", "early_sto
 #[non_exhaustive]
 pub enum ExtendError {
     /// It has not come to its end.
-    #[error("{run} is {status}; {}", cure(run, *status))]
+    #[error("{run} is {status}; {}", how_to_finish(Path::new(run), *status))]
     NotEnded {
         /// Its folder.
         run: String,
@@ -60,7 +61,7 @@ pub enum ExtendError {
     },
     /// Its epochs so far and those to come would not mean the same.
     #[error(
-        "{run} was trained by version {version}, in whose epochs a short last batch counted as much as the others; train it anew, `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
+        "{run} was trained by version {version}, in which a short last batch counted as much as the others, and Lookahead's steps since its last look not at all; train it anew, `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
     )]
     EarlierVersion {
         /// Its folder.
@@ -92,15 +93,6 @@ pub enum ExtendError {
         /// Epochs that it has.
         trained: usize,
     },
-}
-
-fn cure(run: &str, status: Status) -> String {
-    match status {
-        Status::Diverged => format!(
-            "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
-        ),
-        _ => format!("go on with it by `cargo xtask train --resume {run}`"),
-    }
 }
 
 /// A run that has come to its end.
@@ -163,13 +155,13 @@ impl EndedRun {
         let mut state = self.state(recipe, &prepared, &open.device)?;
         let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;
         let extension = ExtensionRecord {
-            run: self.name(),
+            run: absolute(self.folder.path()).display().to_string(),
             epochs: state.epochs.len(),
             schedule: continued(recipe, &state),
         };
         say(&format!(
             "{} is trained on from epoch {}: {}",
-            extension.run,
+            self.name(),
             extension.epochs + 1,
             extension.schedule
         ));
@@ -177,19 +169,20 @@ impl EndedRun {
         let name = format!("{}-{}", recipe.dataset, recipe.model.name());
         let folder = session::create_folder(out, &name)?;
         let _lock = folder.lock()?;
-        folder.make_checkpoints()?;
-        folder.write_checkpoint(&checkpoint::to_bytes(&state).map_err(TrainError::from)?)?;
-        folder.write(LOSSES, &losses)?;
-        if !state.rollbacks.is_empty() && self.folder.path().join(GIVEN_UP).exists() {
-            folder.write(GIVEN_UP, &self.folder.read(GIVEN_UP)?)?;
-        }
+        // First what says where it comes from: if it is killed before it has a checkpoint, it cannot be resumed,
+        // and is not begun anew without the epochs before.
         let mut manifest = session::manifest(recipe, &prepared, &open, &folder, means);
         // Whoever asks for more epochs has seen the scores of those before.
         manifest.test_reads.clone_from(&self.manifest.test_reads);
         manifest.extends = Some(extension);
         folder.write_manifest(&manifest)?;
-        // Last: without it the folder is none of a run, and is never resumed without the epochs before.
         folder.write_recipe(recipe)?;
+        folder.write(LOSSES, &losses)?;
+        if !state.rollbacks.is_empty() && self.folder.path().join(GIVEN_UP).exists() {
+            folder.write(GIVEN_UP, &self.folder.read_as_written(GIVEN_UP, &self.manifest)?)?;
+        }
+        folder.make_checkpoints()?;
+        folder.write_checkpoint(&checkpoint::to_bytes(&state).map_err(TrainError::from)?)?;
         let saved = Some(Position::of(&state));
         session::carry_out(recipe, &prepared, &folder, manifest, &mut state, saved, means)
     }
@@ -216,8 +209,13 @@ impl EndedRun {
         let version = &self.manifest.backburn_version;
         let (images, batch_size) = (prepared.train.len(), new.batch_size);
         let batches = new.last_batch.batches(images, batch_size);
-        let last = new.last_batch.batch_images(images, batch_size, batches.saturating_sub(1));
-        if Weighing::of_version(version) == Weighing::Images || last == batch_size {
+        let is_even = new.last_batch.last_images(images, batch_size) == batch_size;
+        // Lookahead's steps since its last look did not count then.
+        let looks_at_the_end = new.lookahead.is_none_or(|lookahead| {
+            (batches.div_ceil(new.accumulate) as u64).is_multiple_of(lookahead.steps)
+        });
+        let is_new = Weighing::of_version(version) == Weighing::Images;
+        if is_new || is_even && looks_at_the_end {
             return Ok(());
         }
         let (run, version) = (self.name(), version.clone());

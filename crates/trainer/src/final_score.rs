@@ -62,7 +62,8 @@ pub(crate) fn score(
     let valid = predict_validation(&network, prepared, &device).map_err(PrepareError::from)?;
     let valid_scores = valid.as_ref().map(|answers| answers.scores());
     let weights = format!("epoch {best_epoch}");
-    let mut log = ManifestLog { folder, manifest };
+    let status = manifest.status;
+    let mut log = ManifestLog { folder, manifest, status };
     let test = prepared.data.test.open(&mut log, "final score", &weights)?;
     let predictions = answer(test.for_final_scores())?;
     let scores = predictions.scores();

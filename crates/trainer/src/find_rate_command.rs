@@ -126,6 +126,9 @@ fn measure(
 ) -> Result<Option<(RateCurve, Origin)>, SessionError> {
     args.train.out.as_deref().map_or(Ok(()), RunFolder::check_free)?;
     let (open, prepared) = make_ready(recipe)?;
+    prepared
+        .check_batches(recipe)
+        .map_err(|error| SessionError::from(PrepareError::from(error)))?;
     if args.train.verify_kernels {
         session::verify_kernels(recipe, &prepared, &open)?;
     }

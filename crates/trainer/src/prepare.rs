@@ -85,8 +85,6 @@ impl Prepared {
             ))
             .into());
         }
-        check_normalized(recipe, &train)?;
-        check_lookahead(recipe, &train)?;
         let normalization = recipe.normalization.fit(&train)?;
         let valid = (!valid.is_empty()).then(|| Arc::new(valid));
         Ok(Self { data, train: Arc::new(train), valid, normalization })
@@ -120,13 +118,25 @@ impl Prepared {
         notes
     }
 
+    /// Checks that batches of the recipe's size can be trained on.
+    ///
+    /// # Errors
+    ///
+    /// If batch normalization would see a single value of each unit in one of them.
+    pub fn check_batches(&self, recipe: &Recipe) -> Result<(), RecipeError> {
+        check_normalized(recipe, &self.train)
+    }
+
     /// Checks that a run of the recipe's length has steps that train, and gives what the user should be
     /// told of settings that act over time and will not.
     ///
     /// # Errors
     ///
-    /// If the schedule leaves every step without a learning rate.
+    /// As [`check_batches`](Self::check_batches), or if the schedule leaves every step without a learning rate,
+    /// or Lookahead would never look.
     pub fn check_length(&self, recipe: &Recipe) -> Result<Vec<String>, RecipeError> {
+        self.check_batches(recipe)?;
+        check_lookahead(recipe, &self.train)?;
         let Recipe { epochs, schedule, .. } = *recipe;
         let steps_per_epoch = steps_per_epoch(recipe, self.train.len());
         schedule.check_steps(epochs, steps_per_epoch).map_err(RecipeError::Invalid)?;
@@ -223,9 +233,7 @@ fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError
     let shape = train.shape();
     let values = recipe.model.normalized_values([shape.channels, shape.height, shape.width]);
     let (images, batch_size) = (train.len(), recipe.batch_size);
-    let batches = recipe.last_batch.batches(images, batch_size);
-    let last = recipe.last_batch.batch_images(images, batch_size, batches.saturating_sub(1));
-    let smallest = batch_size.min(last);
+    let smallest = batch_size.min(recipe.last_batch.last_images(images, batch_size));
     if values.is_none_or(|values| values * smallest > 1) {
         return Ok(());
     }
@@ -256,7 +264,7 @@ fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError>
         return Ok(());
     }
     Err(RecipeError::Invalid(format!(
-        "`lookahead.steps`: expected at most the {steps} steps of the run, found {}: the slow weights would never move; set a smaller k, as in `--lookahead k=5`, or more `--epochs`",
+        "`lookahead.steps`: expected at most the {steps} steps of the run, found {}: the slow weights would never move; set a smaller k, as in `--lookahead k={steps}`, or more `--epochs`",
         lookahead.steps
     )))
 }
@@ -324,6 +332,12 @@ mod tests {
         assert_eq!(valid(None).pixels(), valid(Some(SplitSize::Count(100))).pixels());
     }
 
+    fn length_of(change: impl Fn(&mut Recipe)) -> Result<Vec<String>, RecipeError> {
+        let mut recipe = built_in("digits").unwrap();
+        change(&mut recipe);
+        Prepared::load(&recipe, &mut |_| {}).unwrap().check_length(&recipe)
+    }
+
     #[test]
     fn batch_normalization_over_one_value_is_refused() {
         let mlp = |r: &mut Recipe| {
@@ -332,7 +346,7 @@ mod tests {
             r.train_size = Some(SplitSize::Count(129));
         };
         let of = |last_batch, batch_size| {
-            digits(|r| {
+            length_of(|r| {
                 mlp(r);
                 (r.last_batch, r.batch_size) = (last_batch, batch_size);
             })
@@ -348,7 +362,7 @@ mod tests {
         }
         of(LastBatch::Keep, 127).unwrap();
         // Convolutions have pixels enough.
-        digits(|r| r.batch_size = 1).unwrap();
+        length_of(|r| r.batch_size = 1).unwrap();
     }
 
     #[test]
@@ -385,7 +399,7 @@ mod tests {
     #[test]
     fn lookahead_that_never_looks_is_refused() {
         let steps = |steps| {
-            digits(|r| {
+            length_of(|r| {
                 r.lookahead = Some(Lookahead { steps, alpha: 0.5 });
                 // Ten batches make four steps an epoch.
                 (r.train_size, r.batch_size) = (Some(SplitSize::Count(95)), 10);

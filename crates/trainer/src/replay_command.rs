@@ -50,7 +50,7 @@ const CRITERION_WIDTH: usize = 18;
 /// What stands below the tables.
 const NOTE: &str = "\
 A rule that stops keeps the epoch with the lowest validation loss up to there,
-one with monitor=accuracy that with the highest accuracy.
+one with monitor=accuracy that with the highest accuracy, as best-accuracy does.
 \"above\" is how far that loss is above the lowest of the whole log. The log ends
 where the run ended, which may itself have been stopped early: nothing is known
 of what a criterion would have done after that.";

@@ -25,7 +25,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         // Clears away what a report left that was killed. One is drawn all the same of a run that is under
         // way, or that lacks its recipe.
         let _lock = RunFolder::open(run).and_then(|folder| folder.lock()).ok();
-        backburn_report::write_report(run).map_err(report_failure)?;
+        backburn_report::write_report(&record).map_err(report_failure)?;
         print_line(&backburn_report::sentence(&record));
         print_line(&format!("report: {}", run.join("report.html").display()));
         return Ok(());

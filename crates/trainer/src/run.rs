@@ -14,7 +14,7 @@ use backburn_report::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
 use backburn_report::{
-    Changed, EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded,
+    Changed, EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary, read_bounded,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -573,6 +573,18 @@ fn ignore_missing(deleted: io::Result<()>) -> io::Result<()> {
     match deleted {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         deleted => deleted,
+    }
+}
+
+/// What to do about a run that has not come to its end.
+pub(crate) fn how_to_finish(run: &Path, status: Status) -> String {
+    let run = run.display();
+    match status {
+        Status::Diverged => format!(
+            "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+        ),
+        Status::Running => "wait until it has ended".to_owned(),
+        _ => format!("resume it with `cargo xtask train --resume {run}`"),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use backburn_models::parameters;
 use backburn_report::record::MANIFEST_FILE;
-use backburn_report::{Manifest, ResumeRecord, Status, Summary, number};
+use backburn_report::{Manifest, ResumeRecord, RunRecord, Status, Summary, number, write_report};
 
 use crate::backend::{Backend, BackendError, OpenDevice};
 use crate::checkpoint::{self, CheckpointError, Position};
@@ -66,7 +66,7 @@ pub enum SessionError {
     Extend(#[from] ExtendError),
     /// An extended run has lost the epochs that it began with.
     #[error(
-        "{run} trains {extends} further, and has no checkpoint left to go on from; extend that run again, `cargo xtask train --extend {extends} --epochs N`"
+        "{run} trains {extends} further, and has no checkpoint left to go on from; extend that run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
     )]
     LostExtension { run: String, extends: String },
     /// A run that has come to its end.
@@ -394,7 +394,8 @@ pub(crate) fn carry_out(
     let (outcome, _) = outcome?;
     written?;
     if matches!(outcome, Outcome::Done(_)) {
-        backburn_report::write_report(folder.path()).map_err(|source| SessionError::Report {
+        let written = RunRecord::read(folder.path()).and_then(|run| write_report(&run));
+        written.map_err(|source| SessionError::Report {
             run: folder.path().display().to_string(),
             source: Box::new(source),
         })?;
@@ -545,7 +546,7 @@ fn introduce(
         let version = &manifest.backburn_version;
         if Weighing::of_version(version) == Weighing::Batches {
             progress.line(&format!(
-                "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images"
+                "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images, and Lookahead's steps since its last look count too"
             ));
         }
     }

@@ -1,7 +1,7 @@
 //! The record of looks at the test split in a run's `manifest.json`.
 
 use backburn_data::TestLog;
-use backburn_report::{Manifest, TestRead};
+use backburn_report::{Manifest, ReportError, RunRecord, Status, TestRead};
 
 use crate::progress::say;
 use crate::run::{RunError, RunFolder, now};
@@ -14,6 +14,16 @@ pub struct ManifestLog<'a> {
     pub folder: &'a RunFolder,
     /// As it stands in the folder.
     pub manifest: &'a mut Manifest,
+    /// How far the run has come. Whoever holds the lock of its folder cannot ask that any more.
+    pub status: Status,
+}
+
+impl ManifestLog<'_> {
+    fn write_page(&self) -> Result<(), ReportError> {
+        let mut run = RunRecord::read(self.folder.path())?;
+        run.manifest.status = self.status;
+        backburn_report::write_run_page(&run)
+    }
 }
 
 impl TestLog for ManifestLog<'_> {
@@ -34,7 +44,7 @@ impl TestLog for ManifestLog<'_> {
         // The page counts the looks. A run that is about to have one gets it with this count.
         let page = self.folder.path().join("report.html");
         if page.exists()
-            && let Err(error) = backburn_report::write_run_page(self.folder.path())
+            && let Err(error) = self.write_page()
         {
             say(&format!(
                 "note: {} no longer counts every look at the test split: {error}",

@@ -47,6 +47,12 @@ impl LastBatch {
         }
     }
 
+    /// Images in the last of the [`batches`](Self::batches); 0 if there is none.
+    pub fn last_images(self, images: usize, batch_size: usize) -> usize {
+        let batches = self.batches(images, batch_size);
+        batches.checked_sub(1).map_or(0, |last| self.batch_images(images, batch_size, last))
+    }
+
     /// Images that all batches of an epoch hold together.
     pub fn epoch_images(self, images: usize, batch_size: usize) -> usize {
         match self {
@@ -83,6 +89,8 @@ mod tests {
                 let place = format!("{last_batch:?} {images} by {batch_size}");
                 assert_eq!(all, last_batch.epoch_images(images, batch_size), "{place}");
                 assert_eq!(sizes(batches), 0, "{place}");
+                let last = last_batch.last_images(images, batch_size);
+                assert_eq!(last, batches.checked_sub(1).map_or(0, sizes), "{place}");
                 assert!((1..batches).all(|batch| sizes(batch - 1) == batch_size), "{place}");
             }
         }

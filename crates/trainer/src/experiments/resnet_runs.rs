@@ -263,7 +263,7 @@ pub(super) fn loss_figures(arms: &[ArmRuns], floors: &[(String, f64)]) -> Vec<Ex
         figure(
             "training_loss",
             training.draw(),
-            "What is minimized, as the mean over the batches of each epoch, measured before the step that learns them.",
+            "What is minimized, as the mean over the images of each epoch, measured before the step that learns them.",
         ),
         figure(
             "validation_loss",

@@ -102,7 +102,8 @@ impl Run {
         let _lock = folder.lock().map_err(failure)?;
         // Earlier looks of this program are in the file, and not in the record.
         let mut manifest = folder.manifest().map_err(failure)?;
-        let mut log = ManifestLog { folder: &folder, manifest: &mut manifest };
+        let status = self.record.manifest.status;
+        let mut log = ManifestLog { folder: &folder, manifest: &mut manifest, status };
         log.record(purpose, weights).map_err(failure)?;
         let weights = format!("{weights}, {}", self.record.dir.display());
         Ok(lab.test(&one, purpose, &weights))

@@ -17,6 +17,14 @@ fn written(place: &Place, run: &str) -> SystemTime {
 }
 
 #[test]
+fn an_arm_that_does_not_go_with_the_data_is_left_out_with_the_reason() {
+    let place = Place::new();
+    // Four steps, of which Lookahead would look after five.
+    let run = place.run("compare-regularizers digits --model mlp --train-size 200 --epochs 1 --seeds 1 --only dropout,lookahead --threads 1 --out runs");
+    run.expect(DONE, &["lookahead", "left out", "at most the 4 steps of the run"]);
+}
+
+#[test]
 fn a_comparison_leaves_whole_runs_a_page_and_goes_on_where_one_is_missing() {
     let place = Place::new();
     let run = place.run(COMPARE);

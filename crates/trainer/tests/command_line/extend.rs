@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::divergence::LINEAR;
 use crate::place::*;
 
 /// A training of less than a second, whose rate does not depend on the number of epochs.
@@ -26,16 +27,36 @@ fn an_extended_run_is_one_that_had_all_epochs_from_its_beginning() {
     place.expect_same("longer", "whole");
     assert!(place.bytes("short/manifest.json") == before, "the run itself has changed");
     let manifest = place.json("longer/manifest.json");
-    assert_eq!(
-        (manifest["extends"]["run"].as_str(), &manifest["extends"]["epochs"]),
-        (Some("short"), &2.into())
-    );
+    let from = manifest["extends"]["run"].as_str().unwrap();
+    assert_eq!(fs::canonicalize(from).unwrap(), fs::canonicalize(place.path("short")).unwrap());
+    assert_eq!(manifest["extends"]["epochs"], 2);
     assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 2);
     place.run("verify longer").expect(DONE, &["5 epochs"]);
+    // Its own access to the test split, not that of the run before.
+    let mut without = manifest.clone();
+    without["test_reads"].as_array_mut().unwrap().pop();
+    without["started"] = "9999-01-01T00:00:00Z".into();
+    let written = place.bytes("longer/manifest.json");
+    fs::write(place.path("longer/manifest.json"), without.to_string()).unwrap();
+    place
+        .run("verify longer")
+        .expect(ERROR, &["final score's look at the test split is not recorded"]);
+    fs::write(place.path("longer/manifest.json"), written).unwrap();
     assert!(place.text("longer/report.html").contains("without the run that this one extends"));
     // And once more.
     place.run("train --extend longer --epochs 6 --out longest").expect(DONE, &["6/6"]);
     place.run("verify longest").expect(DONE, &["6 epochs", "3 looks"]);
+}
+
+#[test]
+fn an_extended_run_rolls_back_to_the_end_that_it_began_with() {
+    let place = Place::with_mnist();
+    let sound = LINEAR.replace("--epochs 8", "--epochs 2");
+    let roll = "--learning-rate 0.02 --on-divergence rollback=9 --initialization constant=0";
+    place.run(&format!("{sound} {roll} --out run")).expect(DONE, &[]);
+    let run = place.run("train --extend run --epochs 8 --learning-rate 2 --out more");
+    run.expect(DONE, &["going back to the end of epoch 2", "test accuracy"]);
+    place.run("verify more").expect(DONE, &["diverged.csv"]);
 }
 
 #[test]
@@ -109,5 +130,5 @@ fn an_extended_run_is_interrupted_and_resumed_like_any_other() {
     child.signal("KILL");
     child.finish();
     fs::remove_dir_all(place.path("lost/checkpoints")).unwrap();
-    place.run("train --resume lost").refuse(ERROR, &["trains short further", "--extend short"]);
+    place.run("train --resume lost").refuse(ERROR, &["short further", "into another folder"]);
 }

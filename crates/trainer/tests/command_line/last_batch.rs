@@ -44,7 +44,8 @@ fn lookahead_that_would_never_look_is_refused() {
     let place = Place::new();
     let lookahead =
         |rule: &str| place.run(&format!("{SMALL} --batch-size 43 --lookahead {rule} --out run"));
-    lookahead("k=4").refuse(USAGE, &["at most the 3 steps of the run, found 4", "--lookahead k=5"]);
+    lookahead("k=4")
+        .refuse(USAGE, &["at most the 3 steps of the run, found 4", "--lookahead k=3`"]);
     place.expect_empty();
     lookahead("k=3").expect(DONE, &[]);
 }

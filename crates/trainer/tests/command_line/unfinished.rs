@@ -79,6 +79,10 @@ fn every_verb_tells_that_a_run_ended_without_a_word() {
 
     assert_eq!(place.json("run/manifest.json")["status"], "running");
     place.run("report run").expect(DONE, &["ended without a word", "killed"]);
+    let page = || place.text("run/report.html");
+    assert!(page().contains("ended without a word") && !page().contains("is in training"));
+    place.run("evaluate run --split test").expect(DONE, &["unfinished: run is killed"]);
+    assert!(page().contains("ended without a word") && !page().contains("is in training"));
     place.run("evaluate run").expect(DONE, &["unfinished: run is killed"]);
     assert_eq!(scores(&place, "run")["status"], "killed");
     place.run("replay run").expect(DONE, &["epochs, killed"]);
