@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows all the others. Start at `train.rs`, the training loop.
 
+pub mod allocator;
 pub mod averaging;
 pub mod backend;
 mod bench;
@@ -23,11 +24,14 @@ pub mod find_rate_command;
 pub mod gradients;
 pub mod interrupt;
 pub mod loss;
+mod memory_limits;
+mod memory_need;
 pub mod meter;
 pub mod named_weights;
 pub mod on_divergence;
 pub mod optimizer;
 mod origin;
+mod out_of_memory;
 pub mod plateau;
 pub mod prepare;
 pub mod preview_command;
