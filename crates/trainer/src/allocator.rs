@@ -14,7 +14,8 @@ use crate::out_of_memory;
 /// process ends with a paragraph and exit status 1, which [`crate::out_of_memory`] sees to. Whoever
 /// could have done without, by `try_reserve`, ends too: here that is the standard library reading
 /// files, which would fail as well.
-// mimalloc, because the system's allocator hands memory back after every step only to ask for it again.
+///
+/// mimalloc, because the system's allocator hands memory back after every step only to ask for it again.
 #[derive(Debug)]
 pub struct Allocator;
 

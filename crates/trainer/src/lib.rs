@@ -63,3 +63,8 @@ pub const GIT_COMMIT: Option<&str> = option_env!("BACKBURN_COMMIT");
 
 /// The version of Burn that this program is pinned to.
 pub const BURN_VERSION: &str = "0.22.1";
+
+/// Tests count too.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;

@@ -2,8 +2,8 @@
 //! beside what the process may have.
 //!
 //! Nothing is derived from the layers' shapes, which would have to follow every change of an architecture,
-//! a kernel or a regularizer: the training's own code takes three steps and an evaluation with a few
-//! images under the allocator's count. What it holds grows in proportion to the images, so that two sizes
+//! a kernel or a regularizer: the training's own code takes a few steps, evaluates a few images and makes a
+//! checkpoint under the allocator's count. What it holds grows in proportion to the images, so that two sizes
 //! of batch tell of all others. How near that comes is in `docs/guarantees.md`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
@@ -36,7 +36,7 @@ const OVERHEAD: f64 = 1.1;
 
 /// Bytes that every training takes beside what is counted: the text of the program that is read in, what
 /// the report is drawn with.
-const OTHER: u64 = 40_000_000;
+const OTHER: u64 = 50_000_000;
 
 /// An estimate that is this many times too high is still one of what cannot fit.
 const MARGIN: f64 = 1.5;
@@ -63,12 +63,24 @@ pub(crate) fn check(
     threads: usize,
 ) -> Result<(), SessionError> {
     let limits = limits();
-    // Where nothing is known, there is no need to know the other side.
-    if limits.is_empty() {
-        return Ok(());
-    }
-    let Some(need) = need(recipe, prepared, device, threads)? else { return Ok(()) };
-    say(&format!("DEBUG need {need:?}"));
+    let Some(resident) = resident() else { return Ok(()) };
+    let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
+    let ahead = batches_ahead(recipe, prepared, &loader, threads);
+    let need = |bytes: u64| {
+        let more = OVERHEAD * (bytes + ahead) as f64;
+        Need { resident, more: more as u64 + OTHER }
+    };
+    // A GPU has memory of its own, of which the system tells nothing.
+    let need = if recipe.backend.computes_on_the_host() {
+        let mut trial = Trial::new(recipe, prepared, device, loader)?;
+        // Most machines have more than this, which takes little time to tell.
+        if judge(need(trial.upper_bound()), &limits) == Judgement::Fits {
+            return Ok(());
+        }
+        need(trial.most_held()?)
+    } else {
+        need(0)
+    };
     let said = |limit: &Limit, verdict: String| {
         format!(
             "training {} needs about {} of memory, and {} {verdict}",
@@ -81,7 +93,7 @@ pub(crate) fn check(
         Judgement::Fits => {}
         Judgement::MayNotFit(limit) => say(&format!(
             "warning: {}; if it ends for lack of memory, {}",
-            said(limit, format!("leaves {} beyond what is taken", megabytes(limit.free))),
+            said(limit, format!("leaves about {} more than is taken", megabytes(limit.free))),
             cure(recipe)
         )),
         Judgement::CannotFit(limit) => {
@@ -120,25 +132,6 @@ impl Need {
     }
 }
 
-/// What a training by `recipe` needs; `None` where the system does not tell what a process has.
-pub(crate) fn need(
-    recipe: &Recipe,
-    prepared: &Prepared,
-    device: &Device,
-    threads: usize,
-) -> Result<Option<Need>, SessionError> {
-    let Some(resident) = resident() else { return Ok(None) };
-    let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
-    let ahead = batches_ahead(recipe, prepared, &loader, threads);
-    let training = match recipe.backend.computes_on_the_host() {
-        true => training(recipe, prepared, device, loader)?,
-        // A GPU has memory of its own, of which the system tells nothing.
-        false => 0,
-    };
-    let more = OVERHEAD * (training + ahead) as f64;
-    Ok(Some(Need { resident, more: more as u64 + OTHER }))
-}
-
 /// Bytes of the batches that are ready or being made while another one is trained on.
 fn batches_ahead(recipe: &Recipe, prepared: &Prepared, loader: &Loader, threads: usize) -> u64 {
     let config = loader_config(recipe.batch_size, recipe.last_batch, threads);
@@ -147,43 +140,81 @@ fn batches_ahead(recipe: &Recipe, prepared: &Prepared, loader: &Loader, threads:
     (batches * recipe.batch_size * of_image + size_of::<usize>() * prepared.train.len()) as u64
 }
 
-/// The most bytes that training, evaluating and saving hold at once.
-fn training(
-    recipe: &Recipe,
-    prepared: &Prepared,
-    device: &Device,
-    loader: Loader,
-) -> Result<u64, SessionError> {
-    let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
-    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every: None };
-    let count = Count::begin();
-    let mut state = State::new(recipe, prepared, device).map_err(PrepareError::from)?;
-    // From the first step on the optimizer has its averages.
-    step(&setup, &mut state, 1);
-    if recipe.validates() {
-        let weights = parameters::export(&state.evaluation_copy());
-        state.best = Some(Best { epoch: 1, weights });
+/// A training that is given up after a few steps, and what it held of memory.
+struct Trial<'a> {
+    setup: Setup<'a>,
+    state: State,
+    count: Count,
+    /// Bytes of the state: weights, what the optimizer keeps, averages.
+    held: u64,
+    /// The most bytes held beside the state in a step with one image.
+    with_one: u64,
+}
+
+impl<'a> Trial<'a> {
+    fn new(
+        recipe: &'a Recipe,
+        prepared: &'a Prepared,
+        device: &Device,
+        loader: Loader,
+    ) -> Result<Self, SessionError> {
+        let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
+        let setup = Setup { recipe, prepared, loader, progress, checkpoint_every: None };
+        let count = Count::begin();
+        let mut state = State::new(recipe, prepared, device).map_err(PrepareError::from)?;
+        // From the first step on the optimizer has its averages.
+        step(&setup, &mut state, 1);
+        let ((), before) = count.peak_of(|| ());
+        let ((), peak) = count.peak_of(|| step(&setup, &mut state, 1));
+        if recipe.validates() {
+            let weights = parameters::export(&state.evaluation_copy());
+            state.best = Some(Best { epoch: 1, weights });
+        }
+        let ((), held) = count.peak_of(|| ());
+        Ok(Self { setup, state, count, held, with_one: peak.saturating_sub(before) })
     }
-    let sizes = |most: usize| MEASURED.map(|images| images.min(most));
-    let steps = sizes(recipe.batch_size)
-        .map(|images| (images, count.peak_of(|| step(&setup, &mut state, images)).1));
-    let evaluated = evaluate::BATCH_SIZE.min(prepared.train.len());
-    let mut evaluations = [(0, 0); 2];
-    for (evaluation, images) in evaluations.iter_mut().zip(sizes(evaluated)) {
+
+    /// More than [`Trial::most_held`] will say, without measuring more: as if all that a step with one
+    /// image held were that image's own.
+    fn upper_bound(&self) -> u64 {
+        let images = self.setup.recipe.batch_size.max(evaluate::BATCH_SIZE) as u64;
+        // Saving takes five times the state.
+        7 * self.held + images * self.with_one
+    }
+
+    /// The most bytes that training, evaluating and saving hold at once.
+    fn most_held(&mut self) -> Result<u64, SessionError> {
+        let Self { setup: Setup { recipe, prepared, .. }, .. } = *self;
+        let steps = MEASURED.map(|images| images.min(recipe.batch_size)).map(|images| {
+            let step = || step(&self.setup, &mut self.state, images);
+            (images, self.count.peak_of(step).1)
+        });
+        let evaluated = evaluate::BATCH_SIZE.min(prepared.train.len());
+        let mut evaluations = [(0, 0); 2];
+        for (evaluation, images) in evaluations.iter_mut().zip(MEASURED) {
+            let images = images.min(evaluated);
+            *evaluation = (images, self.evaluation(images)?);
+        }
+        let (saved, saving) = self.count.peak_of(|| {
+            // It is read back before it takes the place of the one before.
+            checkpoint::to_bytes(&self.state).map(|bytes| drop(bytes.clone()))
+        });
+        saved.map_err(TrainError::from)?;
+        let evaluating = at(evaluated, evaluations) + answers(prepared);
+        Ok(at(recipe.batch_size, steps).max(evaluating).max(saving))
+    }
+
+    /// The most bytes held while so many images are evaluated.
+    fn evaluation(&self, images: usize) -> Result<u64, SessionError> {
+        let prepared = self.setup.prepared;
         let sample = Arc::new(prepared.train.select(&(0..images).collect::<Vec<_>>()));
-        let (network, device) = (state.evaluation_copy(), device.clone().without_autodiff());
+        let (network, device) =
+            (self.state.evaluation_copy(), self.state.device().clone().without_autodiff());
         let (answers, peak) =
-            count.peak_of(|| predict(&network, &sample, &prepared.normalization, &device));
+            self.count.peak_of(|| predict(&network, &sample, &prepared.normalization, &device));
         answers.map_err(PrepareError::from)?;
-        *evaluation = (images, peak);
+        Ok(peak)
     }
-    let (saved, saving) = count.peak_of(|| {
-        // It is read back before it takes the place of the one before.
-        checkpoint::to_bytes(&state).map(|bytes| drop(bytes.clone()))
-    });
-    saved.map_err(TrainError::from)?;
-    let evaluating = at(evaluated, evaluations) + answers(prepared);
-    Ok(at(recipe.batch_size, steps).max(evaluating).max(saving))
 }
 
 /// What an optimizer's step with batches of so many images takes.
@@ -226,7 +257,10 @@ fn at(images: usize, [(few, least), (more, most)]: [(usize, u64); 2]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use backburn_models::{MlpConfig, ModelConfig};
+
     use super::*;
+    use crate::recipe::built_in;
 
     fn limit(name: &str, most: u64, free: u64) -> Limit {
         Limit { name: name.into(), most, free }
@@ -254,6 +288,31 @@ mod tests {
     fn what_cannot_fit_is_refused_and_the_tightest_limit_named() {
         let limits = [limit("a", 1099, 0), limit("b", 500, 500), limit("c", 9000, 1)];
         assert_eq!(judge(NEED, &limits), Judgement::CannotFit(&limits[1]));
+    }
+
+    #[test]
+    fn a_need_grows_with_the_batch_and_with_the_network() {
+        let prepared = Prepared::load(&recipe(1, &[8]), &mut |_| {}).unwrap();
+        let needs = [(16, &[64][..]), (256, &[64]), (4096, &[64]), (4096, &[1024])];
+        let needs = needs.map(|(batch_size, hidden)| {
+            let recipe = recipe(batch_size, hidden);
+            let loader = prepared.train_loader(&recipe, 1).unwrap();
+            let mut trial = Trial::new(&recipe, &prepared, &Device::flex(), loader).unwrap();
+            (trial.upper_bound(), trial.most_held().unwrap())
+        });
+        assert!(needs.is_sorted_by(|(_, less), (_, more)| less < more), "{needs:?}");
+        assert!(needs.iter().all(|(bound, need)| need < bound), "{needs:?}");
+        // 4096 images, and what a hidden layer and its gradient hold of them.
+        let [.., (_, wide)] = needs;
+        let least = 4096 * 4 * (784 + 2 * 1024);
+        assert!((least..3 * least).contains(&wide), "{wide}, at least {least}");
+    }
+
+    fn recipe(batch_size: usize, hidden: &[usize]) -> Recipe {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.batch_size = batch_size;
+        recipe.model = ModelConfig::Mlp(MlpConfig { hidden: hidden.into(), ..Default::default() });
+        recipe
     }
 
     #[test]

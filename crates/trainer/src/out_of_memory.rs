@@ -29,7 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 4096;
 
 /// What to do where nothing is trained.
-const GENERAL: &str = "ask for less, close other programs, or allow it more (`ulimit -v`, the container's limit)";
+const GENERAL: &str =
+    "ask for less, close other programs, or allow it more (`ulimit -v`, the container's limit)";
 
 /// What this process trains, if it does.
 struct Training {
@@ -203,7 +204,11 @@ mod tests {
             (recipe.batch_size, recipe.accumulate) = (batch_size, accumulate);
             cure(&recipe)
         };
-        assert!(cure_of(512, 1).contains("(`--batch-size 256 --accumulate 2`"), "{}", cure_of(512, 1));
+        assert!(
+            cure_of(512, 1).contains("(`--batch-size 256 --accumulate 2`"),
+            "{}",
+            cure_of(512, 1)
+        );
         assert!(cure_of(9, 2).contains("(`--batch-size 3 --accumulate 6`"));
         assert!(cure_of(1, 1).starts_with("use a smaller `--batch-size`, a smaller"));
     }

@@ -14,6 +14,7 @@ mod full_disk;
 mod integrity;
 mod interrupts;
 mod kills;
+mod out_of_memory;
 mod output;
 mod place;
 mod refusals;
