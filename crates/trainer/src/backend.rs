@@ -92,6 +92,11 @@ impl Backend {
         }
     }
 
+    /// Whether it computes in the memory that the program itself has.
+    pub(crate) fn computes_on_the_host(self) -> bool {
+        matches!(self, Self::Flex | Self::Ndarray)
+    }
+
     /// PyTorch's name of the device that this backend computes on; `None` where PyTorch has none.
     pub(crate) fn pytorch_device(self) -> Option<&'static str> {
         match self {

@@ -235,7 +235,11 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()
-        .map_err(|error| Failure::Error(format!("cannot start {threads} threads: {error}")))?;
+        .map_err(|error| {
+            Failure::Error(format!(
+                "cannot start {threads} threads: {error}; start fewer with `--threads`, or allow more of them (`ulimit -u`) and more memory (`ulimit -v`)"
+            ))
+        })?;
     Ok(threads)
 }
 

@@ -11,6 +11,8 @@ use burn::tensor::Device;
 
 use crate::checkpoint::{self, Position, differences};
 use crate::losses::{GIVEN_UP, LOSSES};
+use crate::memory_need;
+use crate::out_of_memory::blame;
 use crate::plateau::Plateau;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::say;
@@ -151,6 +153,8 @@ impl EndedRun {
         for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
             say(&format!("note: {note}"));
         }
+        let _blamed = blame(recipe, None);
+        memory_need::check(recipe, &prepared, &open.device, means.threads)?;
         self.check_weighing(recipe, &prepared)?;
         let mut state = self.state(recipe, &prepared, &open.device)?;
         let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;

@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::cli::{Failure, print_line, set_threads, usage};
 use crate::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
 use crate::interrupt::{self, Notices};
+use crate::memory_need;
 use crate::origin::origin;
+use crate::out_of_memory::blame;
 use crate::prepare::PrepareError;
 use crate::progress::{Detail, Progress};
 use crate::recipe::Recipe;
@@ -129,6 +131,8 @@ fn measure(
     prepared
         .check_batches(recipe)
         .map_err(|error| SessionError::from(PrepareError::from(error)))?;
+    let _blamed = blame(recipe, None);
+    memory_need::check(recipe, &prepared, &open.device, threads)?;
     if args.train.verify_kernels {
         session::verify_kernels(recipe, &prepared, &open)?;
     }

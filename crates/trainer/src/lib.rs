@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows all the others. Start at `train.rs`, the training loop.
 
+pub mod allocator;
 pub mod averaging;
 pub mod backend;
 mod bench;
@@ -26,11 +27,14 @@ pub mod gradients;
 pub mod interrupt;
 pub mod loss;
 mod losses;
+mod memory_limits;
+mod memory_need;
 pub mod meter;
 pub mod named_weights;
 pub mod on_divergence;
 pub mod optimizer;
 mod origin;
+mod out_of_memory;
 pub mod output;
 pub mod plateau;
 pub mod prepare;
@@ -65,3 +69,8 @@ pub const GIT_COMMIT: Option<&str> = option_env!("BACKBURN_COMMIT");
 
 /// The version of Burn that this program is pinned to.
 pub const BURN_VERSION: &str = "0.22.1";
+
+/// Tests count too.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
+use backburn_trainer::allocator::Allocator;
 use backburn_trainer::cli;
 
-// The system's allocator hands memory back after every step only to ask for it again.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     cli::run()

@@ -18,7 +18,9 @@ use crate::extend::ExtendError;
 use crate::final_score::score;
 use crate::interrupt;
 use crate::losses::{LOSSES, LossLog};
+use crate::memory_need;
 use crate::origin::dataset_record;
+use crate::out_of_memory::blame;
 use crate::prepare::{PrepareError, Prepared};
 use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
@@ -44,6 +46,13 @@ pub enum SessionError {
     Train(#[from] TrainError),
     #[error(transparent)]
     Kernels(#[from] VerifyError),
+    /// Far more memory is needed than there is.
+    #[error("{why}; {cure}")]
+    CannotFit {
+        /// Says what is needed and what there is.
+        why: String,
+        cure: String,
+    },
     /// Everything is written but the report.
     #[error(
         "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
@@ -166,6 +175,8 @@ pub fn start(
     for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
         say(&format!("note: {note}"));
     }
+    let _blamed = blame(recipe, None);
+    memory_need::check(recipe, &prepared, &open.device, means.threads)?;
     if means.verify_kernels {
         verify_kernels(recipe, &prepared, &open)?;
     }
@@ -217,6 +228,8 @@ pub fn resume(
     }
     change(&mut recipe);
     let (open, prepared) = make_ready(&recipe)?;
+    let _blamed = blame(&recipe, Some(&folder));
+    memory_need::check(&recipe, &prepared, &open.device, means.threads)?;
     if means.verify_kernels {
         verify_kernels(&recipe, &prepared, &open)?;
     }
@@ -381,6 +394,7 @@ pub(crate) fn carry_out(
     manifest.checkpoint_every = means.checkpoint_every.map(|every| every.to_string());
     manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
+    let _blamed = blame(recipe, Some(folder));
     let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, saved, means);
     manifest.status = match &outcome {
         Ok((_, status)) => *status,

@@ -2,17 +2,17 @@
 
 use std::fs;
 
+use crate::memory_limits::bytes_of;
+
 /// The most memory in bytes that this process has had at once, without what a GPU has of its own.
 /// `None` where the system does not tell: only Linux does, in `/proc/self/status`.
 pub(crate) fn peak() -> Option<u64> {
     peak_in(&fs::read_to_string("/proc/self/status").ok()?)
 }
 
-/// The line `VmHWM` (high-water mark of the resident set), in kibibytes.
+/// The line `VmHWM` (high-water mark of the resident set).
 fn peak_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
+    bytes_of(status, "VmHWM")
 }
 
 #[cfg(test)]

@@ -54,13 +54,15 @@ impl Process {
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, answers) = mpsc::channel();
         // A thread that only waits: who reads from a pipe cannot look for Ctrl-C meanwhile.
-        std::thread::spawn(move || {
+        let wait = move || {
             for line in stdout.lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     break;
                 }
             }
-        });
+        };
+        // The child ends, too, if there is no thread for this one: nothing is left that asks it.
+        std::thread::Builder::new().name("answers".into()).spawn(wait).map_err(cannot)?;
         let mut process = Self { child, stdin, answers, stderr, what };
         let greeting = process.answer()?;
         Ok((process, greeting))

@@ -28,7 +28,7 @@ pub use predictions::{Predictions, Scores, TOP_K};
 
 /// Images per batch. Scores do not depend on it, but for those of Monte Carlo dropout, which draws
 /// anew for each batch.
-const BATCH_SIZE: usize = 250;
+pub(crate) const BATCH_SIZE: usize = 250;
 
 /// Puts every image of `images` through an evaluation copy (`network.valid()`) of a network.
 ///
