@@ -14,8 +14,8 @@ const MOST_ROLLBACKS: usize = 50;
 /// What becomes of a training that diverges. In text, as on the command line and in a recipe:
 /// `stop`, `rollback`, `rollback=5`.
 ///
-/// A rollback goes back to the end of the last epoch, or to the beginning in the first one, and
-/// halves the learning rate from there on. It is part of the recipe because the weights depend on
+/// A rollback goes back to the last end of an epoch that was better than guessing, or to the beginning if
+/// none was, and halves the learning rate from there on. It is part of the recipe because the weights depend on
 /// it; they do not depend on how often checkpoints are written, because it takes no other ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

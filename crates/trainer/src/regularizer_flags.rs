@@ -69,7 +69,7 @@ pub(crate) struct RegularizerFlags {
     #[arg(long, value_name = "RHO", help_heading = "Regularizers", allow_negative_numbers = true)]
     pub(crate) sam: Option<f64>,
     /// What is minimized: cross-entropy, or squared-error (regression of the class indicators; with
-    /// `--keep last`).
+    /// `--keep last` or `best-accuracy`).
     #[arg(long, value_name = "NAME", help_heading = "Regularizers")]
     pub(crate) loss: Option<String>,
 }

@@ -109,7 +109,7 @@ pub(crate) struct Changes {
     #[arg(long, value_name = "WHICH", help_heading = "Regularizers")]
     keep: Option<Keep>,
     /// When the loss is no longer a number: stop, or rollback (also rollback=TIMES; 3 if not given):
-    /// go on from the end of the epoch before with half the learning rate.
+    /// train on from the last epoch's end that was better than guessing, with half the learning rate.
     #[arg(long, value_name = "WHAT", help_heading = "Recipe")]
     on_divergence: Option<OnDivergence>,
     #[command(flatten)]

@@ -11,7 +11,7 @@ const LATEST: &str = "run/checkpoints/latest.safetensors";
 const PREVIOUS: &str = "run/checkpoints/previous.safetensors";
 
 /// A checkpoint with the checksum of what it holds, after a change.
-fn sealed(mut checkpoint: Vec<u8>) -> Vec<u8> {
+pub(crate) fn sealed(mut checkpoint: Vec<u8>) -> Vec<u8> {
     let key = br#"\"sha256\":\""#;
     let found = checkpoint.windows(key.len()).position(|window| window == key);
     let place = found.expect("its header has a checksum") + key.len();

@@ -2,29 +2,43 @@
 
 use std::fs;
 
+use serde_json::Value;
+
+use crate::checkpoints::sealed;
 use crate::place::*;
 
 /// A linear regression by gradient descent, whose weights grow by a factor in every step if the learning
 /// rate is too large for it: with 0.3 the loss is infinite in the fourth epoch, with 1 in the second.
 pub(crate) const LINEAR: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 8 --model mlp --hidden none --loss squared-error --keep last --batch-size 8 --optimizer sgd --schedule constant --weight-decay 0 --dropout 0 --augment crop=2 --threads 1";
 
-/// The same from weights of zero, with a learning rate that rises from almost nothing to what is too large: the
-/// first epoch learns, a later one is worse than guessing, and one after that diverges.
-fn rising() -> String {
-    LINEAR.replace(
-        "--schedule constant",
-        "--schedule one-cycle=warmup:0.9,start:0.0001 --initialization constant=0",
-    )
-}
-
-/// The rows of a file of losses, without its head.
-fn losses(place: &Place, file: &str) -> Vec<Vec<f64>> {
-    let text = place.text(file);
-    let row = |line: &str| line.split(',').map(|value| value.parse().unwrap()).collect();
-    text.lines().skip(1).map(row).collect()
-}
+/// A network whose learning rate rises. With 1.25 its first epoch ends worse than guessing, and the second
+/// diverges. With half of that the first ends well, the second with a loss beyond all measure, and the third
+/// diverges.
+const RELU: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 12 --model mlp --hidden 32,32,32 --keep last --batch-size 8 --optimizer sgd --schedule one-cycle --learning-rate 1.25 --weight-decay 0 --dropout 0 --augment none --threads 1";
 
 const LATEST: &str = "run/checkpoints/latest.safetensors";
+
+/// The rollbacks of a run, without the times of the epochs that were given up.
+fn rollbacks(place: &Place, run: &str) -> Vec<Value> {
+    let manifest = place.json(&format!("{run}/manifest.json"));
+    let mut rollbacks = manifest["rollbacks"].as_array().cloned().unwrap_or_default();
+    for rollback in &mut rollbacks {
+        if let Some(epochs) = rollback["given_up"].as_array_mut() {
+            epochs.iter_mut().for_each(|epoch| *epoch = without_times(epoch.clone()));
+        }
+    }
+    rollbacks
+}
+
+/// Rows of a file of losses: what they are numbered by, and the value.
+fn losses(place: &Place, file: &str) -> Vec<(Vec<usize>, f64)> {
+    let text = place.text(file);
+    let row = |line: &str| {
+        let (place, value) = line.rsplit_once(',').unwrap();
+        (place.split(',').map(|it| it.parse().unwrap()).collect(), value.parse().unwrap())
+    };
+    text.lines().skip(1).map(row).collect()
+}
 
 fn rates(place: &Place, run: &str) -> Vec<f64> {
     place.rows(run).iter().map(|row| row["learning_rate"].as_f64().unwrap()).collect()
@@ -43,17 +57,28 @@ fn a_divergence_is_named_with_its_place_and_does_not_replace_what_was_good() {
     run.mention(&["--learning-rate", "--clip-norm", "--on-divergence rollback"]);
     assert_eq!(place.json("run/manifest.json")["status"], "diverged");
     assert_eq!(place.rows("run"), place.rows("shorter"));
-    // And the batches up to the one that shows it.
+    // The batches that show the trouble are there too, up to the one that is no number.
     let (all, before) = (losses(&place, "run/losses.csv"), losses(&place, "shorter/losses.csv"));
-    assert_eq!(all[..36], before);
-    let batches: Vec<_> = all[36..].iter().map(|row| (row[0], row[1])).collect();
-    let expected: Vec<_> = (1..=batches.len()).map(|batch| (4.0, batch as f64)).collect();
-    assert_eq!(batches, expected);
-    let (bad, good) = all[36..].split_last().unwrap();
-    assert!(!bad[2].is_finite() && good.iter().all(|row| row[2].is_finite()), "{all:?}");
-    run.mention(&[&format!("epoch 4, batch {} ", batches.len())]);
+    assert_eq!((all[..36].to_vec(), before.len()), (before, 36));
+    let (last, of_last) = all.last().unwrap();
+    run.mention(&[&format!("epoch 4, batch {}", last[1])]);
+    assert!(last[0] == 4 && !of_last.is_finite(), "{all:?}");
+    assert_eq!(all.len(), 36 + last[1]);
+    assert!(all[36..all.len() - 1].iter().all(|(at, loss)| at[0] == 4 && loss.is_finite()));
     place.run("train --resume run").refuse(ERROR, &["diverged", "smaller learning rate"]);
     place.run("verify run").expect(DONE, &["run: diverged, 3 epochs", "end of epoch 3, step 36"]);
+    let text = place.text("run/losses.csv");
+    for (from, to, reason) in [
+        ("\n4,1,", "\n4,2,", "batch 2 of epoch 4 is out of order"),
+        ("\n3,1,", "\n3,1,NaN", "finite number, found `3,1,NaN"),
+        ("\n4,1,", "\n4,1,inf\n4,1,", "finite number, found `4,1,inf`"),
+    ] {
+        fs::write(place.path("run/losses.csv"), text.replacen(from, to, 1)).unwrap();
+        place.run("verify run").expect(ERROR, &["error: one thing", reason]);
+    }
+    fs::write(place.path("run/losses.csv"), format!("{text}5,1,0.5\n")).unwrap();
+    place.run("verify run").expect(ERROR, &["error: one thing", "finite number, found `4,"]);
+    fs::write(place.path("run/losses.csv"), text).unwrap();
     // Its checkpoints are not to be deleted for a recipe that was edited.
     let config = place.text("run/config.toml");
     fs::write(place.path("run/config.toml"), config.replace("seed = 1", "seed = 2")).unwrap();
@@ -71,40 +96,52 @@ fn a_divergence_is_named_with_its_place_and_does_not_replace_what_was_good() {
 }
 
 #[test]
-fn a_rollback_goes_back_to_the_last_epoch_better_than_guessing_and_halves_the_rate() {
+fn a_rollback_halves_the_rate_and_depends_on_the_recipe_alone() {
     let place = Place::with_mnist();
-    let roll = format!("{} --learning-rate 2 --on-divergence rollback=8", rising());
+    let roll = format!("{LINEAR} --learning-rate 1 --on-divergence rollback=8");
     let run = place.run(&format!("{roll} --out whole"));
-    run.expect(DONE, &["going back to the beginning, as no epoch's end was better than guessing, with half the rate (rollback 1 of 8)"]);
-    run.mention(&["going back to the end of epoch 1, the last that was better than guessing, with half the rate"]);
+    let nothing_better = "going back to the beginning, as no epoch's end was better than guessing,";
+    run.expect(DONE, &[nothing_better, "with half the rate (rollback 1 of 8)"]);
+    assert_eq!(rates(&place, "whole"), [0.125; 8]);
     let manifest = place.json("whole/manifest.json");
     assert_eq!(manifest["status"], "finished");
     let rollbacks = manifest["rollbacks"].as_array().unwrap();
-    let number = |value: &serde_json::Value| value.as_u64().unwrap() as usize;
+    let at: Vec<_> = rollbacks.iter().map(|it| (&it["epoch"], &it["learning_rate"])).collect();
+    let expected = [(2, 1.0), (3, 0.5), (4, 0.25)].map(|(e, rate)| (e.into(), rate.into()));
+    assert_eq!(at, expected.iter().map(|(e, rate)| (e, rate)).collect::<Vec<_>>());
+    // Every batch that was given up is kept apart, up to the one that is no number.
     let given_up = losses(&place, "whole/diverged.csv");
-    for (place, rollback) in (1..).zip(rollbacks) {
-        let (epoch, batch) = (number(&rollback["epoch"]), number(&rollback["batch"]));
-        let back_to = number(&rollback["back_to"]);
-        assert_eq!(back_to, usize::from(place > 1), "{rollbacks:?}");
-        // Nothing that was computed is lost: the epochs that were whole, and every batch.
-        let epochs = rollback["given_up"].as_array().unwrap();
-        assert_eq!(epochs.len(), epoch - back_to - 1);
-        assert!(epochs.last().unwrap()["valid_loss"].as_f64().unwrap() > 1e6, "{epochs:?}");
-        let rows: Vec<_> = given_up.iter().filter(|row| row[0] == f64::from(place)).collect();
-        assert_eq!(rows.len(), 12 * epochs.len() + batch);
-        let (bad, good) = rows.split_last().unwrap();
-        assert!(!bad[3].is_finite() && good.iter().all(|row| row[3].is_finite()));
+    for (number, rollback) in (1..).zip(rollbacks) {
+        let of_it: Vec<_> = given_up.iter().filter(|(at, _)| at[0] == number).collect();
+        let (last, of_last) = of_it.last().unwrap();
+        let [epoch, batch] = ["epoch", "batch"].map(|it| rollback[it].as_u64().unwrap() as usize);
+        assert_eq!((&last[1..], of_it.len()), (&[epoch, batch][..], 12 * (epoch - 1) + batch));
+        assert!(!of_last.is_finite());
+        assert_eq!(rollback["back_to"], 0);
+        assert_eq!(rollback["given_up"].as_array().unwrap().len(), epoch - 1);
     }
-    // The first epoch is that of the second attempt.
-    let first = rollbacks[0]["given_up"][0]["learning_rate"].as_f64().unwrap();
-    assert_eq!(rates(&place, "whole")[0], first / 2.0);
-    assert_eq!(losses(&place, "whole/losses.csv").len(), 96);
     assert!(place.text("whole/config.toml").contains("on_divergence = \"rollback=8\""));
-    place.run("verify whole").expect(DONE, &["checkpoints/epoch-end.safetensors", "diverged.csv"]);
+    place.run("verify whole").expect(DONE, &["diverged.csv "]);
+    let text = place.text("whole/diverged.csv");
+    let unlike = text.lines().filter(|line| !line.starts_with("2,1,"));
+    let unlike: String = unlike.map(|line| format!("{line}\n")).collect();
+    let mut manifest = manifest;
+    manifest.as_object_mut().unwrap().remove("files");
+    fs::write(place.path("whole/manifest.json"), manifest.to_string()).unwrap();
+    for (spoiled, reason) in [
+        (unlike, "rollback 2: expected the batches from epoch 1 to epoch 3"),
+        (text.replacen("\n1,1,2,", "\n1,1,3,", 1), "is out of order"),
+        (text.clone() + "4,1,1,0.5\n", "more than 3 rollbacks"),
+    ] {
+        fs::write(place.path("whole/diverged.csv"), spoiled).unwrap();
+        place.run("verify whole").expect(ERROR, &["error: one thing", "diverged.csv: ", reason]);
+    }
+    fs::remove_file(place.path("whole/diverged.csv")).unwrap();
+    place.run("verify whole").expect(ERROR, &["diverged.csv: the file is missing"]);
+    fs::write(place.path("whole/diverged.csv"), text).unwrap();
 
     place.run(&format!("{roll} --checkpoint-every 1 --out often")).expect(DONE, &[]);
     place.expect_same("often", "whole");
-    assert_eq!(place.text("often/diverged.csv"), place.text("whole/diverged.csv"));
     place.run("train --config whole/config.toml --out again").expect(DONE, &[]);
     place.expect_same("again", "whole");
 
@@ -112,7 +149,7 @@ fn a_rollback_goes_back_to_the_last_epoch_better_than_guessing_and_halves_the_ra
     let run =
         place.run(&format!("{LINEAR} --learning-rate 1 --on-divergence rollback=2 --out few"));
     assert_eq!(run.code, Some(ERROR), "{run:?}");
-    run.mention(&["training diverged", "after going back 2 times", "latest.safetensors ("]);
+    run.mention(&["training diverged", "after going back 2 times", "(end of epoch 3, step 36)"]);
     let run =
         place.run(&format!("{LINEAR} --learning-rate 1e20 --on-divergence rollback --out high"));
     assert_eq!(run.code, Some(ERROR), "{run:?}");
@@ -161,53 +198,145 @@ fn a_validation_loss_that_is_not_finite_is_a_divergence() {
 }
 
 #[test]
+fn a_rollback_goes_back_to_the_last_end_that_is_better_than_guessing() {
+    let place = Place::with_mnist();
+    let run = place.run(&format!("{RELU} --on-divergence rollback=2 --out whole"));
+    run.expect(
+        DONE,
+        &[
+            "going back to the beginning, as no epoch's end was better than guessing, with half the rate (rollback 1 of 2)",
+            "going back to the end of epoch 1, the last that was better than guessing, with half the rate (rollback 2 of 2)",
+        ],
+    );
+    let rollbacks = rollbacks(&place, "whole");
+    let second = &rollbacks[1];
+    assert_eq!((&second["epoch"], &second["back_to"]), (&3.into(), &1.into()));
+    let given_up = second["given_up"].as_array().unwrap();
+    assert_eq!((given_up.len(), &given_up[0]["epoch"]), (1, &2.into()));
+    assert!(given_up[0]["valid_loss"].as_f64().unwrap() > 100.0, "{given_up:?}");
+    // From there on it learns, and its files are those of one training from epoch 1 to 12.
+    let rows = place.rows("whole");
+    let epochs = rows.iter().map(|row| row["epoch"].as_u64().unwrap());
+    assert!(epochs.eq(1..=12));
+    let guess = 10_f64.ln();
+    assert!(rows.iter().all(|row| row["valid_loss"].as_f64().unwrap() < guess), "{rows:?}");
+    let kept: Vec<_> = losses(&place, "whole/losses.csv").into_iter().map(|(at, _)| at).collect();
+    assert!(kept.into_iter().eq((1..=12).flat_map(|e| (1..=12).map(move |batch| vec![e, batch]))));
+    let batch = second["batch"].as_u64().unwrap() as usize;
+    let of_second = losses(&place, "whole/diverged.csv").into_iter().filter(|(at, _)| at[0] == 2);
+    assert_eq!(of_second.count(), 12 + batch);
+    let verify = place.run("verify whole");
+    verify.expect(DONE, &["checkpoints/epoch-end.safetensors", "end of epoch 12", "144 batches"]);
+    place
+        .run(&format!("{RELU} --on-divergence rollback=2 --checkpoint-every 1 --out often"))
+        .expect(DONE, &[]);
+    place.expect_same("often", "whole");
+    assert_eq!(rollbacks, self::rollbacks(&place, "often"));
+    assert_eq!(place.bytes("often/diverged.csv"), place.bytes("whole/diverged.csv"));
+    // Without validation images the first batches of the next epoch tell.
+    let blind = RELU.replace("--valid-size 20", "--valid-size 0");
+    place
+        .run(&format!("{blind} --on-divergence rollback=4 --out blind"))
+        .expect(DONE, &["better than guessing"]);
+    place.run("verify blind").expect(DONE, &["diverged.csv "]);
+}
+
+#[test]
 fn a_run_killed_between_the_checkpoints_of_an_epochs_end_can_still_roll_back() {
     let place = Place::with_mnist();
-    let roll = "--learning-rate 0.02 --on-divergence rollback --initialization constant=0";
-    let short = LINEAR.replace("--epochs 8", "--epochs 2");
-    place.run(&format!("{short} {roll} --out whole")).expect(DONE, &[]);
-    // As it was at the end of the first epoch.
+    place.run(&format!("{RELU} --on-divergence rollback=2 --out whole")).expect(DONE, &[]);
+    // With one rollback less it ends where the epoch's end that it would go back to is still there.
+    let few = place.run(&format!("{RELU} --on-divergence rollback=1 --out few"));
+    assert_eq!(few.code, Some(ERROR), "{few:?}");
+    place.run("verify few").expect(DONE, &["few: diverged, 2 epochs", "end of epoch 1, step 12"]);
+    // As it was at the end of the first epoch, before it diverged once more.
     fs::create_dir_all(place.path("run/checkpoints")).unwrap();
-    for file in ["config.toml", "losses.csv", "metrics.jsonl"] {
-        fs::copy(place.path("whole").join(file), place.path("run").join(file)).unwrap();
+    fs::copy(place.path("whole/config.toml"), place.path("run/config.toml")).unwrap();
+    fs::copy(place.path("few/diverged.csv"), place.path("run/diverged.csv")).unwrap();
+    for (file, lines) in [("metrics.jsonl", 1), ("losses.csv", 13)] {
+        let text = place.text(&format!("few/{file}"));
+        let text: String = text.lines().take(lines).map(|line| format!("{line}\n")).collect();
+        fs::write(place.path(&format!("run/{file}")), text).unwrap();
     }
-    fs::write(place.path(LATEST), place.bytes("whole/checkpoints/previous.safetensors")).unwrap();
-    let mut manifest = place.json("whole/manifest.json");
+    let mut newest = place.bytes("few/checkpoints/epoch-end.safetensors");
+    let setting = b"rollback=1";
+    let at = newest.windows(setting.len()).position(|part| part == setting).unwrap();
+    newest[at + setting.len() - 1] = b'2';
+    fs::write(place.path(LATEST), sealed(newest)).unwrap();
+    let mut manifest = place.json("few/manifest.json");
     manifest["status"] = "running".into();
-    manifest.as_object_mut().unwrap().remove("files");
     fs::write(place.path("run/manifest.json"), manifest.to_string()).unwrap();
     place.run("verify run").expect(DONE, &["end of epoch 1, step 12"]);
 
-    place.run("train --resume run").expect(DONE, &["resuming at epoch 2"]);
+    let resumed = place.run("train --resume run");
+    resumed.expect(DONE, &["resuming at epoch 2", "going back to the end of epoch 1"]);
     place.expect_same("run", "whole");
-    let end = "checkpoints/epoch-end.safetensors";
-    place.run("verify run").expect(DONE, &[end]);
-    assert!(place.path("run").join(end).exists());
+    assert_eq!(rollbacks(&place, "run"), rollbacks(&place, "whole"));
+    assert_eq!(place.bytes("run/diverged.csv"), place.bytes("whole/diverged.csv"));
+    place.run("verify run").expect(DONE, &["checkpoints/epoch-end.safetensors"]);
+}
+
+#[test]
+fn a_run_killed_in_the_midst_of_a_rollback_is_whole_and_comes_to_the_same() {
+    let place = Place::with_mnist();
+    place.run(&format!("{RELU} --on-divergence rollback=2 --out whole")).expect(DONE, &[]);
+    let few = place.run(&format!("{RELU} --on-divergence rollback=1 --out run"));
+    assert_eq!(few.code, Some(ERROR), "{few:?}");
+    // It may go back once more now: what it had computed is to be given up, and nothing is yet.
+    let config = place.text("run/config.toml").replace("rollback=1", "rollback=2");
+    fs::write(place.path("run/config.toml"), config).unwrap();
+    for file in ["latest", "previous", "epoch-end"] {
+        let file = format!("run/checkpoints/{file}.safetensors");
+        let mut bytes = place.bytes(&file);
+        let setting = b"rollback=1";
+        let at = bytes.windows(setting.len()).position(|part| part == setting).unwrap();
+        bytes[at + setting.len() - 1] = b'2';
+        fs::remove_file(place.path(&file)).unwrap();
+        fs::write(place.path(&file), sealed(bytes)).unwrap();
+    }
+    let mut manifest = place.json("run/manifest.json");
+    manifest["status"] = "running".into();
+    fs::write(place.path("run/manifest.json"), manifest.to_string()).unwrap();
+    place.run("verify run").expect(DONE, &["run: running, 2 epochs"]);
+    // Its rows were copied already.
+    let given_up = place.bytes("whole/diverged.csv");
+    fs::write(place.path("run/diverged.csv"), &given_up).unwrap();
+    place.run("verify run").expect(DONE, &["run: running, 2 epochs", "diverged.csv "]);
+    place.run("train --resume run").expect(DONE, &["(rollback 2 of 2)"]);
+    place.expect_same("run", "whole");
+    assert_eq!(place.bytes("run/diverged.csv"), given_up);
+    assert_eq!(rollbacks(&place, "run"), rollbacks(&place, "whole"));
 }
 
 #[cfg(unix)]
 #[test]
 fn a_run_killed_after_a_rollback_resumes_exactly() {
     let place = Place::with_mnist();
-    let roll =
-        format!("{} --learning-rate 2 --on-divergence rollback=8 --checkpoint-every 1", rising());
-    place.run(&format!("{roll} --out whole")).expect(DONE, &[]);
-    for (number, signal) in (0..).zip(["KILL", "INT", "KILL"]) {
-        let out = format!("run-{number}");
-        let child = start(place.command(format!("{roll} --out {out}").split(' ')));
-        // After the first, second and third.
-        wait_for("a rollback", || {
-            let manifest = fs::read_to_string(place.path(&format!("{out}/manifest.json")));
-            manifest.is_ok_and(|it| it.matches("\"batch\"").count() > number)
-        });
-        child.signal(signal);
-        assert_ne!(child.finish().code, Some(DONE), "it was faster than the signal");
-        place.run(&format!("train --resume {out}")).expect(DONE, &["test accuracy"]);
-        place.expect_same(&out, "whole");
-        assert_eq!(place.text(&format!("{out}/diverged.csv")), place.text("whole/diverged.csv"));
-        let rollbacks =
-            |run: &str| place.json(&format!("{run}/manifest.json"))["rollbacks"].clone();
-        assert_eq!(rollbacks(&out), rollbacks("whole"));
+    // The one goes back to the beginning each time, the other by two epochs the second time.
+    for (name, base, signals) in [
+        ("linear", format!("{LINEAR} --learning-rate 1"), &["KILL", "INT", "KILL"][..]),
+        ("relu", RELU.to_owned(), &["INT", "KILL"]),
+    ] {
+        let roll = format!("{base} --on-divergence rollback=8 --checkpoint-every 1");
+        let whole = format!("{name}-whole");
+        place.run(&format!("{roll} --out {whole}")).expect(DONE, &[]);
+        for (number, signal) in (0..).zip(signals) {
+            let out = format!("{name}-{number}");
+            let child = start(place.command(format!("{roll} --out {out}").split(' ')));
+            // After the first, second and third.
+            wait_for("a rollback", || {
+                let manifest = fs::read_to_string(place.path(&format!("{out}/manifest.json")));
+                manifest.is_ok_and(|it| it.matches("\"batch\"").count() > number)
+            });
+            child.signal(signal);
+            assert_ne!(child.finish().code, Some(DONE), "it was faster than the signal");
+            place.run(&format!("verify {out}")).expect(DONE, &[]);
+            place.run(&format!("train --resume {out}")).expect(DONE, &["resuming at epoch"]);
+            place.expect_same(&out, &whole);
+            assert_eq!(rollbacks(&place, &out), rollbacks(&place, &whole));
+            let given_up = |run: &str| place.bytes(&format!("{run}/diverged.csv"));
+            assert_eq!(given_up(&out), given_up(&whole));
+        }
     }
 }
 

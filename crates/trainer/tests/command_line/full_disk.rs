@@ -90,6 +90,7 @@ fn a_run_that_fills_the_disk_goes_on_once_there_is_room() {
     let status = place.json("disk/run/manifest.json")["status"].clone();
     assert!(status == "failed" || status == "running", "{status}");
     place.expect_no_temporary_files();
+    expect_whole_rows(&place, "disk/run");
     // Still no room: nothing is lost by trying.
     let full = place.run("train --resume disk/run");
     full.refuse_to_write();
@@ -138,6 +139,38 @@ fn a_checkpoint_that_may_not_grow_so_large_leaves_a_run_that_resumes() {
     assert_eq!(place.json("run/manifest.json")["status"], "failed");
     place.expect_no_temporary_files();
     place.run("train --resume run").expect(DONE, &[]);
+    place.expect_same("run", "whole");
+}
+
+/// That `losses.csv` ends with a whole row, and agrees with the rest.
+fn expect_whole_rows(place: &Place, run: &str) {
+    assert!(place.text(&format!("{run}/losses.csv")).ends_with('\n'), "a row is not whole");
+    place.run(&format!("verify {run}")).expect(DONE, &["losses.csv "]);
+}
+
+#[cfg(unix)]
+#[test]
+fn losses_for_which_there_is_no_more_space_are_written_as_far_as_they_fit() {
+    let place = Place::with_mnist();
+    // Checkpoints of some 35 kB; every epoch has 180 rows of some 20 bytes.
+    let long = "train mnist --data-dir data --train-size 180 --valid-size 20 --epochs 60 --model mlp --hidden none --batch-size 1 --optimizer sgd --keep last --learning-rate 0.001 --dropout 0 --threads 1";
+    place.run(&format!("{long} --out whole")).expect(DONE, &[]);
+    let binary = env!("CARGO_BIN_EXE_backburn");
+    let limited = format!("trap '' XFSZ; ulimit -f 100; exec {binary} {long} --out run");
+    let mut command = Command::new("sh");
+    command.args(["-c", &limited]).current_dir(place.path("."));
+    let run = finish(&mut command);
+    run.refuse_to_write();
+    run.mention(&["run/losses.csv"]);
+    let losses = place.bytes("run/losses.csv");
+    let row = losses.rsplit(|&byte| byte == b'\n').nth(1).unwrap().len() as u64 + 1;
+    // 100 blocks of 512 or 1024 bytes.
+    let left = [51_200, 102_400].map(|most: u64| most.checked_sub(losses.len() as u64));
+    assert!(left.iter().flatten().any(|&left| left <= row + 5), "{left:?} bytes are left");
+    assert!(place.bytes("whole/losses.csv").starts_with(&losses));
+    assert_eq!(place.json("run/manifest.json")["status"], "failed");
+    expect_whole_rows(&place, "run");
+    place.run("train --resume run").expect(DONE, &["resuming at epoch"]);
     place.expect_same("run", "whole");
 }
 

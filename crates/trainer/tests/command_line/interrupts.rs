@@ -22,6 +22,7 @@ fn an_interrupted_run_resumes_to_the_weights_of_an_uninterrupted_one() {
         assert_eq!(manifest["status"], "interrupted");
         assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 0, "test data were read");
         assert!(!place.path(&format!("{out}/summary.json")).exists());
+        expect_losses_up_to_the_checkpoint(&place, out);
         place.run(&format!("evaluate {out}")).expect(DONE, &["unfinished", "interrupted"]);
         place.run(&format!("report {out}")).expect(DONE, &["report"]);
 
@@ -37,6 +38,30 @@ fn an_interrupted_run_resumes_to_the_weights_of_an_uninterrupted_one() {
         assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 1);
         place.expect_no_temporary_files();
     }
+}
+
+/// That `losses.csv` has every batch that the checkpoint knows of, and `verify` misses one that it lacks.
+#[cfg(unix)]
+fn expect_losses_up_to_the_checkpoint(place: &Place, run: &str) {
+    let verified = place.run(&format!("verify {run}"));
+    verified.expect(DONE, &[]);
+    let latest =
+        verified.stdout.lines().find(|line| line.starts_with("checkpoints/latest")).unwrap();
+    let text = place.text(&format!("{run}/losses.csv"));
+    let last = text.lines().last().unwrap();
+    let mut place_of = last.split(',');
+    let (epoch, batch) = (place_of.next().unwrap(), place_of.next().unwrap());
+    // Epochs of 60 batches.
+    let expected = match batch {
+        "60" => format!("end of epoch {epoch},"),
+        batch => format!("epoch {epoch}, batch {batch},"),
+    };
+    assert!(latest.contains(&expected), "{latest}, but the last row is {last}");
+    let without = &text[..text.len() - last.len() - 1];
+    std::fs::write(place.path(&format!("{run}/losses.csv")), without).unwrap();
+    let reason = format!("losses.csv: epoch {epoch}: expected");
+    place.run(&format!("verify {run}")).expect(ERROR, &["error: one thing", &reason]);
+    std::fs::write(place.path(&format!("{run}/losses.csv")), text).unwrap();
 }
 
 #[cfg(unix)]
