@@ -462,7 +462,9 @@ mod tests {
 
     #[test]
     fn field_names_are_those_of_the_contract() {
-        let run = sample::run();
+        let mut run = sample::run();
+        let (run_folder, schedule) = ("runs/a".to_owned(), "constant".to_owned());
+        run.manifest.extends = Some(ExtensionRecord { run: run_folder, epochs: 3, schedule });
         assert_eq!(
             keys(&run.manifest),
             sorted(

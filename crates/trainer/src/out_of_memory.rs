@@ -120,8 +120,11 @@ pub(crate) fn end(bytes: usize) -> ! {
 /// Puts what is to be said into `text`, without asking for memory, and gives its length.
 fn paragraph(text: &mut [u8], bytes: usize, cure: Option<&str>) -> usize {
     let all = text.len();
+    if all == 0 {
+        return 0;
+    }
     // A line's end for a paragraph that had to be cut off.
-    let Some((mut rest, _)) = text.split_at_mut_checked(all.saturating_sub(1)) else { return 0 };
+    let Some((mut rest, _)) = text.split_at_mut_checked(all - 1) else { return 0 };
     let _ = write!(
         rest,
         "error: out of memory: the system refused {} more; {}",

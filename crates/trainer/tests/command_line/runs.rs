@@ -14,10 +14,14 @@ fn a_recipe_may_come_from_stdin() {
     place.run(&format!("train digits {TINY} --out run")).expect(DONE, &[]);
     let piped = |recipe: &[u8], out: &str| {
         let mut command = place.command(["train", "--config", "-", "--out", out]);
-        command.stdin(std::process::Stdio::piped());
-        let mut child = start(command);
-        child.process.stdin.take().unwrap().write_all(recipe).unwrap();
-        child.finish()
+        use std::process::Stdio;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(recipe).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        Run { code: output.status.code(), stdout, stderr }
     };
     piped(&place.bytes("run/config.toml"), "again").expect(DONE, &[]);
     place.expect_same("again", "run");
