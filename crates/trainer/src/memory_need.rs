@@ -305,7 +305,8 @@ mod tests {
             return;
         }
         let prepared = Prepared::load(&recipe(1, &[8]), &mut |_| {}).unwrap();
-        let needs = [(16, &[64][..]), (256, &[64]), (4096, &[64]), (4096, &[1024])];
+        // Of few images, an evaluation or a checkpoint holds more than a step.
+        let needs = [(16, &[64][..]), (1024, &[64]), (4096, &[64]), (4096, &[1024])];
         let needs = needs.map(|(batch_size, hidden)| {
             let recipe = recipe(batch_size, hidden);
             let loader = prepared.train_loader(&recipe, 1).unwrap();

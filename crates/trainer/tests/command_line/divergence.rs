@@ -318,7 +318,7 @@ fn a_run_killed_after_a_rollback_resumes_exactly() {
             child.signal(signal);
             assert_ne!(child.finish().code, Some(DONE), "it was faster than the signal");
             place.run(&format!("verify {out}")).expect(DONE, &[]);
-            place.run(&format!("train --resume {out}")).expect(DONE, &["resuming at epoch"]);
+            place.run(&format!("train --resume {out}")).expect(DONE, &["test accuracy"]);
             place.expect_same(&out, &whole);
             assert_eq!(rollbacks(&place, &out), rollbacks(&place, &whole));
             let given_up = |run: &str| place.bytes(&format!("{run}/diverged.csv"));
