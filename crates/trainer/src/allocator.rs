@@ -11,7 +11,7 @@ use mimalloc::MiMalloc;
 use crate::out_of_memory;
 
 /// The allocator of the program `backburn`. It never gives null: where there is no memory left, the
-/// process ends with a paragraph and exit status 1, which [`crate::out_of_memory`] sees to. Whoever
+/// process ends with a paragraph and exit status 1, which `out_of_memory.rs` sees to. Whoever
 /// could have done without, by `try_reserve`, ends too: here that is the standard library reading
 /// files, which would fail as well.
 ///
