@@ -22,7 +22,6 @@ use crate::run::{RunFolder, how_to_finish};
 use crate::schedule::Schedule;
 use crate::session::{self, Means, Run, SessionError};
 use crate::train::{State, TrainError, validation};
-use crate::train_command::absolute;
 use crate::weighing::Weighing;
 
 /// The settings that may change between the epochs that are there and those that are added: none of them
@@ -159,7 +158,7 @@ impl EndedRun {
         let mut state = self.state(recipe, &prepared, &open.device)?;
         let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;
         let extension = ExtensionRecord {
-            run: absolute(self.folder.path()).display().to_string(),
+            run: absolute(self.folder.path()),
             epochs: state.epochs.len(),
             schedule: continued(recipe, &state),
         };
@@ -271,6 +270,11 @@ impl EndedRun {
 
 fn name_of(run: &Path) -> String {
     run.display().to_string()
+}
+
+/// The same folder for whoever reads of it elsewhere.
+fn absolute(run: &Path) -> String {
+    std::path::absolute(run).as_deref().unwrap_or(run).display().to_string()
 }
 
 /// What the learning rate does from here on, in words.

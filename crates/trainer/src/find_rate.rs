@@ -86,8 +86,8 @@ pub struct RateCurve {
     pub end: RateCurveEnd,
     /// Learning rate of each step, per step.
     pub rates: Vec<f64>,
-    /// What was minimized in each step, the mean over its images in nats, before the step was taken: what the rates of the
-    /// steps before led to.
+    /// What was minimized in each step, the mean over its images in nats, before the step was taken: what the
+    /// rates of the steps before led to.
     pub losses: Vec<f64>,
     /// The exponential moving average of the losses, corrected for its start at zero.
     pub smoothed: Vec<f64>,

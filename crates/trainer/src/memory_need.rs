@@ -150,6 +150,8 @@ struct Trial<'a> {
     held: u64,
     /// The most bytes held beside the state in a step with one image.
     with_one: u64,
+    /// Bytes more in a step with two.
+    of_image: u64,
 }
 
 impl<'a> Trial<'a> {
@@ -167,21 +169,25 @@ impl<'a> Trial<'a> {
         // From the first step on the optimizer has its averages.
         step(&setup, &mut state, 1);
         let ((), before) = count.peak_of(|| ());
-        let ((), peak) = count.peak_of(|| step(&setup, &mut state, 1));
+        let [with_one, with_two] = [1, 2].map(|images| {
+            let ((), peak) = count.peak_of(|| step(&setup, &mut state, images));
+            peak.saturating_sub(before)
+        });
         if recipe.validates() {
             let weights = parameters::export(&state.evaluation_copy());
             state.best = Some(Best { epoch: 1, weights });
         }
         let ((), held) = count.peak_of(|| ());
-        Ok(Self { setup, state, count, held, with_one: peak.saturating_sub(before) })
+        let of_image = with_two.saturating_sub(with_one);
+        Ok(Self { setup, state, count, held, with_one, of_image })
     }
 
-    /// More than [`Trial::most_held`] will say, without measuring more: as if all that a step with one
-    /// image held were that image's own.
+    /// More than [`Trial::most_held`] will say, without measuring more: as if every image held twice what
+    /// the second one added.
     fn upper_bound(&self) -> u64 {
         let images = self.setup.recipe.batch_size.max(evaluate::BATCH_SIZE) as u64;
         // Saving takes five times the state.
-        7 * self.held + images * self.with_one
+        7 * self.held + self.with_one + 2 * images * self.of_image
     }
 
     /// The most bytes that training, evaluating and saving hold at once.

@@ -343,7 +343,7 @@ fn changed_since(path: &Path) -> Option<String> {
 }
 
 /// The same folder for whoever repeats the run from elsewhere.
-pub(crate) fn absolute(folder: &Path) -> PathBuf {
+fn absolute(folder: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 

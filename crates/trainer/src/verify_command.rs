@@ -343,10 +343,17 @@ impl<'a> Inspection<'a> {
         let no_rows: &[EpochRecord] = &[];
         let rows = rows.or((!has_epochs && is_first).then_some(no_rows));
         let Some(bytes) = self.bytes(LOSSES, Self::copy_of_losses) else { return };
-        match check_losses(&String::from_utf8_lossy(&bytes), rows, cut, self.status, newest) {
+        let text = String::from_utf8_lossy(&bytes);
+        let status = self.status;
+        let check = |cut: &EpochCut<'_>| check_losses(&text, rows, cut, status, newest);
+        match check(cut) {
             Ok(batches) => self.good(LOSSES, &format!("{batches} batches")),
-            // What both have their checksums for, the number of images does not fit.
-            Err(reason) if self.is_as_written(LOSSES) && self.is_as_written(METRICS) => {
+            // Where both are as they were written, and every epoch is whole, the number of images does not fit.
+            Err(reason)
+                if self.is_as_written(LOSSES)
+                    && self.is_as_written(METRICS)
+                    && check(&EpochCut::default()).is_ok() =>
+            {
                 let reason = format!("its `train_images` do not fit {LOSSES}: {reason}");
                 self.fault(MANIFEST_FILE, &reason, self.repeat());
             }

@@ -218,3 +218,18 @@ fn what_is_no_run_folder_is_refused() {
     assert_eq!(fs::read_dir(Path::new(&place.path("empty"))).unwrap().count(), 0);
     place.run("verify").refuse(USAGE, &["<RUN>"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn losses_that_are_lost_are_missed_by_their_own_file() {
+    let place = Place::with_mnist();
+    place.interrupt("INT", "run").expect(INTERRUPTED, &[]);
+    let text = place.text("run/losses.csv");
+    let rest = text.lines().filter(|line| !line.starts_with("1,"));
+    let rest: String = rest.map(|line| format!("{line}\n")).collect();
+    fs::write(place.path("run/losses.csv"), rest).unwrap();
+    place.run("train --resume run").expect(DONE, &["losses.csv lacks batches"]);
+    // It has a checksum now as it is, and the number of images is right all the same.
+    let verified = place.run("verify run");
+    verified.expect(ERROR, &["error: one thing", "losses.csv: epoch 1: its batches are missing"]);
+}
