@@ -3,32 +3,16 @@
 use std::io::{self, BufRead, Write};
 
 use backburn_models::architecture;
-use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::case::Case;
 use super::protocol::{Greeting, PeakMemory, Request};
-use super::training::{Training, image};
+use backburn_training::speed::training::{Training, image};
 use super::{loader, matrix_product, memory};
-use crate::backend::{Backend, OpenDevice};
-use crate::cli::{Failure, set_threads, usage};
-
-/// `bench-child`, which `bench` starts.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct BenchChildArgs {
-    /// What computes.
-    #[arg(long)]
-    backend: String,
-    /// Threads to compute with.
-    #[arg(long)]
-    threads: usize,
-    /// Architecture to train; without it only layers, products and the loader can be asked for.
-    #[arg(long, requires = "batch_size")]
-    model: Option<String>,
-    /// Images in a training batch.
-    #[arg(long)]
-    batch_size: Option<usize>,
-}
+use backburn_training::backend::{Backend, OpenDevice};
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
 
 /// What the answers are measured with.
 struct Bench {
@@ -37,20 +21,18 @@ struct Bench {
     training: Option<Training>,
 }
 
-/// Answers requests until the other end of stdin is closed.
+/// Answers requests on stdin, of a network or, without `case`, of everything else, until the other end of stdin is closed.
 ///
 /// # Errors
 ///
 /// If the backend cannot be used, or a request is none.
-pub(crate) fn serve(args: &BenchChildArgs) -> Result<(), Failure> {
-    let threads = set_threads(Some(args.threads))?;
-    let open = Backend::named(&args.backend).map_err(usage)?.open();
-    let open = open.map_err(|error| Failure::Error(error.to_string()))?;
+pub fn serve(backend: Backend, threads: usize, case: Option<&Case>) -> Result<(), Failure> {
+    let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
     let mut bench = Bench { open, threads, training: None };
     let mut first_step_seconds = None;
-    if let (Some(model), Some(batch_size)) = (&args.model, args.batch_size) {
+    if let Some(Case { model, batch_size }) = case {
         let model = (architecture(model).map_err(usage)?.config)();
-        let started = Training::start(&model, image(model.name()), batch_size, &bench.open.device);
+        let started = Training::start(&model, image(model.name()), *batch_size, &bench.open.device);
         let (training, seconds) = started.map_err(usage)?;
         bench.training = Some(training);
         first_step_seconds = Some(seconds);

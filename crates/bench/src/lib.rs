@@ -6,21 +6,20 @@
 //! compared can take turns ([`turns`]). They must, because the speed of a machine that others use too
 //! drifts within minutes, by as much as what is to be found out.
 
-pub(crate) mod bystanders;
-pub(crate) mod child;
-pub(crate) mod figure;
-pub(crate) mod layers;
-pub(crate) mod loader;
-pub(crate) mod machine;
-pub(crate) mod matrix_product;
-pub(crate) mod memory;
-pub(crate) mod noise;
-pub(crate) mod plan;
-pub(crate) mod process;
-pub(crate) mod protocol;
-pub(crate) mod pytorch;
-pub(crate) mod record;
-pub(crate) mod stopwatch;
-pub(crate) mod tables;
-pub(crate) mod training;
-pub(crate) mod turns;
+pub mod bystanders;
+pub mod case;
+pub mod child;
+pub mod figure;
+pub mod layers;
+pub mod loader;
+pub mod machine;
+pub mod matrix_product;
+pub mod measure;
+pub mod memory;
+pub mod plan;
+pub mod process;
+pub mod protocol;
+pub mod pytorch;
+pub mod record;
+pub mod tables;
+pub mod turns;

@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::process::Process;
 use super::protocol::Request;
 use super::record::{LayerRecord, LoaderRecord, MatrixProductRecord};
-use crate::cli::Failure;
+use backburn_training::failure::Failure;
 
 /// A layer gets this part of a repetition's time, because there are many of them, and so does the
 /// matrix product that each is held against.
@@ -21,7 +21,7 @@ const GIGA: f64 = 1e9;
 /// # Errors
 ///
 /// If a process fails or Ctrl-C was pressed.
-pub(crate) fn matrix_product(
+pub fn matrix_product(
     plan: &Plan,
     all: &mut Process,
 ) -> Result<MatrixProductRecord, Failure> {
@@ -47,7 +47,7 @@ pub(crate) fn matrix_product(
 /// # Errors
 ///
 /// If the process fails or Ctrl-C was pressed.
-pub(crate) fn layers(
+pub fn layers(
     plan: &Plan,
     models: &[String],
     process: &mut Process,
@@ -81,7 +81,7 @@ pub(crate) fn layers(
 /// # Errors
 ///
 /// If the process fails or Ctrl-C was pressed.
-pub(crate) fn loader(plan: &Plan, process: &mut Process) -> Result<Vec<LoaderRecord>, Failure> {
+pub fn loader(plan: &Plan, process: &mut Process) -> Result<Vec<LoaderRecord>, Failure> {
     let measure = |augment: &'static str| {
         let request = Request::Loader { augment: augment.into(), seconds: plan.seconds };
         let rates = (0..plan.repetitions).map(|_| Ok(process.work(&request)?.rate()));

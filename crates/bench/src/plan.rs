@@ -3,35 +3,30 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::case::Case;
 use super::process::Process;
 use super::protocol::Greeting;
 use super::pytorch::PyTorch;
-use crate::backend::Backend;
-use crate::cli::Failure;
+use backburn_training::backend::Backend;
+use backburn_training::stop::Stop;
+use backburn_training::failure::Failure;
 
 /// What all measurements share.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// This program.
-    pub(crate) program: PathBuf,
-    pub(crate) backend: Backend,
+    pub program: PathBuf,
+    pub backend: Backend,
     /// To compute with, at least 1.
-    pub(crate) threads: usize,
+    pub threads: usize,
     /// Least length of a repetition.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
     /// Of each measurement, at least 1.
-    pub(crate) repetitions: usize,
+    pub repetitions: usize,
     /// To compare with.
-    pub(crate) pytorch: Option<PyTorch>,
-}
-
-/// A network to be trained.
-#[derive(Clone, Debug)]
-pub(crate) struct Case {
-    /// Architecture.
-    pub(crate) model: String,
-    /// Images in a batch.
-    pub(crate) batch_size: usize,
+    pub pytorch: Option<PyTorch>,
+    /// Ends the measurement when it is asked to.
+    pub stop: Stop,
 }
 
 impl Plan {
@@ -40,7 +35,7 @@ impl Plan {
     /// # Errors
     ///
     /// If it cannot be started, or not with this backend.
-    pub(crate) fn start(
+    pub fn start(
         &self,
         case: Option<&Case>,
         threads: usize,
@@ -54,13 +49,7 @@ impl Plan {
             command.args(["--model", &case.model, "--batch-size", &batch_size]);
             what = case.name();
         }
-        Process::start(command, what, "it must stay where it is while it measures")
-    }
-}
-
-impl Case {
-    /// As messages and tables name it.
-    pub(crate) fn name(&self) -> String {
-        format!("{}, batch {}", self.model, self.batch_size)
+        let cure = "it must stay where it is while it measures";
+        Process::start(command, what, cure, &self.stop)
     }
 }

@@ -8,18 +8,19 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::protocol::{Greeting, PeakMemory, Request, Work};
-use crate::cli::Failure;
-use crate::interrupt;
+use super::protocol::{Greeting, PeakMemory, Request};
+use backburn_training::speed::work::Work;
+use backburn_training::failure::Failure;
+use backburn_training::stop::Stop;
 
-/// How often somebody who waits for an answer looks whether Ctrl-C was pressed.
+/// How often somebody who waits for an answer looks whether it is asked to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How often one that is ending is looked after.
 const PATIENCE_AT_END: usize = 40;
 
 /// A process that measures. It is ended when this is dropped, at once, whatever it is at.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     stdin: ChildStdin,
     answers: Receiver<String>,
@@ -27,6 +28,7 @@ pub(crate) struct Process {
     stderr: File,
     /// For messages: what it is.
     what: String,
+    stop: Stop,
 }
 
 impl Process {
@@ -35,10 +37,11 @@ impl Process {
     /// # Errors
     ///
     /// If it cannot be started or ends before it is ready; then what it said is in the message.
-    pub(crate) fn start(
+    pub fn start(
         mut command: Command,
         what: String,
         cure: &str,
+        stop: &Stop,
     ) -> Result<(Self, Greeting), Failure> {
         let program = command.get_program().display().to_string();
         let cannot =
@@ -53,7 +56,7 @@ impl Process {
         let stdin = child.stdin.take().expect("it is piped");
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let (sender, answers) = mpsc::channel();
-        // A thread that only waits: who reads from a pipe cannot look for Ctrl-C meanwhile.
+        // A thread that only waits: who reads from a pipe cannot look for that meanwhile.
         let wait = move || {
             for line in stdout.lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -63,7 +66,7 @@ impl Process {
         };
         // The child ends, too, if there is no thread for this one: nothing is left that asks it.
         std::thread::Builder::new().name("answers".into()).spawn(wait).map_err(cannot)?;
-        let mut process = Self { child, stdin, answers, stderr, what };
+        let mut process = Self { child, stdin, answers, stderr, what, stop: stop.clone() };
         let greeting = process.answer()?;
         Ok((process, greeting))
     }
@@ -72,8 +75,8 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// If the process ends or answers something else, or Ctrl-C was pressed.
-    pub(crate) fn work(&mut self, request: &Request) -> Result<Work, Failure> {
+    /// If the process ends or answers something else, or the bench is asked to stop.
+    pub fn work(&mut self, request: &Request) -> Result<Work, Failure> {
         let work: Work = self.ask(request)?;
         if work.amount > 0.0 && work.seconds > 0.0 {
             return Ok(work);
@@ -86,7 +89,7 @@ impl Process {
     /// # Errors
     ///
     /// As [`Process::work`].
-    pub(crate) fn peak_memory(&mut self) -> Result<Option<u64>, Failure> {
+    pub fn peak_memory(&mut self) -> Result<Option<u64>, Failure> {
         let PeakMemory { peak_memory_bytes } = self.ask(&Request::PeakMemory)?;
         Ok(peak_memory_bytes)
     }
@@ -101,7 +104,7 @@ impl Process {
     fn answer<A: DeserializeOwned>(&mut self) -> Result<A, Failure> {
         let line = loop {
             match self.answers.recv_timeout(PATIENCE) {
-                _ if interrupt::is_requested() => return Err(Failure::Interrupted),
+                _ if self.stop.is_requested() => return Err(Failure::Interrupted),
                 Ok(line) => break line,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(self.ended()),

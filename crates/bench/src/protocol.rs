@@ -7,17 +7,17 @@ use super::layers::Layer;
 
 /// What a process says when it is ready.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Greeting {
+pub struct Greeting {
     /// Of the hardware, or of the program and its version.
-    pub(crate) name: String,
+    pub name: String,
     /// From the network's construction to the end of the first training step, if it has a network.
-    pub(crate) first_step_seconds: Option<f64>,
+    pub first_step_seconds: Option<f64>,
 }
 
 /// What it is asked. `seconds` is how long a repetition should last at least.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "measure", rename_all = "snake_case")]
-pub(crate) enum Request {
+pub enum Request {
     /// Training steps; the answer is [`Work`] in images.
     Training { seconds: f64 },
     /// Forward passes of the evaluation copy; [`Work`] in images.
@@ -34,25 +34,9 @@ pub(crate) enum Request {
     Loader { augment: String, seconds: f64 },
 }
 
-/// What was done in a repetition.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(crate) struct Work {
-    /// Images or floating-point operations.
-    pub(crate) amount: f64,
-    /// Wall clock.
-    pub(crate) seconds: f64,
-}
-
-impl Work {
-    /// A second.
-    pub(crate) fn rate(self) -> f64 {
-        self.amount / self.seconds
-    }
-}
-
 /// The most memory that the process has had.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(crate) struct PeakMemory {
+pub struct PeakMemory {
     /// `None` where the system does not tell.
-    pub(crate) peak_memory_bytes: Option<u64>,
+    pub peak_memory_bytes: Option<u64>,
 }

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::plan::Case;
+use super::case::Case;
 use super::process::Process;
 use super::protocol::Greeting;
-use crate::backend::Backend;
-use crate::cli::Failure;
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
+use backburn_training::stop::Stop;
 
 /// In the workspace.
 const SCRIPT: &str = "tests/pytorch/bench.py";
@@ -17,18 +18,18 @@ const CURE: &str = "name a Python that has torch with `--python`; one is made by
 
 /// A Python that has PyTorch.
 #[derive(Clone, Debug)]
-pub(crate) struct PyTorch {
+pub struct PyTorch {
     python: PathBuf,
     script: PathBuf,
     /// As PyTorch names it.
     device: &'static str,
     /// `PyTorch` and its version.
-    pub(crate) name: String,
+    pub name: String,
 }
 
 /// Order in which PyTorch keeps the values of images in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MemoryFormat {
+pub enum MemoryFormat {
     /// PyTorch's default: channel after channel.
     Contiguous,
     /// Pixel after pixel.
@@ -38,12 +39,12 @@ pub(crate) enum MemoryFormat {
 impl MemoryFormat {
     /// Those that make a difference to an architecture: one without convolutions sees images as rows
     /// of numbers.
-    pub(crate) fn of(model: &str) -> &'static [Self] {
+    pub fn of(model: &str) -> &'static [Self] {
         if model == "mlp" { &[Self::Contiguous] } else { &[Self::Contiguous, Self::ChannelsLast] }
     }
 
     /// PyTorch's name.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Contiguous => "contiguous",
             Self::ChannelsLast => "channels_last",
@@ -57,7 +58,7 @@ impl PyTorch {
     /// # Errors
     ///
     /// If PyTorch has no such backend, or script, Python or PyTorch are not there.
-    pub(crate) fn find(python: &Path, backend: Backend) -> Result<Self, Failure> {
+    pub fn find(python: &Path, backend: Backend, stop: &Stop) -> Result<Self, Failure> {
         let device = backend.pytorch_device().ok_or_else(|| {
             Failure::Usage(format!(
                 "`--against pytorch`: PyTorch has no counterpart of the backend `{backend}`; use one that it has, such as `--backend flex`"
@@ -67,7 +68,7 @@ impl PyTorch {
             Self { python: python.to_owned(), script: script()?, device, name: String::new() };
         let mut command = pytorch.command();
         command.arg("--probe");
-        let (_, greeting) = Process::start(command, "--against pytorch".into(), CURE)?;
+        let (_, greeting) = Process::start(command, "--against pytorch".into(), CURE, stop)?;
         pytorch.name = greeting.name;
         Ok(pytorch)
     }
@@ -77,16 +78,17 @@ impl PyTorch {
     /// # Errors
     ///
     /// If PyTorch cannot train it.
-    pub(crate) fn start(
+    pub fn start(
         &self,
         case: &Case,
         format: MemoryFormat,
         threads: usize,
+        stop: &Stop,
     ) -> Result<(Process, Greeting), Failure> {
         let mut command = self.command();
         command.args(["--model", &case.model, "--batch-size", &case.batch_size.to_string()]);
         command.args(["--threads", &threads.to_string(), "--memory-format", format.name()]);
-        Process::start(command, format!("{} in PyTorch", case.name()), CURE)
+        Process::start(command, format!("{} in PyTorch", case.name()), CURE, stop)
     }
 
     /// OpenMP's threads wait as PyTorch's users have it, spinning for milliseconds: on free cores every

@@ -4,11 +4,11 @@ use backburn_report::number::{ABSENT, rate};
 
 use super::bystanders;
 use super::figure::Figure;
-use super::plan::Case;
+use super::case::Case;
 use super::record::{
     BenchRecord, ComparisonRecord, LayerRecord, LoaderRecord, NetworkRecord, PyTorchRecord,
 };
-use crate::table::table;
+use backburn_report::text_table::table;
 
 /// What stands below the tables.
 const NOTE: &str = "\
@@ -19,7 +19,7 @@ of repetitions that took turns.";
 const MEBI: f64 = (1024 * 1024) as f64;
 
 /// All tables, without a line end.
-pub(crate) fn tables(record: &BenchRecord) -> String {
+pub fn tables(record: &BenchRecord) -> String {
     let mut parts = vec![head(record)];
     if !record.networks.is_empty() {
         parts.extend([training(record), evaluation(record), start(record)]);

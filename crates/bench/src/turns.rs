@@ -2,15 +2,16 @@
 //! computes, the others wait at a pipe and use no core.
 
 use super::figure::Figure;
-use super::plan::{Case, Plan};
+use super::case::Case;
+use super::plan::Plan;
 use super::process::Process;
 use super::protocol::{Greeting, Request};
 use super::pytorch::MemoryFormat;
 use super::record::{
     ComparisonRecord, FormatRecord, NetworkRecord, OneThreadRecord, PyTorchRecord,
 };
-use super::training;
-use crate::cli::Failure;
+use backburn_training::speed::training;
+use backburn_training::failure::Failure;
 
 /// Processes of each player, for the time until the first step.
 const STARTS: usize = 3;
@@ -38,7 +39,7 @@ struct Seat {
 
 /// Whether the network is also trained with one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scaling {
+pub enum Scaling {
     Measure,
     LeaveOut,
 }
@@ -48,7 +49,7 @@ pub(crate) enum Scaling {
 /// # Errors
 ///
 /// If a process fails or Ctrl-C was pressed.
-pub(crate) fn measure(
+pub fn measure(
     plan: &Plan,
     case: &Case,
     scaling: Scaling,
@@ -110,7 +111,9 @@ fn sit_down(plan: &Plan, case: &Case, scaling: Scaling) -> Result<Vec<Seat>, Fai
 
 fn start(plan: &Plan, case: &Case, player: Player) -> Result<(Process, Greeting), Failure> {
     match (player, &plan.pytorch) {
-        (Player::PyTorch(format), Some(pytorch)) => pytorch.start(case, format, plan.threads),
+        (Player::PyTorch(format), Some(pytorch)) => {
+            pytorch.start(case, format, plan.threads, &plan.stop)
+        }
         (Player::OursWithOneThread, _) => plan.start(Some(case), 1),
         _ => plan.start(Some(case), plan.threads),
     }

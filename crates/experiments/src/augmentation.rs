@@ -8,8 +8,8 @@ use super::resnet_runs::{
     score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, epochs, train};
-use crate::cli::Failure;
-use crate::recipe::Recipe;
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 const AUGMENTATION: &str = "crop=4,flip";
 

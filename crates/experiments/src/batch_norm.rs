@@ -11,8 +11,8 @@ use backburn_report::{
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
 use super::lab::{Diagnostic, Images, Lab, TestView};
-use crate::cli::Failure;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 const IMAGES: usize = 1000;
 const LAYERS: usize = 5;

@@ -14,9 +14,10 @@ use super::curves::series;
 use super::decomposition::{CONFIDENCE, Residuals, Terms, interval, redraw};
 use super::lab::{Diagnostic, Images, Lab};
 use super::trainee::{Trainee, Training};
-use crate::cli::{Failure, usage};
-use crate::optimizer::OptimizerConfig;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 const SETS: usize = 20;
 const SET_SIZE: usize = 1000;

@@ -13,10 +13,10 @@ use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, nu
 use super::curves::series;
 use super::lab::{Images, Lab, TestView};
 use super::trainee::{Trainee, Training, read};
-use crate::cli::Failure;
-use crate::optimizer::OptimizerConfig;
-use crate::seeds::Seeds;
-use crate::weighing::Weighing;
+use backburn_training::failure::Failure;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
+use backburn_training::weighing::Weighing;
 
 /// Units of each hidden layer.
 const WIDTHS: [usize; 5] = [10, 30, 100, 300, 1000];

@@ -14,9 +14,10 @@ use super::curves::series;
 use super::judging::{as_in_source, difference};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Weights};
-use crate::cli::{Failure, usage};
-use crate::evaluate::Predictions;
-use crate::recipe::{Recipe, built_in};
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::evaluate::Predictions;
+use backburn_training::recipe::{Recipe, built_in};
 
 /// The source's data set.
 const DATASET: &str = "cifar10";

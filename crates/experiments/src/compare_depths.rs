@@ -14,8 +14,8 @@ use super::resnet_runs::{
     printed_accuracy, score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, Run, epochs, train_or_diverge};
-use crate::cli::Failure;
-use crate::recipe::Recipe;
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 /// Two depths of one design.
 struct Depths {

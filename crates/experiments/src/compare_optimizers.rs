@@ -15,9 +15,9 @@ use super::few_images::{DATASET, beside};
 use super::judging::on_data_of_source;
 use super::lab::{Images, Lab, TestView};
 use super::trainee::{Trainee, Training, read};
-use crate::cli::Failure;
-use crate::optimizer::OptimizerConfig;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 const ITERATIONS: usize = 2000;
 const BATCH_SIZE: usize = 128;

@@ -13,11 +13,11 @@ use super::resnet_runs::{
     plain, reduced, score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, epochs, train};
-use crate::cli::Failure;
-use crate::prepare::Prepared;
-use crate::recipe::Recipe;
-use crate::seeds::Seeds;
-use crate::session::SessionError;
+use backburn_training::failure::Failure;
+use backburn_training::prepare::Prepared;
+use backburn_training::recipe::Recipe;
+use backburn_training::seeds::Seeds;
+use backburn_training::session::SessionError;
 
 /// Percent of the labels that are redrawn.
 const ALPHA: f64 = 30.0;

@@ -16,11 +16,12 @@ use rand_distr::{Distribution, Normal, StandardUniform};
 
 use super::curves::series;
 use super::lab::Lab;
-use crate::cli::{Failure, usage};
-use crate::gradients::NamedGradients;
-use crate::loss::Loss;
-use crate::optimizer::{Optimizer, OptimizerConfig};
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::loss::Loss;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::seeds::Seeds;
 
 const HIDDEN: [usize; 2] = [100, 100];
 const BATCH_SIZE: usize = 20;

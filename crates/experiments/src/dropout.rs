@@ -10,7 +10,7 @@ use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
     gap_figure, setup, unguarded, values,
 };
-use crate::cli::Failure;
+use backburn_training::failure::Failure;
 
 const RATE: f64 = 0.2;
 /// Of the sweep; the first two arms are among them.

@@ -16,8 +16,9 @@ use rand_distr::{Distribution, StandardNormal};
 use super::curves::series;
 use super::lab::Lab;
 use super::tables::spread;
-use crate::cli::{Failure, usage};
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::seeds::Seeds;
 
 /// Features of a sample, units of the hidden layer, and outputs.
 const UNITS: usize = 100;

@@ -12,11 +12,11 @@ use burn::module::Module;
 
 use super::lab::{Images, Lab};
 use super::trainee::{Trainee, Training};
-use crate::cli::Failure;
-use crate::evaluate::Scores;
-use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
-use crate::optimizer::OptimizerConfig;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::evaluate::Scores;
+use backburn_training::evaluate::monte_carlo_dropout::DroppingNetwork;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 const NETWORKS: usize = 10;
 const SAMPLES: usize = 1000;

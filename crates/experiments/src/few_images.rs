@@ -11,9 +11,9 @@ use backburn_report::{Compared, Reference};
 use super::judging::on_data_of_source;
 use super::lab::{Images, Lab};
 use super::trainee::{Trainee, Training};
-use crate::cli::Failure;
-use crate::optimizer::OptimizerConfig;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 pub(super) const BATCH_SIZE: usize = 100;
 /// Where it is not what is searched for.

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::matrix_rank::rank;
-use crate::loss::Loss;
-use crate::seeds::Seeds;
+use backburn_training::loss::Loss;
+use backburn_training::seeds::Seeds;
 
 pub(super) const SAMPLES: usize = 1000;
 /// Features of a sample, and units of every layer.

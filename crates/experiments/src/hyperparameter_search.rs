@@ -15,8 +15,8 @@ use super::random_search::{
     IMAGES, KEPT, LAYERS, Point, Range, SCHEDULE, Search, TRIALS, Trial, network, search, split,
 };
 use super::trainee::Trainee;
-use crate::cli::Failure;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 /// Trials whose mean says whether a round is better than another.
 const TOP: usize = 10;

@@ -4,7 +4,7 @@ use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
 use backburn_report::{Compared, number};
 
 use super::lab::Lab;
-use crate::evaluate::Predictions;
+use backburn_training::evaluate::Predictions;
 
 /// The row as it may stand beside the source's numbers, if both presets have the source's settings: only its
 /// data set, `dataset`, is compared with them.

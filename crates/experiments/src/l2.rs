@@ -10,8 +10,8 @@ use super::resnet_runs::{
     score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, epochs, train};
-use crate::cli::Failure;
-use crate::recipe::Recipe;
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 /// Of every parameter, as `optim.Adam(model.parameters(), weight_decay=1e-3)` has it.
 const WEIGHT_DECAY: WeightDecay =

@@ -12,13 +12,13 @@ use backburn_report::TestRead;
 use burn::tensor::Device;
 
 use super::trainee::{DeviceBatch, Trainee};
-use crate::backend::Backend;
-use crate::cli::Failure;
-use crate::evaluate::{Predictions, Scores};
-use crate::interrupt;
-use crate::progress::say;
-use crate::run::now;
-use crate::seeds::Seeds;
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
+use backburn_training::evaluate::{Predictions, Scores};
+use backburn_trainer::interrupt;
+use backburn_trainer::terminal::say;
+use backburn_training::run_folder::folder::now;
+use backburn_training::seeds::Seeds;
 
 /// How much of an experiment is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

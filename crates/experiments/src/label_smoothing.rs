@@ -13,8 +13,8 @@ use super::resnet_runs::{
     trust,
 };
 use super::runs::{Arm, ArmRuns, Run, epochs, train};
-use crate::cli::Failure;
-use crate::recipe::Recipe;
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 const STRENGTH: f64 = 0.2;
 

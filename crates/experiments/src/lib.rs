@@ -6,7 +6,7 @@
 
 use backburn_report::Findings;
 
-use crate::cli::Failure;
+use backburn_training::failure::Failure;
 
 mod augmentation;
 mod batch_norm;

@@ -13,10 +13,11 @@ use super::curves::series;
 use super::judging::{difference, on_data_of_source};
 use super::lab::{Lab, TestView};
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
-use crate::cli::{Failure, usage};
-use crate::evaluate::Predictions;
-use crate::recipe::built_in;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::evaluate::Predictions;
+use backburn_training::recipe::built_in;
+use backburn_training::seeds::Seeds;
 
 /// The source's data set.
 const DATASET: &str = "mnist";

@@ -7,9 +7,10 @@ use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, nu
 use burn::tensor::{Device, Tensor};
 
 use super::lab::Lab;
-use crate::cli::{Failure, usage};
-use crate::gradients::NamedGradients;
-use crate::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 
 const START: (f64, f64) = (-7.0, 2.0);
 const STEPS: usize = 30;

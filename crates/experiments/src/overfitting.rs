@@ -8,8 +8,8 @@ use backburn_report::{Compared, Comparison, DataTable, ExperimentFigure, Referen
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
 use super::lab::{Diagnostic, Images, Lab, TestView};
-use crate::cli::Failure;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 pub(super) const IMAGES: usize = 300;
 pub(super) const LAYERS: usize = 6;

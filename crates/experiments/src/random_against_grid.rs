@@ -11,8 +11,8 @@ use super::lab::Lab;
 use super::random_search::{
     LEARNING_RATES, Point, Search, TRIALS, WEIGHT_DECAYS, search, split, try_all,
 };
-use crate::cli::Failure;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 /// Repetitions, or as many as there are seeds if those are more.
 const REPETITIONS: usize = 10;

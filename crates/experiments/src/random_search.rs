@@ -4,8 +4,8 @@ use rand::{Rng, RngExt};
 
 use super::few_images::{Schedule, SmallMlp, percent};
 use super::lab::{Images, Lab};
-use crate::cli::Failure;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 pub(super) const IMAGES: usize = 500;
 pub(super) const LAYERS: usize = 6;

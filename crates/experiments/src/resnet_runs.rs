@@ -15,7 +15,7 @@ use backburn_report::{Compared, Comparison, EpochRecord, ExperimentFigure, Exper
 use super::curves::series;
 use super::lab::Lab;
 use super::runs::{ArmRuns, Run};
-use crate::recipe::{Recipe, built_in};
+use backburn_training::recipe::{Recipe, built_in};
 
 /// What the source prints for ResNet-18 with the weights of the last of 51 epochs and no regularizer.
 const PRINTED_TEST_ACCURACY: f64 = 0.7557;

@@ -10,17 +10,18 @@ use backburn_models::{Network, parameters, weights};
 use backburn_report::{DataTable, RunRecord, Summary, TestRead};
 
 use super::lab::{Images, Lab, TestView};
-use crate::bench::training::Training;
-use crate::checkpoint::{self, Checkpoint};
-use crate::checkpoint_every::CheckpointEvery;
-use crate::cli::{Failure, usage};
-use crate::compare_arms::{self, Found};
-use crate::evaluate::{Predictions, predict};
-use crate::progress::{Detail, clock};
-use crate::recipe::Recipe;
-use crate::run::{RunError, RunFolder};
-use crate::session::{Means, Outcome, SessionError};
-use crate::test_log::ManifestLog;
+use backburn_training::speed::training::Training;
+use backburn_training::run_folder::checkpoint::{self, Checkpoint};
+use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_studies::compare_arms::{self, Found};
+use backburn_training::evaluate::{Predictions, predict};
+use backburn_trainer::terminal::{Detail, clock};
+use backburn_training::recipe::Recipe;
+use backburn_training::run_folder::folder::{RunError, RunFolder};
+use backburn_training::session::{Means, Outcome, SessionError};
+use backburn_training::run_folder::test_log::ManifestLog;
 
 /// From this many seconds on, a line is said of every epoch, and a kill loses no more than
 /// [`CHECKPOINT_EVERY`].

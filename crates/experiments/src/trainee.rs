@@ -7,12 +7,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::lab::{Images, TestView};
-use crate::cli::{Failure, usage};
-use crate::evaluate::{Predictions, Scores, predict};
-use crate::gradients::NamedGradients;
-use crate::loss::Loss;
-use crate::optimizer::{Optimizer, OptimizerConfig};
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::evaluate::{Predictions, Scores, predict};
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::loss::Loss;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::seeds::Seeds;
 
 /// A batch on the training device.
 #[derive(Clone, Debug)]

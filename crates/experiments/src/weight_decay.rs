@@ -9,7 +9,7 @@ use super::overfitting::{
     self, Arm, IMAGES, LAYERS, caveat, comparison, data, effect, figure, gap_figure, setup,
     unguarded, values,
 };
-use crate::cli::Failure;
+use backburn_training::failure::Failure;
 
 const STRENGTH: f64 = 0.1;
 

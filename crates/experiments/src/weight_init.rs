@@ -12,8 +12,8 @@ use super::five_layers::{
 };
 use super::lab::Lab;
 use super::tables::{spread, three_digits, two_digits};
-use crate::cli::Failure;
-use crate::seeds::Seeds;
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 /// The source's.
 const BINS: usize = 30;

@@ -3,6 +3,7 @@
 //! The loss belongs to training, and so does the choice of a backend: a network lives wherever its
 //! device is.
 
+mod classifier;
 mod cnn;
 pub mod initialization;
 mod layers;
@@ -12,6 +13,7 @@ pub mod parameters;
 mod resnet;
 pub mod weights;
 
+pub use classifier::Classifier;
 pub use cnn::{Cnn, CnnConfig};
 pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
 pub use lenet_bn::{LenetBn, LenetBnConfig};
@@ -365,12 +367,8 @@ pub enum Network {
     ResNet(ResNet),
 }
 
-impl Network {
-    /// # Shapes
-    ///
-    /// - `images`: `[batch, channels, height, width]`
-    /// - returns logits: `[batch, classes]`
-    pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+impl Classifier for Network {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         match self {
             Self::Mlp(network) => network.forward(images),
             Self::Cnn(network) => network.forward(images),

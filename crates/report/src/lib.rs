@@ -40,6 +40,7 @@ pub mod run_figures;
 #[cfg(test)]
 mod sample;
 pub mod statistics;
+pub mod text_table;
 pub mod whole_file;
 mod write;
 

@@ -142,6 +142,19 @@ fn group(digits: &str) -> String {
     out
 }
 
+/// Seconds as a person reads them: `0.4 s`, `59 s`, `12:03`, `1:02:03`.
+pub fn clock(seconds: f64) -> String {
+    if seconds < 10.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = std::time::Duration::from_secs_f64(seconds.min(1e9)).as_secs_f64().round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m}:{s:02}"),
+        (h, m, s) => format!("{h}:{m:02}:{s:02}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,5 +195,11 @@ mod tests {
         assert_eq!(duration(123.4), "123 s");
         assert_eq!(duration(1260.0), "21 min");
         assert_eq!(duration(3720.0), "1 h 02 min");
+    }
+
+    #[test]
+    fn times_are_shown_as_people_read_them() {
+        let shown = [0.42, 59.0, 723.0, 3723.4].map(clock);
+        assert_eq!(shown, ["0.4 s", "59 s", "12:03", "1:02:03"]);
     }
 }

@@ -9,15 +9,25 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use crate::bench::child;
-use crate::evaluate::test_time_augmentation::Views;
+use backburn_bench::child;
+use backburn_training::evaluate::test_time_augmentation::Views;
 pub use crate::output::print_line;
-use crate::progress::say;
-use crate::{
-    bench_command, compare_arms, compare_regularizers, data_command, environment, evaluate_command,
-    experiment_command, find_rate_command, interrupt, output, replay_command, report_command,
-    train_command, verify_command, verify_kernels_command,
-};
+use crate::terminal::say;
+use crate::commands::bench;
+use backburn_studies::compare_arms;
+use crate::commands::compare_regularizers;
+use crate::commands::data;
+use crate::environment;
+use crate::commands::evaluate;
+use crate::commands::experiment;
+use crate::commands::find_rate;
+use crate::interrupt;
+use crate::output;
+use crate::commands::replay;
+use crate::commands::report;
+use crate::commands::train;
+use crate::commands::verify;
+use crate::commands::verify_kernels;
 
 /// Trains image classifiers and measures what keeps them from memorizing.
 #[derive(Debug, Parser)]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 
-use crate::progress::say;
+use crate::terminal::say;
 
 /// Exit status after an interruption, by Unix convention 128 + SIGINT.
 pub const EXIT_STATUS: u8 = 130;
@@ -142,7 +142,7 @@ mod unix {
     use signal_hook::low_level::signal_name;
 
     use super::{Notices, SAVE, STOP, StopOn, ctrl_c, notices};
-    use crate::progress::say;
+    use crate::terminal::say;
 
     /// What nobody sends who wants the program gone at once.
     pub(super) const SCHEDULERS: [i32; 3] = [SIGUSR1, SIGUSR2, SIGXCPU];

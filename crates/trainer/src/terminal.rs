@@ -6,7 +6,7 @@ use std::time::Duration;
 use backburn_report::EpochRecord;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::train::EpochInProgress;
+use backburn_training::train::EpochInProgress;
 
 /// How much is said about a training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,28 +126,4 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template("{prefix} {wide_bar:.cyan/dim} {percent:>3}% {msg}")
         .expect("the template is well formed")
         .progress_chars("━╸─")
-}
-
-/// Seconds as a person reads them: `0.4 s`, `59 s`, `12:03`, `1:02:03`.
-pub fn clock(seconds: f64) -> String {
-    if seconds < 10.0 {
-        return format!("{seconds:.1} s");
-    }
-    let whole = Duration::from_secs_f64(seconds.min(1e9)).as_secs_f64().round() as u64;
-    match (whole / 3600, whole / 60 % 60, whole % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m}:{s:02}"),
-        (h, m, s) => format!("{h}:{m:02}:{s:02}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_shown_as_people_read_them() {
-        let shown = [0.42, 59.0, 723.0, 3723.4].map(clock);
-        assert_eq!(shown, ["0.4 s", "59 s", "12:03", "1:02:03"]);
-    }
 }

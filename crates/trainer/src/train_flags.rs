@@ -10,12 +10,13 @@ use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightIni
 use backburn_regularization::{DecayMode, DecayedParameters, Keep, WeightDecay};
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Failure, usage};
-use crate::on_divergence::OnDivergence;
-use crate::optimizer::OptimizerConfig;
-use crate::recipe::Recipe;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
+use backburn_training::on_divergence::OnDivergence;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::recipe::Recipe;
 use crate::regularizer_flags::RegularizerFlags;
-use crate::schedule::Schedule;
+use backburn_training::optimize::schedule::Schedule;
 
 /// PyTorch's default weight decay of AdamW; its other optimizers have none.
 const ADAMW_DECAY: f64 = 0.01;
@@ -335,7 +336,7 @@ fn initialization(text: &str) -> Result<Initialization, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe;
+    use backburn_training::recipe;
 
     fn changed(changes: &Changes) -> Result<Recipe, String> {
         let mut recipe = recipe::built_in("cifar10").unwrap();

@@ -9,92 +9,22 @@ use backburn_regularization::EarlyStopping;
 use backburn_report::{ExtensionRecord, Manifest, Status};
 use burn::tensor::Device;
 
-use crate::checkpoint::{self, Position, differences};
-use crate::losses::{GIVEN_UP, LOSSES};
-use crate::memory_need;
-use crate::out_of_memory::blame;
-use crate::plateau::Plateau;
+use crate::memory::blame::blame;
+use crate::memory::need;
+use crate::optimize::plateau::Plateau;
+use crate::optimize::schedule::Schedule;
 use crate::prepare::{PrepareError, Prepared};
-use crate::progress::say;
 use crate::recipe::{Recipe, Settings};
-use crate::restore::{Restored, restore_newest};
-use crate::run::{RunFolder, how_to_finish};
-use crate::schedule::Schedule;
-use crate::session::{self, Means, Run, SessionError};
-use crate::train::{State, TrainError, validation};
+use crate::run_folder::checkpoint::{self, Position, differences};
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::names::{GIVEN_UP, LOSSES};
+use crate::run_folder::restore::{Restored, restore_newest};
+use crate::run_options::RunOptions;
+use crate::session::{self, Run};
+use crate::session_error::{ExtendError, MAY_CHANGE, SessionError};
+use crate::state::{State, validation};
+use crate::watch::{Watch, note};
 use crate::weighing::Weighing;
-
-/// The settings that may change between the epochs that are there and those that are added: none of them
-/// decides what the weights, or the optimizer's memory of them, are.
-const MAY_CHANGE: [&str; 4] = ["epochs", "learning_rate", "schedule", "early_stopping"];
-
-/// Why a run is not trained further.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ExtendError {
-    /// It has not come to its end.
-    #[error("{run} is {status}; {}", how_to_finish(Path::new(run), *status))]
-    NotEnded {
-        /// Its folder.
-        run: String,
-        /// How far it has come.
-        status: Status,
-    },
-    /// It has no checkpoint.
-    #[error(
-        "{run} has no checkpoint any more, so that nothing is left to train on with; start a new run with `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
-    )]
-    NoCheckpoint {
-        /// Its folder.
-        run: String,
-        /// Epochs that were asked for.
-        epochs: usize,
-    },
-    /// It has all the epochs that were asked for.
-    #[error("`--epochs`: expected more than the {trained} epochs that {run} has, found {found}")]
-    NoMoreEpochs {
-        /// Its folder.
-        run: String,
-        /// Epochs that it has.
-        trained: usize,
-        /// Epochs that were asked for.
-        found: usize,
-    },
-    /// Its epochs so far and those to come would not mean the same.
-    #[error(
-        "{run} was trained by version {version}, in which a short last batch counted as much as the others, and Lookahead's steps since its last look not at all; train it anew, `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
-    )]
-    EarlierVersion {
-        /// Its folder.
-        run: String,
-        /// The version that began it.
-        version: String,
-        /// Epochs that were asked for.
-        epochs: usize,
-    },
-    /// A setting was changed that the weights so far depend on.
-    #[error(
-        "`--extend` trains the same network on, and may change {} alone, but {differences}; another recipe needs a new run, `cargo xtask train --config {run}/config.toml`", MAY_CHANGE.join(", ")
-    )]
-    OtherRecipe {
-        /// Its folder.
-        run: String,
-        /// The settings, with what they were and are.
-        differences: String,
-    },
-    /// Early stopping would end it at once.
-    #[error(
-        "early stopping, {rule}, has ended {run} after {trained} epochs, and would again; set `--early-stopping none` or a rule with more patience"
-    )]
-    StopsAtOnce {
-        /// Its folder.
-        run: String,
-        /// The rule.
-        rule: String,
-        /// Epochs that it has.
-        trained: usize,
-    },
-}
 
 /// A run that has come to its end.
 #[derive(Debug)]
@@ -140,29 +70,30 @@ impl EndedRun {
         &self,
         recipe: &Recipe,
         out: Option<&Path>,
-        means: &Means,
+        options: &RunOptions,
+        watch: &mut dyn Watch,
     ) -> Result<Run, SessionError> {
         out.map_or(Ok(()), RunFolder::check_free)?;
         self.check_change(recipe)?;
-        let (open, prepared) = session::make_ready(recipe)?;
+        let (open, prepared) = session::make_ready(recipe, watch)?;
         session::check_same_data(&prepared, &self.manifest)?;
-        if means.verify_kernels {
-            session::verify_kernels(recipe, &prepared, &open)?;
+        if options.verify_kernels {
+            session::verify_kernels(recipe, &prepared, &open, watch)?;
         }
-        for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
-            say(&format!("note: {note}"));
+        for text in prepared.check_length(recipe).map_err(PrepareError::from)? {
+            note(watch, &format!("note: {text}"));
         }
         let _blamed = blame(recipe, None);
-        memory_need::check(recipe, &prepared, &open.device, means.threads)?;
+        need::check(recipe, &prepared, &open.device, options.threads, watch)?;
         self.check_weighing(recipe, &prepared)?;
-        let mut state = self.state(recipe, &prepared, &open.device)?;
+        let mut state = self.state(recipe, &prepared, &open.device, watch)?;
         let losses = self.folder.read_as_written(LOSSES, &self.manifest)?;
         let extension = ExtensionRecord {
             run: absolute(self.folder.path()),
             epochs: state.epochs.len(),
             schedule: continued(recipe, &state),
         };
-        say(&format!(
+        note(watch, &format!(
             "{} is trained on from epoch {}: {}",
             self.name(),
             extension.epochs + 1,
@@ -171,10 +102,10 @@ impl EndedRun {
 
         let name = format!("{}-{}", recipe.dataset, recipe.model.name());
         let folder = session::create_folder(out, &name)?;
-        let _lock = folder.lock()?;
+        let _lock = folder.lock(watch)?;
         // First what says where it comes from: if it is killed before it has a checkpoint, it cannot be resumed,
         // and is not begun anew without the epochs before.
-        let mut manifest = session::manifest(recipe, &prepared, &open, &folder, means);
+        let mut manifest = session::manifest(recipe, &prepared, &open, &folder, options);
         // Whoever asks for more epochs has seen the scores of those before.
         manifest.test_reads.clone_from(&self.manifest.test_reads);
         manifest.extends = Some(extension);
@@ -185,9 +116,9 @@ impl EndedRun {
             folder.write(GIVEN_UP, &self.folder.read_as_written(GIVEN_UP, &self.manifest)?)?;
         }
         folder.make_checkpoints()?;
-        folder.write_checkpoint(&checkpoint::to_bytes(&state).map_err(TrainError::from)?)?;
+        folder.write_checkpoint(&checkpoint::to_bytes(&state)?)?;
         let saved = Some(Position::of(&state));
-        session::carry_out(recipe, &prepared, &folder, manifest, &mut state, saved, means)
+        session::carry_out(recipe, &prepared, &folder, manifest, &mut state, saved, options, watch)
     }
 
     fn name(&self) -> String {
@@ -231,6 +162,7 @@ impl EndedRun {
         new: &Recipe,
         prepared: &Prepared,
         device: &Device,
+        watch: &mut dyn Watch,
     ) -> Result<State, SessionError> {
         let (old, run) = (&self.recipe, self.name());
         let fresh = || -> Result<State, SessionError> {
@@ -240,7 +172,7 @@ impl EndedRun {
             return Err(ExtendError::NoCheckpoint { run, epochs: new.epochs }.into());
         };
         if let Some(fault) = instead_of {
-            say(&format!("warning: {fault}; the one before it is taken, {}", Position::of(&state)));
+            note(watch, &format!("warning: {fault}; the one before it is taken, {}", Position::of(&state)));
         }
         let trained = state.epochs.len();
         if new.epochs <= trained {

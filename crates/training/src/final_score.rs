@@ -16,12 +16,15 @@ use crate::evaluate::{
     CalibrationBin, Predictions, TOP_K, ValidationPredictions, predict, predict_validation,
 };
 use crate::prepare::{PrepareError, Prepared};
-use crate::progress::say;
-use crate::run::{RunError, RunFolder};
+use crate::run_folder::error::RunError;
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::pages::Pages;
 use crate::seeds::Seeds;
-use crate::session::SessionError;
-use crate::test_log::ManifestLog;
-use crate::train::{Setup, State};
+use crate::session_error::SessionError;
+use crate::run_folder::test_log::ManifestLog;
+use crate::setup::Setup;
+use crate::state::State;
+use crate::watch::{Watch, note};
 
 /// Wrong answers that a report shows.
 const SHOWN_MISTAKES: usize = 24;
@@ -36,12 +39,14 @@ pub(crate) fn score(
     folder: &RunFolder,
     manifest: &mut Manifest,
     state: &State,
+    pages: Pages,
+    watch: &mut dyn Watch,
 ) -> Result<Summary, SessionError> {
     let Setup { recipe, prepared, .. } = setup;
     let last_epoch = state.epochs.len();
     let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
     if let (Keep::LastUnder(threshold), None) = (recipe.keep, &state.best) {
-        say(&format!(
+        note(watch, &format!(
             "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
         ));
     }
@@ -63,7 +68,7 @@ pub(crate) fn score(
     let valid_scores = valid.as_ref().map(|answers| answers.scores());
     let weights = format!("epoch {best_epoch}");
     let status = manifest.status;
-    let mut log = ManifestLog { folder, manifest, status };
+    let mut log = ManifestLog { folder, manifest, status, pages, watch };
     let test = prepared.data.test.open(&mut log, "final score", &weights)?;
     let predictions = answer(test.for_final_scores())?;
     let scores = predictions.scores();

@@ -6,10 +6,11 @@
 
 use serde::Serialize;
 
-use crate::gradients::Accumulated;
-use crate::interrupt;
-use crate::meter::Meter;
-use crate::train::{Clock, EpochInProgress, Setup, State, epoch_batches};
+use crate::meter::{EpochInProgress, Meter};
+use crate::optimize::gradients::Accumulated;
+use crate::setup::Setup;
+use crate::state::State;
+use crate::watch::{Event, Watch};
 
 /// The smoothed loss averages over about this share of the steps, one in so many.
 const AVERAGED_SHARE: f64 = 20.0;
@@ -242,36 +243,47 @@ impl RateCurve {
 /// Everything is as in training, with two exceptions: the rate comes from `range` and not from the
 /// recipe's schedule, and every step takes as many batches as the recipe accumulates, epoch after
 /// epoch. Validation and test images are not looked at.
-pub fn measure(setup: &Setup<'_>, state: &mut State, range: RateRange) -> Option<RateCurve> {
-    let Setup { recipe, progress, .. } = setup;
+pub fn measure(
+    setup: &Setup<'_>,
+    state: &mut State,
+    range: RateRange,
+    watch: &mut dyn Watch,
+) -> Option<RateCurve> {
+    let recipe = setup.recipe;
     let mut batches = (1..).flat_map(|epoch| {
-        let numbered = epoch_batches(setup, epoch).enumerate();
+        let numbered = setup.batches(epoch).enumerate();
         numbered.map(move |(number, batch)| (epoch, number, batch))
     });
-    progress.start_epoch(1, 0, range.steps);
-    let mut clock = Clock::resume(0.0);
-    let mut meter = Meter::default();
+    watch.event(Event::EpochBegun { epoch: 1, trained: 0, batches: range.steps });
+    let mut meter = Meter::resume(0.0);
     let mut passed = EpochInProgress::default();
     let mut step = 0;
     loop {
         let mut gradients = Accumulated::new(setup.weighing);
         for (epoch, number, batch) in batches.by_ref().take(recipe.accumulate) {
-            let images = batch.len();
+            let (images, seed) = (batch.len(), setup.device_seed(epoch, number));
             passed.images += images as u64;
-            let pass = state.backward(setup, epoch, number, batch);
+            let batch = setup.upload(batch, epoch, number, state.device());
+            let pass = state.learner.gradients(&batch, recipe.loss, state.device(), seed);
             meter.push(&pass.objective, pass.right);
             gradients.add(pass.gradients, images);
         }
-        state.step(recipe, gradients.take_mean(), range.rate(step));
+        state.learner.step(gradients.take_mean(), range.rate(step));
         step += 1;
-        let is_last = step == range.steps;
-        if is_last || clock.is_due() || interrupt::is_requested() {
+        let (is_last, stops) = (step == range.steps, setup.stop.is_requested());
+        if is_last || stops || meter.is_due() {
+            let first_new = passed.objectives.len();
             meter.read_into(&mut passed);
-            if interrupt::is_requested() {
+            if stops {
                 return None;
             }
-            passed.seconds = clock.seconds();
-            progress.update(1, step, &passed, setup.mean(0, &passed.objectives));
+            watch.event(Event::Batches {
+                epoch: 1,
+                trained: step,
+                so_far: &passed,
+                new: passed.objectives.len() - first_new,
+                objective: setup.mean(0, &passed.objectives),
+            });
             let steps = (0..).step_by(recipe.accumulate);
             let steps = steps.zip(passed.objectives.chunks(recipe.accumulate));
             let losses: Vec<f64> =

@@ -28,11 +28,11 @@ pub(crate) fn origin(
     data: &DataSet,
     command: Vec<String>,
 ) -> Origin {
-    let (backburn, burn) = (env!("CARGO_PKG_VERSION"), crate::BURN_VERSION);
+    let (backburn, burn) = (env!("CARGO_PKG_VERSION"), crate::version::BURN_VERSION);
     Origin {
         folder,
         seeds: vec![seed],
-        commits: crate::GIT_COMMIT.map(str::to_owned).into_iter().collect(),
+        commits: crate::version::commit().map(str::to_owned).into_iter().collect(),
         versions: vec![format!("backburn {backburn}, Burn {burn}")],
         backends: machine
             .map(|(backend, device)| format!("{backend} on {device}"))

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::backend::Backend;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
-use crate::optimizer::OptimizerConfig;
-use crate::schedule::Schedule;
+use crate::optimize::optimizer::OptimizerConfig;
+use crate::optimize::schedule::Schedule;
 
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]

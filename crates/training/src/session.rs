@@ -8,127 +8,39 @@ use std::time::Instant;
 
 use backburn_models::parameters;
 use backburn_report::record::MANIFEST_FILE;
-use backburn_report::{Manifest, ResumeRecord, RunRecord, Status, Summary, number, write_report};
+use backburn_report::{Manifest, ResumeRecord, RunRecord, Status, Summary, number};
 
-use crate::backend::{Backend, BackendError, OpenDevice};
-use crate::checkpoint::{self, CheckpointError, Position};
-use crate::checkpoint_every::CheckpointEvery;
-use crate::download_bar::DownloadBar;
-use crate::extend::ExtendError;
+use crate::backend::{Backend, OpenDevice};
 use crate::final_score::score;
-use crate::interrupt;
-use crate::losses::{LOSSES, LossLog};
-use crate::memory_need;
+use crate::memory::blame::blame;
+use crate::memory::need;
 use crate::origin::dataset_record;
-use crate::out_of_memory::blame;
 use crate::prepare::{PrepareError, Prepared};
-use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
-use crate::restore::{Fault, Restored, restore_newest};
-use crate::rollback::{Divergence, diverged, is_better_than_guessing, roll_back};
-use crate::run::{self, CONFIG, RunError, RunFolder, now};
-use crate::train::{Ending, Setup, State, TrainError, train};
+use crate::run_folder::checkpoint::{self, Position};
+use crate::run_folder::checkpoint_every::CheckpointEvery;
+use crate::run_folder::error::{Fault, MISSING, RunError};
+use crate::run_folder::folder::{RunFolder, now};
+use crate::run_folder::losses::LossLog;
+use crate::run_folder::names::{CONFIG, EPOCH_END, LATEST, LOSSES, METRICS, PREVIOUS};
+use crate::run_folder::restore::{Restored, restore_newest};
+use crate::run_folder::rollback::{Divergence, diverged, is_better_than_guessing, roll_back};
+use crate::run_options::RunOptions;
+use crate::session_error::SessionError;
+use crate::setup::Setup;
+use crate::state::State;
+use crate::train::{Ending, train};
 use crate::verify_kernels::{self, VerifyError};
+use crate::version;
+use crate::watch::{Event, Watch, detail, note};
 use crate::weighing::Weighing;
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-#[allow(missing_docs)] // Each variant passes the error of that name on, but for the last ones.
-pub enum SessionError {
-    #[error(transparent)]
-    Backend(#[from] BackendError),
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    #[error(transparent)]
-    Run(#[from] RunError),
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    #[error(transparent)]
-    Kernels(#[from] VerifyError),
-    /// Far more memory is needed than there is.
-    #[error("{why}; {cure}")]
-    CannotFit {
-        /// Says what is needed and what there is.
-        why: String,
-        cure: String,
-    },
-    /// Everything is written but the report.
-    #[error(
-        "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
-    )]
-    Report { run: String, source: Box<backburn_report::ReportError> },
-    /// Neither checkpoint can be gone on from.
-    #[error("{latest}; {previous}; start the run anew with `cargo xtask train --config {config}`")]
-    Checkpoint { latest: Fault, previous: Fault, config: String },
-    /// The recipe is not that of the checkpoint.
-    #[error(
-        "{path}: {source}; set {config} right to go on, or start a new run with `cargo xtask train --config {config}`"
-    )]
-    OtherRecipe { path: String, config: String, source: CheckpointError },
-    /// What a rollback goes back to cannot be used.
-    #[error(
-        "training diverged at epoch {epoch}, and cannot go back: {fault}; start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
-    )]
-    Rollback { epoch: usize, fault: Fault },
-    #[error(transparent)]
-    Extend(#[from] ExtendError),
-    /// An extended run has lost the epochs that it began with.
-    #[error(
-        "{run} trains {extends} further, and has no checkpoint left to go on from; extend that run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
-    )]
-    LostExtension { run: String, extends: String },
-    /// A run that has come to its end.
-    #[error(
-        "{run} is {status}: there is nothing to resume; for more epochs train it further, `cargo xtask train --extend {run} --epochs N`, or start a new run, `cargo xtask train --config {run}/config.toml --epochs N`"
-    )]
-    Ended { run: String, status: Status },
-    /// A run that would diverge again.
-    #[error(
-        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
-    )]
-    EndedDiverged { run: String },
-    /// The data have changed since the run was begun.
-    #[error(
-        "{file}: expected the file that the run was begun with, SHA-256 {expected}, found {found}; name the folder that has it with `--data-dir`"
-    )]
-    OtherData { file: String, expected: String, found: String },
-    /// The loss is no longer a number.
-    #[error(
-        "training diverged: the loss or the weights were not finite at epoch {epoch}, batch {batch} (step {step}, learning rate {learning_rate:e}){rolled_back}; {last_good}; try {cure}"
-    )]
-    Diverged {
-        epoch: usize,
-        batch: usize,
-        step: usize,
-        learning_rate: f64,
-        /// Says how often it was tried again.
-        rolled_back: String,
-        /// Says what was saved last.
-        last_good: String,
-        /// What has not been tried.
-        cure: &'static str,
-    },
-    /// The weights are numbers, but too large to be scored.
-    #[error(
-        "training diverged: the weights of epoch {epoch} are finite, but their loss on the training images is not (learning rate {learning_rate:e}); start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
-    )]
-    NoFiniteScore { epoch: usize, learning_rate: f64 },
-}
-
-impl SessionError {
-    /// Whether the training came to numbers that are not finite: a result, where others are mishaps.
-    pub fn is_divergence(&self) -> bool {
-        matches!(self, Self::Diverged { .. } | Self::NoFiniteScore { .. })
-    }
-}
 
 /// What a run came to.
 #[derive(Debug)]
 pub enum Outcome {
     /// Trained and scored.
     Done(Box<Summary>),
-    /// Stopped by Ctrl-C, with a checkpoint.
+    /// Stopped because it was asked to, with a checkpoint.
     Interrupted,
 }
 
@@ -143,22 +55,6 @@ pub struct Run {
     pub outcome: Outcome,
 }
 
-/// How a run is carried out, as far as its results do not depend on it.
-#[derive(Clone, Debug)]
-pub struct Means {
-    /// Threads that compute.
-    pub threads: usize,
-    /// The command line, program first.
-    pub command: Vec<String>,
-    /// How much is said about it on the way.
-    pub detail: Detail,
-    /// How often a checkpoint is written inside epochs; a run that is resumed without it goes on as
-    /// it was started.
-    pub checkpoint_every: Option<CheckpointEvery>,
-    /// Whether the backend must prove itself before the first step.
-    pub verify_kernels: bool,
-}
-
 /// Trains by `recipe` into the new folder `out`, or one under `runs/` that is named for `name`.
 ///
 /// # Errors
@@ -168,26 +64,27 @@ pub fn start(
     recipe: &Recipe,
     out: Option<&Path>,
     name: &str,
-    means: &Means,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
     out.map_or(Ok(()), RunFolder::check_free)?;
-    let (open, prepared) = make_ready(recipe)?;
-    for note in prepared.check_length(recipe).map_err(PrepareError::from)? {
-        say(&format!("note: {note}"));
+    let (open, prepared) = make_ready(recipe, watch)?;
+    for text in prepared.check_length(recipe).map_err(PrepareError::from)? {
+        note(watch, &format!("note: {text}"));
     }
     let _blamed = blame(recipe, None);
-    memory_need::check(recipe, &prepared, &open.device, means.threads)?;
-    if means.verify_kernels {
-        verify_kernels(recipe, &prepared, &open)?;
+    need::check(recipe, &prepared, &open.device, options.threads, watch)?;
+    if options.verify_kernels {
+        verify_kernels(recipe, &prepared, &open, watch)?;
     }
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     // Only now, so that a mistake in the recipe leaves no folder behind.
     let folder = create_folder(out, name)?;
-    let _lock = folder.lock()?;
+    let _lock = folder.lock(watch)?;
     folder.make_checkpoints()?;
     folder.write_recipe(recipe)?;
-    let manifest = manifest(recipe, &prepared, &open, &folder, means);
-    carry_out(recipe, &prepared, &folder, manifest, &mut state, None, means)
+    let manifest = manifest(recipe, &prepared, &open, &folder, options);
+    carry_out(recipe, &prepared, &folder, manifest, &mut state, None, options, watch)
 }
 
 /// The new folder `out`, or one under `runs/` that is named for `name`.
@@ -206,10 +103,11 @@ pub(crate) fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder,
 pub fn resume(
     path: &Path,
     change: impl FnOnce(&mut Recipe),
-    means: &Means,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
     let folder = RunFolder::open(path)?;
-    let _lock = folder.lock()?;
+    let _lock = folder.lock(watch)?;
     let mut recipe = folder.recipe()?;
     let manifest = if folder.has_only_its_recipe() { None } else { Some(folder.manifest()?) };
     match manifest.as_ref().map(|manifest| manifest.status) {
@@ -220,20 +118,20 @@ pub fn resume(
             return Err(SessionError::EndedDiverged { run: path.display().to_string() });
         }
         // The lock is ours, so that nobody else is at work on it.
-        Some(Status::Running) => say(&format!(
+        Some(Status::Running) => note(watch, &format!(
             "note: {} ended without a word: it was killed, or its memory ran out",
             path.display()
         )),
         _ => {}
     }
     change(&mut recipe);
-    let (open, prepared) = make_ready(&recipe)?;
+    let (open, prepared) = make_ready(&recipe, watch)?;
     let _blamed = blame(&recipe, Some(&folder));
-    memory_need::check(&recipe, &prepared, &open.device, means.threads)?;
-    if means.verify_kernels {
-        verify_kernels(&recipe, &prepared, &open)?;
+    need::check(&recipe, &prepared, &open.device, options.threads, watch)?;
+    if options.verify_kernels {
+        verify_kernels(&recipe, &prepared, &open, watch)?;
     }
-    let every = checkpoint_every(path, manifest.as_ref(), means)?;
+    let every = checkpoint_every(path, manifest.as_ref(), options)?;
     let fresh = || -> Result<State, SessionError> {
         Ok(State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?)
     };
@@ -244,9 +142,9 @@ pub fn resume(
     let restored = restore_newest(&folder, fresh)?;
     match &restored {
         Some(Restored { state, instead_of: Some(latest) }) => {
-            say(&format!(
+            note(watch, &format!(
                 "warning: {latest}; going on from the one before it, {} ({})",
-                folder.path().join(checkpoint::PREVIOUS).display(),
+                folder.path().join(PREVIOUS).display(),
                 Position::of(state)
             ));
             folder.fall_back()?;
@@ -262,13 +160,13 @@ pub fn resume(
                 });
             }
             // A run that was stopped in its first epoch has none.
-            if folder.path().join(run::METRICS).exists() {
-                let path = folder.path().join(checkpoint::FILE);
-                let latest = Fault { path, reason: run::MISSING.to_owned() };
-                say(&format!("note: {latest}, nor is there one before it; the run begins anew"));
+            if folder.path().join(METRICS).exists() {
+                let path = folder.path().join(LATEST);
+                let latest = Fault { path, reason: MISSING.to_owned() };
+                note(watch, &format!("note: {latest}, nor is there one before it; the run begins anew"));
             }
             // Of the training that is begun anew, it would be of another one.
-            folder.remove(checkpoint::EPOCH_END)?;
+            folder.remove(EPOCH_END)?;
         }
     }
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
@@ -277,24 +175,24 @@ pub fn resume(
     folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.
     folder.write_recipe(&recipe)?;
-    let fresh = self::manifest(&recipe, &prepared, &open, &folder, means);
+    let fresh = self::manifest(&recipe, &prepared, &open, &folder, options);
     let manifest = match (manifest, saved) {
         (Some(manifest), Some(_)) => gone_on_with(manifest, fresh),
         (manifest, _) => begun_anew(manifest, fresh, &folder),
     };
-    let means = Means { checkpoint_every: every, ..means.clone() };
-    carry_out(&recipe, &prepared, &folder, manifest, &mut state, saved, &means)
+    let options = RunOptions { checkpoint_every: every, ..options.clone() };
+    carry_out(&recipe, &prepared, &folder, manifest, &mut state, saved, &options, watch)
 }
 
 /// How often checkpoints are written inside epochs: as often as is asked for, else as before.
 fn checkpoint_every(
     path: &Path,
     manifest: Option<&Manifest>,
-    means: &Means,
+    options: &RunOptions,
 ) -> Result<Option<CheckpointEvery>, RunError> {
     let before = manifest.and_then(|manifest| manifest.checkpoint_every.as_ref());
-    let (None, Some(text)) = (means.checkpoint_every, before) else {
-        return Ok(means.checkpoint_every);
+    let (None, Some(text)) = (options.checkpoint_every, before) else {
+        return Ok(options.checkpoint_every);
     };
     text.parse().map(Some).map_err(|reason| RunError::Damaged {
         path: path.join(MANIFEST_FILE),
@@ -332,13 +230,15 @@ fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -
 }
 
 /// Opens the device and loads the data.
-pub fn make_ready(recipe: &Recipe) -> Result<(OpenDevice, Prepared), SessionError> {
+pub fn make_ready(
+    recipe: &Recipe,
+    watch: &mut dyn Watch,
+) -> Result<(OpenDevice, Prepared), SessionError> {
     recipe.check().map_err(PrepareError::from)?;
     let open = recipe.backend.open()?;
-    let mut download = DownloadBar::default();
-    let prepared = Prepared::load(recipe, &mut |progress| download.show(progress))?;
-    for note in &prepared.data.notes {
-        say(&format!("note: {note}"));
+    let prepared = Prepared::load(recipe, &mut |it| watch.event(Event::Download(it)))?;
+    for text in &prepared.data.notes {
+        note(watch, &format!("note: {text}"));
     }
     Ok((open, prepared))
 }
@@ -352,10 +252,11 @@ pub fn verify_kernels(
     recipe: &Recipe,
     prepared: &Prepared,
     open: &OpenDevice,
+    watch: &mut dyn Watch,
 ) -> Result<(), SessionError> {
     let task = verify_kernels::Task::of(recipe, prepared).map_err(VerifyError::from)?;
     let verified = verify_kernels::verify(&task, recipe.backend, open)?;
-    say(&format!("kernels of {}: {verified}", recipe.backend));
+    note(watch, &format!("kernels of {}: {verified}", recipe.backend));
     Ok(())
 }
 
@@ -386,29 +287,32 @@ pub(crate) fn carry_out(
     mut manifest: Manifest,
     state: &mut State,
     saved: Option<Position>,
-    means: &Means,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
-    interrupt::catch();
+    watch.event(Event::CanBeStopped);
     manifest.status = Status::Running;
     manifest.ended = None;
-    manifest.checkpoint_every = means.checkpoint_every.map(|every| every.to_string());
+    manifest.checkpoint_every = options.checkpoint_every.map(|every| every.to_string());
     manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
     let _blamed = blame(recipe, Some(folder));
-    let outcome = train_and_score(recipe, prepared, folder, &mut manifest, state, saved, means);
+    let outcome =
+        train_and_score(recipe, prepared, folder, &mut manifest, state, saved, options, watch);
+    watch.event(Event::Ended);
     manifest.status = match &outcome {
         Ok((_, status)) => *status,
         Err(error) if error.is_divergence() => Status::Diverged,
         Err(_) => Status::Failed,
     };
     manifest.ended = Some(now());
-    // A folder without room for this still says `running`, as one of a killed run: both are resumed.
+    // A folder on a disk without space for this still says `running`, as one of a killed run: both are resumed.
     // If the folder cannot be written to, the first error says so better than a second one.
     let written = folder.write_manifest(&manifest);
     let (outcome, _) = outcome?;
     written?;
     if matches!(outcome, Outcome::Done(_)) {
-        let written = RunRecord::read(folder.path()).and_then(|run| write_report(&run));
+        let written = RunRecord::read(folder.path()).and_then(|run| (options.pages.report)(&run));
         written.map_err(|source| SessionError::Report {
             run: folder.path().display().to_string(),
             source: Box::new(source),
@@ -424,18 +328,18 @@ fn train_and_score(
     manifest: &mut Manifest,
     state: &mut State,
     mut saved: Option<Position>,
-    means: &Means,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
 ) -> Result<(Outcome, Status), SessionError> {
-    let loader = prepared.train_loader(recipe, means.threads).map_err(PrepareError::from)?;
-    let progress = Progress::new(recipe.epochs, recipe.validates(), means.detail);
-    introduce(recipe, prepared, manifest, folder, state, &progress);
-    let checkpoint_every = means.checkpoint_every;
+    let loader = prepared.train_loader(recipe, options.threads).map_err(PrepareError::from)?;
+    introduce(recipe, prepared, manifest, folder, state, watch);
+    let checkpoint_every = options.checkpoint_every;
     let weighing = Weighing::of_version(&manifest.backburn_version);
-    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every, weighing };
+    let setup = Setup { recipe, prepared, loader, stop: options.stop.clone(), checkpoint_every, weighing };
     folder.keep_metrics(&state.epochs)?;
-    let batches = setup.loader.batches_per_epoch();
+    let batches = setup.batches_per_epoch();
     if !folder.keep_losses(state.epochs.len(), batches, &state.current.objectives)? {
-        say(&format!(
+        note(watch, &format!(
             "warning: {} lacks batches of epochs that were trained; the run goes on without them",
             folder.path().join(LOSSES).display()
         ));
@@ -444,16 +348,17 @@ fn train_and_score(
     let mut losses = LossLog::of(folder, state);
     if state.is_at_an_end() && can_be_gone_back_to(&setup, state) {
         // The process before may have been killed between the two.
-        let bytes = checkpoint::to_bytes(state).map_err(TrainError::from)?;
-        folder.write(checkpoint::EPOCH_END, &bytes)?;
+        let bytes = checkpoint::to_bytes(state)?;
+        folder.write(EPOCH_END, &bytes)?;
     }
     let started = Instant::now();
     let ending = loop {
-        let ending = train(&setup, state, &mut |state, objectives| {
+        let mut save = |state: &State, objectives: &[f64]| {
             save(&setup, folder, &mut losses, state, objectives)?;
             saved = Some(Position::of(state));
             Ok(())
-        });
+        };
+        let ending: Result<_, SessionError> = train(&setup, state, watch, &mut save);
         let ending = ending.inspect_err(|_| losses.rescue(state))?;
         let Ending::Diverged { epoch, batch } = ending else { break ending };
         // Of the batches behind it nobody can tell how many have been read back.
@@ -463,28 +368,28 @@ fn train_and_score(
         let learning_rate = state.learning_rate(&setup, epoch, batch - 1);
         let divergence = Divergence { epoch, batch, learning_rate };
         if state.rollbacks.len() >= recipe.on_divergence.rollbacks() {
-            setup.progress.finish();
+            watch.event(Event::Ended);
             if let Err(error) = written {
-                say(&format!("warning: {error}"));
+                note(watch, &format!("warning: {error}"));
             }
             return Err(diverged(&setup, folder, state, saved, divergence));
         }
         written?;
-        roll_back(&setup, folder, &mut losses, state, divergence)?;
+        roll_back(&setup, folder, &mut losses, state, divergence, watch)?;
         saved = Some(Position::of(state));
         manifest.rollbacks.clone_from(&state.rollbacks);
         folder.write_manifest(manifest)?;
     };
     let trained = started.elapsed();
-    setup.progress.finish();
-    // Whoever is asked to stop begins no look at the test split; the last epoch is saved.
-    let ending = if interrupt::is_requested() { Ending::Interrupted } else { ending };
+    watch.event(Event::Ended);
+    // Whoever is asked to stop begins no access to the test split; the last epoch is saved.
+    let ending = if setup.stop.is_requested() { Ending::Interrupted } else { ending };
     match ending {
         Ending::Interrupted => Ok((Outcome::Interrupted, Status::Interrupted)),
         ending => {
             let waited = 100.0 * state.waited.as_secs_f64() / trained.as_secs_f64().max(1e-9);
-            setup.progress.line(&format!("waited for batches {waited:.1} % of the time"));
-            let summary = score(&setup, folder, manifest, state)?;
+            detail(watch, &format!("waited for batches {waited:.1} % of the time"));
+            let summary = score(&setup, folder, manifest, state, options.pages, watch)?;
             manifest.files = folder.result_files()?;
             let status = match ending {
                 Ending::StoppedEarly => Status::StoppedEarly,
@@ -503,8 +408,8 @@ fn save(
     losses: &mut LossLog<'_>,
     state: &State,
     objectives: &[f64],
-) -> Result<(), TrainError> {
-    interrupt::answer_save();
+) -> Result<(), SessionError> {
+    setup.stop.answer_save();
     let bytes = checkpoint::to_bytes(state)?;
     let ended = state.epochs.last().filter(|_| !objectives.is_empty());
     match ended {
@@ -517,7 +422,7 @@ fn save(
     folder.write_checkpoint(&bytes)?;
     if ended.is_some() && can_be_gone_back_to(setup, state) {
         // After the newest, so that it is never of an epoch that is trained again.
-        folder.write(checkpoint::EPOCH_END, &bytes)?;
+        folder.write(EPOCH_END, &bytes)?;
     }
     Ok(())
 }
@@ -535,10 +440,10 @@ fn introduce(
     manifest: &Manifest,
     folder: &RunFolder,
     state: &State,
-    progress: &Progress,
+    watch: &mut dyn Watch,
 ) {
     let valid = prepared.valid.as_ref().map_or(0, |images| images.len());
-    progress.line(&format!(
+    detail(watch, &format!(
         "{}: {} training, {valid} validation, {} test images",
         recipe.dataset,
         prepared.train.len(),
@@ -546,20 +451,20 @@ fn introduce(
     ));
     let (model, seed) = (recipe.model.name(), recipe.seed);
     let parameters = parameters::count(state.network());
-    progress.line(&format!("{model} with {parameters} parameters, seed {seed}"));
+    detail(watch, &format!("{model} with {parameters} parameters, seed {seed}"));
     let (backend, device, threads) = manifest.machine();
     let threads = number::threads(threads);
-    progress.line(&format!("{backend} on {device}, {threads}"));
-    progress.line(&format!("run folder {}", folder.path().display()));
-    for note in prepared.notes(recipe) {
-        progress.line(&format!("note: {note}"));
+    detail(watch, &format!("{backend} on {device}, {threads}"));
+    detail(watch, &format!("run folder {}", folder.path().display()));
+    for text in prepared.notes(recipe) {
+        detail(watch, &format!("note: {text}"));
     }
     if !state.epochs.is_empty() || !state.current.objectives.is_empty() {
         let (epoch, batch) = (state.epochs.len() + 1, state.current.objectives.len());
-        progress.line(&format!("resuming at epoch {epoch}, after {batch} of its batches"));
+        detail(watch, &format!("resuming at epoch {epoch}, after {batch} of its batches"));
         let version = &manifest.backburn_version;
         if Weighing::of_version(version) == Weighing::Batches {
-            progress.line(&format!(
+            detail(watch, &format!(
                 "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images, and Lookahead's steps since its last look count too"
             ));
         }
@@ -572,20 +477,20 @@ pub(crate) fn manifest(
     prepared: &Prepared,
     open: &OpenDevice,
     folder: &RunFolder,
-    means: &Means,
+    options: &RunOptions,
 ) -> Manifest {
     // Reports tell runs apart by the names of their folders.
     let name = folder.path().file_name().map_or("run".into(), |name| name.to_string_lossy());
     Manifest {
         name: name.into_owned(),
         model: recipe.model.name().to_owned(),
-        command: means.command.clone(),
-        backburn_version: env!("CARGO_PKG_VERSION").to_owned(),
-        burn_version: crate::BURN_VERSION.to_owned(),
-        git_commit: crate::GIT_COMMIT.map(str::to_owned),
+        command: options.command.clone(),
+        backburn_version: version::BACKBURN_VERSION.to_owned(),
+        burn_version: version::BURN_VERSION.to_owned(),
+        git_commit: version::commit().map(str::to_owned),
         backend: recipe.backend.name().to_owned(),
         device: open.name.clone(),
-        threads: means.threads,
+        threads: options.threads,
         dataset: dataset_record(&prepared.data),
         train_images: Some(prepared.train.len()),
         seed: recipe.seed,

@@ -6,18 +6,17 @@ use backburn_models::architecture;
 use backburn_report::whole_file::{folder_of, write_whole};
 use clap::{Args, ValueEnum};
 
-use crate::backend::{Backend, processor};
-use crate::bench::figure::Figure;
-use crate::bench::plan::{Case, Plan};
-use crate::bench::pytorch::PyTorch;
-use crate::bench::record::BenchRecord;
-use crate::bench::tables::tables;
-use crate::bench::turns::{self, Scaling};
-use crate::bench::{bystanders, machine};
-use crate::cli::{Failure, print_line, set_threads, usage};
+use backburn_bench::measure::measure;
+use backburn_bench::plan::Plan;
+use backburn_bench::pytorch::PyTorch;
+use backburn_bench::tables::tables;
+use backburn_training::backend::Backend;
+use backburn_training::failure::{Failure, usage};
+
 use crate::interrupt::{self, Notices};
-use crate::progress::say;
-use crate::run::now;
+use crate::output::print_line;
+use crate::terminal::say;
+use crate::threads::set_threads;
 
 /// Of each measurement: the least that have a middle and a spread.
 const REPETITIONS: usize = 3;
@@ -104,11 +103,13 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     interrupt::catch();
     let program = std::env::current_exe()
         .map_err(|error| Failure::Error(format!("cannot tell where this program is: {error}")))?;
+    let stop = interrupt::stop();
     let python = args.python.clone().unwrap_or_else(|| "python3".into());
-    let pytorch = args.against.map(|Rival::Pytorch| PyTorch::find(&python, backend)).transpose()?;
+    let pytorch = args.against.map(|Rival::Pytorch| PyTorch::find(&python, backend, &stop));
+    let pytorch = pytorch.transpose()?;
     let repetitions = if is_alone { REPETITIONS } else { REPETITIONS_AGAINST };
-    let plan = Plan { program, backend, threads, seconds, repetitions, pytorch };
-    let record = measure(&plan, &models, &batch_sizes)?;
+    let plan = Plan { program, backend, threads, seconds, repetitions, pytorch, stop };
+    let record = measure(&plan, &models, &batch_sizes, &mut say)?;
 
     let mut json = serde_json::to_string_pretty(&record).expect("a record is plain values");
     json.push('\n');
@@ -120,50 +121,6 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     write_whole(&args.out, json.as_bytes()).map_err(|error| cannot_write(&args.out, &error))?;
     say(&format!("written to {}", args.out.display()));
     Ok(())
-}
-
-fn measure(plan: &Plan, models: &[String], batch_sizes: &[usize]) -> Result<BenchRecord, Failure> {
-    let started = now();
-    let mut others: Vec<f64> = bystanders::count().into_iter().collect();
-    let (mut process, greeting) = plan.start(None, plan.threads)?;
-    say(&format!("{} on {}: matrix products, layers, loader", plan.backend, greeting.name));
-    let matrix_product = machine::matrix_product(plan, &mut process)?;
-    let layers = machine::layers(plan, models, &mut process)?;
-    let loader = machine::loader(plan, &mut process)?;
-    drop(process);
-
-    let smallest = batch_sizes.iter().copied().min();
-    let cases = models.iter().flat_map(|model| {
-        batch_sizes.iter().map(|&batch_size| Case { model: model.clone(), batch_size })
-    });
-    let all = models.len() * batch_sizes.len();
-    let mut networks = Vec::new();
-    for (number, case) in (1..).zip(cases) {
-        say(&format!("{number}/{all} {}", case.name()));
-        let scales = plan.threads > 1 && Some(case.batch_size) == smallest;
-        let scaling = if scales { Scaling::Measure } else { Scaling::LeaveOut };
-        networks.push(turns::measure(plan, &case, scaling)?);
-        others.extend(bystanders::count());
-    }
-    Ok(BenchRecord {
-        backburn_version: env!("CARGO_PKG_VERSION"),
-        burn_version: crate::BURN_VERSION,
-        git_commit: crate::GIT_COMMIT,
-        started,
-        ended: now(),
-        backend: plan.backend.name(),
-        device: greeting.name,
-        processor: processor(),
-        instruction_set: instruction_set(),
-        threads: plan.threads,
-        seconds_per_repetition: plan.seconds,
-        busy_threads_of_others: (!others.is_empty()).then(|| Figure::of(&others)),
-        pytorch: plan.pytorch.as_ref().map(|pytorch| pytorch.name.clone()),
-        networks,
-        matrix_product,
-        layers,
-        loader,
-    })
 }
 
 /// The architectures that were asked for, each once.
@@ -222,26 +179,4 @@ fn cannot_write(out: &Path, error: &std::io::Error) -> Failure {
         "cannot write {}: {reason}; see to its folder, or name another file with `--out`",
         out.display()
     ))
-}
-
-/// The widest set of vector instructions that this processor has.
-fn instruction_set() -> Option<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return Some("AVX-512");
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return Some("AVX2");
-        }
-        Some("SSE2")
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        Some("NEON")
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    {
-        None
-    }
 }

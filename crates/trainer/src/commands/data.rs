@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};
 use clap::{Args, Subcommand};
 
-use crate::cli::{Failure, print_line};
+use backburn_training::failure::Failure;
+use crate::output::print_line;
 use crate::download_bar::DownloadBar;
-use crate::preview_command::{PreviewArgs, preview};
-use crate::progress::say;
+use crate::commands::preview::{PreviewArgs, preview};
+use crate::terminal::say;
 
 /// `data list | fetch | verify | preview`
 #[derive(Debug, Args)]

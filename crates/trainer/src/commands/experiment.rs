@@ -8,14 +8,22 @@ use backburn_data::Source;
 use backburn_report::{ExperimentRecord, Findings, Provenance};
 use clap::Args;
 
-use crate::backend::Backend;
-use crate::cli::{Failure, print_line, set_threads, usage};
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
+use crate::output::print_line;
+use crate::threads::set_threads;
+use backburn_training::failure::usage;
 use crate::download_bar::DownloadBar;
-use crate::experiments::{CATALOG, Experiment, Lab, Options, Preset, experiment};
+use backburn_experiments::CATALOG;
+use backburn_experiments::Experiment;
+use backburn_experiments::Lab;
+use backburn_experiments::Options;
+use backburn_experiments::Preset;
+use backburn_experiments::experiment;
 use crate::interrupt::{self, Notices};
-use crate::origin::dataset_record;
-use crate::progress::{clock, say};
-use crate::run::now;
+use backburn_training::origin::dataset_record;
+use crate::terminal::{clock, say};
+use backburn_training::run_folder::folder::now;
 
 /// More seeds than anybody has the time for; asking for more is taken for a mistake.
 const MOST_SEEDS: u64 = 1000;
@@ -300,8 +308,8 @@ fn record(
             preset: lab.preset.name().into(),
             command: lab.command.clone(),
             backburn_version: env!("CARGO_PKG_VERSION").into(),
-            burn_version: crate::BURN_VERSION.into(),
-            git_commit: crate::GIT_COMMIT.map(str::to_owned),
+            burn_version: backburn_training::version::BURN_VERSION.into(),
+            git_commit: backburn_training::version::GIT_COMMIT.map(str::to_owned),
             backend: lab.backend.name().into(),
             device: lab.hardware.clone(),
             threads: lab.threads,

@@ -6,20 +6,23 @@ use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
 use clap::Args;
 use serde::Serialize;
 
-use crate::cli::{Failure, print_line, set_threads, usage};
-use crate::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
+use backburn_training::failure::Failure;
+use crate::output::print_line;
+use crate::threads::set_threads;
+use backburn_training::failure::usage;
+use backburn_training::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
 use crate::interrupt::{self, Notices};
-use crate::memory_need;
-use crate::origin::origin;
-use crate::out_of_memory::blame;
-use crate::prepare::PrepareError;
-use crate::progress::{Detail, Progress};
-use crate::recipe::Recipe;
-use crate::run::RunFolder;
-use crate::session::{self, SessionError, make_ready};
-use crate::train::{Setup, State};
-use crate::train_command::TrainArgs;
-use crate::weighing::Weighing;
+use backburn_training::memory::need;
+use backburn_training::origin::origin;
+use backburn_training::memory::blame::blame;
+use backburn_training::prepare::PrepareError;
+use crate::terminal::{Detail, Progress};
+use backburn_training::recipe::Recipe;
+use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::session::{self, SessionError, make_ready};
+use backburn_training::train::{Setup, State};
+use crate::commands::train::TrainArgs;
+use backburn_training::weighing::Weighing;
 
 /// What the flags do not say, for the end of help.
 pub(crate) const NOTES: &str = "\

@@ -8,12 +8,14 @@ use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
 use clap::Args;
 
-use crate::cli::{Failure, print_line, usage};
+use backburn_training::failure::Failure;
+use crate::output::print_line;
+use backburn_training::failure::usage;
 use crate::download_bar::DownloadBar;
-use crate::origin::origin;
-use crate::prepare::{PrepareError, Prepared};
-use crate::recipe::built_in;
-use crate::seeds::Seeds;
+use backburn_training::origin::origin;
+use backburn_training::prepare::{PrepareError, Prepared};
+use backburn_training::recipe::built_in;
+use backburn_training::seeds::Seeds;
 
 /// Rows of a sheet at most.
 const MOST_IMAGES: usize = 64;

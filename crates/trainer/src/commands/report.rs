@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use backburn_report::RunRecord;
 use backburn_report::record::MANIFEST_FILE;
 
-use crate::cli::{Failure, ReportArgs, print_line};
-use crate::progress::say;
-use crate::run::RunFolder;
+use backburn_training::failure::Failure;
+use crate::cli::ReportArgs;
+use crate::output::print_line;
+use crate::terminal::say;
+use backburn_training::run_folder::folder::RunFolder;
 
 /// Columns of a table where the terminal does not tell its width.
 const TABLE_WIDTH: usize = 80;

@@ -10,16 +10,19 @@ use backburn_data::{DataError, augment};
 use backburn_report::Summary;
 use clap::{Args, FromArgMatches};
 
-use crate::backend::Backend;
-use crate::checkpoint_every::CheckpointEvery;
-use crate::cli::{Failure, print_line, set_threads, usage};
-use crate::extend::{EndedRun, ExtendError};
+use backburn_training::backend::Backend;
+use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
+use backburn_training::failure::Failure;
+use crate::output::print_line;
+use crate::threads::set_threads;
+use backburn_training::failure::usage;
+use backburn_training::extend::{EndedRun, ExtendError};
 use crate::interrupt::{self, Notices, StopOn};
-use crate::prepare::PrepareError;
-use crate::progress::{Detail, clock, say};
-use crate::recipe::{self, Recipe};
-use crate::run::{CONFIG, RunError, RunFolder};
-use crate::session::{self, Means, Outcome, Run, SessionError};
+use backburn_training::prepare::PrepareError;
+use crate::terminal::{Detail, clock, say};
+use backburn_training::recipe::{self, Recipe};
+use backburn_training::run_folder::folder::{CONFIG, RunError, RunFolder};
+use backburn_training::session::{self, Means, Outcome, Run, SessionError};
 use crate::train_flags::Changes;
 
 /// Stands for stdin where a file is asked for.
@@ -345,25 +348,4 @@ fn changed_since(path: &Path) -> Option<String> {
 /// The same folder for whoever repeats the run from elsewhere.
 fn absolute(folder: &Path) -> PathBuf {
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
-}
-
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Self {
-        let message = error.to_string();
-        match error {
-            SessionError::Prepare(
-                PrepareError::Recipe(_)
-                | PrepareError::Model(_)
-                | PrepareError::Loader(_)
-                | PrepareError::Data(DataError::Split { .. }),
-            )
-            | SessionError::Run(RunError::NotEmpty { .. })
-            | SessionError::Extend(
-                ExtendError::NoMoreEpochs { .. }
-                | ExtendError::OtherRecipe { .. }
-                | ExtendError::StopsAtOnce { .. },
-            ) => Self::Usage(message),
-            _ => Self::Error(message),
-        }
-    }
 }

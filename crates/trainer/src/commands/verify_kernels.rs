@@ -3,9 +3,12 @@
 use backburn_models::{Architecture, architecture};
 use clap::Args;
 
-use crate::backend::Backend;
-use crate::cli::{Failure, print_line, set_threads, usage};
-use crate::verify_kernels::{Task, verify};
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
+use crate::output::print_line;
+use crate::threads::set_threads;
+use backburn_training::failure::usage;
+use backburn_training::verify_kernels::{Task, verify};
 
 /// The architectures that are tried if none is named: one of each family, and both kinds of shortcuts.
 /// The others are the same layers, more of them.

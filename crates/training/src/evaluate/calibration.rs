@@ -1,6 +1,6 @@
 //! How far the network's confidence can be trusted.
 
-use super::Predictions;
+use super::predictions::Predictions;
 
 /// Equal-width confidence bins of the calibration error.
 pub const CALIBRATION_BINS: usize = 15;

@@ -10,8 +10,8 @@ use backburn_models::Network;
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::tensor::Device;
 
-use super::predictions::MeanPredictions;
-use super::{Predictions, pass};
+use super::predict::pass;
+use super::predictions::{MeanPredictions, Predictions};
 use crate::seeds::Seeds;
 
 /// Layers that keep drawing; all others, batch normalization among them, are as in evaluation.
@@ -120,8 +120,8 @@ mod tests {
     use backburn_models::parameters;
     use burn::tensor::Device;
 
-    use super::super::predict;
-    use super::super::tests::{images, network, normalization};
+    use super::super::predict::predict;
+    use super::super::sample::{images, network, normalization};
     use super::*;
 
     /// With batch normalization whose running statistics are not those it begins with.

@@ -1,7 +1,8 @@
 //! Temperature scaling: one number, fitted on the validation split, that makes a network less or
 //! more sure of all its answers.
 
-use super::{Predictions, ValidationPredictions};
+use super::predict::ValidationPredictions;
+use super::predictions::Predictions;
 
 /// Steps after which the fit is as exact as double precision allows, far more than it needs.
 const MOST_STEPS: usize = 200;

@@ -10,8 +10,8 @@ use backburn_data::{ImageSet, ImageShape};
 use backburn_models::Network;
 use burn::tensor::Device;
 
-use super::predictions::MeanPredictions;
-use super::{Predictions, predict};
+use super::predict::predict;
+use super::predictions::{MeanPredictions, Predictions};
 
 /// The views of an image, written as on the command line: `flip`, `shift=1`, `flip,shift=2`.
 ///
@@ -207,7 +207,7 @@ impl fmt::Display for Views {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{images, network, normalization};
+    use super::super::sample::{images, network, normalization};
     use super::*;
 
     /// Two images of two channels:

@@ -4,20 +4,26 @@
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait; this one hands on and looks on")]
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use mimalloc::MiMalloc;
 
-use crate::out_of_memory;
-
-/// The allocator of the program `backburn`. It never gives null: where there is no memory left, the
-/// process ends with a paragraph and exit status 1, which `out_of_memory.rs` sees to. Whoever
-/// could have done without, by `try_reserve`, ends too: here that is the standard library reading
-/// files, which would fail as well.
+/// An allocator for programs that train, which count with it what a training needs ([`Count`]) and may
+/// [say how they end](end_with) where there is no memory left.
 ///
 /// mimalloc, because the system's allocator hands memory back after every step only to ask for it again.
 #[derive(Debug)]
 pub struct Allocator;
+
+static END: OnceLock<fn(usize) -> !> = OnceLock::new();
+
+/// Sets what ends the process when the system refuses it so many bytes: Rust would abort without a word of
+/// what to do. Whoever could have done without the memory, by `try_reserve`, ends too. Only the first call
+/// counts.
+pub fn end_with(end: fn(usize) -> !) {
+    let _ = END.set(end);
+}
 
 /// Whether somebody counts.
 static COUNTS: AtomicBool = AtomicBool::new(false);
@@ -66,8 +72,10 @@ fn count(change: isize) {
 /// What mimalloc gave, if it gave anything.
 #[inline]
 fn given(memory: *mut u8, bytes: usize) -> *mut u8 {
-    if memory.is_null() {
-        out_of_memory::end(bytes);
+    if memory.is_null()
+        && let Some(end) = END.get()
+    {
+        end(bytes);
     }
     memory
 }

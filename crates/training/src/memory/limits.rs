@@ -13,17 +13,17 @@ const ADDRESSES: u64 = 3;
 
 /// Something that bounds the memory of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Limit {
+pub struct Limit {
     /// As a message names it.
-    pub(crate) name: String,
+    pub name: String,
     /// Bytes that the process could have if all else gave way.
-    pub(crate) most: u64,
+    pub most: u64,
     /// Bytes that it could have more than now, as things stand.
-    pub(crate) free: u64,
+    pub free: u64,
 }
 
 /// All that bounds this process; nothing where the system does not tell.
-pub(crate) fn limits() -> Vec<Limit> {
+pub fn limits() -> Vec<Limit> {
     let read = |path: &Path| fs::read_to_string(path).ok();
     let mut limits = own(
         &read(Path::new("/proc/self/limits")).unwrap_or_default(),
@@ -43,12 +43,12 @@ pub(crate) fn limits() -> Vec<Limit> {
 }
 
 /// Bytes of memory that the process has now, as far as the system tells.
-pub(crate) fn resident() -> Option<u64> {
+pub fn resident() -> Option<u64> {
     bytes_of(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
 }
 
 /// The bytes that a line of `/proc/self/status` or `/proc/meminfo` tells, such as `VmHWM:  1234 kB`.
-pub(crate) fn bytes_of(text: &str, name: &str) -> Option<u64> {
+pub fn bytes_of(text: &str, name: &str) -> Option<u64> {
     let value = |line: &str| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned);
     let value = text.lines().find_map(value)?;
     let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
@@ -170,7 +170,7 @@ impl Version {
 }
 
 /// Shows bytes as a person reads them: `102.8 MB`, `3.2 GB`.
-pub(crate) fn megabytes(bytes: u64) -> impl fmt::Display {
+pub fn megabytes(bytes: u64) -> impl fmt::Display {
     struct Megabytes(u64);
     impl fmt::Display for Megabytes {
         // Without asking for memory: it is shown where there is none.

@@ -14,17 +14,19 @@ use backburn_data::loader::{Batch, Loader};
 use backburn_models::parameters;
 use burn::tensor::Device;
 
-use crate::allocator::Count;
-use crate::checkpoint;
 use crate::evaluate::{self, predict};
-use crate::gradients::Accumulated;
-use crate::memory_limits::{Limit, limits, megabytes, resident};
-use crate::out_of_memory::{cure, subject};
+use crate::memory::allocator::Count;
+use crate::memory::blame::{cure, subject};
+use crate::memory::limits::{Limit, limits, megabytes, resident};
+use crate::optimize::gradients::Accumulated;
 use crate::prepare::{PrepareError, Prepared, TRAIN_SAMPLE, loader_config};
-use crate::progress::{Detail, Progress, say};
 use crate::recipe::Recipe;
-use crate::session::SessionError;
-use crate::train::{Best, Setup, State, TrainError};
+use crate::run_folder::checkpoint;
+use crate::session_error::SessionError;
+use crate::setup::Setup;
+use crate::state::{Best, State};
+use crate::stop::Stop;
+use crate::watch::{Watch, note};
 use crate::weighing::Weighing;
 
 /// Images of the two batches that are measured. Sixteen, because gradients of small layers are summed in
@@ -57,11 +59,12 @@ pub(crate) struct Need {
 /// # Errors
 ///
 /// If it certainly has not, or a network cannot be built.
-pub(crate) fn check(
+pub fn check(
     recipe: &Recipe,
     prepared: &Prepared,
     device: &Device,
     threads: usize,
+    watch: &mut dyn Watch,
 ) -> Result<(), SessionError> {
     let limits = limits();
     let Some(resident) = resident() else { return Ok(()) };
@@ -92,7 +95,7 @@ pub(crate) fn check(
     };
     match judge(need, &limits) {
         Judgement::Fits => {}
-        Judgement::MayNotFit(limit) => say(&format!(
+        Judgement::MayNotFit(limit) => note(watch, &format!(
             "warning: {}; if it ends for lack of memory, {}",
             said(limit, format!("leaves about {} more than is taken", megabytes(limit.free))),
             cure(recipe)
@@ -161,9 +164,8 @@ impl<'a> Trial<'a> {
         device: &Device,
         loader: Loader,
     ) -> Result<Self, SessionError> {
-        let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
         let (checkpoint_every, weighing) = (None, Weighing::Images);
-        let setup = Setup { recipe, prepared, loader, progress, checkpoint_every, weighing };
+        let setup = Setup { recipe, prepared, loader, stop: Stop::new(), checkpoint_every, weighing };
         let count = Count::begin();
         let mut state = State::new(recipe, prepared, device).map_err(PrepareError::from)?;
         // From the first step on the optimizer has its averages.
@@ -207,7 +209,7 @@ impl<'a> Trial<'a> {
             // It is read back before it takes the place of the one before.
             checkpoint::to_bytes(&self.state).map(|bytes| drop(bytes.clone()))
         });
-        saved.map_err(TrainError::from)?;
+        saved?;
         let evaluating = at(evaluated, evaluations) + answers(prepared);
         Ok(at(recipe.batch_size, steps).max(evaluating).max(saving))
     }
@@ -238,10 +240,12 @@ fn step(setup: &Setup<'_>, state: &mut State, images: usize) {
             indices: vec![0; images],
             shape,
         };
-        let pass = state.backward(setup, 1, number, batch);
+        let (loss, seed) = (setup.recipe.loss, setup.device_seed(1, number));
+        let batch = setup.upload(batch, 1, number, state.device());
+        let pass = state.learner.gradients(&batch, loss, state.device(), seed);
         gradients.add(pass.gradients, images);
     }
-    state.step(setup.recipe, gradients.take_mean(), 0.0);
+    state.learner.step(gradients.take_mean(), 0.0);
 }
 
 /// What is held of the images that the final scores are of, and of the answers to them.

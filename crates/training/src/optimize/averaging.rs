@@ -1,11 +1,11 @@
 //! What follows the weights from step to step: their moving average, and Lookahead's slow weights.
 
-use backburn_models::{NamedTensor, Network};
+use backburn_models::NamedTensor;
 use backburn_regularization::{Ema, Lookahead};
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::named_weights::NamedWeights;
+use crate::optimize::named_weights::NamedWeights;
 
 /// Followers of the weights; a checkpoint holds them.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Averaging {
 
 impl Averaging {
     /// Both start at the network's initial weights.
-    pub fn new(lookahead: Option<Lookahead>, ema: Option<Ema>, network: &Network) -> Self {
+    pub fn new<M: Module>(lookahead: Option<Lookahead>, ema: Option<Ema>, network: &M) -> Self {
         Self {
             lookahead: lookahead.map(|it| (it, NamedWeights::trained(&network.valid()))),
             ema: ema.map(|it| (it, NamedWeights::all(&network.valid()))),
@@ -25,7 +25,7 @@ impl Averaging {
 
     /// Follows the optimizer's step number `step`, counted from 1, and gives the network to go on
     /// with.
-    pub fn follow(&mut self, mut network: Network, step: u64) -> Network {
+    pub fn follow<M: Module>(&mut self, mut network: M, step: u64) -> M {
         if let Some((lookahead, slow)) = &mut self.lookahead
             && lookahead.is_due(step)
         {
@@ -46,7 +46,7 @@ impl Averaging {
     ///
     /// Between two of Lookahead's looks, the slow weights are those that it would have if it looked now: the
     /// steps since the last look count too.
-    pub fn evaluation_copy(&self, network: &Network, step: u64) -> Network {
+    pub fn evaluation_copy<M: Module>(&self, network: &M, step: u64) -> M {
         match (&self.ema, &self.lookahead) {
             (Some((_, average)), _) => average.put_into(network.valid()),
             (None, Some((lookahead, slow))) if lookahead.is_due(step) => {

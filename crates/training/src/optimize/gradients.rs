@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use backburn_models::Network;
 use backburn_models::parameters::Path;
 use backburn_regularization::Sam;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
-use crate::named_weights::NamedWeights;
+use crate::optimize::named_weights::NamedWeights;
 use crate::weighing::Weighing;
 
 /// The gradient of each trained parameter as a row of numbers, by the parameter's name.
@@ -19,7 +18,7 @@ pub struct NamedGradients {
 
 impl NamedGradients {
     /// Takes the gradients of `network` out of a backward pass.
-    pub fn gather(network: &Network, mut gradients: Gradients) -> Self {
+    pub fn gather<M: Module>(network: &M, mut gradients: Gradients) -> Self {
         struct Gather<'a> {
             path: Path,
             gradients: &'a mut Gradients,
@@ -75,7 +74,7 @@ impl NamedGradients {
 
     /// The network moved to where sharpness-aware minimization takes its gradient. Its running
     /// statistics are its own, so that they can change without those of `network`.
-    pub fn perturb(self, network: &Network, sam: Sam) -> Network {
+    pub fn perturb<M: Module>(self, network: &M, sam: Sam) -> M {
         let neighbour = network.valid().train();
         let Some(norm) = self.norm() else { return neighbour };
         let moves = self.map(|gradient| sam.perturbation(gradient, &norm));

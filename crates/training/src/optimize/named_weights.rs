@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backburn_models::parameters::Path;
-use backburn_models::{NamedTensor, Network, Role};
+use backburn_models::{NamedTensor, Role};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -15,16 +15,16 @@ pub struct NamedWeights {
 
 impl NamedWeights {
     /// Every parameter and running statistic of an evaluation copy (`network.valid()`).
-    pub fn all(network: &Network) -> Self {
+    pub fn all<M: Module>(network: &M) -> Self {
         Self::gather(network, |_| true)
     }
 
     /// What gradient descent changes, of an evaluation copy (`network.valid()`).
-    pub fn trained(network: &Network) -> Self {
+    pub fn trained<M: Module>(network: &M) -> Self {
         Self::gather(network, Role::is_trained)
     }
 
-    fn gather(network: &Network, wanted: fn(Role) -> bool) -> Self {
+    fn gather<M: Module>(network: &M, wanted: fn(Role) -> bool) -> Self {
         struct Gather {
             path: Path,
             wanted: fn(Role) -> bool,
@@ -77,7 +77,7 @@ impl NamedWeights {
     }
 
     /// The network with these weights in place of its own; it keeps those that are not here.
-    pub fn put_into(&self, network: Network) -> Network {
+    pub fn put_into<M: Module>(&self, network: M) -> M {
         struct Put<'a> {
             path: Path,
             weights: &'a NamedWeights,

@@ -8,14 +8,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use backburn_kernels::{self as kernels, Moved, OptimizerStep, Rule};
-use backburn_models::Network;
 use backburn_models::parameters::{NamedTensor, Path, Role};
 use backburn_regularization::{DecayMode, L1, MaxNorm, ParameterKind, WeightDecay};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::gradients::NamedGradients;
+use crate::optimize::gradients::NamedGradients;
 
 /// An optimizer with its settings. `w` are the weights, `g` their gradient, `η` the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -322,12 +321,12 @@ impl Optimizer {
     }
 
     /// The network after one step against `gradients`.
-    pub fn step(
+    pub fn step<M: Module>(
         &mut self,
-        network: Network,
+        network: M,
         gradients: NamedGradients,
         learning_rate: f64,
-    ) -> Network {
+    ) -> M {
         self.steps += 1;
         network.map(&mut Step { path: Path::default(), optimizer: self, gradients, learning_rate })
     }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::Schedule;
+use crate::optimize::schedule::Schedule;
 
 /// Follows the validation loss for [`Schedule::Plateau`], epoch by epoch.
 ///

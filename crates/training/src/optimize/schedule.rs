@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::warm_up::WarmUp;
+use crate::optimize::warm_up::WarmUp;
 
 /// The text forms of the schedules.
 const FORMS: &str = "constant, step=EPOCHS:FACTOR, cosine=warmup:EPOCHS|SHARE,floor:SHARE, \
@@ -72,7 +72,7 @@ pub enum Schedule {
         end: f64,
     },
     /// Multiplied by `factor` when the validation loss has not improved for more than `patience`
-    /// epochs; see [`Plateau`](crate::plateau::Plateau). Needs a validation split.
+    /// epochs; see [`Plateau`](crate::optimize::plateau::Plateau). Needs a validation split.
     Plateau {
         /// In `[0, 1)`.
         #[serde(default = "plateau_factor")]
@@ -141,7 +141,7 @@ impl Schedule {
 
     /// Learning rate of an optimizer step as a share of the peak, as far as it follows from the
     /// step alone: what the validation loss does to it is
-    /// [`Plateau::share`](crate::plateau::Plateau::share).
+    /// [`Plateau::share`](crate::optimize::plateau::Plateau::share).
     ///
     /// `step`: counted from 0. `steps_per_epoch` and `total_steps`: at least 1.
     pub fn share(&self, step: usize, steps_per_epoch: usize, total_steps: usize) -> f64 {
@@ -670,7 +670,7 @@ mod tests {
         for epochs in 1..12 {
             let schedule = parsed("plateau=patience:3");
             // Nothing is better than the first epoch.
-            let mut plateau = crate::plateau::Plateau::default();
+            let mut plateau = crate::optimize::plateau::Plateau::default();
             let mut shares = Vec::new();
             for _ in 0..epochs {
                 shares.push(plateau.share());

@@ -22,20 +22,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::optimizer::OptimizerConfig;
-use crate::plateau::Plateau;
+use crate::optimize::optimizer::OptimizerConfig;
+use crate::optimize::plateau::Plateau;
 use crate::recipe::Settings;
-use crate::train::{Best, EpochInProgress, State};
-
-/// The newest checkpoint of a run, inside its folder.
-pub const FILE: &str = "checkpoints/latest.safetensors";
-
-/// The one before, for when the newest is damaged.
-pub const PREVIOUS: &str = "checkpoints/previous.safetensors";
-
-/// That of the last epoch's end that was better than guessing, which a rollback goes back to. Only there if the
-/// recipe asks for rollbacks and there was one.
-pub const EPOCH_END: &str = "checkpoints/epoch-end.safetensors";
+use crate::meter::EpochInProgress;
+use crate::state::{Best, State};
 
 /// Header entry with the JSON.
 const STATE_KEY: &str = "backburn";
@@ -109,7 +100,7 @@ impl Position {
         Self {
             epochs: state.epochs.len(),
             batches: state.current.objectives.len(),
-            steps: state.optimizer.steps(),
+            steps: state.learner.optimizer.steps(),
         }
     }
 }
@@ -138,7 +129,7 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
         recipe: state.determinants.clone(),
         epochs: state.epochs.clone(),
         current: state.current.clone(),
-        optimizer_steps: state.optimizer.steps(),
+        optimizer_steps: state.learner.optimizer.steps(),
         stopping: state.stopping.clone(),
         plateau: state.plateau.clone(),
         rollbacks: state.rollbacks.clone(),
@@ -149,8 +140,8 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
     if let Some(best) = &state.best {
         tensors.extend(prefixed("best", best.weights.clone()));
     }
-    tensors.extend(prefixed("optimizer", state.optimizer.export()));
-    let [slow, average] = state.averaging.export();
+    tensors.extend(prefixed("optimizer", state.learner.optimizer.export()));
+    let [slow, average] = state.learner.averaging.export();
     tensors.extend(prefixed("lookahead", slow));
     tensors.extend(prefixed("ema", average));
     let mut bytes = weights::to_bytes(&tensors, HashMap::from([(STATE_KEY.to_owned(), header)]))?;
@@ -330,18 +321,19 @@ impl Checkpoint {
         self.check_complete()?;
         let Self { header, mut groups } = self;
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
-        state.load_weights(take("model"))?;
+        state.learner.load_weights(take("model"))?;
         let device = state.device().clone().without_autodiff();
         let lengths = parameters::export(&state.network().valid());
         let lengths = lengths.into_iter().filter(|tensor| tensor.role.is_trained());
         let lengths = lengths.map(|tensor| (tensor.name, tensor.values.len())).collect();
         state
+            .learner
             .optimizer
             .restore(header.optimizer_steps, take("optimizer"), &lengths, &device)
             .map_err(|name| {
                 does_not_fit(format!("`{name}` is no state that the optimizer keeps"))
             })?;
-        state.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
+        state.learner.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
             does_not_fit(format!("`{name}` is not as the recipe's averaging needs it"))
         })?;
         let best = take("best");
@@ -516,7 +508,7 @@ mod tests {
             let lengths = lengths
                 .map(|(name, length)| (name.rsplit_once('/').unwrap().0.to_owned(), length))
                 .collect();
-            state.optimizer.restore(steps, averages, &lengths, &Device::flex()).unwrap();
+            state.learner.optimizer.restore(steps, averages, &lengths, &Device::flex()).unwrap();
             state.current.objectives = vec![1.0; batches];
             state
         };

@@ -3,134 +3,29 @@
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
-use backburn_report::record::{CHANGED_RECIPE, MANIFEST_FILE, MOST_BYTES};
+use backburn_report::record::{CHANGED_RECIPE, MANIFEST_FILE};
 use backburn_report::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
 use backburn_report::{
-    Changed, EpochRecord, EvaluationRecord, FileRecord, Manifest, Status, Summary, read_bounded,
+    EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::checkpoint;
-use crate::losses::{GIVEN_UP, LOSSES};
-use crate::recipe::{self, Recipe, RecipeError};
-use crate::run_lock::RunLock;
-
-/// The recipe.
-pub(crate) const CONFIG: &str = "config.toml";
-
-/// One line an epoch.
-pub(crate) const METRICS: &str = "metrics.jsonl";
-
-/// What is wrong with a file that is not there.
-pub(crate) const MISSING: &str = "the file is missing";
-
-/// Files that hold results, in the order in which a reader would look at them. What `report` draws
-/// from them is not among them: it can be drawn again.
-pub(crate) const RESULTS: [&str; 8] = [
-    CONFIG,
-    METRICS,
-    LOSSES,
-    GIVEN_UP,
-    "summary.json",
-    "evaluation.json",
-    "normalization.json",
-    "model.safetensors",
-];
-
-/// The longest file of this name that is read. As long as a network are its weights and checkpoints, as long
-/// as a training the losses of its batches.
-pub(crate) fn most_bytes(name: &str) -> u64 {
-    match Path::new(name).extension().and_then(OsStr::to_str) {
-        Some("toml") => recipe::MOST_BYTES,
-        Some("json" | "jsonl") => MOST_BYTES,
-        _ => u64::MAX,
-    }
-}
-
-/// Why a run folder cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// A folder that should be new has something in it.
-    #[error("{} is not empty; name another folder with `--out`; a run is continued with `--resume {}`", path.display(), path.display())]
-    NotEmpty {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file or folder cannot be written.
-    #[error("cannot write {}: {source}; see to its room and permissions, or name another folder with `--out`; a run that has begun goes on with `--resume`", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A file cannot be read.
-    #[error("cannot read {}: {source}; is {} the folder of a run?", path.display(), path.parent().unwrap_or(path).display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// A run has lost its manifest.
-    #[error("{}: {MISSING}; restore it from a copy, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name(CONFIG).display())]
-    NoManifest {
-        /// Where it should be.
-        path: PathBuf,
-    },
-    /// A file is not what it should be.
-    #[error("{}: {reason}; the file is damaged or of another version; restore it, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name("config.toml").display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A result is no longer what was written.
-    #[error("{}: {changed}; {cure}", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-        /// In what way.
-        changed: Changed,
-        /// What to do about it.
-        cure: String,
-    },
-    /// The recipe is no text.
-    #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the recipe that the run's report.html shows, if there is one", path.display())]
-    RecipeNotText {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A checkpoint is there, and nobody knows what is in it.
-    #[error("cannot read {}: {source}; see to its permissions and the disk, and try again", path.display())]
-    ReadCheckpoint {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Another process writes to it.
-    #[error("another process is at work on {}; wait for it or stop it, and try again", path.display())]
-    Locked {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The recipe in the folder cannot be used.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-}
+use crate::recipe::Recipe;
+use crate::run_folder::error::RunError;
+use crate::run_folder::lock::RunLock;
+use crate::run_folder::names::{
+    CONFIG, GIVEN_UP, LATEST, LOSSES, METRICS, PREVIOUS, RESULTS, most_bytes,
+};
+use crate::watch::Watch;
 
 /// A run folder. Every file is written under a temporary name and renamed, so that a killed run
 /// leaves whole files only.
@@ -194,8 +89,8 @@ impl RunFolder {
     /// # Errors
     ///
     /// If another process is at work, or the folder cannot be written to.
-    pub(crate) fn lock(&self) -> Result<RunLock, RunError> {
-        let lock = RunLock::take(&self.path)?;
+    pub fn lock(&self, watch: &mut dyn Watch) -> Result<RunLock, RunError> {
+        let lock = RunLock::take(&self.path, watch)?;
         let inside = ["checkpoints", "figures"].map(|name| self.path.join(name));
         for folder in [self.path.clone()].into_iter().chain(inside) {
             ignore_missing(remove_leftovers(&folder))
@@ -205,7 +100,7 @@ impl RunFolder {
     }
 
     /// Whether the run was killed after its recipe was written and before anything else was.
-    pub(crate) fn has_only_its_recipe(&self) -> bool {
+    pub fn has_only_its_recipe(&self) -> bool {
         let results = RESULTS.into_iter().filter(|file| *file != CONFIG);
         let mut files = results.chain([MANIFEST_FILE]);
         !self.has_checkpoint() && !files.any(|file| self.path.join(file).exists())
@@ -368,8 +263,8 @@ impl RunFolder {
     ///
     /// If it cannot be written, or is not read back as it was written.
     pub fn write_checkpoint(&self, bytes: &[u8]) -> Result<(), RunError> {
-        let latest = self.path.join(checkpoint::FILE);
-        let previous = self.path.join(checkpoint::PREVIOUS);
+        let latest = self.path.join(LATEST);
+        let previous = self.path.join(PREVIOUS);
         replace_verified(&latest, bytes, || keep_as(&latest, &previous))
             .map_err(|source| RunError::Write { path: latest.clone(), source })
     }
@@ -379,7 +274,7 @@ impl RunFolder {
     /// # Errors
     ///
     /// If it is there and cannot be read.
-    pub(crate) fn read_checkpoint(&self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
+    pub fn read_checkpoint(&self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
         let path = self.path.join(name);
         match read_bounded(&path, u64::MAX) {
             Ok(bytes) => Ok(Some(bytes)),
@@ -393,7 +288,7 @@ impl RunFolder {
     /// # Errors
     ///
     /// If a file cannot be deleted.
-    pub(crate) fn remove_results(&self) -> Result<(), RunError> {
+    pub fn remove_results(&self) -> Result<(), RunError> {
         let of_training = [CONFIG, METRICS, LOSSES, GIVEN_UP];
         let results = RESULTS.into_iter().filter(|name| !of_training.contains(name));
         for name in results.chain(["report.html"]) {
@@ -408,7 +303,7 @@ impl RunFolder {
     /// # Errors
     ///
     /// If it cannot be deleted.
-    pub(crate) fn remove(&self, name: &str) -> Result<(), RunError> {
+    pub fn remove(&self, name: &str) -> Result<(), RunError> {
         let path = self.path.join(name);
         ignore_missing(fs::remove_file(&path)).map_err(|source| RunError::Write { path, source })
     }
@@ -419,8 +314,8 @@ impl RunFolder {
     ///
     /// If it cannot be moved.
     pub fn fall_back(&self) -> Result<(), RunError> {
-        let latest = self.path.join(checkpoint::FILE);
-        fs::rename(self.path.join(checkpoint::PREVIOUS), &latest)
+        let latest = self.path.join(LATEST);
+        fs::rename(self.path.join(PREVIOUS), &latest)
             .map_err(|source| RunError::Write { path: latest, source })
     }
 
@@ -438,13 +333,13 @@ impl RunFolder {
     }
 
     /// Whether there is a checkpoint to go on from, whole or not.
-    pub(crate) fn has_checkpoint(&self) -> bool {
-        [checkpoint::FILE, checkpoint::PREVIOUS].iter().any(|file| self.path.join(file).exists())
+    pub fn has_checkpoint(&self) -> bool {
+        [LATEST, PREVIOUS].iter().any(|file| self.path.join(file).exists())
     }
 
     /// Adds lines to a file and waits until they are on the disk. If there is no room for all of them,
     /// none is added.
-    pub(crate) fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
+    pub fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
         let path = self.path.join(name);
         let append = || {
             let mut file = open_to_append(&path)?;
@@ -460,7 +355,7 @@ impl RunFolder {
 
     /// Adds as many of the lines as there is disk space for, whole ones only, for whoever ends by an error and has
     /// no use for another.
-    pub(crate) fn append_what_fits(&self, name: &str, lines: &[u8]) {
+    pub fn append_what_fits(&self, name: &str, lines: &[u8]) {
         let append = || {
             let mut file = open_to_append(&self.path.join(name))?;
             let length = file.metadata()?.len();
@@ -521,7 +416,7 @@ impl RunFolder {
         }
     }
 
-    pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
         let mut text = serde_json::to_vec_pretty(value).expect("a record is plain values");
         text.push(b'\n');
         self.write(name, &text)
@@ -573,18 +468,6 @@ fn ignore_missing(deleted: io::Result<()>) -> io::Result<()> {
     match deleted {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         deleted => deleted,
-    }
-}
-
-/// What to do about a run that has not come to its end.
-pub(crate) fn how_to_finish(run: &Path, status: Status) -> String {
-    let run = run.display();
-    match status {
-        Status::Diverged => format!(
-            "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
-        ),
-        Status::Running => "wait until it has ended".to_owned(),
-        _ => format!("resume it with `cargo xtask train --resume {run}`"),
     }
 }
 
@@ -656,12 +539,12 @@ mod tests {
         for content in ["one", "two", "three"] {
             run.write_checkpoint(content.as_bytes()).unwrap();
         }
-        assert_eq!(run.read(checkpoint::FILE).unwrap(), b"three");
-        assert_eq!(run.read(checkpoint::PREVIOUS).unwrap(), b"two");
+        assert_eq!(run.read(LATEST).unwrap(), b"three");
+        assert_eq!(run.read(PREVIOUS).unwrap(), b"two");
         assert_eq!(fs::read_dir(run.path().join("checkpoints")).unwrap().count(), 2);
         run.fall_back().unwrap();
         run.write_checkpoint(b"four").unwrap();
-        assert_eq!(run.read(checkpoint::PREVIOUS).unwrap(), b"two");
+        assert_eq!(run.read(PREVIOUS).unwrap(), b"two");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What the files of a run folder must say, each by itself and beside the others. Whoever finds a
-//! contradiction says what it is; [`crate::verify_command`] says of which file, and what to do.
+//! contradiction says what it is; [`verify`](crate::run_folder::verify) says of which file, and what to do.
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
@@ -7,10 +7,10 @@
 use backburn_models::{Role, weights};
 use backburn_report::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, Status, Summary};
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError};
-use crate::losses::{GIVEN_UP_HEAD, LOSSES_HEAD, given_up_row, loss_row};
 use crate::recipe::Recipe;
-use crate::run::{CONFIG, METRICS};
+use crate::run_folder::checkpoint::{Checkpoint, CheckpointError};
+use crate::run_folder::losses::{GIVEN_UP_HEAD, LOSSES_HEAD, given_up_row, loss_row};
+use crate::run_folder::names::{CONFIG, EPOCH_END, LATEST, METRICS, PREVIOUS};
 use crate::weighing::Weighing;
 
 /// Scores that two files have of the same thing may differ by that share, because a run may have been
@@ -29,10 +29,10 @@ pub(crate) struct CheckpointFile {
 }
 
 pub(crate) const CHECKPOINTS: [CheckpointFile; 3] = [
-    CheckpointFile { file: checkpoint::FILE, most_behind: 1, most_ahead: 0 },
-    CheckpointFile { file: checkpoint::PREVIOUS, most_behind: 2, most_ahead: 0 },
+    CheckpointFile { file: LATEST, most_behind: 1, most_ahead: 0 },
+    CheckpointFile { file: PREVIOUS, most_behind: 2, most_ahead: 0 },
     // Ends that are no better than guessing do not take its place.
-    CheckpointFile { file: checkpoint::EPOCH_END, most_behind: usize::MAX, most_ahead: 1 },
+    CheckpointFile { file: EPOCH_END, most_behind: usize::MAX, most_ahead: 1 },
 ];
 
 /// How an epoch is cut into batches and averaged, as far as manifest and recipe tell.
@@ -105,7 +105,7 @@ pub(crate) fn check_manifest(
         let (found, expected) = (found.len(), expected.len());
         return Err(format!(
             "its `rollbacks`, {found}, are not those of {}, {expected}",
-            checkpoint::FILE
+            LATEST
         ));
     }
     Ok(())
@@ -255,7 +255,7 @@ pub(crate) fn check_losses(
         return Err(format!(
             "epoch {}: its batches are not those of {}",
             place + 1,
-            checkpoint::FILE
+            LATEST
         ));
     }
     // Versions before 0.2 wrote none of an epoch that had not ended.
@@ -264,7 +264,7 @@ pub(crate) fn check_losses(
             "epoch {}: expected the {} batches that {} has, found {}",
             place + 1,
             known.len(),
-            checkpoint::FILE,
+            LATEST,
             found.len()
         ));
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use backburn_report::at_work::LOCK_FILE;
 
-use crate::progress::say;
-use crate::run::RunError;
+use crate::run_folder::error::RunError;
+use crate::watch::{Watch, note};
 
 /// Whoever only asks whether a process is at work holds the lock for a moment; so long it is waited for.
 const PATIENCE: [Duration; 3] =
@@ -18,7 +18,7 @@ const PATIENCE: [Duration; 3] =
 /// ends.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
-pub(crate) struct RunLock {
+pub struct RunLock {
     _file: File,
 }
 
@@ -28,7 +28,7 @@ impl RunLock {
     /// # Errors
     ///
     /// If another process holds it, or the folder cannot be written to.
-    pub(crate) fn take(folder: &Path) -> Result<Self, RunError> {
+    pub fn take(folder: &Path, watch: &mut dyn Watch) -> Result<Self, RunError> {
         let path = folder.join(LOCK_FILE);
         let options = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
         let file = options.map_err(|source| RunError::Write { path: path.clone(), source })?;
@@ -46,7 +46,7 @@ impl RunLock {
                 return Err(RunError::Locked { path: folder.to_owned() });
             }
             // Some network file systems have no locks. That is no reason not to train on them.
-            Err(TryLockError::Error(error)) => say(&format!(
+            Err(TryLockError::Error(error)) => note(watch, &format!(
                 "note: cannot lock {}: {error}; see to it that no other process works on this run",
                 path.display()
             )),
@@ -60,16 +60,17 @@ mod tests {
     use backburn_report::AtWork;
 
     use super::*;
+    use crate::watch::Silent;
 
     #[test]
     fn a_folder_is_locked_until_the_lock_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let lock = RunLock::take(folder.path()).unwrap();
+        let lock = RunLock::take(folder.path(), &mut Silent).unwrap();
         assert_eq!(AtWork::on(folder.path()), AtWork::Yes);
-        let message = RunLock::take(folder.path()).unwrap_err().to_string();
+        let message = RunLock::take(folder.path(), &mut Silent).unwrap_err().to_string();
         assert!(message.contains("another process"), "{message}");
         drop(lock);
         assert_eq!(AtWork::on(folder.path()), AtWork::No);
-        drop(RunLock::take(folder.path()).unwrap());
+        drop(RunLock::take(folder.path(), &mut Silent).unwrap());
     }
 }

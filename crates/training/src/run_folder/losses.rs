@@ -11,14 +11,10 @@ use std::io;
 
 use backburn_report::read_bounded;
 
-use crate::run::{RunError, RunFolder};
-use crate::train::State;
-
-/// What was minimized on every batch.
-pub(crate) const LOSSES: &str = "losses.csv";
-
-/// The same of the batches that a rollback gave up. Only there if there was one.
-pub(crate) const GIVEN_UP: &str = "diverged.csv";
+use crate::run_folder::error::RunError;
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::names::{GIVEN_UP, LOSSES};
+use crate::state::State;
 
 /// First line of `losses.csv`.
 pub(crate) const LOSSES_HEAD: &str = "epoch,batch,objective";

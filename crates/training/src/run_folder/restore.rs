@@ -3,24 +3,23 @@
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::fmt;
-use std::path::PathBuf;
-
-use crate::checkpoint::{self, Checkpoint, CheckpointError};
-use crate::run::{self, CONFIG, RunFolder};
-use crate::session::SessionError;
-use crate::train::State;
+use crate::run_folder::checkpoint::{Checkpoint, CheckpointError};
+use crate::run_folder::error::{Fault, MISSING};
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::names::{CONFIG, LATEST, PREVIOUS};
+use crate::session_error::SessionError;
+use crate::state::State;
 
 /// A training where a checkpoint left it.
-pub(crate) struct Restored {
-    pub(crate) state: State,
+pub struct Restored {
+    pub state: State,
     /// What is wrong with the newest, if it is the one before.
-    pub(crate) instead_of: Option<Fault>,
+    pub instead_of: Option<Fault>,
 }
 
 /// A training where the newest checkpoint that is not damaged left it; `None` if there is no checkpoint.
 /// `fresh`: one at its beginning.
-pub(crate) fn restore_newest(
+pub fn restore_newest(
     folder: &RunFolder,
     fresh: impl Fn() -> Result<State, SessionError>,
 ) -> Result<Option<Restored>, SessionError> {
@@ -40,14 +39,14 @@ pub(crate) fn restore_newest(
             Err(error) => Ok(Err(Fault { path, reason: error.to_string() })),
         }
     };
-    let latest = match restore(checkpoint::FILE)? {
+    let latest = match restore(LATEST)? {
         Ok(state) => return Ok(Some(Restored { state, instead_of: None })),
         Err(fault) => fault,
     };
     if !folder.has_checkpoint() {
         return Ok(None);
     }
-    match restore(checkpoint::PREVIOUS)? {
+    match restore(PREVIOUS)? {
         Ok(state) => Ok(Some(Restored { state, instead_of: Some(latest) })),
         Err(previous) => Err(SessionError::Checkpoint {
             latest,
@@ -58,27 +57,14 @@ pub(crate) fn restore_newest(
 }
 
 /// A checkpoint, or what is wrong with it.
-pub(crate) fn read_checkpoint(
+pub fn read_checkpoint(
     folder: &RunFolder,
     file: &str,
 ) -> Result<Result<Checkpoint, Fault>, SessionError> {
     let path = folder.path().join(file);
     let Some(bytes) = folder.read_checkpoint(file)? else {
-        return Ok(Err(Fault { path, reason: run::MISSING.to_owned() }));
+        return Ok(Err(Fault { path, reason: MISSING.to_owned() }));
     };
     let checkpoint = Checkpoint::read(&bytes);
     Ok(checkpoint.map_err(|error| Fault { path, reason: error.to_string() }))
-}
-
-/// A checkpoint that cannot be used, and why.
-#[derive(Debug)]
-pub struct Fault {
-    pub(crate) path: PathBuf,
-    pub(crate) reason: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.path.display(), self.reason)
-    }
 }

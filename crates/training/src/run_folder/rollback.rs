@@ -6,14 +6,19 @@
 
 use backburn_report::{EpochRecord, RollbackRecord};
 
-use crate::checkpoint::{self, Position};
 use crate::loss::Loss;
-use crate::losses::LossLog;
+use crate::outlook::Outlook;
 use crate::prepare::PrepareError;
-use crate::restore::{Fault, read_checkpoint};
-use crate::run::RunFolder;
-use crate::session::SessionError;
-use crate::train::{Outlook, Setup, State, TrainError};
+use crate::run_folder::checkpoint::{self, Position};
+use crate::run_folder::error::Fault;
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::losses::LossLog;
+use crate::run_folder::names::{EPOCH_END, LATEST};
+use crate::run_folder::restore::read_checkpoint;
+use crate::session_error::SessionError;
+use crate::setup::Setup;
+use crate::state::State;
+use crate::watch::{Watch, detail};
 
 /// Images that say, where no validation split does, whether a network is better than guessing.
 const LEAST_IMAGES: usize = 256;
@@ -38,6 +43,7 @@ pub(crate) fn roll_back<'a>(
     losses: &mut LossLog<'a>,
     state: &mut State,
     divergence: Divergence,
+    watch: &mut dyn Watch,
 ) -> Result<(), SessionError> {
     let Divergence { epoch, batch, learning_rate } = divergence;
     let found = end_to_go_back_to(setup, folder, state)?;
@@ -62,20 +68,21 @@ pub(crate) fn roll_back<'a>(
         }
         _ => format!("end of epoch {back_to}"),
     };
-    setup.progress.line(&format!(
+    let told = format!(
         "the loss was not finite at learning rate {learning_rate:e}; going back to the {place} with half the rate (rollback {} of {})",
         state.rollbacks.len(),
         setup.recipe.on_divergence.rollbacks(),
-    ));
+    );
+    detail(watch, &told);
     // In this order, so that nothing is lost if the process is killed in between: what is behind the checkpoint is
     // cut off on resume too.
     folder.give_up_losses(state.rollbacks.len(), back_to)?;
-    let bytes = checkpoint::to_bytes(state).map_err(TrainError::from)?;
+    let bytes = checkpoint::to_bytes(state)?;
     // Twice: the one before is of what was given up.
     folder.write_checkpoint(&bytes)?;
     folder.write_checkpoint(&bytes)?;
     folder.keep_metrics(&state.epochs)?;
-    folder.keep_losses(back_to, setup.loader.batches_per_epoch(), &[])?;
+    folder.keep_losses(back_to, setup.batches_per_epoch(), &[])?;
     *losses = LossLog::of(folder, state);
     Ok(())
 }
@@ -114,14 +121,14 @@ fn end_to_go_back_to(
 ) -> Result<Result<State, Fault>, SessionError> {
     let device = state.device().clone().without_autodiff();
     let fresh = || State::new(setup.recipe, setup.prepared, &device).map_err(PrepareError::from);
-    let path = folder.path().join(checkpoint::EPOCH_END);
+    let path = folder.path().join(EPOCH_END);
     // Only an end that is better than guessing leaves one.
     let should_be_there =
         state.epochs.iter().any(|epoch| is_validated_better(setup, epoch) == Some(true));
     if !path.exists() && !should_be_there {
         return Ok(Ok(fresh()?));
     }
-    let found = match read_checkpoint(folder, checkpoint::EPOCH_END)? {
+    let found = match read_checkpoint(folder, EPOCH_END)? {
         Ok(found) => found,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -155,7 +162,7 @@ pub(crate) fn diverged(
     let last_good = match saved {
         Some(position) => format!(
             "the last good checkpoint is {} ({position})",
-            folder.path().join(checkpoint::FILE).display()
+            folder.path().join(LATEST).display()
         ),
         None => "there is no checkpoint from before".to_owned(),
     };

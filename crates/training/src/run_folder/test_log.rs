@@ -3,12 +3,13 @@
 use backburn_data::TestLog;
 use backburn_report::{Manifest, ReportError, RunRecord, Status, TestRead};
 
-use crate::progress::say;
-use crate::run::{RunError, RunFolder, now};
+use crate::run_folder::error::RunError;
+use crate::run_folder::folder::{RunFolder, now};
+use crate::run_folder::pages::Pages;
+use crate::watch::{Watch, note};
 
 /// Writes looks into the manifest of a run, each before it happens, so that one that the program does
 /// not survive is there too.
-#[derive(Debug)]
 pub struct ManifestLog<'a> {
     /// Of the run.
     pub folder: &'a RunFolder,
@@ -16,13 +17,17 @@ pub struct ManifestLog<'a> {
     pub manifest: &'a mut Manifest,
     /// How far the run has come. Whoever holds the lock of its folder cannot ask that any more.
     pub status: Status,
+    /// What is drawn anew where it counts the accesses.
+    pub pages: Pages,
+    /// Hears when that cannot be, and of a second access.
+    pub watch: &'a mut dyn Watch,
 }
 
 impl ManifestLog<'_> {
     fn write_page(&self) -> Result<(), ReportError> {
         let mut run = RunRecord::read(self.folder.path())?;
         run.manifest.status = self.status;
-        backburn_report::write_run_page(&run)
+        (self.pages.page)(&run)
     }
 }
 
@@ -46,13 +51,13 @@ impl TestLog for ManifestLog<'_> {
         if page.exists()
             && let Err(error) = self.write_page()
         {
-            say(&format!(
+            note(self.watch, &format!(
                 "note: {} no longer counts every look at the test split: {error}",
                 page.display()
             ));
         }
         if looks > 1 {
-            say(&format!(
+            note(self.watch, &format!(
                 "note: this is look {looks} at the test split, recorded in manifest.json; what is chosen among several looks scores too well"
             ));
         }

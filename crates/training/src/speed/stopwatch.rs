@@ -6,9 +6,9 @@ use burn::tensor::Device;
 
 /// How often something was done, and how long that took in seconds.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Elapsed {
-    pub(crate) times: usize,
-    pub(crate) seconds: f64,
+pub struct Elapsed {
+    pub times: usize,
+    pub seconds: f64,
 }
 
 /// Does `step` for `seconds` or a little longer, at least once. `wait` returns when all that `step`
@@ -16,7 +16,7 @@ pub(crate) struct Elapsed {
 ///
 /// Devices that work ahead are waited for a few times only: the number of steps that fill the rest of
 /// the time is estimated from those that are done.
-pub(crate) fn repeat(seconds: f64, wait: impl Fn(), mut step: impl FnMut()) -> Elapsed {
+pub fn repeat(seconds: f64, wait: impl Fn(), mut step: impl FnMut()) -> Elapsed {
     wait();
     let started = Instant::now();
     let (mut times, mut next) = (0, 1);
@@ -40,7 +40,7 @@ pub(crate) fn repeat(seconds: f64, wait: impl Fn(), mut step: impl FnMut()) -> E
 /// # Panics
 ///
 /// If the device has failed. The process that measures ends then, and with its words the bench.
-pub(crate) fn wait(device: &Device) {
+pub fn wait(device: &Device) {
     device.sync().expect("the device works");
 }
 

@@ -3,17 +3,17 @@
 use std::time::Instant;
 
 use backburn_kernels::keeping_packed_weights;
-use backburn_models::{Initialization, ModelConfig, ModelError, Network};
-use backburn_regularization::{Targets, WeightDecay};
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use backburn_models::{Classifier, Initialization, ModelConfig, ModelError};
+use backburn_regularization::WeightDecay;
+use burn::tensor::Device;
 
 use super::noise;
-use super::protocol::Work;
 use super::stopwatch::{repeat, wait};
-use crate::gradients::NamedGradients;
+use super::work::Work;
+use crate::device_batch::DeviceBatch;
+use crate::learner::Learner;
 use crate::loss::Loss;
-use crate::optimizer::{Optimizer, OptimizerConfig};
+use crate::optimize::optimizer::{Optimizer, OptimizerConfig};
 use crate::seeds::Seeds;
 
 /// As all data sets here have.
@@ -25,7 +25,7 @@ const LEARNING_RATE: f64 = 1e-6;
 
 /// Channels, height and width of the images that an architecture is measured on: MNIST's for those
 /// that were made for it, CIFAR-10's for the others.
-pub(crate) fn image(model: &str) -> [usize; 3] {
+pub fn image(model: &str) -> [usize; 3] {
     match model {
         "mlp" | "lenet-bn" => [1, 28, 28],
         _ => [3, 32, 32],
@@ -33,16 +33,12 @@ pub(crate) fn image(model: &str) -> [usize; 3] {
 }
 
 /// A network between two steps.
-pub(crate) struct Training {
-    /// Only absent while the optimizer moves it.
-    network: Option<Network>,
-    optimizer: Optimizer,
+#[derive(Debug)]
+pub struct Training {
+    learner: Learner,
     /// With gradients.
     device: Device,
-    /// `[batch, channels, height, width]`
-    images: Tensor<4>,
-    /// `[batch, classes]`
-    targets: Tensor<2>,
+    batch: DeviceBatch,
 }
 
 impl Training {
@@ -52,7 +48,11 @@ impl Training {
     /// # Errors
     ///
     /// If the images are too small for the network.
-    pub(crate) fn start(
+    ///
+    /// # Panics
+    ///
+    /// If Adam is gone.
+    pub fn start(
         model: &ModelConfig,
         image: [usize; 3],
         batch_size: usize,
@@ -60,11 +60,7 @@ impl Training {
     ) -> Result<(Self, f64), ModelError> {
         let device = device.clone().autodiff();
         let [channels, height, width] = image;
-        let images = noise::tensor([batch_size, channels, height, width], &device);
-        let labels: Vec<u8> = (0..batch_size).map(|i| (i * 7 % CLASSES) as u8).collect();
-        let targets = Targets::one_hot(&labels, CLASSES).into_probabilities();
-        let targets = TensorData::new(targets, [batch_size, CLASSES]);
-        let targets = Tensor::from_data(targets, &device);
+        let batch = noise::batch([batch_size, channels, height, width], CLASSES, &device);
         wait(&device);
 
         let started = Instant::now();
@@ -72,8 +68,8 @@ impl Training {
         let network = model.init(image, CLASSES, &device)?;
         let network = Initialization::default().apply(network, |name| seeds.weights(name));
         let adam = OptimizerConfig::named("adam").expect("it is one of the optimizers");
-        let optimizer = Optimizer::new(adam, WeightDecay::default());
-        let mut training = Self { network: Some(network), optimizer, device, images, targets };
+        let learner = Learner::new(network, Optimizer::new(adam, WeightDecay::default()));
+        let mut training = Self { learner, device, batch };
         training.step();
         wait(&training.device);
         Ok((training, started.elapsed().as_secs_f64()))
@@ -81,31 +77,29 @@ impl Training {
 
     /// Forward pass, loss, backward pass and a step of the optimizer.
     fn step(&mut self) {
-        let network = self.network.take().expect("the optimizer puts the network back");
-        let logits = network.forward(self.images.clone());
-        let loss = Loss::CrossEntropy.forward(logits, self.targets.clone());
-        let gradients = NamedGradients::gather(&network, loss.backward());
-        self.network = Some(self.optimizer.step(network, gradients, LEARNING_RATE));
+        let seed = self.learner.optimizer.steps();
+        let pass = self.learner.gradients(&self.batch, Loss::CrossEntropy, &self.device, seed);
+        self.learner.step(pass.gradients, LEARNING_RATE);
     }
 
     /// Trains for that many seconds.
-    pub(crate) fn train(&mut self, seconds: f64) -> Work {
+    pub fn train(&mut self, seconds: f64) -> Work {
         let device = self.device.clone();
         let elapsed = repeat(seconds, || wait(&device), || self.step());
         Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
     }
 
     /// Forward passes as an evaluation does them, for that many seconds.
-    pub(crate) fn evaluate(&self, seconds: f64) -> Work {
-        let network = self.network.as_ref().expect("the optimizer puts the network back").valid();
-        let images = self.images.clone().without_autodiff();
+    pub fn evaluate(&self, seconds: f64) -> Work {
+        let network = self.learner.evaluation_copy();
+        let images = self.batch.images.clone().without_autodiff();
         let pass = || drop(network.forward(images.clone()));
         let elapsed = keeping_packed_weights(|| repeat(seconds, || wait(&self.device), pass));
         Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
     }
 
     fn batch_size(&self) -> usize {
-        self.images.dims()[0]
+        self.batch.images.dims()[0]
     }
 }
 
@@ -131,7 +125,7 @@ mod tests {
     fn training_moves_the_weights_and_counts_images() {
         let mut training = start(&(CATALOG[0].config)(), 3);
         let weights = |training: &Training| {
-            let head = parameters::export(training.network.as_ref().unwrap());
+            let head = parameters::export(training.learner.network());
             head.into_iter().find(|tensor| tensor.name == "head.weight").unwrap().values
         };
         let before = weights(&training);

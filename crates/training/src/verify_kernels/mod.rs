@@ -23,8 +23,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::backend::{Backend, BackendError, OpenDevice};
-use crate::gradients::NamedGradients;
-use crate::optimizer::Optimizer;
+use crate::device_batch::DeviceBatch;
+use crate::learner::{self, Pass};
+use crate::optimize::gradients::NamedGradients;
+use crate::optimize::optimizer::Optimizer;
 use crate::prepare::PrepareError;
 use crate::seeds::Seeds;
 
@@ -325,29 +327,30 @@ fn backward(
     device: &Device,
     dtype: DType,
 ) -> (f64, ByName) {
-    let loss = forward(task, network, images, device, dtype);
-    let gradients = NamedGradients::gather(network, loss.backward());
-    (scalar(loss), gradients.into_values())
+    let Pass { objective, gradients, .. } =
+        learner::backward(network, &upload(task, images, device, dtype), task.recipe.loss);
+    (scalar(objective), gradients.into_values())
 }
 
 /// The loss on a batch in evaluation.
 fn evaluate(task: &Task, network: &Network, images: &Images, device: &Device, dtype: DType) -> f64 {
-    scalar(forward(task, network, images, &device.clone().without_autodiff(), dtype))
+    let batch = upload(task, images, &device.clone().without_autodiff(), dtype);
+    scalar(batch.objective(network, task.recipe.loss).0)
 }
 
-fn forward(
-    task: &Task,
-    network: &Network,
-    images: &Images,
-    device: &Device,
-    dtype: DType,
-) -> Tensor<1> {
+/// A batch of floats of the kind `dtype`.
+fn upload(task: &Task, images: &Images, device: &Device, dtype: DType) -> DeviceBatch {
     let (size, [channels, height, width]) = (images.labels.len(), task.shape);
     let pixels = TensorData::new(images.pixels.clone(), [size, channels, height, width]);
     let targets = Targets::one_hot(&images.labels, task.classes).into_probabilities();
     let targets = TensorData::new(targets, [size, task.classes]);
-    let outputs = network.forward(Tensor::from_data(pixels, (device, dtype)));
-    task.recipe.loss.forward(outputs, Tensor::from_data(targets, (device, dtype)))
+    let labels: Vec<i32> = images.labels.iter().map(|&label| i32::from(label)).collect();
+    let plain = device.clone().without_autodiff();
+    DeviceBatch {
+        images: Tensor::from_data(pixels, (device, dtype)),
+        targets: Tensor::from_data(targets, (device, dtype)),
+        labels: Tensor::from_data(TensorData::new(labels, [size, 1]), &plain),
+    }
 }
 
 /// The network after a step with these gradients.

@@ -7,7 +7,7 @@ use backburn_regularization::MaxNorm;
 use burn::tensor::Device;
 use rand::RngExt;
 
-use crate::optimizer::Optimizer;
+use crate::optimize::optimizer::Optimizer;
 use crate::prepare::{PrepareError, Prepared};
 use crate::recipe::{Recipe, built_in};
 use crate::seeds::Seeds;

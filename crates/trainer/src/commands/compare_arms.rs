@@ -1,25 +1,25 @@
-//! Comparisons of arms: the same training with one thing changed, several seeds each.
+//! Comparisons of arms on the command line: the same training with one thing changed, several seeds each.
 //!
 //! An arm is a row of flags for `train`, read by the same code, so that every run of a comparison can
 //! be repeated alone.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::path::PathBuf;
 
 use backburn_data::SplitSize;
-use backburn_report::{
-    Arm, ArmRun, ArmsComparison, Origin, RunRecord, Status, Summary, page::quoted,
-};
+use backburn_report::{ArmsComparison, Origin};
+use backburn_studies::arms;
+use backburn_studies::study::{Study, StudyArm};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::recipe::Recipe;
+use backburn_training::run_options::RunOptions;
 use clap::Args;
 
-use crate::cli::{Failure, print_line, set_threads, usage};
+use crate::commands::train::TrainArgs;
 use crate::interrupt::{self, Notices};
-use crate::prepare::PrepareError;
-use crate::progress::{Detail, clock, say};
-use crate::recipe::Recipe;
-use crate::run::{RunError, RunFolder};
-use crate::session::{self, Means, Outcome, SessionError};
-use crate::train_command::TrainArgs;
+use crate::output::print_line;
+use crate::pages::pages;
+use crate::terminal::Terminal;
+use crate::threads::set_threads;
 
 /// More seeds than anybody has the time for; asking for more is taken for a mistake.
 const MOST_SEEDS: u64 = 1000;
@@ -54,7 +54,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Folder for the runs and the page; one under runs/, named for the comparison and the data set, if
-    /// not given. What it holds already is gone on with.
+    /// not given. What it holds already is resumed.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Threads to compute with; all cores if not given. Results do not depend on it.
@@ -203,29 +203,9 @@ impl CompareArgs {
                 Err(usage(format!("`--seeds`: expected 1 to {MOST_SEEDS}, found {count}")))
             }
             Some(end) => Ok((first..end).collect()),
-            None => Err(usage("`--seed`: expected a number that leaves room for `--seeds` more")),
+            None => Err(usage("`--seed`: expected a number that leaves `--seeds` more behind it")),
         }
     }
-}
-
-/// A run of an arm, and what there is of it.
-struct Planned {
-    /// Place of the arm among those of the comparison.
-    arm: usize,
-    seed: u64,
-    path: PathBuf,
-    recipe: Box<Recipe>,
-    found: Found,
-}
-
-/// What a folder has of a run.
-#[derive(Clone)]
-pub(crate) enum Found {
-    Nothing,
-    /// It can be resumed.
-    Part,
-    Whole(Box<Summary>),
-    Diverged,
 }
 
 /// Trains the arms that are not there yet, and compares all of them. `command`: the whole command
@@ -245,52 +225,47 @@ pub(crate) fn compare(
     }
     interrupt::hear(Notices::TRAINING, None);
     let seeds = args.all_seeds()?;
-    let (common, first) = changes(experiment, args, seeds[0])?;
+    let (common, changes) = changes(experiment, args, seeds[0])?;
     let base = args.base_words(experiment)?;
-    let mut arms: Vec<Arm> = first
-        .into_iter()
-        .map(|(arm, change)| Arm {
-            name: arm.name.into(),
-            summary: arm.summary.into(),
-            command: repeat(&with_arm(&base, arm.flags, seeds[0])),
-            runs: Vec::new(),
-            absent: match change {
-                Change::Recipe(_) => None,
-                Change::Absent(reason) => Some(reason),
-            },
-        })
-        .collect();
+    let arm = |(arm, change): ChangedBy| StudyArm {
+        name: arm.name.into(),
+        summary: arm.summary.into(),
+        command: repeat(&with_arm(&base, arm.flags, seeds[0])),
+        recipe: match change {
+            Change::Recipe(recipe) => Ok(*recipe),
+            Change::Absent(reason) => Err(reason),
+        },
+    };
     let default = || format!("runs/{}-{}", experiment.verb, args.dataset()).into();
-    let out: PathBuf = args.out.clone().unwrap_or_else(default);
-    if out.join("config.toml").exists() {
+    let folder: PathBuf = args.out.clone().unwrap_or_else(default);
+    if folder.join("config.toml").exists() {
         return Err(Failure::Usage(format!(
             "{} is the folder of a run; name another folder with `--out`",
-            out.display()
+            folder.display()
         )));
     }
-    let planned = plan(experiment, args, &seeds, &out)?;
-    let means = Means {
-        threads: set_threads(args.threads)?,
-        command,
-        detail: Detail::Brief,
-        checkpoint_every: None,
-        verify_kernels: false,
+    let study = Study { arms: changes.into_iter().map(arm).collect(), seeds, folder };
+    let options = RunOptions {
+        stop: interrupt::stop(),
+        pages: pages(),
+        ..RunOptions::new(set_threads(args.threads)?, command)
     };
-    train(&planned, &mut arms, &out, &means)?;
+    let rest: Vec<String> = options.command.iter().skip(1).cloned().collect();
+    let arms = arms::train(&study, &options, &rest, &mut Terminal::new())?;
 
-    let runs = arms.iter().flat_map(|arm| &arm.runs).map(|run| read(&out.join(&run.folder)));
-    let runs = runs.collect::<Result<Vec<_>, _>>()?;
-    let origin = Origin::of_runs(&runs, out.display().to_string());
-    let words = repeat(&[]).into_iter().take(2).chain(means.command.into_iter().skip(1)).collect();
+    let Study { seeds, folder, .. } = study;
+    let runs = arms::records(&arms, &folder)?;
+    let origin = Origin::of_runs(&runs, folder.display().to_string());
+    let words = repeat(&[]).into_iter().take(2).chain(rest).collect();
     let names = [args.dataset(), common.model.name()];
     let comparison = ArmsComparison::new(experiment.subject, names, words, seeds, arms, origin);
-    backburn_report::write_arms(&comparison, &out)
+    backburn_report::write_arms(&comparison, &folder)
         .map_err(|error| Failure::Error(error.to_string()))?;
     if args.json {
         print_line(&serde_json::to_string(&comparison).expect("a comparison is plain values"));
     } else {
         print_line(&backburn_report::arms_table(&comparison));
-        print_line(&format!("page: {}", out.join("report.html").display()));
+        print_line(&format!("page: {}", folder.join("report.html").display()));
     }
     Ok(())
 }
@@ -310,181 +285,6 @@ fn list(experiment: &ArmsExperiment) -> String {
         format!("{}\n  {}\n  {flags}\n", arm.name, arm.summary)
     };
     experiment.arms.iter().map(arm).collect()
-}
-
-/// Every run of the comparison, seed by seed, so that one that is stopped has whole seeds.
-///
-/// # Errors
-///
-/// If a folder holds a run by another recipe: it would be compared as what it is not.
-fn plan(
-    experiment: &'static ArmsExperiment,
-    args: &CompareArgs,
-    seeds: &[u64],
-    out: &Path,
-) -> Result<Vec<Planned>, Failure> {
-    let mut planned = Vec::new();
-    for &seed in seeds {
-        for (arm, (flags, change)) in changes(experiment, args, seed)?.1.into_iter().enumerate() {
-            let Change::Recipe(recipe) = change else { continue };
-            let path = out.join(flags.name).join(format!("seed-{seed}"));
-            let found = find(&path, &recipe)?;
-            planned.push(Planned { arm, seed, path, recipe, found });
-        }
-    }
-    Ok(planned)
-}
-
-fn read(path: &Path) -> Result<RunRecord, Failure> {
-    RunRecord::read(path).map_err(|error| Failure::Error(error.to_string()))
-}
-
-/// What `path` has of a run by `recipe`.
-///
-/// # Errors
-///
-/// If it holds a run by another recipe, or one that cannot be read.
-pub(crate) fn find(path: &Path, recipe: &Recipe) -> Result<Found, Failure> {
-    match RunFolder::check_free(path) {
-        Ok(()) => return Ok(Found::Nothing),
-        Err(RunError::NotEmpty { .. }) => {}
-        Err(error) => return Err(SessionError::from(error).into()),
-    }
-    let folder = RunFolder::open(path).map_err(SessionError::from)?;
-    if folder.recipe().map_err(SessionError::from)? != *recipe {
-        return Err(Failure::Usage(format!(
-            "{} holds a run by another recipe; name another folder with `--out`",
-            path.display()
-        )));
-    }
-    if folder.has_only_its_recipe() {
-        return Ok(Found::Part);
-    }
-    let record = read(path)?;
-    Ok(match (record.manifest.status, record.summary) {
-        (Status::Finished | Status::StoppedEarly, Some(summary)) => Found::Whole(Box::new(summary)),
-        (Status::Finished | Status::StoppedEarly, None) => {
-            return Err(Failure::Error(format!(
-                "{} has lost its summary.json; restore it from a copy, or move the folder elsewhere, and it is trained again",
-                path.display()
-            )));
-        }
-        (Status::Diverged, _) => Found::Diverged,
-        _ => Found::Part,
-    })
-}
-
-/// Trains what is planned and not there yet, and adds the runs to their arms.
-fn train(planned: &[Planned], arms: &mut [Arm], out: &Path, means: &Means) -> Result<(), Failure> {
-    let missing = |run: &&Planned| matches!(run.found, Found::Nothing | Found::Part);
-    let mut left = planned.iter().filter(missing).count();
-    let there = planned.len() - left;
-    let known = if there > 0 { format!(", of which {there} are there") } else { String::new() };
-    say(&format!("{} runs in {}{known}", planned.len(), out.display()));
-    let width = arms.iter().map(|arm| arm.name.len()).max().unwrap_or(0);
-    let (mut trained, mut seconds) = (0_usize, 0.0);
-    for (number, run) in (1..).zip(planned) {
-        let arm = &mut arms[run.arm];
-        // Another seed of the arm has diverged.
-        if arm.absent.is_some() {
-            left -= usize::from(missing(&run));
-            continue;
-        }
-        let started = Instant::now();
-        let (all, name) = (planned.len(), arm.name.clone());
-        let summary = match &run.found {
-            Found::Whole(summary) => Ok(summary.clone()),
-            Found::Diverged => Err("its loss was not finite".to_owned()),
-            Found::Nothing | Found::Part => {
-                if interrupt::is_requested() {
-                    return interrupted(means);
-                }
-                left -= 1;
-                match start_or_resume(&run.path, &run.recipe, run.found.clone(), means) {
-                    Ok(Outcome::Done(summary)) => Ok(summary),
-                    Ok(Outcome::Interrupted) => return interrupted(means),
-                    Err(error) if error.is_divergence() => Err(error.to_string()),
-                    // What the arm asks for does not go with the data.
-                    Err(SessionError::Prepare(PrepareError::Recipe(error))) if run.arm != 0 => {
-                        say(&format!(
-                            "{number:>3}/{all} {name:<width$} seed {} left out",
-                            run.seed
-                        ));
-                        arm.runs.clear();
-                        arm.absent = Some(error.to_string());
-                        continue;
-                    }
-                    Err(error) => return Err(named(error.into(), run)),
-                }
-            }
-        };
-        let mut line = format!("{number:>3}/{all} {name:<width$} seed {}", run.seed);
-        match summary {
-            Ok(summary) => {
-                line += &format!(
-                    " train {:>5.1} test {:>5.2} %",
-                    100.0 * summary.train_accuracy,
-                    100.0 * summary.test_accuracy
-                );
-                let folder = format!("{}/seed-{}", arm.name, run.seed);
-                let test_looks = read(&run.path)?.manifest.test_reads.len();
-                arm.runs.push(ArmRun { seed: run.seed, folder, summary: *summary, test_looks });
-            }
-            Err(reason) if run.arm == 0 => {
-                return Err(Failure::Error(format!(
-                    "nothing to compare with: {name} diverged with seed {}: {reason}",
-                    run.seed
-                )));
-            }
-            Err(reason) => {
-                line += " diverged";
-                arm.runs.clear();
-                arm.absent = Some(format!("seed {} diverged: {reason}", run.seed));
-            }
-        }
-        if missing(&run) {
-            trained += 1;
-            seconds += started.elapsed().as_secs_f64();
-            line += &format!(" {}", clock(started.elapsed().as_secs_f64()));
-            if left > 0 {
-                line += &format!(", {} left", clock(seconds / trained as f64 * left as f64));
-            }
-            say(&line);
-        }
-    }
-    Ok(())
-}
-
-/// Trains what is not there yet of a run.
-pub(crate) fn start_or_resume(
-    path: &Path,
-    recipe: &Recipe,
-    found: Found,
-    means: &Means,
-) -> Result<Outcome, SessionError> {
-    let run = match found {
-        Found::Whole(summary) => return Ok(Outcome::Done(summary)),
-        // Of one that diverged it says so.
-        Found::Part | Found::Diverged => session::resume(path, |_| {}, means),
-        Found::Nothing => session::start(recipe, Some(path), "run", means),
-    };
-    Ok(run?.outcome)
-}
-
-fn interrupted(means: &Means) -> Result<(), Failure> {
-    let words: Vec<String> = means.command.iter().skip(1).map(|word| quoted(word)).collect();
-    say(&format!("interrupted; go on with the same command, `cargo xtask {}`", words.join(" ")));
-    Err(Failure::Interrupted)
-}
-
-/// The failure with the run's name before it.
-fn named(failure: Failure, run: &Planned) -> Failure {
-    let name = |message: String| format!("{}: {message}", run.path.display());
-    match failure {
-        Failure::Usage(message) => Failure::Usage(name(message)),
-        Failure::Error(message) => Failure::Error(name(message)),
-        Failure::Interrupted => Failure::Interrupted,
-    }
 }
 
 #[cfg(test)]

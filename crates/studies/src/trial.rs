@@ -1,0 +1,130 @@
+//! One training of a study: what its folder has of it, and what is left to train.
+
+use std::path::{Path, PathBuf};
+
+use backburn_report::{RunRecord, Status, Summary};
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
+use backburn_training::run_folder::error::RunError;
+use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::run_options::RunOptions;
+use backburn_training::session::{self, Outcome};
+use backburn_training::session_error::SessionError;
+use backburn_training::watch::Watch;
+
+/// A run folder and the recipe of the run that belongs there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The run folder.
+    pub path: PathBuf,
+    /// What is trained.
+    pub recipe: Recipe,
+}
+
+/// What a folder has of a trial.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A run that can be resumed.
+    Part,
+    /// A run that has come to its end.
+    Whole(Box<Summary>),
+    /// A run whose loss was not finite.
+    Diverged,
+}
+
+impl Found {
+    /// Whether there is something left to train.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Nothing | Self::Part)
+    }
+}
+
+/// What a trial has come to.
+#[derive(Clone, Debug)]
+pub enum TrialEnd {
+    /// Its scores.
+    Scored(Box<Summary>),
+    /// Its loss was not finite, for this reason: a result as well.
+    Diverged(String),
+    /// It was asked to stop; the same trial resumes it.
+    Interrupted,
+}
+
+impl Trial {
+    /// What its folder has of it.
+    ///
+    /// # Errors
+    ///
+    /// If it holds a run by another recipe, which would be compared as what it is not, or one that cannot be
+    /// read.
+    pub fn find(&self) -> Result<Found, Failure> {
+        let path = &self.path;
+        match RunFolder::check_free(path) {
+            Ok(()) => return Ok(Found::Nothing),
+            Err(RunError::NotEmpty { .. }) => {}
+            Err(error) => return Err(SessionError::from(error).into()),
+        }
+        let folder = RunFolder::open(path).map_err(SessionError::from)?;
+        if folder.recipe().map_err(SessionError::from)? != self.recipe {
+            return Err(Failure::Usage(format!(
+                "{} holds a run by another recipe; name another folder with `--out`",
+                path.display()
+            )));
+        }
+        if folder.has_only_its_recipe() {
+            return Ok(Found::Part);
+        }
+        let record = read(path)?;
+        Ok(match (record.manifest.status, record.summary) {
+            (Status::Finished | Status::StoppedEarly, Some(summary)) => {
+                Found::Whole(Box::new(summary))
+            }
+            (Status::Finished | Status::StoppedEarly, None) => {
+                return Err(Failure::Error(format!(
+                    "{} has lost its summary.json; restore it from a copy, or move the folder elsewhere, and it is trained again",
+                    path.display()
+                )));
+            }
+            (Status::Diverged, _) => Found::Diverged,
+            _ => Found::Part,
+        })
+    }
+
+    /// Trains what is not there yet of it. `found`: what [`find`](Self::find) gave.
+    ///
+    /// # Errors
+    ///
+    /// As [`session::start`] and [`session::resume`], but for divergence.
+    pub fn carry_out(
+        &self,
+        found: Found,
+        options: &RunOptions,
+        watch: &mut dyn Watch,
+    ) -> Result<TrialEnd, SessionError> {
+        let run = match found {
+            Found::Whole(summary) => return Ok(TrialEnd::Scored(summary)),
+            Found::Diverged => return Ok(TrialEnd::Diverged("its loss was not finite".to_owned())),
+            Found::Part => session::resume(&self.path, |_| {}, options, watch),
+            Found::Nothing => {
+                session::start(&self.recipe, Some(&self.path), "run", options, watch)
+            }
+        };
+        match run.map(|run| run.outcome) {
+            Ok(Outcome::Done(summary)) => Ok(TrialEnd::Scored(summary)),
+            Ok(Outcome::Interrupted) => Ok(TrialEnd::Interrupted),
+            Err(error) if error.is_divergence() => Ok(TrialEnd::Diverged(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Reads the records of a run.
+///
+/// # Errors
+///
+/// If a file of the run cannot be read.
+pub fn read(path: &Path) -> Result<RunRecord, Failure> {
+    RunRecord::read(path).map_err(|error| Failure::Error(error.to_string()))
+}

@@ -1,0 +1,19 @@
+//! Scores of a network on a set: clean labels, no augmentation, no regularizer.
+//!
+//! [`predict`](predict()) asks the network once. [`temperature`] rescales what it said, and
+//! [`test_time_augmentation`] and [`monte_carlo_dropout`] ask it several times and take the mean of
+//! the probabilities. All of these are [`Predictions`], which know their scores.
+
+pub mod calibration;
+pub mod monte_carlo_dropout;
+pub mod predict;
+pub mod predictions;
+#[cfg(test)]
+mod sample;
+pub mod temperature;
+pub mod test_time_augmentation;
+
+pub use calibration::{CALIBRATION_BINS, CalibrationBin};
+pub(crate) use predict::BATCH_SIZE;
+pub use predict::{ValidationPredictions, predict, predict_validation};
+pub use predictions::{Predictions, Scores, TOP_K};

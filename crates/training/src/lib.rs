@@ -1,0 +1,41 @@
+//! From a recipe to a scored run folder.
+//!
+//! Knows no command line, no terminal, no signals and no exit status: what happens is told to a [`watch::Watch`],
+//! and a [`stop::Stop`] ends it. Start at [`mod@train`], the training loop; [`session`] is a whole run.
+
+pub mod backend;
+pub mod device_batch;
+pub mod evaluate;
+pub mod extend;
+pub mod failure;
+pub mod final_score;
+pub mod find_rate;
+pub mod learner;
+pub mod loss;
+pub mod memory;
+pub mod meter;
+pub mod on_divergence;
+pub mod optimize;
+pub mod origin;
+mod outlook;
+pub mod prepare;
+pub mod recipe;
+pub mod run_folder;
+pub mod run_options;
+pub mod seeds;
+pub mod session;
+pub mod session_error;
+pub mod setup;
+pub mod speed;
+pub mod state;
+pub mod stop;
+pub mod train;
+pub mod verify_kernels;
+pub mod version;
+pub mod watch;
+pub mod weighing;
+
+/// Tests count too.
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: memory::allocator::Allocator = memory::allocator::Allocator;

@@ -1,0 +1,9 @@
+//! From gradients to steps: the optimizers, their learning rate, and what follows the weights.
+
+pub mod averaging;
+pub mod gradients;
+pub mod named_weights;
+pub mod optimizer;
+pub mod plateau;
+pub mod schedule;
+pub mod warm_up;

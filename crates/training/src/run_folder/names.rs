@@ -1,0 +1,53 @@
+//! The names of a run folder's files.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use backburn_report::record::MOST_BYTES;
+
+use crate::recipe;
+
+/// The recipe.
+pub const CONFIG: &str = "config.toml";
+
+/// One line an epoch.
+pub const METRICS: &str = "metrics.jsonl";
+
+/// What was minimized on every batch.
+pub const LOSSES: &str = "losses.csv";
+
+/// The same of the batches that a rollback gave up. Only there if there was one.
+pub const GIVEN_UP: &str = "diverged.csv";
+
+/// The newest checkpoint of a run, inside its folder.
+pub const LATEST: &str = "checkpoints/latest.safetensors";
+
+/// The one before, for when the newest is damaged.
+pub const PREVIOUS: &str = "checkpoints/previous.safetensors";
+
+/// The checkpoint of the last epoch's end that was better than guessing, which a rollback goes back to. Only there if the
+/// recipe asks for rollbacks and there was one.
+pub const EPOCH_END: &str = "checkpoints/epoch-end.safetensors";
+
+/// Files that hold results, in the order in which a reader would look at them. What `report` draws
+/// from them is not among them: it can be drawn again.
+pub const RESULTS: [&str; 8] = [
+    CONFIG,
+    METRICS,
+    LOSSES,
+    GIVEN_UP,
+    "summary.json",
+    "evaluation.json",
+    "normalization.json",
+    "model.safetensors",
+];
+
+/// The longest file of this name that is read. As long as a network are its weights and checkpoints, as long
+/// as a training the losses of its batches.
+pub fn most_bytes(name: &str) -> u64 {
+    match Path::new(name).extension().and_then(OsStr::to_str) {
+        Some("toml") => recipe::MOST_BYTES,
+        Some("json" | "jsonl") => MOST_BYTES,
+        _ => u64::MAX,
+    }
+}

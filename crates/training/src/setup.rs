@@ -1,0 +1,93 @@
+//! What stays the same during a training.
+
+use backburn_data::loader::{Batch, Epoch, Loader};
+use burn::tensor::Device;
+
+use crate::device_batch::DeviceBatch;
+use crate::prepare::Prepared;
+use crate::recipe::Recipe;
+use crate::run_folder::checkpoint_every::CheckpointEvery;
+use crate::seeds::Seeds;
+use crate::stop::Stop;
+use crate::weighing::Weighing;
+
+/// What is trained by, on what, and when it stops.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// What to do.
+    pub recipe: &'a Recipe,
+    /// What to do it with.
+    pub prepared: &'a Prepared,
+    /// Delivers training batches.
+    pub loader: Loader,
+    /// Ends the training when it is asked to.
+    pub stop: Stop,
+    /// How often to write a checkpoint inside epochs; `None` for never.
+    pub checkpoint_every: Option<CheckpointEvery>,
+    /// How means over batches are taken.
+    pub weighing: Weighing,
+}
+
+impl Setup<'_> {
+    /// Batches of an epoch.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.loader.batches_per_epoch()
+    }
+
+    /// The training batches of `epoch`, counted from 1.
+    pub fn batches(&self, epoch: usize) -> Epoch {
+        let seeds = Seeds::new(self.recipe.seed);
+        self.loader.epoch(&mut seeds.order(epoch), seeds.augmentation(epoch))
+    }
+
+    /// Uploads batch number `number` (from 0) of `epoch` (from 1) after the recipe's label regularizers.
+    pub fn upload(
+        &self,
+        batch: Batch,
+        epoch: usize,
+        number: usize,
+        device: &Device,
+    ) -> DeviceBatch {
+        let seeds = Seeds::new(self.recipe.seed);
+        DeviceBatch::upload_changed(batch, self.loader.set().classes(), device, |batch| {
+            self.recipe.labels.apply(batch, |name| seeds.labels(name, epoch, number));
+        })
+    }
+
+    /// What the device draws from on batch number `number` (from 0) of `epoch` (from 1): one seed a batch, so
+    /// that a resumed run draws what an uninterrupted one would have drawn.
+    pub fn device_seed(&self, epoch: usize, number: usize) -> u64 {
+        let place = (epoch - 1) * self.batches_per_epoch() + number;
+        Seeds::new(self.recipe.seed).device(place as u64)
+    }
+
+    /// Whether the optimizer takes a step after batch number `number`, from 0, of an epoch.
+    pub fn ends_step(&self, number: usize) -> bool {
+        (number + 1).is_multiple_of(self.recipe.accumulate) || self.is_last(number)
+    }
+
+    /// Whether batch number `number`, from 0, is an epoch's last.
+    pub(crate) fn is_last(&self, number: usize) -> bool {
+        number + 1 == self.batches_per_epoch()
+    }
+
+    /// The step, counted from 0, that `batch` (counted from 0) of `epoch` (counted from 1) belongs to.
+    pub fn step(&self, epoch: usize, batch: usize) -> usize {
+        let steps_per_epoch = self.batches_per_epoch().div_ceil(self.recipe.accumulate);
+        (epoch - 1) * steps_per_epoch + batch / self.recipe.accumulate
+    }
+
+    /// Mean over consecutive batches of what was minimized on each, of which the first is number `first`, from
+    /// 0; epochs follow one another.
+    pub(crate) fn mean(&self, first: usize, objectives: &[f64]) -> f64 {
+        let batches = self.batches_per_epoch();
+        let images = (first..).map(|number| self.loader.batch_images(number % batches));
+        self.weighing.mean(objectives.iter().copied().zip(images))
+    }
+
+    /// Training images of an epoch, without those of a dropped last batch.
+    pub(crate) fn images_per_epoch(&self) -> usize {
+        let (images, batch_size) = (self.loader.set().len(), self.recipe.batch_size);
+        self.recipe.last_batch.epoch_images(images, batch_size)
+    }
+}

@@ -1,0 +1,101 @@
+//! What is told of a training while it goes on, to whoever wants to know: a terminal, a page, a test.
+
+use backburn_data::FetchProgress;
+use backburn_report::EpochRecord;
+
+use crate::meter::EpochInProgress;
+
+/// Hears what happens in a training. Nothing that it does changes a result.
+pub trait Watch {
+    /// Something has happened.
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// What happens in a training.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A file of data is being downloaded.
+    Download(FetchProgress<'a>),
+    /// Something that must be known, however little is shown: a line that begins with `note` or `warning`.
+    Note(&'a str),
+    /// What is trained, on what, by what; a line of text.
+    Detail(&'a str),
+    /// From now on a request to stop can be heeded: what is trained will be saved.
+    CanBeStopped,
+    /// Training begins, or begins again after a rollback.
+    Begun {
+        /// Epochs of the whole training.
+        epochs: usize,
+        /// Whether there are validation images.
+        validates: bool,
+    },
+    /// An epoch begins.
+    EpochBegun {
+        /// Counted from 1.
+        epoch: usize,
+        /// Batches of it that were trained before, by a process that was stopped.
+        trained: usize,
+        /// Batches of it.
+        batches: usize,
+    },
+    /// Batches have been trained and their losses read back.
+    Batches {
+        /// Counted from 1.
+        epoch: usize,
+        /// How many of its batches have been trained.
+        trained: usize,
+        /// What came out of them.
+        so_far: &'a EpochInProgress,
+        /// How many of `so_far.objectives` are new since the last time.
+        new: usize,
+        /// Mean over the epoch's images so far of what was minimized.
+        objective: f64,
+    },
+    /// An epoch has ended and been validated.
+    EpochEnded {
+        /// As it is written to `metrics.jsonl`.
+        record: &'a EpochRecord,
+        /// Whether its weights are kept so far.
+        is_best: bool,
+    },
+    /// A checkpoint has been written.
+    Saved {
+        /// Epochs that it has.
+        epochs: usize,
+        /// Batches of the next one that it has.
+        batches: usize,
+    },
+    /// Training has ended, however it did.
+    Ended,
+}
+
+/// Hears everything and tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Watch for Silent {
+    fn event(&mut self, _: Event<'_>) {}
+}
+
+/// Passes on what must be known and how far training is, and leaves out the rest: whoever trains many networks
+/// tells a line a run.
+pub struct Brief<'a>(pub &'a mut dyn Watch);
+
+impl Watch for Brief<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        if !matches!(event, Event::Detail(_) | Event::EpochEnded { .. }) {
+            self.0.event(event);
+        }
+    }
+}
+
+/// Tells something that must be known.
+pub(crate) fn note(watch: &mut dyn Watch, text: &str) {
+    watch.event(Event::Note(text));
+}
+
+/// Tells a detail of what is trained.
+pub(crate) fn detail(watch: &mut dyn Watch, text: &str) {
+    watch.event(Event::Detail(text));
+}
