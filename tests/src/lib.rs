@@ -5,7 +5,7 @@ mod values;
 
 use backburn_models::{ModelConfig, Network};
 use backburn_regularization::Targets;
-use backburn_trainer::loss::Loss;
+use backburn_training::loss::Loss;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Classes of every network in these tests.

@@ -15,9 +15,9 @@ use backburn_regularization::WeightDecay;
 use backburn_tests::{
     CLASSES, IMAGES, formula, images, logits_and_loss, training_device, values, without_dropout,
 };
-use backburn_trainer::gradients::NamedGradients;
-use backburn_trainer::optimizer::{Optimizer, OptimizerConfig};
-use backburn_trainer::seeds::Seeds;
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::seeds::Seeds;
 use burn::module::Module;
 use burn::tensor::Device;
 

@@ -6,16 +6,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backburn_data::{ImageSet, ImageShape, SplitSize, augment};
 use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
-use backburn_trainer::checkpoint::{self, Checkpoint};
-use backburn_trainer::checkpoint_every::CheckpointEvery;
-use backburn_trainer::optimizer::OptimizerConfig;
-use backburn_trainer::prepare::Prepared;
-use backburn_trainer::progress::{Detail, Progress};
-use backburn_trainer::recipe::{Recipe, built_in};
-use backburn_trainer::schedule::Schedule;
-use backburn_trainer::train::{Ending, Setup, State, train};
-use backburn_trainer::train_command::TrainArgs;
-use backburn_trainer::weighing::Weighing;
+use backburn_trainer::commands::train::TrainArgs;
+use backburn_training::run_folder::checkpoint::{self, Checkpoint};
+use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::prepare::Prepared;
+use backburn_training::recipe::{Recipe, built_in};
+use backburn_training::optimize::schedule::Schedule;
+use backburn_training::session_error::SessionError;
+use backburn_training::setup::Setup;
+use backburn_training::state::State;
+use backburn_training::stop::Stop;
+use backburn_training::train::{Ending, train};
+use backburn_training::watch::Silent;
+use backburn_training::weighing::Weighing;
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -78,15 +82,14 @@ fn trained_on(
         checkpoint::restore(&mut state, bytes).unwrap();
     }
     let loader = prepared.train_loader(recipe, threads).unwrap();
-    let progress = Progress::new(recipe.epochs, recipe.validates(), Detail::Brief);
-    let weighing = Weighing::Images;
-    let setup = Setup { recipe, prepared, loader, progress, checkpoint_every, weighing };
+    let (stop, weighing) = (Stop::new(), Weighing::Images);
+    let setup = Setup { recipe, prepared, loader, stop, checkpoint_every, weighing };
     let mut checkpoints = Vec::new();
-    let ending = train(&setup, &mut state, &mut |state, _| {
+    let mut save = |state: &State, _: &[f64]| -> Result<(), SessionError> {
         checkpoints.push(checkpoint::to_bytes(state)?);
         Ok(())
-    });
-    let ending = ending.unwrap();
+    };
+    let ending = train(&setup, &mut state, &mut Silent, &mut save).unwrap();
     assert!(matches!(ending, Ending::Finished | Ending::StoppedEarly), "{ending:?}");
     Trained {
         ending,

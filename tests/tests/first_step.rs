@@ -9,7 +9,7 @@ use backburn_models::ModelConfig;
 use backburn_tests::{
     CLASSES, assert_close, formula, images, logits_and_loss, relative, training_device,
 };
-use backburn_trainer::gradients::NamedGradients;
+use backburn_training::optimize::gradients::NamedGradients;
 use serde::Deserialize;
 
 /// Of a loss, and of the norm of a gradient.

@@ -16,7 +16,7 @@ fn library_crates_never_choose_a_backend() {
     for krate in ["crates/data", "crates/models", "crates/regularization", "crates/report"] {
         let dependencies = dependencies(krate);
         assert!(!dependencies.is_empty(), "{krate} has no dependencies?");
-        for backend in backburn_trainer::backend::Backend::ALL {
+        for backend in backburn_training::backend::Backend::ALL {
             let named = format!("\"{backend}\"");
             assert!(!dependencies.contains(&named), "{krate} names the backend {backend}");
         }

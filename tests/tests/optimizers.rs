@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use backburn_models::{MlpConfig, ModelConfig, Network, parameters};
 use backburn_regularization::WeightDecay;
 use backburn_tests::{assert_close, formula, training_device};
-use backburn_trainer::gradients::NamedGradients;
-use backburn_trainer::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;
 

@@ -10,9 +10,9 @@ use backburn_regularization::{Ema, L1, Lookahead, MaxNorm, Sam, WeightDecay};
 use backburn_tests::{
     CLASSES, assert_close, formula, images, logits_and_loss, training_device, without_dropout,
 };
-use backburn_trainer::averaging::Averaging;
-use backburn_trainer::gradients::NamedGradients;
-use backburn_trainer::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::optimize::averaging::Averaging;
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;

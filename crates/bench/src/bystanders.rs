@@ -16,7 +16,7 @@ const BETWEEN: Duration = Duration::from_millis(10);
 
 /// Threads of other programs that compute now, on average over half a second, while none of ours does.
 /// `None` where the system does not tell: only Linux does, in `/proc/loadavg`.
-pub fn count() -> Option<f64> {
+pub(crate) fn count() -> Option<f64> {
     let mut sum = 0.0;
     for _ in 0..LOOKS {
         // This thread is one of those that run.
@@ -32,7 +32,7 @@ fn running(loadavg: &str) -> Option<u64> {
 }
 
 /// What to say of counts that were taken throughout a bench, if it is worth a word.
-pub fn warning(threads: Figure) -> Option<String> {
+pub(crate) fn warning(threads: Figure) -> Option<String> {
     let Figure { median, lowest, highest, .. } = threads;
     (median > FEW).then(|| {
         format!(

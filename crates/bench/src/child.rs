@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::protocol::{Greeting, PeakMemory, Request};
-use backburn_training::speed::training::{Training, image};
 use super::{loader, matrix_product, memory};
 use backburn_training::backend::{Backend, OpenDevice};
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
+use backburn_training::speed::training::{Training, image};
 
 /// What the answers are measured with.
 struct Bench {

@@ -4,19 +4,19 @@ use serde::Serialize;
 
 /// The median of a few repetitions, and how far they are apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// Of an even number of repetitions, the mean of the two in the middle.
-    pub median: f64,
-    pub lowest: f64,
-    pub highest: f64,
-    pub repetitions: usize,
+    pub(crate) median: f64,
+    pub(crate) lowest: f64,
+    pub(crate) highest: f64,
+    pub(crate) repetitions: usize,
 }
 
 impl Figure {
     /// # Panics
     ///
     /// If there is no value.
-    pub fn of(values: &[f64]) -> Self {
+    pub(crate) fn of(values: &[f64]) -> Self {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let repetitions = sorted.len();
@@ -31,7 +31,7 @@ impl Figure {
     /// # Panics
     ///
     /// If there is no pair.
-    pub fn of_ratios(ours: &[f64], theirs: &[f64]) -> Self {
+    pub(crate) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Self {
         let ratios: Vec<f64> =
             ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
         Self::of(&ratios)

@@ -8,32 +8,32 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use backburn_training::speed::noise;
-use backburn_training::speed::work::Work;
 use backburn_training::speed::stopwatch::{repeat, wait};
+use backburn_training::speed::work::Work;
 
 /// Images in the batch that a layer is measured with.
-pub const BATCH_SIZE: usize = 32;
+pub(crate) const BATCH_SIZE: usize = 32;
 
 /// A convolution with a square kernel on square images, padded so that only its stride makes the
 /// image smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Layer {
+pub(crate) struct Layer {
     /// Channels that come in.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Channels that go out.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Height and width in pixels; odd.
-    pub kernel: usize,
+    pub(crate) kernel: usize,
     /// In pixels.
-    pub stride: usize,
+    pub(crate) stride: usize,
     /// Height and width of the images that come in, in pixels.
-    pub side: usize,
+    pub(crate) side: usize,
 }
 
 /// The architectures whose layers are measured, each with its layers: any two have different shapes.
 /// The first of each network sees the images, whose gradient training has no need of; it is measured
 /// like the others all the same.
-pub const LAYERS: [(&str, &[Layer]); 3] = [
+pub(crate) const LAYERS: [(&str, &[Layer]); 3] = [
     (
         "cnn",
         &[
@@ -108,7 +108,7 @@ impl Layer {
     }
 
     /// Forward passes for that many seconds.
-    pub fn forward(self, seconds: f64, device: &Device) -> Work {
+    pub(crate) fn forward(self, seconds: f64, device: &Device) -> Work {
         let (images, weight) = self.operands(device);
         let pass = || drop(convolve(images.clone(), weight.clone(), self));
         pass();
@@ -118,7 +118,7 @@ impl Layer {
 
     /// Backward passes, to weights and images, for that many seconds. The forward passes that they
     /// need are not in the time; a multiplication for each output, which hands the gradient over, is.
-    pub fn backward(self, seconds: f64, device: &Device) -> Work {
+    pub(crate) fn backward(self, seconds: f64, device: &Device) -> Work {
         let device = device.clone().autodiff();
         let (images, weight) = self.operands(&device);
         let (images, weight) = (images.require_grad(), weight.require_grad());

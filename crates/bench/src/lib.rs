@@ -6,20 +6,20 @@
 //! compared can take turns ([`turns`]). They must, because the speed of a machine that others use too
 //! drifts within minutes, by as much as what is to be found out.
 
-pub mod bystanders;
+mod bystanders;
 pub mod case;
 pub mod child;
-pub mod figure;
-pub mod layers;
-pub mod loader;
-pub mod machine;
-pub mod matrix_product;
+mod figure;
+mod layers;
+mod loader;
+mod machine;
+mod matrix_product;
 pub mod measure;
-pub mod memory;
+mod memory;
 pub mod plan;
-pub mod process;
-pub mod protocol;
+mod process;
+mod protocol;
 pub mod pytorch;
 pub mod record;
 pub mod tables;
-pub mod turns;
+mod turns;

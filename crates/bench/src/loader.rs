@@ -8,14 +8,14 @@ use backburn_data::loader::{LastBatch, Loader};
 use backburn_data::normalization::Normalization;
 use backburn_data::{ImageSet, ImageShape};
 
-use backburn_training::speed::noise;
-use backburn_training::speed::work::Work;
-use backburn_training::speed::stopwatch::repeat;
 use backburn_training::prepare::loader_config;
 use backburn_training::seeds::Seeds;
+use backburn_training::speed::noise;
+use backburn_training::speed::stopwatch::repeat;
+use backburn_training::speed::work::Work;
 
 /// What the loader is measured with, in the words of `--augment`.
-pub const AUGMENTATIONS: [&str; 2] = ["none", "crop=4:reflect,flip"];
+pub(crate) const AUGMENTATIONS: [&str; 2] = ["none", "crop=4:reflect,flip"];
 
 /// As CIFAR-10 has them.
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
@@ -30,7 +30,7 @@ const BATCH_SIZE: usize = 128;
 /// # Errors
 ///
 /// If `augment` is no augmentation.
-pub fn load(augment: &str, seconds: f64, threads: usize) -> Result<Work, String> {
+pub(crate) fn load(augment: &str, seconds: f64, threads: usize) -> Result<Work, String> {
     let pixels = noise::bytes(IMAGES * SHAPE.pixels());
     let set = ImageSet::new(SHAPE, 10, pixels, vec![0; IMAGES]).expect("lengths fit");
     let normalization = Normalization::PerChannel.fit(&set).expect("there are images");

@@ -21,7 +21,7 @@ const GIGA: f64 = 1e9;
 /// # Errors
 ///
 /// If a process fails or Ctrl-C was pressed.
-pub fn matrix_product(
+pub(crate) fn matrix_product(
     plan: &Plan,
     all: &mut Process,
 ) -> Result<MatrixProductRecord, Failure> {
@@ -47,7 +47,7 @@ pub fn matrix_product(
 /// # Errors
 ///
 /// If the process fails or Ctrl-C was pressed.
-pub fn layers(
+pub(crate) fn layers(
     plan: &Plan,
     models: &[String],
     process: &mut Process,
@@ -81,7 +81,7 @@ pub fn layers(
 /// # Errors
 ///
 /// If the process fails or Ctrl-C was pressed.
-pub fn loader(plan: &Plan, process: &mut Process) -> Result<Vec<LoaderRecord>, Failure> {
+pub(crate) fn loader(plan: &Plan, process: &mut Process) -> Result<Vec<LoaderRecord>, Failure> {
     let measure = |augment: &'static str| {
         let request = Request::Loader { augment: augment.into(), seconds: plan.seconds };
         let rates = (0..plan.repetitions).map(|_| Ok(process.work(&request)?.rate()));

@@ -3,14 +3,14 @@
 use burn::tensor::Device;
 
 use backburn_training::speed::noise;
-use backburn_training::speed::work::Work;
 use backburn_training::speed::stopwatch::{repeat, wait};
+use backburn_training::speed::work::Work;
 
 /// Rows and columns of the matrices: large enough that the product is all computing and little moving.
-pub const SIZE: usize = 1024;
+pub(crate) const SIZE: usize = 1024;
 
 /// Multiplies two square matrices for that many seconds.
-pub fn multiply(seconds: f64, device: &Device) -> Work {
+pub(crate) fn multiply(seconds: f64, device: &Device) -> Work {
     let matrix = noise::tensor([SIZE; 2], device);
     let product = || drop(matrix.clone().matmul(matrix.clone()));
     product();

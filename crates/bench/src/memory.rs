@@ -6,7 +6,7 @@ use backburn_training::memory::limits::bytes_of;
 
 /// The most memory in bytes that this process has had at once, without what a GPU has of its own.
 /// `None` where the system does not tell: only Linux does, in `/proc/self/status`.
-pub fn peak() -> Option<u64> {
+pub(crate) fn peak() -> Option<u64> {
     peak_in(&fs::read_to_string("/proc/self/status").ok()?)
 }
 

@@ -8,14 +8,15 @@ use super::process::Process;
 use super::protocol::Greeting;
 use super::pytorch::PyTorch;
 use backburn_training::backend::Backend;
-use backburn_training::stop::Stop;
 use backburn_training::failure::Failure;
+use backburn_training::stop::Stop;
 
 /// What all measurements share.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// This program.
     pub program: PathBuf,
+    /// What computes.
     pub backend: Backend,
     /// To compute with, at least 1.
     pub threads: usize,
@@ -35,7 +36,7 @@ impl Plan {
     /// # Errors
     ///
     /// If it cannot be started, or not with this backend.
-    pub fn start(
+    pub(crate) fn start(
         &self,
         case: Option<&Case>,
         threads: usize,

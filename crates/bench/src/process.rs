@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::protocol::{Greeting, PeakMemory, Request};
-use backburn_training::speed::work::Work;
 use backburn_training::failure::Failure;
+use backburn_training::speed::work::Work;
 use backburn_training::stop::Stop;
 
 /// How often somebody who waits for an answer looks whether it is asked to stop.
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const PATIENCE_AT_END: usize = 40;
 
 /// A process that measures. It is ended when this is dropped, at once, whatever it is at.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     stdin: ChildStdin,
     answers: Receiver<String>,
@@ -37,7 +37,7 @@ impl Process {
     /// # Errors
     ///
     /// If it cannot be started or ends before it is ready; then what it said is in the message.
-    pub fn start(
+    pub(crate) fn start(
         mut command: Command,
         what: String,
         cure: &str,
@@ -76,7 +76,7 @@ impl Process {
     /// # Errors
     ///
     /// If the process ends or answers something else, or the bench is asked to stop.
-    pub fn work(&mut self, request: &Request) -> Result<Work, Failure> {
+    pub(crate) fn work(&mut self, request: &Request) -> Result<Work, Failure> {
         let work: Work = self.ask(request)?;
         if work.amount > 0.0 && work.seconds > 0.0 {
             return Ok(work);
@@ -89,7 +89,7 @@ impl Process {
     /// # Errors
     ///
     /// As [`Process::work`].
-    pub fn peak_memory(&mut self) -> Result<Option<u64>, Failure> {
+    pub(crate) fn peak_memory(&mut self) -> Result<Option<u64>, Failure> {
         let PeakMemory { peak_memory_bytes } = self.ask(&Request::PeakMemory)?;
         Ok(peak_memory_bytes)
     }

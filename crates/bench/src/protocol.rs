@@ -7,17 +7,17 @@ use super::layers::Layer;
 
 /// What a process says when it is ready.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Greeting {
+pub(crate) struct Greeting {
     /// Of the hardware, or of the program and its version.
-    pub name: String,
+    pub(crate) name: String,
     /// From the network's construction to the end of the first training step, if it has a network.
-    pub first_step_seconds: Option<f64>,
+    pub(crate) first_step_seconds: Option<f64>,
 }
 
 /// What it is asked. `seconds` is how long a repetition should last at least.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "measure", rename_all = "snake_case")]
-pub enum Request {
+pub(crate) enum Request {
     /// Training steps; the answer is [`Work`] in images.
     Training { seconds: f64 },
     /// Forward passes of the evaluation copy; [`Work`] in images.
@@ -36,7 +36,7 @@ pub enum Request {
 
 /// The most memory that the process has had.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub struct PeakMemory {
+pub(crate) struct PeakMemory {
     /// `None` where the system does not tell.
-    pub peak_memory_bytes: Option<u64>,
+    pub(crate) peak_memory_bytes: Option<u64>,
 }

@@ -29,7 +29,7 @@ pub struct PyTorch {
 
 /// Order in which PyTorch keeps the values of images in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryFormat {
+pub(crate) enum MemoryFormat {
     /// PyTorch's default: channel after channel.
     Contiguous,
     /// Pixel after pixel.
@@ -39,12 +39,12 @@ pub enum MemoryFormat {
 impl MemoryFormat {
     /// Those that make a difference to an architecture: one without convolutions sees images as rows
     /// of numbers.
-    pub fn of(model: &str) -> &'static [Self] {
+    pub(crate) fn of(model: &str) -> &'static [Self] {
         if model == "mlp" { &[Self::Contiguous] } else { &[Self::Contiguous, Self::ChannelsLast] }
     }
 
     /// PyTorch's name.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Contiguous => "contiguous",
             Self::ChannelsLast => "channels_last",
@@ -78,7 +78,7 @@ impl PyTorch {
     /// # Errors
     ///
     /// If PyTorch cannot train it.
-    pub fn start(
+    pub(crate) fn start(
         &self,
         case: &Case,
         format: MemoryFormat,

@@ -3,8 +3,8 @@
 use backburn_report::number::{ABSENT, rate};
 
 use super::bystanders;
-use super::figure::Figure;
 use super::case::Case;
+use super::figure::Figure;
 use super::record::{
     BenchRecord, ComparisonRecord, LayerRecord, LoaderRecord, NetworkRecord, PyTorchRecord,
 };

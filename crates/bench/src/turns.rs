@@ -1,8 +1,8 @@
 //! Networks that are measured in turns: ours with all threads, ours with one, PyTorch's. While one
 //! computes, the others wait at a pipe and use no core.
 
-use super::figure::Figure;
 use super::case::Case;
+use super::figure::Figure;
 use super::plan::Plan;
 use super::process::Process;
 use super::protocol::{Greeting, Request};
@@ -10,8 +10,8 @@ use super::pytorch::MemoryFormat;
 use super::record::{
     ComparisonRecord, FormatRecord, NetworkRecord, OneThreadRecord, PyTorchRecord,
 };
-use backburn_training::speed::training;
 use backburn_training::failure::Failure;
+use backburn_training::speed::training;
 
 /// Processes of each player, for the time until the first step.
 const STARTS: usize = 3;
@@ -39,7 +39,7 @@ struct Seat {
 
 /// Whether the network is also trained with one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scaling {
+pub(crate) enum Scaling {
     Measure,
     LeaveOut,
 }
@@ -49,7 +49,7 @@ pub enum Scaling {
 /// # Errors
 ///
 /// If a process fails or Ctrl-C was pressed.
-pub fn measure(
+pub(crate) fn measure(
     plan: &Plan,
     case: &Case,
     scaling: Scaling,

@@ -12,7 +12,8 @@ use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, nu
 
 use super::curves::series;
 use super::decomposition::{CONFIDENCE, Residuals, Terms, interval, redraw};
-use super::lab::{Diagnostic, Images, Lab};
+use super::images::{Diagnostic, Images};
+use super::lab::Lab;
 use super::trainee::{Trainee, Training};
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;

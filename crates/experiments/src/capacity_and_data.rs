@@ -11,7 +11,8 @@ use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
 
 use super::curves::series;
-use super::lab::{Images, Lab, TestView};
+use super::images::{Images, TestView};
+use super::lab::Lab;
 use super::trainee::{Trainee, Training, read};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;

@@ -12,8 +12,9 @@ use backburn_report::{
 
 use super::curves::{series, smoothed, window};
 use super::few_images::{DATASET, beside};
+use super::images::{Images, TestView};
 use super::judging::on_data_of_source;
-use super::lab::{Images, Lab, TestView};
+use super::lab::Lab;
 use super::trainee::{Trainee, Training, read};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;

@@ -17,7 +17,7 @@ use backburn_training::failure::Failure;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::Recipe;
 use backburn_training::seeds::Seeds;
-use backburn_training::session::SessionError;
+use backburn_training::session_error::SessionError;
 
 /// Percent of the labels that are redrawn.
 const ALPHA: f64 = 30.0;
@@ -195,7 +195,7 @@ fn count_wrong(lab: &Lab, recipe: &Recipe) -> Result<Count, Failure> {
     };
     let prepared = Prepared::load(&recipe, &mut |_| {}).map_err(SessionError::from)?;
     let loader = prepared
-        .train_loader(&recipe, lab.threads)
+        .train_loader(&recipe, lab.run_options.threads)
         .map_err(|error| Failure::Error(error.to_string()))?;
     let seeds = Seeds::new(recipe.seed);
     let mut count = Count::default();

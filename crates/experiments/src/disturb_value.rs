@@ -1,7 +1,8 @@
 //! 004 ⑥: noise on a share of the targets of a regression, drawn anew for every batch.
 
 use backburn_models::{
-    BiasInitialization, Initialization, MlpConfig, ModelConfig, Network, WeightInitialization,
+    BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
+    WeightInitialization,
 };
 use backburn_regularization::labels::{LabelRegularizer, LabelledBatch};
 use backburn_regularization::{DisturbValue, Targets, WeightDecay};
@@ -18,8 +19,8 @@ use super::curves::series;
 use super::lab::Lab;
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
-use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::loss::Loss;
+use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use backburn_training::seeds::Seeds;
 

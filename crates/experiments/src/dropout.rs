@@ -5,7 +5,8 @@ use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit};
 
 use super::few_images::{Change, SmallMlp, percent, sampling_variance};
-use super::lab::{Images, Lab, TestView};
+use super::images::{Images, TestView};
+use super::lab::Lab;
 use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
     gap_figure, setup, unguarded, values,

@@ -2,8 +2,8 @@
 //! to scale.
 
 use backburn_models::{
-    BiasInitialization, Initialization, MlpConfig, ModelConfig, Network, WeightInitialization,
-    parameters,
+    BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
+    WeightInitialization, parameters,
 };
 use backburn_regularization::Dropout;
 use backburn_report::figure::{Axis, LineChart, Series};

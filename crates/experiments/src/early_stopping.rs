@@ -14,9 +14,9 @@ use super::curves::series;
 use super::judging::{as_in_source, difference};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
+use backburn_training::evaluate::Predictions;
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
-use backburn_training::evaluate::Predictions;
 use backburn_training::recipe::{Recipe, built_in};
 
 /// The source's data set.

@@ -10,11 +10,12 @@ use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number};
 use burn::module::Module;
 
-use super::lab::{Images, Lab};
+use super::images::Images;
+use super::lab::Lab;
 use super::trainee::{Trainee, Training};
-use backburn_training::failure::Failure;
 use backburn_training::evaluate::Scores;
 use backburn_training::evaluate::monte_carlo_dropout::DroppingNetwork;
+use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
 

@@ -8,8 +8,9 @@ use backburn_regularization::WeightDecay;
 use backburn_report::statistics::{Spread, interval};
 use backburn_report::{Compared, Reference};
 
+use super::images::Images;
 use super::judging::on_data_of_source;
-use super::lab::{Images, Lab};
+use super::lab::Lab;
 use super::trainee::{Trainee, Training};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;

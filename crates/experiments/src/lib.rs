@@ -26,9 +26,10 @@ mod ensemble;
 mod few_images;
 mod five_layers;
 mod hyperparameter_search;
+mod images;
 mod judging;
 mod l2;
-mod lab;
+pub mod lab;
 mod label_smoothing;
 mod matrix_rank;
 mod mnist_dropout;
@@ -43,23 +44,23 @@ mod trainee;
 mod weight_decay;
 mod weight_init;
 
-pub(crate) use lab::{Lab, Options, Preset};
+pub use lab::{Lab, Options, Preset};
 
 /// An experiment of the sources.
 #[derive(Debug)]
-pub(crate) struct Experiment {
+pub struct Experiment {
     /// As on the command line.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What it shows, as a heading.
-    pub(crate) title: &'static str,
+    pub title: &'static str,
     /// Where it is described, such as `003 §6.1`.
-    pub(crate) source: &'static str,
+    pub source: &'static str,
     /// What it asks, in a sentence or two.
-    pub(crate) question: &'static str,
+    pub question: &'static str,
     /// Data sets that it can use, the source's first; none if it needs no images.
-    pub(crate) datasets: &'static [&'static str],
+    pub datasets: &'static [&'static str],
     /// Carries it out.
-    pub(crate) run: fn(&Lab) -> Result<Findings, Failure>,
+    pub run: fn(&Lab) -> Result<Findings, Failure>,
 }
 
 /// Data sets of black-and-white images.
@@ -68,7 +69,7 @@ const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
 const PHOTOGRAPHS: &[&str] = &["cifar10", "mnist", "fashion-mnist", "digits"];
 
 /// Every experiment, one row each, in the order of the sources.
-pub(crate) static CATALOG: &[Experiment] = &[
+pub static CATALOG: &[Experiment] = &[
     Experiment {
         name: "compare-optimizers",
         title: "Five optimizers on the same batches",
@@ -253,7 +254,7 @@ pub(crate) static CATALOG: &[Experiment] = &[
 /// # Errors
 ///
 /// If there is none, with the names of those there are.
-pub(crate) fn experiment(name: &str) -> Result<&'static Experiment, Failure> {
+pub fn experiment(name: &str) -> Result<&'static Experiment, Failure> {
     CATALOG.iter().find(|experiment| experiment.name == name).ok_or_else(|| {
         let known: Vec<&str> = CATALOG.iter().map(|experiment| experiment.name).collect();
         Failure::Usage(format!("unknown experiment `{name}`; known: all, {}", known.join(", ")))

@@ -10,12 +10,13 @@ use backburn_report::{
 };
 
 use super::curves::series;
+use super::images::TestView;
 use super::judging::{difference, on_data_of_source};
-use super::lab::{Lab, TestView};
+use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
+use backburn_training::evaluate::Predictions;
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
-use backburn_training::evaluate::Predictions;
 use backburn_training::recipe::built_in;
 use backburn_training::seeds::Seeds;
 

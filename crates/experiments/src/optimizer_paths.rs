@@ -1,6 +1,6 @@
 //! 003 §6.1: the paths of the optimizers down f = x²/20 + y², a valley that is steep across and flat along.
 
-use backburn_models::{MlpConfig, ModelConfig, Network, parameters};
+use backburn_models::{Classifier, MlpConfig, ModelConfig, Network, parameters};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, ContourChart, ContourPanel, LineChart, Series, Surface};
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};

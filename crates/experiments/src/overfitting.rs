@@ -7,7 +7,8 @@ use backburn_report::{Compared, Comparison, DataTable, ExperimentFigure, Referen
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
-use super::lab::{Diagnostic, Images, Lab, TestView};
+use super::images::{Diagnostic, Images, TestView};
+use super::lab::Lab;
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 

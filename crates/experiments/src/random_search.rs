@@ -3,7 +3,8 @@
 use rand::{Rng, RngExt};
 
 use super::few_images::{Schedule, SmallMlp, percent};
-use super::lab::{Images, Lab};
+use super::images::Images;
+use super::lab::Lab;
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 

@@ -7,21 +7,26 @@ use std::time::Duration;
 use backburn_data::TestLog;
 use backburn_data::normalization::FittedNormalization;
 use backburn_models::{Network, parameters, weights};
+use backburn_report::number::clock;
 use backburn_report::{DataTable, RunRecord, Summary, TestRead};
-
-use super::lab::{Images, Lab, TestView};
-use backburn_training::speed::training::Training;
-use backburn_training::run_folder::checkpoint::{self, Checkpoint};
-use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_studies::compare_arms::{self, Found};
+use backburn_studies::study::{Study, StudyArm};
+use backburn_studies::trial::{Found, Trial, TrialEnd, read};
 use backburn_training::evaluate::{Predictions, predict};
-use backburn_trainer::terminal::{Detail, clock};
+use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::Recipe;
-use backburn_training::run_folder::folder::{RunError, RunFolder};
-use backburn_training::session::{Means, Outcome, SessionError};
+use backburn_training::run_folder::checkpoint::Checkpoint;
+use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
+use backburn_training::run_folder::error::RunError;
+use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::run_folder::names::LATEST;
 use backburn_training::run_folder::test_log::ManifestLog;
+use backburn_training::run_options::RunOptions;
+use backburn_training::session_error::SessionError;
+use backburn_training::speed::training::Training;
+use backburn_training::watch::Brief;
+
+use super::images::{Images, TestView};
+use super::lab::Lab;
 
 /// From this many seconds on, a line is said of every epoch, and a kill loses no more than
 /// [`CHECKPOINT_EVERY`].
@@ -100,12 +105,20 @@ impl Run {
     ) -> Result<TestView, Failure> {
         let one = self.images(lab.data().train.select(&[0]))?;
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
-        let _lock = folder.lock().map_err(failure)?;
+        let mut watch = lab.watch.borrow_mut();
+        let _lock = folder.lock(watch.as_mut()).map_err(failure)?;
         // Earlier looks of this program are in the file, and not in the record.
         let mut manifest = folder.manifest().map_err(failure)?;
         let status = self.record.manifest.status;
-        let mut log = ManifestLog { folder: &folder, manifest: &mut manifest, status };
+        let mut log = ManifestLog {
+            folder: &folder,
+            manifest: &mut manifest,
+            status,
+            pages: lab.run_options.pages,
+            watch: watch.as_mut(),
+        };
         log.record(purpose, weights).map_err(failure)?;
+        drop(watch);
         let weights = format!("{weights}, {}", self.record.dir.display());
         Ok(lab.test(&one, purpose, &weights))
     }
@@ -129,7 +142,7 @@ impl Run {
     fn network(&self, lab: &Lab, which: Weights) -> Result<Network, Failure> {
         let file = match which {
             Weights::Kept => "model.safetensors",
-            Weights::Last => checkpoint::FILE,
+            Weights::Last => LATEST,
         };
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
         let manifest = &self.record.manifest;
@@ -179,11 +192,10 @@ impl ArmRuns {
 }
 
 /// A run to be made.
-struct Plan {
+struct Planned {
     /// Place of its arm.
     arm: usize,
-    recipe: Recipe,
-    path: std::path::PathBuf,
+    trial: Trial,
     found: Found,
     /// Seconds that what is left of it will take, at most.
     seconds: f64,
@@ -194,7 +206,7 @@ struct Plan {
 ///
 /// # Errors
 ///
-/// If a run fails or diverges, or Ctrl-C is pressed: the same command goes on from there.
+/// If a run fails or diverges, or the experiment is asked to stop: the same command resumes it.
 pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
     train_all(lab, arms, Divergence::Fails)
 }
@@ -203,7 +215,7 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
 ///
 /// # Errors
 ///
-/// If a run fails, or Ctrl-C is pressed.
+/// If a run fails, or the experiment is asked to stop.
 pub(crate) fn train_or_diverge(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> {
     train_all(lab, arms, Divergence::IsAResult)
 }
@@ -216,68 +228,75 @@ enum Divergence {
 }
 
 fn train_all(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<ArmRuns>, Failure> {
-    let mut plans = Vec::new();
-    for &seed in &lab.seeds {
-        for (place, arm) in arms.iter().enumerate() {
-            let recipe = Recipe {
-                seed,
-                backend: lab.backend,
-                data_dir: lab.data_dir.clone(),
-                dataset: lab.data().name.to_owned(),
-                ..arm.recipe.clone()
-            };
-            recipe.check().map_err(usage)?;
-            let path = lab.runs_dir().join(arm.name.replace(' ', "-")).join(format!("seed-{seed}"));
-            let found = compare_arms::find(&path, &recipe)?;
-            plans.push(Plan { arm: place, recipe, path, found, seconds: 0.0 });
+    let study = study(lab, &arms)?;
+    let mut planned = Vec::new();
+    for index in 0..study.trials() {
+        if let (Some(place), Some(trial)) = (study.place(index), study.trial(index)) {
+            let found = trial.find()?;
+            planned.push(Planned { arm: place.arm, trial, found, seconds: 0.0 });
         }
     }
-    say_how_long(lab, &arms, &mut plans)?;
+    say_how_long(lab, &arms, &mut planned)?;
 
     let mut all: Vec<ArmRuns> =
         arms.into_iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
-    for plan in plans {
-        let arm = &mut all[plan.arm];
-        arm.runs.push(carry_out(lab, arm.name, plan, divergence)?);
+    for run in planned {
+        let arm = &mut all[run.arm];
+        arm.runs.push(carry_out(lab, arm.name, run, divergence)?);
     }
     Ok(all)
 }
 
-fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Result<Run, Failure> {
+/// The arms with the lab's seeds, on its backend and data.
+fn study(lab: &Lab, arms: &[Arm]) -> Result<Study, Failure> {
+    let arm = |arm: &Arm| {
+        let recipe = Recipe {
+            seed: lab.seed(),
+            backend: lab.backend,
+            data_dir: lab.data_dir.clone(),
+            dataset: lab.data().name.to_owned(),
+            ..arm.recipe.clone()
+        };
+        recipe.check().map_err(usage)?;
+        Ok(StudyArm {
+            name: arm.name.to_owned(),
+            summary: String::new(),
+            command: lab.run_options.command.clone(),
+            recipe: Ok(recipe),
+        })
+    };
+    let arms = arms.iter().map(arm).collect::<Result<_, Failure>>()?;
+    Ok(Study { arms, seeds: lab.seeds.clone(), folder: lab.runs_dir().to_owned() })
+}
+
+fn carry_out(lab: &Lab, name: &str, run: Planned, divergence: Divergence) -> Result<Run, Failure> {
     lab.go_on()?;
-    let Plan { recipe, path, found, seconds, .. } = plan;
-    let known_to_diverge = matches!(found, Found::Diverged) && divergence == Divergence::IsAResult;
-    let is_there = known_to_diverge || matches!(found, Found::Whole(_));
-    let seed = recipe.seed;
+    let Planned { trial, found, seconds, .. } = run;
+    let is_there = !found.is_missing();
+    let (path, seed) = (&trial.path, trial.recipe.seed);
     if seconds >= LONG {
         lab.say(&format!("{name} seed {seed}:"));
     }
-    let detail = if seconds < LONG { Detail::Brief } else { Detail::Full };
-    let means = Means {
-        threads: lab.threads,
-        command: lab.command.clone(),
-        detail,
-        checkpoint_every: (seconds >= LONG).then_some(CHECKPOINT_EVERY),
-        verify_kernels: false,
-    };
+    let checkpoint_every = (seconds >= LONG).then_some(CHECKPOINT_EVERY);
+    let options = RunOptions { checkpoint_every, ..lab.run_options.clone() };
     let started = std::time::Instant::now();
-    let outcome = if known_to_diverge {
-        Ok(None)
+    let mut watch = lab.watch.borrow_mut();
+    let end = if seconds < LONG {
+        trial.carry_out(found, &options, &mut Brief(watch.as_mut()))
     } else {
-        compare_arms::start_or_resume(&path, &recipe, found, &means).map(Some)
+        trial.carry_out(found, &options, watch.as_mut())
     };
-    let summary = match outcome {
-        Ok(Some(Outcome::Done(summary))) => *summary,
-        Ok(None) => no_scores(),
-        Err(error) if error.is_divergence() && divergence == Divergence::IsAResult => no_scores(),
-        Ok(Some(Outcome::Interrupted)) => {
-            lab.say(&format!("{} is saved; the same command goes on with it", path.display()));
+    drop(watch);
+    let summary = match end? {
+        TrialEnd::Scored(summary) => *summary,
+        TrialEnd::Diverged(_) if divergence == Divergence::IsAResult => no_scores(),
+        TrialEnd::Diverged(reason) => {
+            return Err(Failure::Error(format!("{}: {reason}", path.display())));
+        }
+        TrialEnd::Interrupted => {
+            lab.say(&format!("{} is saved; the same command resumes it", path.display()));
             return Err(Failure::Interrupted);
         }
-        Err(error) if error.is_divergence() => {
-            return Err(Failure::Error(format!("{}: {error}", path.display())));
-        }
-        Err(error) => return Err(error.into()),
     };
     let took = clock(started.elapsed().as_secs_f64());
     lab.say(&format!(
@@ -286,7 +305,7 @@ fn carry_out(lab: &Lab, name: &str, plan: Plan, divergence: Divergence) -> Resul
         100.0 * summary.test_accuracy,
         if is_there { "was there" } else { &took }
     ));
-    let record = RunRecord::read(&path).map_err(|error| Failure::Error(error.to_string()))?;
+    let record = read(path)?;
     let reads = record.manifest.test_reads.iter().map(|read| TestRead {
         weights: format!("{}, {}", read.weights, path.display()),
         ..read.clone()
@@ -346,9 +365,9 @@ fn no_scores() -> Summary {
 }
 
 /// How long runs will take, at a speed that is measured with a few batches of noise.
-fn say_how_long(lab: &Lab, arms: &[Arm], plans: &mut [Plan]) -> Result<(), Failure> {
+fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), Failure> {
     let mut known: Vec<(String, f64, f64)> = Vec::new();
-    for Plan { arm, recipe, path, found, seconds } in plans.iter_mut() {
+    for Planned { arm, trial: Trial { path, recipe }, found, seconds } in planned.iter_mut() {
         let done = match found {
             Found::Whole(_) => continue,
             // One that was stopped in its first epoch has no record yet.
@@ -380,9 +399,9 @@ fn say_how_long(lab: &Lab, arms: &[Arm], plans: &mut [Plan]) -> Result<(), Failu
         let epochs = recipe.epochs.saturating_sub(done) as f64;
         *seconds = epochs * (train as f64 / training + valid as f64 / evaluation);
     }
-    let seconds: f64 = plans.iter().map(|plan| plan.seconds).sum();
+    let seconds: f64 = planned.iter().map(|run| run.seconds).sum();
     if seconds > 0.0 {
-        let may_stop = plans.iter().any(|plan| plan.recipe.early_stopping.is_some());
+        let may_stop = planned.iter().any(|run| run.trial.recipe.early_stopping.is_some());
         let most = if may_stop { ", less where training stops early" } else { "" };
         let folder = lab.runs_dir().display();
         lab.say(&format!(

@@ -1,41 +1,18 @@
 //! A network in training on batches that it is handed, so that several can be handed the same.
 
-use backburn_data::loader::Batch;
-use backburn_models::{Initialization, ModelConfig, Network};
-use backburn_regularization::{Targets, WeightDecay};
-use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
-
-use super::lab::{Images, TestView};
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
+use backburn_models::{Classifier, Initialization, ModelConfig, Network};
+use backburn_regularization::WeightDecay;
+use backburn_training::device_batch::DeviceBatch;
 use backburn_training::evaluate::{Predictions, Scores, predict};
-use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::failure::{Failure, usage};
+use backburn_training::learner::Learner;
 use backburn_training::loss::Loss;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use backburn_training::seeds::Seeds;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
 
-/// A batch on the training device.
-#[derive(Clone, Debug)]
-pub(crate) struct DeviceBatch {
-    /// `[batch, channels, height, width]`
-    pub(crate) images: Tensor<4>,
-    /// `[batch, classes]`, distributions
-    pub(crate) targets: Tensor<2>,
-}
-
-impl DeviceBatch {
-    /// `device`: with gradients.
-    pub(crate) fn new(batch: Batch, classes: usize, device: &Device) -> Self {
-        let size = batch.len();
-        let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
-        let targets = Targets::one_hot(&batch.labels, classes).into_probabilities();
-        Self {
-            images: Tensor::from_data(TensorData::new(batch.images, shape), device),
-            targets: Tensor::from_data(TensorData::new(targets, [size, classes]), device),
-        }
-    }
-}
+use super::images::{Diagnostic, Images, TestView};
 
 /// How a network is made and trained.
 #[derive(Clone, Debug)]
@@ -55,9 +32,7 @@ pub(crate) struct Training {
 /// A network in training.
 #[derive(Debug)]
 pub(crate) struct Trainee {
-    /// Only absent while the optimizer moves it.
-    network: Option<Network>,
-    optimizer: Optimizer,
+    learner: Learner,
     learning_rate: f64,
     seeds: Seeds,
     /// Without gradients.
@@ -81,9 +56,9 @@ impl Trainee {
         let with_gradients = device.clone().autodiff();
         let network =
             model.init(images.shape(), images.classes(), &with_gradients).map_err(usage)?;
+        let network = initialization.apply(network, |name| seeds.weights(name));
         Ok(Self {
-            network: Some(initialization.apply(network, |name| seeds.weights(name))),
-            optimizer: Optimizer::new(*optimizer, *weight_decay),
+            learner: Learner::new(network, Optimizer::new(*optimizer, *weight_decay)),
             learning_rate: *learning_rate,
             seeds,
             device: device.clone(),
@@ -92,25 +67,21 @@ impl Trainee {
 
     /// The network as it stands, with gradients and dropout.
     pub(crate) fn network(&self) -> &Network {
-        self.network.as_ref().expect("the optimizer puts the network back")
+        self.learner.network()
     }
 
     /// What the optimizer remembers.
     pub(crate) fn optimizer(&self) -> &Optimizer {
-        &self.optimizer
+        &self.learner.optimizer
     }
 
     /// One step. Returns the loss before it, `[1]`, which waits on the device.
     pub(crate) fn step(&mut self, batch: &DeviceBatch) -> Tensor<1> {
-        // Dropout draws from the device's generator: one seed a step, the same for all networks that
-        // were given these seeds.
-        self.device.seed(self.seeds.device(self.optimizer.steps()));
-        let network = self.network.take().expect("the optimizer puts the network back");
-        let outputs = network.forward(batch.images.clone());
-        let loss = Loss::CrossEntropy.forward(outputs, batch.targets.clone());
-        let gradients = NamedGradients::gather(&network, loss.backward());
-        self.network = Some(self.optimizer.step(network, gradients, self.learning_rate));
-        loss.without_autodiff()
+        // One seed a step, the same for all networks that were given these seeds.
+        let seed = self.seeds.device(self.learner.optimizer.steps());
+        let pass = self.learner.gradients(batch, Loss::CrossEntropy, &self.device, seed);
+        self.learner.step(pass.gradients, self.learning_rate);
+        pass.objective.without_autodiff()
     }
 
     /// The loss on a batch in evaluation, `[1]`, which waits on the device.
@@ -148,6 +119,46 @@ impl Trainee {
     /// If there are no images.
     pub(crate) fn scores(&self, images: &Images) -> Result<Scores, Failure> {
         Ok(self.predictions(images)?.scores())
+    }
+}
+
+impl TestView {
+    /// Loss and accuracy.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn scores(&self, trainee: &Trainee) -> Result<Scores, Failure> {
+        Ok(self.predictions(trainee)?.scores())
+    }
+
+    /// The answers.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn predictions(&self, trainee: &Trainee) -> Result<Predictions, Failure> {
+        trainee.test_predictions(self)
+    }
+}
+
+impl Diagnostic {
+    /// Loss and accuracy.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn scores(&self, trainee: &Trainee) -> Result<Scores, Failure> {
+        self.0.scores(trainee)
+    }
+
+    /// The answers.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images.
+    pub(crate) fn predictions(&self, trainee: &Trainee) -> Result<Predictions, Failure> {
+        self.0.predictions(trainee)
     }
 }
 

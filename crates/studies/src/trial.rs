@@ -107,9 +107,7 @@ impl Trial {
             Found::Whole(summary) => return Ok(TrialEnd::Scored(summary)),
             Found::Diverged => return Ok(TrialEnd::Diverged("its loss was not finite".to_owned())),
             Found::Part => session::resume(&self.path, |_| {}, options, watch),
-            Found::Nothing => {
-                session::start(&self.recipe, Some(&self.path), "run", options, watch)
-            }
+            Found::Nothing => session::start(&self.recipe, Some(&self.path), "run", options, watch),
         };
         match run.map(|run| run.outcome) {
             Ok(Outcome::Done(summary)) => Ok(TrialEnd::Scored(summary)),

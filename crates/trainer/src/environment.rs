@@ -7,9 +7,9 @@ use std::path::Path;
 
 use backburn_kernels::cpu::{INSTRUCTION_SETS, instruction_set};
 
+use crate::terminal::say;
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
-use crate::terminal::say;
 
 /// An environment variable.
 #[derive(Clone, Copy, Debug)]

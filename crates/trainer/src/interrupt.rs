@@ -9,9 +9,10 @@
 //! loaded: what only they send is heard from the start ([`hear`]) and remembered until there is something to
 //! save. Ctrl-C, SIGTERM and SIGHUP end the program as usual until then ([`catch`]).
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
+use backburn_training::stop::Stop;
 use clap::ValueEnum;
 
 use crate::terminal::say;
@@ -73,8 +74,8 @@ impl Notices {
     };
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
-static SAVE: AtomicBool = AtomicBool::new(false);
+/// What signals ask for.
+static STOP: LazyLock<Stop> = LazyLock::new(Stop::new);
 
 /// The first one's of all.
 static NOTICES: OnceLock<Notices> = OnceLock::new();
@@ -101,19 +102,9 @@ pub fn catch() {
     let _ = ctrlc::set_handler(ctrl_c);
 }
 
-/// Whether training should save and stop.
-pub fn is_requested() -> bool {
-    STOP.load(Ordering::SeqCst)
-}
-
-/// Whether training should save a checkpoint, and go on.
-pub fn is_save_requested() -> bool {
-    SAVE.load(Ordering::SeqCst)
-}
-
-/// A checkpoint is about to be written: who asked for one until now gets this one.
-pub(crate) fn answer_save() {
-    SAVE.store(false, Ordering::SeqCst);
+/// The token by which signals stop or save whatever it is handed to.
+pub fn stop() -> Stop {
+    STOP.clone()
 }
 
 fn notices() -> Notices {
@@ -126,7 +117,7 @@ fn ctrl_c() {
     if PRESSED.swap(true, Ordering::SeqCst) {
         std::process::exit(i32::from(EXIT_STATUS));
     }
-    STOP.store(true, Ordering::SeqCst);
+    STOP.request();
     let Notices { stops, quits, .. } = notices();
     say(&format!("\n{stops}; Ctrl-C again {quits}"));
 }
@@ -135,13 +126,12 @@ fn ctrl_c() {
 mod unix {
     use std::io;
     use std::sync::OnceLock;
-    use std::sync::atomic::Ordering;
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
     use signal_hook::iterator::{Handle, Signals};
     use signal_hook::low_level::signal_name;
 
-    use super::{Notices, SAVE, STOP, StopOn, ctrl_c, notices};
+    use super::{Notices, STOP, StopOn, ctrl_c, notices};
     use crate::terminal::say;
 
     /// What nobody sends who wants the program gone at once.
@@ -179,13 +169,13 @@ mod unix {
     }
 
     fn save(signal: i32) {
-        if !SAVE.swap(true, Ordering::SeqCst) {
+        if !STOP.request_save() {
             say(&format!("\n{}: {}", name(signal), notices().saves));
         }
     }
 
     fn stop(signal: i32) {
-        if !STOP.swap(true, Ordering::SeqCst) {
+        if !STOP.request() {
             let Notices { stops, quits, .. } = notices();
             say(&format!("\n{}: {stops}; Ctrl-C twice {quits}", name(signal)));
         }

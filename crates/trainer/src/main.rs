@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use backburn_trainer::allocator::Allocator;
 use backburn_trainer::cli;
+use backburn_training::memory::allocator::Allocator;
 
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;

@@ -6,11 +6,11 @@ use backburn_models::ModelConfig;
 use backburn_regularization::{DisturbValue, LabelRegularizers, LabelSmoothing};
 use clap::Args;
 
+use crate::train_flags::unknown;
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
 use backburn_training::loss::Loss;
 use backburn_training::recipe::Recipe;
-use crate::train_flags::unknown;
 
 /// Flags that change the regularizers of a recipe.
 #[derive(Args, Clone, Debug, Default, PartialEq)]

@@ -1,29 +1,23 @@
-//! What a person sees while a network trains.
+//! What a person at a terminal sees of a training.
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
+use backburn_data::FetchProgress;
 use backburn_report::EpochRecord;
+use backburn_report::number::clock;
+use backburn_training::meter::EpochInProgress;
+use backburn_training::watch::{Event, Watch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use backburn_training::train::EpochInProgress;
+use crate::download_bar::DownloadBar;
+use crate::interrupt;
 
-/// How much is said about a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// What is trained, and a line an epoch.
-    Full,
-    /// Nothing but the bar: whoever trains many networks says a line a run.
-    Brief,
-}
-
-/// Progress on stderr: a bar and a line an epoch on a terminal, plain lines elsewhere.
+/// Tells on stderr how a training goes: a bar and a line an epoch on a terminal, plain lines elsewhere.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Terminal {
+    download: DownloadBar,
     bar: Option<ProgressBar>,
     epochs: usize,
-    validates: bool,
-    detail: Detail,
     /// On a narrow terminal the table leaves its least important columns out.
     is_narrow: bool,
 }
@@ -31,26 +25,64 @@ pub struct Progress {
 /// Columns of the table of epochs.
 const TABLE_WIDTH: u16 = 78;
 
-impl Progress {
-    /// For a training of `epochs` epochs.
-    pub fn new(epochs: usize, validates: bool, detail: Detail) -> Self {
-        let bar = std::io::stderr()
-            .is_terminal()
-            .then(|| ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5)));
+impl Default for Terminal {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Watch for Terminal {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Download(progress) => self.download(progress),
+            Event::Note(text) => say(text),
+            Event::Detail(text) => self.line(text),
+            Event::CanBeStopped => interrupt::catch(),
+            Event::Begun { epochs, validates } => self.begin(epochs, validates),
+            Event::EpochBegun { epoch, trained, batches } => {
+                self.begin_epoch(epoch, trained, batches);
+            }
+            Event::Batches { epoch, trained, so_far, objective, .. } => {
+                self.update(epoch, trained, so_far, objective);
+            }
+            Event::EpochEnded { record, is_best } => self.end_epoch(record, is_best),
+            Event::Ended => {
+                if let Some(bar) = self.bar.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Terminal {
+    /// Tells nothing yet.
+    pub fn new() -> Self {
         let width = terminal_size::terminal_size_of(std::io::stderr());
         let is_narrow = width.is_some_and(|(width, _)| width.0 < TABLE_WIDTH);
-        Self { bar, epochs, validates, detail, is_narrow }
+        Self { download: DownloadBar::default(), bar: None, epochs: 1, is_narrow }
+    }
+
+    /// Shows how far a download is.
+    pub(crate) fn download(&mut self, progress: FetchProgress<'_>) {
+        self.download.show(progress);
     }
 
     /// Prints the head of the table of epochs.
-    pub fn start(&self) {
-        let valid = if self.validates { "  valid loss  valid %" } else { "" };
+    fn begin(&mut self, epochs: usize, validates: bool) {
+        self.epochs = epochs;
+        let valid = if validates { "  valid loss  valid %" } else { "" };
         let speed = if self.is_narrow { "" } else { "      rate  images/s" };
         self.line(&format!("  epoch  objective  train %{valid} {speed}    time"));
     }
 
     /// An epoch of `batches` batches begins; `done` of them are behind us.
-    pub fn start_epoch(&self, epoch: usize, done: usize, batches: usize) {
+    fn begin_epoch(&mut self, epoch: usize, done: usize, batches: usize) {
+        if self.bar.is_none() && std::io::stderr().is_terminal() {
+            let target = ProgressDrawTarget::stderr_with_hz(5);
+            self.bar = Some(ProgressBar::with_draw_target(None, target));
+        }
         let Some(bar) = &self.bar else { return };
         bar.reset();
         bar.set_length(batches as u64);
@@ -62,7 +94,7 @@ impl Progress {
 
     /// The epoch has come to `batches` batches, with these results so far. `objective`: the mean of what was
     /// minimized.
-    pub fn update(&self, epoch: usize, batches: usize, so_far: &EpochInProgress, objective: f64) {
+    fn update(&self, epoch: usize, batches: usize, so_far: &EpochInProgress, objective: f64) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(batches as u64);
         let all = bar.length().unwrap_or(1).max(1) as f64;
@@ -78,7 +110,7 @@ impl Progress {
     }
 
     /// Prints the line of an epoch.
-    pub fn end_epoch(&self, record: &EpochRecord, is_best: bool) {
+    fn end_epoch(&self, record: &EpochRecord, is_best: bool) {
         let valid = match (record.valid_loss, record.valid_accuracy) {
             (Some(loss), Some(accuracy)) => format!("  {loss:>10.4}  {:>7.2}", 100.0 * accuracy),
             _ => String::new(),
@@ -99,20 +131,10 @@ impl Progress {
     }
 
     /// Prints a line above the bar.
-    pub fn line(&self, text: &str) {
-        if self.detail == Detail::Brief {
-            return;
-        }
+    fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| say(text)),
             None => say(text),
-        }
-    }
-
-    /// Takes the bar away.
-    pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
         }
     }
 }

@@ -10,13 +10,13 @@ use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightIni
 use backburn_regularization::{DecayMode, DecayedParameters, Keep, WeightDecay};
 use clap::{Args, ValueEnum};
 
+use crate::regularizer_flags::RegularizerFlags;
 use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
 use backburn_training::on_divergence::OnDivergence;
 use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::recipe::Recipe;
-use crate::regularizer_flags::RegularizerFlags;
 use backburn_training::optimize::schedule::Schedule;
+use backburn_training::recipe::Recipe;
 
 /// PyTorch's default weight decay of AdamW; its other optimizers have none.
 const ADAMW_DECAY: f64 = 0.01;

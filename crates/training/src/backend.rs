@@ -98,7 +98,7 @@ impl Backend {
     }
 
     /// PyTorch's name of the device that this backend computes on; `None` where PyTorch has none.
-    pub(crate) fn pytorch_device(self) -> Option<&'static str> {
+    pub fn pytorch_device(self) -> Option<&'static str> {
         match self {
             Self::Flex | Self::Ndarray => Some("cpu"),
             Self::Cuda | Self::Rocm => Some("cuda"),
@@ -222,7 +222,7 @@ fn graphics(api: burn::tensor::wgpu::WgpuBackend) -> Result<OpenDevice, String> 
 }
 
 /// Model name of the processor, where the system tells it.
-pub(crate) fn processor() -> String {
+pub fn processor() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim().to_owned());

@@ -93,12 +93,15 @@ impl EndedRun {
             epochs: state.epochs.len(),
             schedule: continued(recipe, &state),
         };
-        note(watch, &format!(
-            "{} is trained on from epoch {}: {}",
-            self.name(),
-            extension.epochs + 1,
-            extension.schedule
-        ));
+        note(
+            watch,
+            &format!(
+                "{} is trained on from epoch {}: {}",
+                self.name(),
+                extension.epochs + 1,
+                extension.schedule
+            ),
+        );
 
         let name = format!("{}-{}", recipe.dataset, recipe.model.name());
         let folder = session::create_folder(out, &name)?;
@@ -172,7 +175,10 @@ impl EndedRun {
             return Err(ExtendError::NoCheckpoint { run, epochs: new.epochs }.into());
         };
         if let Some(fault) = instead_of {
-            note(watch, &format!("warning: {fault}; the one before it is taken, {}", Position::of(&state)));
+            note(
+                watch,
+                &format!("warning: {fault}; the one before it is taken, {}", Position::of(&state)),
+            );
         }
         let trained = state.epochs.len();
         if new.epochs <= trained {

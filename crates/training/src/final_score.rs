@@ -19,9 +19,9 @@ use crate::prepare::{PrepareError, Prepared};
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::RunFolder;
 use crate::run_folder::pages::Pages;
+use crate::run_folder::test_log::ManifestLog;
 use crate::seeds::Seeds;
 use crate::session_error::SessionError;
-use crate::run_folder::test_log::ManifestLog;
 use crate::setup::Setup;
 use crate::state::State;
 use crate::watch::{Watch, note};
@@ -46,9 +46,12 @@ pub(crate) fn score(
     let last_epoch = state.epochs.len();
     let best_epoch = state.best.as_ref().map_or(last_epoch, |best| best.epoch);
     if let (Keep::LastUnder(threshold), None) = (recipe.keep, &state.best) {
-        note(watch, &format!(
-            "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
-        ));
+        note(
+            watch,
+            &format!(
+                "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
+            ),
+        );
     }
     let selected = best_epoch.checked_sub(1).and_then(|place| state.epochs.get(place));
     let network = state.selected();
@@ -158,7 +161,7 @@ fn evaluation(
 }
 
 /// The bins of a reliability diagram, as they are written down.
-pub(crate) fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
+pub fn reliability(predictions: &Predictions) -> Vec<ReliabilityBin> {
     let bin = |bin: CalibrationBin| ReliabilityBin {
         count: bin.count,
         confidence: bin.confidence,

@@ -6,7 +6,7 @@ use backburn_report::{DatasetRecord, FileRecord, Origin};
 use crate::backend::Backend;
 
 /// The data set with the files that were read and their checksums.
-pub(crate) fn dataset_record(data: &DataSet) -> DatasetRecord {
+pub fn dataset_record(data: &DataSet) -> DatasetRecord {
     let file = |file: &backburn_data::FileRecord| FileRecord {
         name: file.name.clone(),
         bytes: file.bytes,
@@ -21,14 +21,14 @@ pub(crate) fn dataset_record(data: &DataSet) -> DatasetRecord {
 
 /// Of what this program writes itself, without a run: `folder` is where it lies. `machine`: what computed,
 /// with the name of its device; `command`: the command line.
-pub(crate) fn origin(
+pub fn origin(
     folder: String,
     seed: u64,
     machine: Option<(Backend, &str)>,
     data: &DataSet,
     command: Vec<String>,
 ) -> Origin {
-    let (backburn, burn) = (env!("CARGO_PKG_VERSION"), crate::version::BURN_VERSION);
+    let (backburn, burn) = (crate::version::BACKBURN_VERSION, crate::version::BURN_VERSION);
     Origin {
         folder,
         seeds: vec![seed],

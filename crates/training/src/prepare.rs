@@ -270,11 +270,7 @@ fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError>
 }
 
 /// How training loads its batches, if it computes with that many threads.
-pub(crate) fn loader_config(
-    batch_size: usize,
-    last_batch: LastBatch,
-    threads: usize,
-) -> LoaderConfig {
+pub fn loader_config(batch_size: usize, last_batch: LastBatch, threads: usize) -> LoaderConfig {
     // More loader threads than this would take the cores from the network.
     let threads = threads.clamp(1, 4);
     LoaderConfig { batch_size, last_batch, threads, prefetch: PREFETCHED_BATCHES }

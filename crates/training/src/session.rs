@@ -118,10 +118,13 @@ pub fn resume(
             return Err(SessionError::EndedDiverged { run: path.display().to_string() });
         }
         // The lock is ours, so that nobody else is at work on it.
-        Some(Status::Running) => note(watch, &format!(
-            "note: {} ended without a word: it was killed, or its memory ran out",
-            path.display()
-        )),
+        Some(Status::Running) => note(
+            watch,
+            &format!(
+                "note: {} ended without a word: it was killed, or its memory ran out",
+                path.display()
+            ),
+        ),
         _ => {}
     }
     change(&mut recipe);
@@ -142,11 +145,14 @@ pub fn resume(
     let restored = restore_newest(&folder, fresh)?;
     match &restored {
         Some(Restored { state, instead_of: Some(latest) }) => {
-            note(watch, &format!(
-                "warning: {latest}; going on from the one before it, {} ({})",
-                folder.path().join(PREVIOUS).display(),
-                Position::of(state)
-            ));
+            note(
+                watch,
+                &format!(
+                    "warning: {latest}; going on from the one before it, {} ({})",
+                    folder.path().join(PREVIOUS).display(),
+                    Position::of(state)
+                ),
+            );
             folder.fall_back()?;
         }
         Some(_) => {}
@@ -163,7 +169,10 @@ pub fn resume(
             if folder.path().join(METRICS).exists() {
                 let path = folder.path().join(LATEST);
                 let latest = Fault { path, reason: MISSING.to_owned() };
-                note(watch, &format!("note: {latest}, nor is there one before it; the run begins anew"));
+                note(
+                    watch,
+                    &format!("note: {latest}, nor is there one before it; the run begins anew"),
+                );
             }
             // Of the training that is begun anew, it would be of another one.
             folder.remove(EPOCH_END)?;
@@ -335,14 +344,18 @@ fn train_and_score(
     introduce(recipe, prepared, manifest, folder, state, watch);
     let checkpoint_every = options.checkpoint_every;
     let weighing = Weighing::of_version(&manifest.backburn_version);
-    let setup = Setup { recipe, prepared, loader, stop: options.stop.clone(), checkpoint_every, weighing };
+    let setup =
+        Setup { recipe, prepared, loader, stop: options.stop.clone(), checkpoint_every, weighing };
     folder.keep_metrics(&state.epochs)?;
     let batches = setup.batches_per_epoch();
     if !folder.keep_losses(state.epochs.len(), batches, &state.current.objectives)? {
-        note(watch, &format!(
-            "warning: {} lacks batches of epochs that were trained; the run goes on without them",
-            folder.path().join(LOSSES).display()
-        ));
+        note(
+            watch,
+            &format!(
+                "warning: {} lacks batches of epochs that were trained; the run goes on without them",
+                folder.path().join(LOSSES).display()
+            ),
+        );
     }
     folder.keep_given_up(state.rollbacks.len())?;
     let mut losses = LossLog::of(folder, state);
@@ -443,12 +456,15 @@ fn introduce(
     watch: &mut dyn Watch,
 ) {
     let valid = prepared.valid.as_ref().map_or(0, |images| images.len());
-    detail(watch, &format!(
-        "{}: {} training, {valid} validation, {} test images",
-        recipe.dataset,
-        prepared.train.len(),
-        prepared.data.test.len(),
-    ));
+    detail(
+        watch,
+        &format!(
+            "{}: {} training, {valid} validation, {} test images",
+            recipe.dataset,
+            prepared.train.len(),
+            prepared.data.test.len(),
+        ),
+    );
     let (model, seed) = (recipe.model.name(), recipe.seed);
     let parameters = parameters::count(state.network());
     detail(watch, &format!("{model} with {parameters} parameters, seed {seed}"));
@@ -464,9 +480,12 @@ fn introduce(
         detail(watch, &format!("resuming at epoch {epoch}, after {batch} of its batches"));
         let version = &manifest.backburn_version;
         if Weighing::of_version(version) == Weighing::Batches {
-            detail(watch, &format!(
-                "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images, and Lookahead's steps since its last look count too"
-            ));
+            detail(
+                watch,
+                &format!(
+                    "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images, and Lookahead's steps since its last look count too"
+                ),
+            );
         }
     }
 }

@@ -10,10 +10,10 @@ use backburn_data::{ImageSet, ImageShape, SplitSize};
 use backburn_regularization::{
     DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead, Validation,
 };
-use backburn_trainer::evaluate::test_time_augmentation::Views;
-use backburn_trainer::recipe::{self, Recipe};
-use backburn_trainer::run::RunFolder;
-use backburn_trainer::schedule::Schedule;
+use backburn_training::evaluate::test_time_augmentation::Views;
+use backburn_training::recipe::{self, Recipe};
+use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::optimize::schedule::Schedule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

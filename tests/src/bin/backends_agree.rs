@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use backburn_report::RunRecord;
 use backburn_trainer::output;
-use backburn_trainer::progress::say;
+use backburn_trainer::terminal::say;
 
 const BATCHES: usize = 20;
 const LOSS_TOLERANCE: f64 = 1e-3;

@@ -1,7 +1,7 @@
 //! `backburn compare-regularizers`: every regularizer alone, a few together, and none.
 
+use crate::commands::compare_arms::{ArmFlags, ArmsExperiment, CompareArgs, compare};
 use backburn_training::failure::Failure;
-use backburn_studies::compare_arms::{ArmFlags, ArmsExperiment, CompareArgs, compare};
 
 /// What all arms have in common: little data, a network that learns it by heart, the last weights, and
 /// no regularizer.
@@ -187,7 +187,7 @@ pub fn compare_regularizers(args: &CompareArgs, command: Vec<String>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use backburn_studies::compare_arms::{Change, changes};
+    use crate::commands::compare_arms::{Change, changes};
 
     fn of_model(name: &str) -> CompareArgs {
         let mut args = CompareArgs::default();

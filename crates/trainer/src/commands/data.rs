@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};
 use clap::{Args, Subcommand};
 
-use backburn_training::failure::Failure;
-use crate::output::print_line;
-use crate::download_bar::DownloadBar;
 use crate::commands::preview::{PreviewArgs, preview};
+use crate::download_bar::DownloadBar;
+use crate::output::print_line;
 use crate::terminal::say;
+use backburn_training::failure::Failure;
 
 /// `data list | fetch | verify | preview`
 #[derive(Debug, Args)]

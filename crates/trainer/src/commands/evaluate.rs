@@ -2,38 +2,84 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use backburn_data::ImageSet;
 use backburn_data::loader::LoaderError;
 use backburn_models::{Network, parameters, weights};
 use backburn_report::number::{count, loss, percent};
+use backburn_report::text_table::table;
 use backburn_report::{Manifest, Status};
-use burn::tensor::Device;
-use serde_json::{Map, Value, json};
-
 use backburn_training::backend::Backend;
-use backburn_training::run_folder::checkpoint::Position;
-use crate::cli::EvaluateArgs;
-use backburn_training::failure::Failure;
-use crate::cli::Split;
-use crate::output::print_line;
-use crate::threads::set_threads;
-use backburn_training::failure::usage;
 use backburn_training::evaluate::monte_carlo_dropout::DroppingNetwork;
 use backburn_training::evaluate::temperature::fit_temperature;
+use backburn_training::evaluate::test_time_augmentation::Views;
 use backburn_training::evaluate::{Predictions, TOP_K, predict, predict_validation};
+use backburn_training::failure::{Failure, usage};
 use backburn_training::final_score;
 use backburn_training::prepare::{PrepareError, Prepared};
-use crate::terminal::say;
 use backburn_training::recipe::Recipe;
+use backburn_training::run_folder::checkpoint::Position;
+use backburn_training::run_folder::error::RunError;
+use backburn_training::run_folder::folder::RunFolder;
 use backburn_training::run_folder::restore::{Restored, restore_newest};
-use backburn_training::run_folder::folder::{RunError, RunFolder, how_to_finish};
-use backburn_training::seeds::Seeds;
-use backburn_training::session::{self, SessionError};
-use crate::table::table;
 use backburn_training::run_folder::test_log::ManifestLog;
-use backburn_training::train::State;
+use backburn_training::seeds::Seeds;
+use backburn_training::session;
+use backburn_training::session_error::{SessionError, how_to_finish};
+use backburn_training::state::State;
+use burn::tensor::Device;
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value, json};
+
+use crate::output::print_line;
+use crate::pages::pages;
+use crate::terminal::{Terminal, say};
+use crate::threads::set_threads;
+
+/// `evaluate RUN`
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    /// Folder of a finished run.
+    pub run: PathBuf,
+    /// The split to score on. Every access to the test split is recorded in the run's manifest.
+    #[arg(long, value_enum, default_value_t = Split::Valid)]
+    pub split: Split,
+    /// Also score with logits divided by the temperature that suits the validation split best.
+    #[arg(long)]
+    pub temperature: bool,
+    /// Also score the mean over views of each image: flip, shift=PIXELS, or both with a comma.
+    #[arg(long, value_name = "VIEWS", conflicts_with = "mc_dropout")]
+    pub tta: Option<Views>,
+    /// Also score the mean over that many passes with dropout, 2 to 1000.
+    #[arg(long, value_name = "PASSES", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub mc_dropout: Option<u16>,
+    /// Count an answer as right if the label is among the K most probable classes; 5 if not given.
+    #[arg(long, value_name = "K", allow_negative_numbers = true)]
+    pub top_k: Option<u16>,
+    /// Backend to compute on; the run's own if not given.
+    #[arg(long)]
+    pub backend: Option<String>,
+    /// Folder with the data; the run's own if not given.
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Threads to compute with; all cores if not given.
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    pub threads: Option<usize>,
+    /// Print the scores as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A split that can be scored on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Split {
+    /// Images kept from the published training split.
+    Valid,
+    /// The published test split.
+    Test,
+}
 
 /// A class's name is cut to this many characters, so that a row fits a terminal.
 const LONGEST_NAME: usize = 40;
@@ -53,11 +99,12 @@ struct Variant {
 /// What stands in the way, with the cure.
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
+    let mut watch = Terminal::new();
     let folder = RunFolder::open(&args.run).map_err(failure)?;
     // A look at the test split is written to the manifest, which another process must not change
     // meanwhile.
     let is_test = args.split == Split::Test;
-    let _lock = is_test.then(|| folder.lock()).transpose().map_err(failure)?;
+    let _lock = is_test.then(|| folder.lock(&mut watch)).transpose().map_err(failure)?;
     let mut manifest = folder.manifest().map_err(failure)?;
     let mut status = manifest.status_in(folder.path());
     if status == Status::Killed {
@@ -76,7 +123,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     if args.data_dir.is_some() {
         recipe.data_dir.clone_from(&args.data_dir);
     }
-    let (open, prepared) = session::make_ready(&recipe)?;
+    let (open, prepared) = session::make_ready(&recipe, &mut watch)?;
     session::check_same_data(&prepared, &manifest)?;
     let Scored { network, weights, remark } = match status {
         Status::Finished | Status::StoppedEarly => {
@@ -105,7 +152,13 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
             Failure::Error("the run kept no images for validation; use `--split test`".into())
         })?,
         Split::Test => {
-            let mut log = ManifestLog { folder: &folder, manifest: &mut manifest, status };
+            let mut log = ManifestLog {
+                folder: &folder,
+                manifest: &mut manifest,
+                status,
+                pages: pages(),
+                watch: &mut watch,
+            };
             let test = prepared.data.test.open(&mut log, "evaluate", &weights).map_err(failure)?;
             Arc::clone(test.for_final_scores())
         }

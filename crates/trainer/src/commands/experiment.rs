@@ -5,25 +5,23 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_data::Source;
+use backburn_experiments::lab::{Lab, Options, Preset};
+use backburn_experiments::{CATALOG, Experiment, experiment};
+use backburn_report::number::clock;
 use backburn_report::{ExperimentRecord, Findings, Provenance};
-use clap::Args;
-
 use backburn_training::backend::Backend;
-use backburn_training::failure::Failure;
-use crate::output::print_line;
-use crate::threads::set_threads;
-use backburn_training::failure::usage;
-use crate::download_bar::DownloadBar;
-use backburn_experiments::CATALOG;
-use backburn_experiments::Experiment;
-use backburn_experiments::Lab;
-use backburn_experiments::Options;
-use backburn_experiments::Preset;
-use backburn_experiments::experiment;
-use crate::interrupt::{self, Notices};
+use backburn_training::failure::{Failure, usage};
 use backburn_training::origin::dataset_record;
-use crate::terminal::{clock, say};
 use backburn_training::run_folder::folder::now;
+use backburn_training::run_options::RunOptions;
+use backburn_training::version;
+use clap::{Args, ValueEnum};
+
+use crate::interrupt::{self, Notices};
+use crate::output::print_line;
+use crate::pages::pages;
+use crate::terminal::{Terminal, say};
+use crate::threads::set_threads;
 
 /// More seeds than anybody has the time for; asking for more is taken for a mistake.
 const MOST_SEEDS: u64 = 1000;
@@ -51,8 +49,8 @@ pub(crate) struct ExperimentArgs {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ExperimentFlags {
     /// How much: quick, within minutes on two cores, or paper, the source's own settings.
-    #[arg(long, value_enum, default_value_t = Preset::Quick)]
-    preset: Preset,
+    #[arg(long, value_enum, default_value_t = PresetName::Quick)]
+    preset: PresetName,
     /// Data set; the source's if not given.
     #[arg(long)]
     dataset: Option<String>,
@@ -72,12 +70,30 @@ pub(crate) struct ExperimentFlags {
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Folder for the result; one under runs/, named for experiment, preset and data set, if not given. Whole runs that it
-    /// holds already are gone on with.
+    /// holds already are resumed.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Threads to compute with; all cores if not given. Results do not depend on it.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
+}
+
+/// A preset by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PresetName {
+    /// The same phenomenon within minutes on two cores.
+    Quick,
+    /// The source's own model, data, batch, optimizer, rates and length.
+    Paper,
+}
+
+impl From<PresetName> for Preset {
+    fn from(name: PresetName) -> Self {
+        match name {
+            PresetName::Quick => Self::Quick,
+            PresetName::Paper => Self::Paper,
+        }
+    }
 }
 
 /// Of a terminal that nobody has made wider.
@@ -192,8 +208,8 @@ fn run_all(
 /// `runs/<name>`, with the preset and the data set behind it where they are not the usual ones.
 fn default_folder(row: &Experiment, flags: &ExperimentFlags) -> PathBuf {
     let mut name = row.name.to_owned();
-    if flags.preset != Preset::Quick {
-        name += &format!("-{}", flags.preset.name());
+    if flags.preset != PresetName::Quick {
+        name += &format!("-{}", Preset::from(flags.preset).name());
     }
     let usual = row.datasets.first().copied();
     if let Some(dataset) = flags.dataset.as_deref().filter(|name| Some(*name) != usual) {
@@ -236,7 +252,7 @@ fn lab(
     }
     let end = first.checked_add(count);
     let end = end
-        .ok_or_else(|| usage("`--seed`: expected a number that leaves room for `--seeds` more"))?;
+        .ok_or_else(|| usage("`--seed`: expected a number that leaves `--seeds` more behind it"))?;
     if flags.rounds == Some(0) {
         return Err(usage("`--rounds`: expected at least 1, found 0"));
     }
@@ -246,18 +262,22 @@ fn lab(
     let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
     let data = dataset.map(|name| load(name, flags.data_dir.clone())).transpose()?;
     Ok(Lab {
-        preset: flags.preset,
+        preset: flags.preset.into(),
         seeds: (first..end).collect(),
         options: Options { rounds: flags.rounds },
         backend,
         device: open.device,
         hardware: open.name,
-        threads,
-        command: command.to_vec(),
+        run_options: RunOptions {
+            stop: interrupt::stop(),
+            pages: pages(),
+            ..RunOptions::new(threads, command.to_vec())
+        },
         out: out.to_owned(),
         data_dir: flags.data_dir.clone(),
         data,
         test_reads: RefCell::default(),
+        watch: RefCell::new(Box::new(Terminal::new())),
     })
 }
 
@@ -281,11 +301,12 @@ where
 }
 
 fn load(name: &str, data_dir: Option<PathBuf>) -> Result<backburn_data::DataSet, Failure> {
-    let mut download = DownloadBar::default();
+    let mut terminal = Terminal::new();
     let source = Source::from_environment(data_dir);
-    let data =
-        backburn_data::load_with_progress(name, &source, &mut |progress| download.show(progress))
-            .map_err(|error| Failure::Error(error.to_string()))?;
+    let data = backburn_data::load_with_progress(name, &source, &mut |progress| {
+        terminal.download(progress)
+    })
+    .map_err(|error| Failure::Error(error.to_string()))?;
     for note in &data.notes {
         say(&format!("note: {note}"));
     }
@@ -306,13 +327,13 @@ fn record(
         question: row.question.into(),
         provenance: Provenance {
             preset: lab.preset.name().into(),
-            command: lab.command.clone(),
-            backburn_version: env!("CARGO_PKG_VERSION").into(),
-            burn_version: backburn_training::version::BURN_VERSION.into(),
-            git_commit: backburn_training::version::GIT_COMMIT.map(str::to_owned),
+            command: lab.run_options.command.clone(),
+            backburn_version: version::BACKBURN_VERSION.into(),
+            burn_version: version::BURN_VERSION.into(),
+            git_commit: version::commit().map(str::to_owned),
             backend: lab.backend.name().into(),
             device: lab.hardware.clone(),
-            threads: lab.threads,
+            threads: lab.run_options.threads,
             seeds: lab.seeds.clone(),
             started,
             seconds,

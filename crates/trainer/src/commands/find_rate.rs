@@ -3,26 +3,30 @@
 use backburn_models::parameters;
 use backburn_report::Origin;
 use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::find_rate::{
+    self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions,
+};
+use backburn_training::memory::blame::blame;
+use backburn_training::memory::need;
+use backburn_training::origin::origin;
+use backburn_training::prepare::PrepareError;
+use backburn_training::recipe::Recipe;
+use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::session::{self, make_ready};
+use backburn_training::session_error::SessionError;
+use backburn_training::setup::Setup;
+use backburn_training::state::State;
+use backburn_training::watch::{Event, Watch};
+use backburn_training::weighing::Weighing;
 use clap::Args;
 use serde::Serialize;
 
-use backburn_training::failure::Failure;
-use crate::output::print_line;
-use crate::threads::set_threads;
-use backburn_training::failure::usage;
-use backburn_training::find_rate::{self, NoSuggestion, RateCurve, RateCurveEnd, RateRange, Suggestions};
-use crate::interrupt::{self, Notices};
-use backburn_training::memory::need;
-use backburn_training::origin::origin;
-use backburn_training::memory::blame::blame;
-use backburn_training::prepare::PrepareError;
-use crate::terminal::{Detail, Progress};
-use backburn_training::recipe::Recipe;
-use backburn_training::run_folder::folder::RunFolder;
-use backburn_training::session::{self, SessionError, make_ready};
-use backburn_training::train::{Setup, State};
 use crate::commands::train::TrainArgs;
-use backburn_training::weighing::Weighing;
+use crate::interrupt::{self, Notices};
+use crate::output::print_line;
+use crate::terminal::Terminal;
+use crate::threads::set_threads;
 
 /// What the flags do not say, for the end of help.
 pub(crate) const NOTES: &str = "\
@@ -130,35 +134,36 @@ fn measure(
     command: Vec<String>,
 ) -> Result<Option<(RateCurve, Origin)>, SessionError> {
     args.train.out.as_deref().map_or(Ok(()), RunFolder::check_free)?;
-    let (open, prepared) = make_ready(recipe)?;
+    let mut watch = Terminal::new();
+    let (open, prepared) = make_ready(recipe, &mut watch)?;
     prepared
         .check_batches(recipe)
         .map_err(|error| SessionError::from(PrepareError::from(error)))?;
     let _blamed = blame(recipe, None);
-    memory_need::check(recipe, &prepared, &open.device, threads)?;
+    need::check(recipe, &prepared, &open.device, threads, &mut watch)?;
     if args.train.verify_kernels {
-        session::verify_kernels(recipe, &prepared, &open)?;
+        session::verify_kernels(recipe, &prepared, &open, &mut watch)?;
     }
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
     let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
-    let progress = Progress::new(1, recipe.validates(), Detail::Full);
-    interrupt::catch();
+    watch.event(Event::CanBeStopped);
+    let mut detail = |text: String| watch.event(Event::Detail(&text));
     let (images, model) = (prepared.train.len(), recipe.model.name());
-    progress.line(&format!("{}: {images} training images", recipe.dataset));
+    detail(format!("{}: {images} training images", recipe.dataset));
     let parameters = parameters::count(state.network());
-    progress.line(&format!("{model} with {parameters} parameters, seed {}", recipe.seed));
+    detail(format!("{model} with {parameters} parameters, seed {}", recipe.seed));
     let RateRange { from, to, steps } = range;
-    progress.line(&format!("{steps} steps with learning rates from {from:e} to {to:e}"));
+    detail(format!("{steps} steps with learning rates from {from:e} to {to:e}"));
     let setup = Setup {
         recipe,
         prepared: &prepared,
         loader,
-        progress,
+        stop: interrupt::stop(),
         checkpoint_every: None,
         weighing: Weighing::Images,
     };
-    let curve = find_rate::measure(&setup, &mut state, range);
-    setup.progress.finish();
+    let curve = find_rate::measure(&setup, &mut state, range, &mut watch);
+    watch.event(Event::Ended);
     let machine = Some((recipe.backend, open.name.as_str()));
     let origin = origin(String::new(), recipe.seed, machine, &prepared.data, command);
     Ok(curve.map(|curve| (curve, origin)))

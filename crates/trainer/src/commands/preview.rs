@@ -8,10 +8,10 @@ use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
 use clap::Args;
 
-use backburn_training::failure::Failure;
-use crate::output::print_line;
-use backburn_training::failure::usage;
 use crate::download_bar::DownloadBar;
+use crate::output::print_line;
+use backburn_training::failure::Failure;
+use backburn_training::failure::usage;
 use backburn_training::origin::origin;
 use backburn_training::prepare::{PrepareError, Prepared};
 use backburn_training::recipe::built_in;

@@ -15,8 +15,8 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use backburn_training::failure::Failure;
 use crate::output::print_line;
+use backburn_training::failure::Failure;
 
 /// The criteria that are compared if none is named: those of Prechelt's paper, today's patience,
 /// and which weights are kept without any.

@@ -6,12 +6,23 @@ use std::path::{Path, PathBuf};
 
 use backburn_report::RunRecord;
 use backburn_report::record::MANIFEST_FILE;
-
 use backburn_training::failure::Failure;
-use crate::cli::ReportArgs;
-use crate::output::print_line;
-use crate::terminal::say;
 use backburn_training::run_folder::folder::RunFolder;
+use clap::Args;
+
+use crate::output::print_line;
+use crate::terminal::{Terminal, say};
+
+/// `report RUN…`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folders of runs; one is drawn anew, several are compared.
+    #[arg(required = true, value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Where to write the page that compares several runs.
+    #[arg(long, value_name = "FILE", default_value = "comparison.html")]
+    pub out: PathBuf,
+}
 
 /// Columns of a table where the terminal does not tell its width.
 const TABLE_WIDTH: usize = 80;
@@ -26,7 +37,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         let record = read(run)?;
         // Clears away what a report left that was killed. One is drawn all the same of a run that is under
         // way, or that lacks its recipe.
-        let _lock = RunFolder::open(run).and_then(|folder| folder.lock()).ok();
+        let _lock = RunFolder::open(run).and_then(|folder| folder.lock(&mut Terminal::new())).ok();
         backburn_report::write_report(&record).map_err(report_failure)?;
         print_line(&backburn_report::sentence(&record));
         print_line(&format!("report: {}", run.join("report.html").display()));

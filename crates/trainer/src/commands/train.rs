@@ -6,23 +6,26 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use backburn_data::{DataError, augment};
+use backburn_data::augment;
 use backburn_report::Summary;
+use backburn_report::number::clock;
+use backburn_training::backend::Backend;
+use backburn_training::extend::EndedRun;
+use backburn_training::failure::{Failure, usage};
+use backburn_training::recipe::{self, Recipe};
+use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
+use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::run_folder::names::CONFIG;
+use backburn_training::run_options::RunOptions;
+use backburn_training::session::{self, Outcome, Run};
+use backburn_training::session_error::SessionError;
 use clap::{Args, FromArgMatches};
 
-use backburn_training::backend::Backend;
-use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
-use backburn_training::failure::Failure;
-use crate::output::print_line;
-use crate::threads::set_threads;
-use backburn_training::failure::usage;
-use backburn_training::extend::{EndedRun, ExtendError};
 use crate::interrupt::{self, Notices, StopOn};
-use backburn_training::prepare::PrepareError;
-use crate::terminal::{Detail, clock, say};
-use backburn_training::recipe::{self, Recipe};
-use backburn_training::run_folder::folder::{CONFIG, RunError, RunFolder};
-use backburn_training::session::{self, Means, Outcome, Run, SessionError};
+use crate::output::print_line;
+use crate::pages::pages;
+use crate::terminal::{Terminal, say};
+use crate::threads::set_threads;
 use crate::train_flags::Changes;
 
 /// Stands for stdin where a file is asked for.
@@ -107,20 +110,22 @@ pub fn catalogs() -> String {
 pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     // Before a pipe is read or data are fetched.
     interrupt::hear(Notices::TRAINING, args.stop_on);
+    let mut watch = Terminal::new();
     if let Some(run) = &args.resume {
         args.check_resume(run)?;
         let backend = named_backend(args.backend.as_deref())?;
-        let means = args.means(command)?;
+        let options = args.options(command)?;
         let change = |recipe: &mut Recipe| args.change_place(recipe, backend);
-        return finish(session::resume(run, change, &means)?, args.json);
+        return finish(session::resume(run, change, &options, &mut watch)?, args.json);
     }
     if let Some(run) = &args.extend {
-        return finish(args.extend(run, command)?, args.json);
+        return finish(args.extend(run, command, &mut watch)?, args.json);
     }
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
-    let means = args.means(command)?;
-    finish(session::start(&recipe, args.out.as_deref(), &name, &means)?, args.json)
+    let options = args.options(command)?;
+    let out = args.out.as_deref();
+    finish(session::start(&recipe, out, &name, &options, &mut watch)?, args.json)
 }
 
 #[expect(clippy::expect_used, reason = "a summary is numbers by name")]
@@ -133,7 +138,7 @@ fn finish(run: Run, json: bool) -> Result<(), Failure> {
                 other => format!(" --backend {other}"),
             };
             say(&format!(
-                "interrupted; a checkpoint was saved, go on with `cargo xtask train --resume {}{backend}`",
+                "interrupted; a checkpoint was saved, resume it with `cargo xtask train --resume {}{backend}`",
                 run.path.display()
             ));
             Err(Failure::Interrupted)
@@ -222,7 +227,12 @@ impl TrainArgs {
     }
 
     /// Trains a run further.
-    fn extend(&self, run: &Path, command: Vec<String>) -> Result<Run, Failure> {
+    fn extend(
+        &self,
+        run: &Path,
+        command: Vec<String>,
+        watch: &mut Terminal,
+    ) -> Result<Run, Failure> {
         self.check_same_recipe("--extend", run)?;
         let ended = EndedRun::open(run)?;
         if !self.changes.has_epochs() {
@@ -236,8 +246,8 @@ impl TrainArgs {
         self.change_place(&mut recipe, named_backend(self.backend.as_deref())?);
         self.changes.apply(&mut recipe)?;
         recipe.check().map_err(usage)?;
-        let means = self.means(command)?;
-        Ok(ended.extend(&recipe, self.out.as_deref(), &means)?)
+        let options = self.options(command)?;
+        Ok(ended.extend(&recipe, self.out.as_deref(), &options, watch)?)
     }
 
     /// Says what computes and where the data lie, if the flags do.
@@ -248,14 +258,13 @@ impl TrainArgs {
         }
     }
 
-    fn means(&self, command: Vec<String>) -> Result<Means, Failure> {
-        let threads = set_threads(self.threads)?;
-        Ok(Means {
-            threads,
-            command,
-            detail: Detail::Full,
+    fn options(&self, command: Vec<String>) -> Result<RunOptions, Failure> {
+        Ok(RunOptions {
             checkpoint_every: self.checkpoint_every,
             verify_kernels: self.verify_kernels,
+            stop: interrupt::stop(),
+            pages: pages(),
+            ..RunOptions::new(set_threads(self.threads)?, command)
         })
     }
 

@@ -3,10 +3,10 @@
 use backburn_models::{Architecture, architecture};
 use clap::Args;
 
-use backburn_training::backend::Backend;
-use backburn_training::failure::Failure;
 use crate::output::print_line;
 use crate::threads::set_threads;
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
 use backburn_training::failure::usage;
 use backburn_training::verify_kernels::{Task, verify};
 

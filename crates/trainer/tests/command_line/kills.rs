@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use backburn_models::CATALOG;
-use backburn_trainer::optimizer::OptimizerConfig;
+use backburn_training::optimize::optimizer::OptimizerConfig;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

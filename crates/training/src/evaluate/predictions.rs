@@ -166,12 +166,12 @@ impl Predictions {
     }
 
     /// The probabilities `[images, classes]`, in the order of the set.
-    pub(crate) fn probabilities(&self) -> Vec<f64> {
+    pub fn probabilities(&self) -> Vec<f64> {
         self.log_probabilities.iter().map(|value| value.exp()).collect()
     }
 
     /// The label of each image.
-    pub(crate) fn labels(&self) -> Vec<usize> {
+    pub fn labels(&self) -> Vec<usize> {
         (0..self.images()).map(|i| self.label(i)).collect()
     }
 

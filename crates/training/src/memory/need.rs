@@ -95,11 +95,14 @@ pub fn check(
     };
     match judge(need, &limits) {
         Judgement::Fits => {}
-        Judgement::MayNotFit(limit) => note(watch, &format!(
-            "warning: {}; if it ends for lack of memory, {}",
-            said(limit, format!("leaves about {} more than is taken", megabytes(limit.free))),
-            cure(recipe)
-        )),
+        Judgement::MayNotFit(limit) => note(
+            watch,
+            &format!(
+                "warning: {}; if it ends for lack of memory, {}",
+                said(limit, format!("leaves about {} more than is taken", megabytes(limit.free))),
+                cure(recipe)
+            ),
+        ),
         Judgement::CannotFit(limit) => {
             let why = said(limit, format!("is {}", megabytes(limit.most)));
             return Err(SessionError::CannotFit { why, cure: cure(recipe) });
@@ -165,7 +168,8 @@ impl<'a> Trial<'a> {
         loader: Loader,
     ) -> Result<Self, SessionError> {
         let (checkpoint_every, weighing) = (None, Weighing::Images);
-        let setup = Setup { recipe, prepared, loader, stop: Stop::new(), checkpoint_every, weighing };
+        let setup =
+            Setup { recipe, prepared, loader, stop: Stop::new(), checkpoint_every, weighing };
         let count = Count::begin();
         let mut state = State::new(recipe, prepared, device).map_err(PrepareError::from)?;
         // From the first step on the optimizer has its averages.

@@ -22,10 +22,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::meter::EpochInProgress;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::plateau::Plateau;
 use crate::recipe::Settings;
-use crate::meter::EpochInProgress;
 use crate::state::{Best, State};
 
 /// Header entry with the JSON.
@@ -333,9 +333,9 @@ impl Checkpoint {
             .map_err(|name| {
                 does_not_fit(format!("`{name}` is no state that the optimizer keeps"))
             })?;
-        state.learner.averaging.restore([take("lookahead"), take("ema")], &device).map_err(|name| {
-            does_not_fit(format!("`{name}` is not as the recipe's averaging needs it"))
-        })?;
+        state.learner.averaging.restore([take("lookahead"), take("ema")], &device).map_err(
+            |name| does_not_fit(format!("`{name}` is not as the recipe's averaging needs it")),
+        )?;
         let best = take("best");
         if let Some(epoch) = header.best_epoch {
             let record = epoch.checked_sub(1).and_then(|place| header.epochs.get(place));

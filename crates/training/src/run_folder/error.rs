@@ -90,7 +90,9 @@ pub enum RunError {
 /// A checkpoint that cannot be used, and why.
 #[derive(Debug)]
 pub struct Fault {
+    /// The file.
     pub path: PathBuf,
+    /// Why it cannot be used.
     pub reason: String,
 }
 

@@ -12,9 +12,7 @@ use backburn_report::record::{CHANGED_RECIPE, MANIFEST_FILE};
 use backburn_report::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
-use backburn_report::{
-    EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded,
-};
+use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -416,6 +414,11 @@ impl RunFolder {
         }
     }
 
+    /// Writes a file of JSON.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), RunError> {
         let mut text = serde_json::to_vec_pretty(value).expect("a record is plain values");
         text.push(b'\n');
@@ -563,13 +566,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
         let run = RunFolder::create(&path).unwrap();
-        drop(run.lock().unwrap());
+        drop(run.lock(&mut crate::watch::Silent).unwrap());
         run.make_checkpoints().unwrap();
         fs::write(path.join(".backburn-x1.tmp"), "epo").unwrap();
         RunFolder::check_free(&path).unwrap();
         fs::create_dir(path.join("figures")).unwrap();
         fs::write(path.join("figures/.backburn-x1.tmp"), "<svg").unwrap();
-        drop(run.lock().unwrap());
+        drop(run.lock(&mut crate::watch::Silent).unwrap());
         assert!(!path.join(".backburn-x1.tmp").exists());
         assert!(!path.join("figures/.backburn-x1.tmp").exists());
         fs::remove_dir(path.join("figures")).unwrap();

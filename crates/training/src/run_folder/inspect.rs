@@ -103,10 +103,7 @@ pub(crate) fn check_manifest(
         && expected.iter().zip(found).all(|(expected, found)| expected == found);
     if expected != found && !is_between {
         let (found, expected) = (found.len(), expected.len());
-        return Err(format!(
-            "its `rollbacks`, {found}, are not those of {}, {expected}",
-            LATEST
-        ));
+        return Err(format!("its `rollbacks`, {found}, are not those of {}, {expected}", LATEST));
     }
     Ok(())
 }
@@ -252,11 +249,7 @@ pub(crate) fn check_losses(
     let (known, place) = (newest.objectives(), newest.position().epochs);
     let found = objectives.get(place).map_or(&[][..], Vec::as_slice);
     if known.iter().zip(found).any(|(known, found)| known != found) {
-        return Err(format!(
-            "epoch {}: its batches are not those of {}",
-            place + 1,
-            LATEST
-        ));
+        return Err(format!("epoch {}: its batches are not those of {}", place + 1, LATEST));
     }
     // Versions before 0.2 wrote none of an epoch that had not ended.
     if found.len() < known.len() && cut.weighing == Some(Weighing::Images) {

@@ -46,10 +46,13 @@ impl RunLock {
                 return Err(RunError::Locked { path: folder.to_owned() });
             }
             // Some network file systems have no locks. That is no reason not to train on them.
-            Err(TryLockError::Error(error)) => note(watch, &format!(
-                "note: cannot lock {}: {error}; see to it that no other process works on this run",
-                path.display()
-            )),
+            Err(TryLockError::Error(error)) => note(
+                watch,
+                &format!(
+                    "note: cannot lock {}: {error}; see to it that no other process works on this run",
+                    path.display()
+                ),
+            ),
         }
         Ok(Self { _file: file })
     }

@@ -51,15 +51,21 @@ impl TestLog for ManifestLog<'_> {
         if page.exists()
             && let Err(error) = self.write_page()
         {
-            note(self.watch, &format!(
-                "note: {} no longer counts every look at the test split: {error}",
-                page.display()
-            ));
+            note(
+                self.watch,
+                &format!(
+                    "note: {} no longer counts every look at the test split: {error}",
+                    page.display()
+                ),
+            );
         }
         if looks > 1 {
-            note(self.watch, &format!(
-                "note: this is look {looks} at the test split, recorded in manifest.json; what is chosen among several looks scores too well"
-            ));
+            note(
+                self.watch,
+                &format!(
+                    "note: this is look {looks} at the test split, recorded in manifest.json; what is chosen among several looks scores too well"
+                ),
+            );
         }
         Ok(looks)
     }

@@ -19,7 +19,9 @@ use crate::run_folder::inspect::{
     CHECKPOINTS, CheckpointFault, EpochCut, Rollbacks, check_checkpoint, check_evaluation,
     check_given_up, check_losses, check_manifest, check_model, check_row, check_summary,
 };
-use crate::run_folder::names::{CONFIG, GIVEN_UP, LATEST, LOSSES, METRICS, PREVIOUS, RESULTS, most_bytes};
+use crate::run_folder::names::{
+    CONFIG, GIVEN_UP, LATEST, LOSSES, METRICS, PREVIOUS, RESULTS, most_bytes,
+};
 
 /// The page that `report` draws from the records, with the recipe in it.
 const REPORT_PAGE: &str = "report.html";

@@ -7,7 +7,9 @@ use burn::tensor::Device;
 /// How often something was done, and how long that took in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Elapsed {
+    /// How often.
     pub times: usize,
+    /// Wall clock.
     pub seconds: f64,
 }
 

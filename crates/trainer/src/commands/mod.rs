@@ -1,0 +1,16 @@
+//! The program's verbs, one file each.
+
+pub mod bench;
+pub(crate) mod bench_child;
+pub mod compare_arms;
+pub mod compare_regularizers;
+pub mod data;
+pub mod evaluate;
+pub mod experiment;
+pub mod find_rate;
+pub mod preview;
+pub mod replay;
+pub mod report;
+pub mod train;
+pub mod verify;
+pub mod verify_kernels;
