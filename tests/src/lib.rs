@@ -2,8 +2,7 @@
 
 pub mod formula;
 mod values;
-
-use backburn_models::{ModelConfig, Network};
+use backburn_models::{Classifier, ModelConfig, Network};
 use backburn_regularization::Targets;
 use backburn_training::loss::Loss;
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,6 +1,5 @@
 //! Contracts that every member of a catalog keeps: models, data sets, augmentations. The lists are
 //! walked, so that a new row is tested without a line here.
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -10,7 +9,7 @@ use backburn_data::augment::{self, Pipeline};
 use backburn_data::loader::{Batch, Loader, LoaderConfig};
 use backburn_data::normalization::Normalization;
 use backburn_data::{DataError, DataSet, Entry, ImageSet, ImageShape, Source, TestLog, verify};
-use backburn_models::{Architecture, Initialization, Network, parameters, weights};
+use backburn_models::{Architecture, Classifier, Initialization, Network, parameters, weights};
 use backburn_regularization::WeightDecay;
 use backburn_tests::{
     CLASSES, IMAGES, formula, images, logits_and_loss, training_device, values, without_dropout,

@@ -1,18 +1,17 @@
 //! The same recipe and seed give the same network, bit for bit: run after run, for any number of
 //! threads, and also after an interruption.
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use backburn_data::{ImageSet, ImageShape, SplitSize, augment};
 use backburn_models::{LenetBnConfig, MlpConfig, ModelConfig, NamedTensor, parameters};
 use backburn_trainer::commands::train::TrainArgs;
-use backburn_training::run_folder::checkpoint::{self, Checkpoint};
-use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::optimize::schedule::Schedule;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::{Recipe, built_in};
-use backburn_training::optimize::schedule::Schedule;
+use backburn_training::run_folder::checkpoint::{self, Checkpoint};
+use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::session_error::SessionError;
 use backburn_training::setup::Setup;
 use backburn_training::state::State;

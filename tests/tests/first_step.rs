@@ -2,7 +2,6 @@
 //! normalization in training mode.
 //!
 //! Reference: `tests/pytorch/first_step.py`, in double precision.
-
 use std::collections::BTreeMap;
 
 use backburn_models::ModelConfig;

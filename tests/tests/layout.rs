@@ -1,5 +1,4 @@
 //! How the crates may depend on each other.
-
 use std::fs;
 use std::path::Path;
 

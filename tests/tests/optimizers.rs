@@ -1,10 +1,9 @@
 //! Five steps of every optimizer equal PyTorch's.
 //!
 //! Reference: `tests/pytorch/optimizers.py`, in double precision.
-
 use std::collections::BTreeMap;
 
-use backburn_models::{MlpConfig, ModelConfig, Network, parameters};
+use backburn_models::{Classifier, MlpConfig, ModelConfig, Network, parameters};
 use backburn_regularization::WeightDecay;
 use backburn_tests::{assert_close, formula, training_device};
 use backburn_training::optimize::gradients::NamedGradients;

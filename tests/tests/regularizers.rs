@@ -2,10 +2,9 @@
 //! network as it says.
 //!
 //! Reference: `tests/pytorch/regularizers.py`, in double precision.
-
 use std::collections::BTreeMap;
 
-use backburn_models::{CnnConfig, MlpConfig, ModelConfig, Network, Role, parameters};
+use backburn_models::{Classifier, CnnConfig, MlpConfig, ModelConfig, Network, Role, parameters};
 use backburn_regularization::{Ema, L1, Lookahead, MaxNorm, Sam, WeightDecay};
 use backburn_tests::{
     CLASSES, assert_close, formula, images, logits_and_loss, training_device, without_dropout,

@@ -1,18 +1,16 @@
 //! A process that measures: says that it is ready, then answers until nobody asks any more.
-
 use std::io::{self, BufRead, Write};
 
 use backburn_models::architecture;
+use backburn_training::backend::{Backend, OpenDevice};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::speed::training::{Training, image};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::case::Case;
 use super::protocol::{Greeting, PeakMemory, Request};
 use super::{loader, matrix_product, memory};
-use backburn_training::backend::{Backend, OpenDevice};
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::speed::training::{Training, image};
 
 /// What the answers are measured with.
 struct Bench {

@@ -1,15 +1,13 @@
 //! The convolutions of the networks, one by one.
-
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use backburn_kernels::{Activation, ConvOptions, conv2d};
-use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
-
 use backburn_training::speed::noise;
 use backburn_training::speed::stopwatch::{repeat, wait};
 use backburn_training::speed::work::Work;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// Images in the batch that a layer is measured with.
 pub(crate) const BATCH_SIZE: usize = 32;

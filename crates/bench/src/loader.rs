@@ -1,13 +1,10 @@
 //! The loader alone: images a second that it can deliver, whatever the network then makes of them.
-
 use std::hint::black_box;
 use std::sync::Arc;
 
-use backburn_data::augment;
 use backburn_data::loader::{LastBatch, Loader};
 use backburn_data::normalization::Normalization;
-use backburn_data::{ImageSet, ImageShape};
-
+use backburn_data::{ImageSet, ImageShape, augment};
 use backburn_training::prepare::loader_config;
 use backburn_training::seeds::Seeds;
 use backburn_training::speed::noise;

@@ -1,4 +1,5 @@
 //! What there is to measure without a network: matrix products, layers, the loader.
+use backburn_training::failure::Failure;
 
 use super::figure::Figure;
 use super::layers::{BATCH_SIZE, LAYERS};
@@ -8,7 +9,6 @@ use super::plan::Plan;
 use super::process::Process;
 use super::protocol::Request;
 use super::record::{LayerRecord, LoaderRecord, MatrixProductRecord};
-use backburn_training::failure::Failure;
 
 /// A layer gets this part of a repetition's time, because there are many of them, and so does the
 /// matrix product that each is held against.

@@ -1,10 +1,8 @@
 //! The machine's rate in matrix products, which all else is held against: no layer can be faster.
-
-use burn::tensor::Device;
-
 use backburn_training::speed::noise;
 use backburn_training::speed::stopwatch::{repeat, wait};
 use backburn_training::speed::work::Work;
+use burn::tensor::Device;
 
 /// Rows and columns of the matrices: large enough that the product is all computing and little moving.
 pub(crate) const SIZE: usize = 1024;

@@ -1,5 +1,4 @@
 //! The whole bench, from a plan to a record.
-
 use backburn_training::backend::processor;
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::now;

@@ -1,5 +1,4 @@
 //! How much memory a process has needed.
-
 use std::fs;
 
 use backburn_training::memory::limits::bytes_of;

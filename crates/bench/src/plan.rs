@@ -1,15 +1,15 @@
 //! What a bench is to measure, and the processes for it.
-
 use std::path::PathBuf;
 use std::process::Command;
+
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
+use backburn_training::stop::Stop;
 
 use super::case::Case;
 use super::process::Process;
 use super::protocol::Greeting;
 use super::pytorch::PyTorch;
-use backburn_training::backend::Backend;
-use backburn_training::failure::Failure;
-use backburn_training::stop::Stop;
 
 /// What all measurements share.
 #[derive(Clone, Debug)]

@@ -1,17 +1,16 @@
 //! The bench's end of a process that measures.
-
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
-
-use super::protocol::{Greeting, PeakMemory, Request};
 use backburn_training::failure::Failure;
 use backburn_training::speed::work::Work;
 use backburn_training::stop::Stop;
+use serde::de::DeserializeOwned;
+
+use super::protocol::{Greeting, PeakMemory, Request};
 
 /// How often somebody who waits for an answer looks whether it is asked to stop.
 const PATIENCE: Duration = Duration::from_millis(50);

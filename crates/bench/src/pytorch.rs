@@ -1,14 +1,14 @@
 //! PyTorch, to compare with: `tests/pytorch/bench.py` in a Python of the user's.
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use backburn_training::backend::Backend;
+use backburn_training::failure::Failure;
+use backburn_training::stop::Stop;
 
 use super::case::Case;
 use super::process::Process;
 use super::protocol::Greeting;
-use backburn_training::backend::Backend;
-use backburn_training::failure::Failure;
-use backburn_training::stop::Stop;
 
 /// In the workspace.
 const SCRIPT: &str = "tests/pytorch/bench.py";

@@ -1,5 +1,4 @@
 //! `bench.json`: everything that was measured, with the unit in every name.
-
 use serde::Serialize;
 
 use super::figure::Figure;

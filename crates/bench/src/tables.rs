@@ -1,6 +1,6 @@
 //! What was measured, as a person reads it in a terminal of 80 columns.
-
 use backburn_report::number::{ABSENT, rate};
+use backburn_report::text_table::table;
 
 use super::bystanders;
 use super::case::Case;
@@ -8,7 +8,6 @@ use super::figure::Figure;
 use super::record::{
     BenchRecord, ComparisonRecord, LayerRecord, LoaderRecord, NetworkRecord, PyTorchRecord,
 };
-use backburn_report::text_table::table;
 
 /// What stands below the tables.
 const NOTE: &str = "\

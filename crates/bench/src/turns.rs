@@ -1,5 +1,7 @@
 //! Networks that are measured in turns: ours with all threads, ours with one, PyTorch's. While one
 //! computes, the others wait at a pipe and use no core.
+use backburn_training::failure::Failure;
+use backburn_training::speed::training;
 
 use super::case::Case;
 use super::figure::Figure;
@@ -10,8 +12,6 @@ use super::pytorch::MemoryFormat;
 use super::record::{
     ComparisonRecord, FormatRecord, NetworkRecord, OneThreadRecord, PyTorchRecord,
 };
-use backburn_training::failure::Failure;
-use backburn_training::speed::training;
 
 /// Processes of each player, for the time until the first step.
 const STARTS: usize = 3;

@@ -1,6 +1,7 @@
 //! 004 ①: the same network with and without augmented training images.
-
 use backburn_report::Findings;
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 use super::lab::Lab;
 use super::resnet_runs::{
@@ -8,8 +9,6 @@ use super::resnet_runs::{
     score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, epochs, train};
-use backburn_training::failure::Failure;
-use backburn_training::recipe::Recipe;
 
 const AUGMENTATION: &str = "crop=4,flip";
 

@@ -1,19 +1,18 @@
 //! 003 §6.3: sixteen scales of initial weights, with and without batch normalization, and the three things
 //! that it is said to do: faster learning, less dependence on initial weights, less overfitting.
-
 use backburn_models::WeightInitialization;
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
 use backburn_report::statistics::Spread;
 use backburn_report::{
     Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Reference, Unit,
 };
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
 use super::images::{Diagnostic, Images, TestView};
 use super::lab::Lab;
-use backburn_training::failure::Failure;
-use backburn_training::seeds::Seeds;
 
 const IMAGES: usize = 1000;
 const LAYERS: usize = 5;

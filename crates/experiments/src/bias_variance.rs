@@ -1,5 +1,4 @@
 //! 002: "dropout raises bias a little and lowers variance a lot", measured over training sets.
-
 use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
@@ -9,16 +8,15 @@ use backburn_report::figure::interval_plot::{Estimate, IntervalPanel, IntervalPl
 use backburn_report::figure::{Axis, LineChart};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 use super::curves::series;
 use super::decomposition::{CONFIDENCE, Residuals, Terms, interval, redraw};
 use super::images::{Diagnostic, Images};
 use super::lab::Lab;
 use super::trainee::{Trainee, Training};
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::seeds::Seeds;
 
 const SETS: usize = 20;
 const SET_SIZE: usize = 1000;

@@ -1,6 +1,5 @@
 //! 003 §6.4: overfitting "occurs mainly in two cases: many parameters, few training data". Both causes,
 //! against each other.
-
 use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
@@ -9,15 +8,15 @@ use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, LineChart, ValueMap};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_training::failure::Failure;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
+use backburn_training::weighing::Weighing;
 
 use super::curves::series;
 use super::images::{Images, TestView};
 use super::lab::Lab;
 use super::trainee::{Trainee, Training, read};
-use backburn_training::failure::Failure;
-use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::seeds::Seeds;
-use backburn_training::weighing::Weighing;
 
 /// Units of each hidden layer.
 const WIDTHS: [usize; 5] = [10, 30, 100, 300, 1000];

@@ -1,5 +1,4 @@
 //! 001: a CNN on CIFAR-10, plain, with L2 and with dropout.
-
 use backburn_data::SplitSize;
 use backburn_models::ModelConfig;
 use backburn_regularization::{Keep, WeightDecay};
@@ -9,15 +8,14 @@ use backburn_report::{
     Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Findings, Reference,
     Unit, number,
 };
+use backburn_training::evaluate::Predictions;
+use backburn_training::failure::{Failure, usage};
+use backburn_training::recipe::{Recipe, built_in};
 
 use super::curves::series;
 use super::judging::{as_in_source, difference};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Weights};
-use backburn_training::evaluate::Predictions;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::recipe::{Recipe, built_in};
 
 /// The source's data set.
 const DATASET: &str = "cifar10";

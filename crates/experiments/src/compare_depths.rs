@@ -1,5 +1,4 @@
 //! 004: two depths of ResNet, each with and without batch normalization, and the small CNN of 004 ④.
-
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig, ResNetConfig};
 use backburn_regularization::Keep;
@@ -7,6 +6,8 @@ use backburn_report::figure::Axis;
 use backburn_report::number::{self, count};
 use backburn_report::statistics::finite;
 use backburn_report::{ExperimentTable, Findings};
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 use super::lab::Lab;
 use super::resnet_runs::{
@@ -14,8 +15,6 @@ use super::resnet_runs::{
     printed_accuracy, score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, Run, epochs, train_or_diverge};
-use backburn_training::failure::Failure;
-use backburn_training::recipe::Recipe;
 
 /// Two depths of one design.
 struct Depths {

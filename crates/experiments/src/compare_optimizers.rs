@@ -1,5 +1,4 @@
 //! 003 §6.1: SGD, Momentum, AdaGrad, Adam, and RMSProp on the same batches of MNIST.
-
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
@@ -9,6 +8,9 @@ use backburn_report::statistics::Spread;
 use backburn_report::{
     Compared, Comparison, DataTable, ExperimentFigure, Findings, Reference, Unit, number,
 };
+use backburn_training::failure::Failure;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 use super::curves::{series, smoothed, window};
 use super::few_images::{DATASET, beside};
@@ -16,9 +18,6 @@ use super::images::{Images, TestView};
 use super::judging::on_data_of_source;
 use super::lab::Lab;
 use super::trainee::{Trainee, Training, read};
-use backburn_training::failure::Failure;
-use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::seeds::Seeds;
 
 const ITERATIONS: usize = 2000;
 const BATCH_SIZE: usize = 128;

@@ -1,5 +1,4 @@
 //! Curves over several seeds: mean and band.
-
 use backburn_report::figure::Series;
 use backburn_report::figure::line_chart::kaiser_smoothed;
 use backburn_report::statistics::Spread;

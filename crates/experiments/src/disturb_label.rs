@@ -1,11 +1,15 @@
 //! 004 §2: DisturbLabel with α 30, and why its training loss cannot be what the source prints.
-
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_regularization::{LabelRegularizers, LabelledBatch, Targets};
 use backburn_report::number::{count, percent};
 use backburn_report::statistics::Spread;
 use backburn_report::{Compared, Comparison, Findings, Floor, Unit};
+use backburn_training::failure::Failure;
+use backburn_training::prepare::Prepared;
+use backburn_training::recipe::Recipe;
+use backburn_training::seeds::Seeds;
+use backburn_training::session_error::SessionError;
 
 use super::lab::Lab;
 use super::resnet_runs::{
@@ -13,11 +17,6 @@ use super::resnet_runs::{
     plain, reduced, score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, epochs, train};
-use backburn_training::failure::Failure;
-use backburn_training::prepare::Prepared;
-use backburn_training::recipe::Recipe;
-use backburn_training::seeds::Seeds;
-use backburn_training::session_error::SessionError;
 
 /// Percent of the labels that are redrawn.
 const ALPHA: f64 = 30.0;

@@ -1,5 +1,4 @@
 //! 004 ⑥: noise on a share of the targets of a regression, drawn anew for every batch.
-
 use backburn_models::{
     BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
     WeightInitialization,
@@ -9,6 +8,11 @@ use backburn_regularization::{DisturbValue, Targets, WeightDecay};
 use backburn_report::figure::{Axis, DotPlot, Dots, Drawing, LineChart, Panel, Series};
 use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::loss::Loss;
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::seeds::Seeds;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::seq::SliceRandom;
@@ -17,12 +21,6 @@ use rand_distr::{Distribution, Normal, StandardUniform};
 
 use super::curves::series;
 use super::lab::Lab;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::loss::Loss;
-use backburn_training::optimize::gradients::NamedGradients;
-use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
-use backburn_training::seeds::Seeds;
 
 const HIDDEN: [usize; 2] = [100, 100];
 const BATCH_SIZE: usize = 20;

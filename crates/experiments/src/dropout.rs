@@ -1,8 +1,8 @@
 //! 003 §6.4 and 002: the 300 images of `weight_decay.rs` with dropout, and a sweep over its rate.
-
 use backburn_report::figure::{Axis, LineChart, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit};
+use backburn_training::failure::Failure;
 
 use super::few_images::{Change, SmallMlp, percent, sampling_variance};
 use super::images::{Images, TestView};
@@ -11,7 +11,6 @@ use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
     gap_figure, setup, unguarded, values,
 };
-use backburn_training::failure::Failure;
 
 const RATE: f64 = 0.2;
 /// Of the sweep; the first two arms are among them.

@@ -1,6 +1,5 @@
 //! 002: what a network says in evaluation against the mean of what it says with dropout, and the two ways
 //! to scale.
-
 use backburn_models::{
     BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
     WeightInitialization, parameters,
@@ -9,6 +8,8 @@ use backburn_regularization::Dropout;
 use backburn_report::figure::{Axis, LineChart, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::seeds::Seeds;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
@@ -16,9 +17,6 @@ use rand_distr::{Distribution, StandardNormal};
 use super::curves::series;
 use super::lab::Lab;
 use super::tables::spread;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::seeds::Seeds;
 
 /// Features of a sample, units of the hidden layer, and outputs.
 const UNITS: usize = 100;

@@ -1,5 +1,4 @@
 //! 004 §1: ResNet-18 on CIFAR-10, the best weights against the last, and against those of a fixed threshold.
-
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
@@ -9,15 +8,14 @@ use backburn_report::statistics::Spread;
 use backburn_report::{
     Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Findings, Unit, number,
 };
+use backburn_training::evaluate::Predictions;
+use backburn_training::failure::{Failure, usage};
+use backburn_training::recipe::{Recipe, built_in};
 
 use super::curves::series;
 use super::judging::{as_in_source, difference};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
-use backburn_training::evaluate::Predictions;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::recipe::{Recipe, built_in};
 
 /// The source's data set.
 const DATASET: &str = "cifar10";

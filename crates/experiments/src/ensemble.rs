@@ -1,6 +1,5 @@
 //! 003 §6.4 and 002: the mean of several networks' answers against one network, and against dropout,
 //! of which both sources say that it does the same within a single network.
-
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
@@ -8,16 +7,16 @@ use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, Drawing, LineChart, Series};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number};
-use burn::module::Module;
-
-use super::images::Images;
-use super::lab::Lab;
-use super::trainee::{Trainee, Training};
 use backburn_training::evaluate::Scores;
 use backburn_training::evaluate::monte_carlo_dropout::DroppingNetwork;
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
+use burn::module::Module;
+
+use super::images::Images;
+use super::lab::Lab;
+use super::trainee::{Trainee, Training};
 
 const NETWORKS: usize = 10;
 const SAMPLES: usize = 1000;

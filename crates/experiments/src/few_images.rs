@@ -1,20 +1,19 @@
 //! Small networks on few images, as 003 §6.3 to §6.5 trains them: SGD on batches drawn with replacement,
 //! and a look at the network after the first update and every so many after it.
-
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
 use backburn_regularization::WeightDecay;
 use backburn_report::statistics::{Spread, interval};
 use backburn_report::{Compared, Reference};
+use backburn_training::failure::Failure;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::seeds::Seeds;
 
 use super::images::Images;
 use super::judging::on_data_of_source;
 use super::lab::Lab;
 use super::trainee::{Trainee, Training};
-use backburn_training::failure::Failure;
-use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::seeds::Seeds;
 
 pub(super) const BATCH_SIZE: usize = 100;
 /// Where it is not what is searched for.

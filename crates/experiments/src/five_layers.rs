@@ -1,6 +1,7 @@
 //! Five layers before any training, as 003 §6.2 looks at them: their activations under a scale of the initial
 //! weights, and what gradients they leave.
-
+use backburn_training::loss::Loss;
+use backburn_training::seeds::Seeds;
 use burn::tensor::activation::{relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
@@ -8,8 +9,6 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::matrix_rank::rank;
-use backburn_training::loss::Loss;
-use backburn_training::seeds::Seeds;
 
 pub(super) const SAMPLES: usize = 1000;
 /// Features of a sample, and units of every layer.

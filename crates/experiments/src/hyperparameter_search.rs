@@ -1,11 +1,12 @@
 //! 003 §6.5: learning rate and weight decay searched for at random, on a validation split cut from the
 //! training images; and random search against a grid with as many trials.
-
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
 use backburn_report::statistics::Spread;
 use backburn_report::{
     Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number,
 };
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 use super::few_images::{DATASET, percent};
 use super::judging::on_data_of_source;
@@ -15,8 +16,6 @@ use super::random_search::{
     IMAGES, KEPT, LAYERS, Point, Range, SCHEDULE, Search, TRIALS, Trial, network, search, split,
 };
 use super::trainee::Trainee;
-use backburn_training::failure::Failure;
-use backburn_training::seeds::Seeds;
 
 /// Trials whose mean says whether a round is better than another.
 const TOP: usize = 10;

@@ -1,10 +1,9 @@
 //! What may be said of a difference: between a source's numbers and ours, and between two networks.
-
 use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
 use backburn_report::{Compared, number};
+use backburn_training::evaluate::Predictions;
 
 use super::lab::Lab;
-use backburn_training::evaluate::Predictions;
 
 /// The row as it may stand beside the source's numbers, if both presets have the source's settings: only its
 /// data set, `dataset`, is compared with them.

@@ -1,8 +1,9 @@
 //! 004 ③: Adam with weight decay in its gradient.
-
 use backburn_regularization::{DecayMode, DecayedParameters, WeightDecay};
 use backburn_report::statistics::Spread;
 use backburn_report::{Findings, number};
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 use super::lab::Lab;
 use super::resnet_runs::{
@@ -10,8 +11,6 @@ use super::resnet_runs::{
     score_figures, score_table, scores, setup, trust,
 };
 use super::runs::{Arm, ArmRuns, epochs, train};
-use backburn_training::failure::Failure;
-use backburn_training::recipe::Recipe;
 
 /// Of every parameter, as `optim.Adam(model.parameters(), weight_decay=1e-3)` has it.
 const WEIGHT_DECAY: WeightDecay =

@@ -1,10 +1,11 @@
 //! 004 §3: label smoothing of 0.2 in two conventions.
-
 use backburn_regularization::{LabelRegularizers, LabelSmoothing, SmoothingConvention};
 use backburn_report::figure::{Axis, LineChart, Series};
 use backburn_report::number::percent;
 use backburn_report::statistics::Spread;
 use backburn_report::{ExperimentFigure, ExperimentTable, Findings, TemperatureRecord, Unit};
+use backburn_training::failure::Failure;
+use backburn_training::recipe::Recipe;
 
 use super::lab::Lab;
 use super::resnet_runs::{
@@ -13,8 +14,6 @@ use super::resnet_runs::{
     trust,
 };
 use super::runs::{Arm, ArmRuns, Run, epochs, train};
-use backburn_training::failure::Failure;
-use backburn_training::recipe::Recipe;
 
 const STRENGTH: f64 = 0.2;
 

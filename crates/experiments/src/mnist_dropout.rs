@@ -1,5 +1,4 @@
 //! 000: a five-layer MLP with dropout on MNIST, and one test image with its prediction.
-
 use backburn_data::TestImages;
 use backburn_data::normalization::Normalization;
 use backburn_report::figure::{Axis, GridImage, ImageGrid, LineChart, Series};
@@ -8,17 +7,16 @@ use backburn_report::{
     Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Floor, Reference,
     Unit, number,
 };
+use backburn_training::evaluate::Predictions;
+use backburn_training::failure::{Failure, usage};
+use backburn_training::recipe::built_in;
+use backburn_training::seeds::Seeds;
 
 use super::curves::series;
 use super::images::TestView;
 use super::judging::{difference, on_data_of_source};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Run, Weights};
-use backburn_training::evaluate::Predictions;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::recipe::built_in;
-use backburn_training::seeds::Seeds;
 
 /// The source's data set.
 const DATASET: &str = "mnist";

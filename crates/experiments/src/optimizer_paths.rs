@@ -1,16 +1,14 @@
 //! 003 §6.1: the paths of the optimizers down f = x²/20 + y², a valley that is steep across and flat along.
-
 use backburn_models::{Classifier, MlpConfig, ModelConfig, Network, parameters};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, ContourChart, ContourPanel, LineChart, Series, Surface};
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_training::failure::{Failure, usage};
+use backburn_training::optimize::gradients::NamedGradients;
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use burn::tensor::{Device, Tensor};
 
 use super::lab::Lab;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::optimize::gradients::NamedGradients;
-use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 
 const START: (f64, f64) = (-7.0, 2.0);
 const STEPS: usize = 30;

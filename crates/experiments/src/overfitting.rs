@@ -1,16 +1,15 @@
 //! 003 §6.4's network, which learns 300 images by heart, with and without something against it. Shared by
 //! `weight_decay.rs` and `dropout.rs`.
-
 use backburn_report::figure::{Axis, LineChart};
 use backburn_report::statistics::Spread;
 use backburn_report::{Compared, Comparison, DataTable, ExperimentFigure, Reference, Unit};
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
 use super::images::{Diagnostic, Images, TestView};
 use super::lab::Lab;
-use backburn_training::failure::Failure;
-use backburn_training::seeds::Seeds;
 
 pub(super) const IMAGES: usize = 300;
 pub(super) const LAYERS: usize = 6;

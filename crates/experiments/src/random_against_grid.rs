@@ -2,17 +2,16 @@
 //!
 //! Bergstra and Bengio, [Random search for hyper-parameter optimization](
 //! https://jmlr.org/papers/v13/bergstra12a.html), 2012.
-
 use backburn_report::figure::{Axis, DotPlot, Dots, Panel};
 use backburn_report::statistics::{Better, PairedDifference, Verdict, interval};
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Unit, number};
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 
 use super::lab::Lab;
 use super::random_search::{
     LEARNING_RATES, Point, Search, TRIALS, WEIGHT_DECAYS, search, split, try_all,
 };
-use backburn_training::failure::Failure;
-use backburn_training::seeds::Seeds;
 
 /// Repetitions, or as many as there are seeds if those are more.
 const REPETITIONS: usize = 10;

@@ -1,12 +1,11 @@
 //! Learning rate and weight decay drawn at random in log space, judged by validation images: 003 §6.5.
-
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 use rand::{Rng, RngExt};
 
 use super::few_images::{Schedule, SmallMlp, percent};
 use super::images::Images;
 use super::lab::Lab;
-use backburn_training::failure::Failure;
-use backburn_training::seeds::Seeds;
 
 pub(super) const IMAGES: usize = 500;
 pub(super) const LAYERS: usize = 6;

@@ -2,7 +2,6 @@
 //!
 //! The `paper` preset is its ResNet-18 on CIFAR-10; `quick` is the small CNN of the same post, which learns
 //! 5,000 images by heart within half a minute.
-
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
@@ -11,11 +10,11 @@ use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
 use backburn_report::number::{percent, points};
 use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict, finite};
 use backburn_report::{Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Unit};
+use backburn_training::recipe::{Recipe, built_in};
 
 use super::curves::series;
 use super::lab::Lab;
 use super::runs::{ArmRuns, Run};
-use backburn_training::recipe::{Recipe, built_in};
 
 /// What the source prints for ResNet-18 with the weights of the last of 51 epochs and no regularizer.
 const PRINTED_TEST_ACCURACY: f64 = 0.7557;

@@ -1,5 +1,4 @@
 //! Cells of tables.
-
 use backburn_report::number;
 use backburn_report::statistics::Spread;
 

@@ -1,7 +1,7 @@
 //! 003 §6.4: 300 images, with and without weight decay.
-
 use backburn_report::Findings;
 use backburn_report::statistics::Spread;
+use backburn_training::failure::Failure;
 
 use super::few_images::{SmallMlp, percent};
 use super::lab::Lab;
@@ -9,7 +9,6 @@ use super::overfitting::{
     self, Arm, IMAGES, LAYERS, caveat, comparison, data, effect, figure, gap_figure, setup,
     unguarded, values,
 };
-use backburn_training::failure::Failure;
 
 const STRENGTH: f64 = 0.1;
 

@@ -1,8 +1,9 @@
 //! 003 §6.2: activations of five layers, before any training, under different initial weights.
-
 use backburn_report::figure::{Axis, Drawing, Histogram, HistogramGrid, HistogramRow, LineChart};
 use backburn_report::statistics::Spread;
 use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_training::failure::Failure;
+use backburn_training::seeds::Seeds;
 use burn::tensor::Device;
 
 use super::curves::series;
@@ -12,8 +13,6 @@ use super::five_layers::{
 };
 use super::lab::Lab;
 use super::tables::{spread, three_digits, two_digits};
-use backburn_training::failure::Failure;
-use backburn_training::seeds::Seeds;
 
 /// The source's.
 const BINS: usize = 30;

@@ -1,5 +1,4 @@
 //! What is to be trained: arms, each with several seeds.
-
 use std::path::{Path, PathBuf};
 
 use backburn_training::recipe::Recipe;

@@ -1,5 +1,4 @@
 //! One training of a study: what its folder has of it, and what is left to train.
-
 use std::path::{Path, PathBuf};
 
 use backburn_report::{RunRecord, Status, Summary};

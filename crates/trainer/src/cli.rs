@@ -1,7 +1,6 @@
 //! The command line: verbs, flags, exit status.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -14,7 +13,7 @@ use crate::commands::{
     bench, bench_child, compare_arms, compare_regularizers, data, evaluate, experiment, find_rate,
     replay, report, train, verify, verify_kernels,
 };
-use crate::terminal::say;
+use crate::output::say;
 use crate::{environment, interrupt, out_of_memory, output};
 
 /// Trains image classifiers and measures what keeps them from memorizing.

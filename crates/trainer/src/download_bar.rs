@@ -1,5 +1,4 @@
 //! How far downloads are.
-
 use backburn_data::FetchProgress;
 
 /// A bar for each file that is downloaded.

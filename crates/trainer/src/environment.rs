@@ -1,15 +1,13 @@
 //! Environment variables: every one that the program, its tests or what it is built on reads.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use backburn_kernels::cpu::{INSTRUCTION_SETS, instruction_set};
+use backburn_training::failure::{Failure, usage};
 
-use crate::terminal::say;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
+use crate::output::say;
 
 /// An environment variable.
 #[derive(Clone, Copy, Debug)]

@@ -8,14 +8,13 @@
 //! Schedulers warn before their limit, with a signal of their user's choice, and may do so before data are
 //! loaded: what only they send is heard from the start ([`hear`]) and remembered until there is something to
 //! save. Ctrl-C, SIGTERM and SIGHUP end the program as usual until then ([`catch`]).
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
 use backburn_training::stop::Stop;
 use clap::ValueEnum;
 
-use crate::terminal::say;
+use crate::output::say;
 
 /// Exit status after an interruption, by Unix convention 128 + SIGINT.
 pub const EXIT_STATUS: u8 = 130;
@@ -132,7 +131,7 @@ mod unix {
     use signal_hook::low_level::signal_name;
 
     use super::{Notices, STOP, StopOn, ctrl_c, notices};
-    use crate::terminal::say;
+    use crate::output::say;
 
     /// What nobody sends who wants the program gone at once.
     pub(super) const SCHEDULERS: [i32; 3] = [SIGUSR1, SIGUSR2, SIGXCPU];

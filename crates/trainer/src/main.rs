@@ -1,5 +1,4 @@
 //! `backburn`: trains image classifiers that generalize.
-
 use std::process::ExitCode;
 
 use backburn_trainer::cli;

@@ -6,14 +6,12 @@
 //! needs memory itself comes after it was said.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::cell::Cell;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use backburn_report::Status;
-
 use backburn_training::memory::allocator;
 use backburn_training::memory::blame::with_blamed;
 use backburn_training::memory::limits::megabytes;

@@ -1,10 +1,9 @@
-//! What a command says on stdout, and whether it could be said.
+//! What a command says: on stderr as it goes, on stdout what came out, and whether that could be said.
 //!
-//! A line that cannot be printed ends nothing by itself: what was trained is in its folder. The first
+//! A line that cannot be printed on stdout ends nothing by itself: what was trained is in its folder. The first
 //! error is remembered, and gives the exit status when all is done.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 
@@ -24,6 +23,11 @@ pub fn print_line(text: &str) {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{text}")
     });
+}
+
+/// Prints a line on stderr. That nobody reads it (`2>&1 | head`) is no reason to stop training.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Prints something on stdout that prints itself, unless something before could not be printed.

@@ -1,16 +1,12 @@
 //! Flags of `train` that switch regularizers on and off; 0 or `none` turns one off.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use backburn_models::ModelConfig;
 use backburn_regularization::{DisturbValue, LabelRegularizers, LabelSmoothing};
-use clap::Args;
-
-use crate::train_flags::unknown;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
+use backburn_training::failure::{Failure, unknown, usage};
 use backburn_training::loss::Loss;
 use backburn_training::recipe::Recipe;
+use clap::Args;
 
 /// Flags that change the regularizers of a recipe.
 #[derive(Args, Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,5 @@
 //! What a person at a terminal sees of a training.
-
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use backburn_data::FetchProgress;
 use backburn_report::EpochRecord;
@@ -11,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::download_bar::DownloadBar;
 use crate::interrupt;
+use crate::output::say;
 
 /// Tells on stderr how a training goes: a bar and a line an epoch on a terminal, plain lines elsewhere.
 #[derive(Debug)]
@@ -137,11 +137,6 @@ impl Terminal {
             None => say(text),
         }
     }
-}
-
-/// Prints a line on stderr. That nobody reads it (`2>&1 | head`) is no reason to stop training.
-pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 fn style() -> ProgressStyle {

@@ -1,7 +1,6 @@
 //! How many threads compute.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use backburn_training::failure::Failure;
 
 /// More than any machine has cores; many more would take minutes to start.
@@ -12,7 +11,7 @@ const MOST_THREADS: usize = 1024;
 /// # Errors
 ///
 /// If `threads` is 0 or absurdly many.
-pub fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
+pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
     if let Some(found) = threads.filter(|threads| !(1..=MOST_THREADS).contains(threads)) {
         return Err(Failure::Usage(format!(
             "`--threads`: expected 1 to {MOST_THREADS}, found {found}"

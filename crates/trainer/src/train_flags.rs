@@ -1,22 +1,20 @@
 //! Flags of `train` that change a recipe.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use backburn_data::SplitSize;
 use backburn_data::augment::{self, Pipeline};
 use backburn_data::loader::LastBatch;
 use backburn_data::normalization::Normalization;
 use backburn_models::{BiasInitialization, Initialization, ModelConfig, WeightInitialization};
 use backburn_regularization::{DecayMode, DecayedParameters, Keep, WeightDecay};
-use clap::{Args, ValueEnum};
-
-use crate::regularizer_flags::RegularizerFlags;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
+use backburn_training::failure::{Failure, unknown, usage};
 use backburn_training::on_divergence::OnDivergence;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::optimize::schedule::Schedule;
 use backburn_training::recipe::Recipe;
+use clap::{Args, ValueEnum};
+
+use crate::regularizer_flags::RegularizerFlags;
 
 /// PyTorch's default weight decay of AdamW; its other optimizers have none.
 const ADAMW_DECAY: f64 = 0.01;
@@ -278,10 +276,6 @@ impl Changes {
         }
         Ok(())
     }
-}
-
-pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::Usage(format!("unknown {what} `{name}`; known: {}", known.join(", ")))
 }
 
 /// `512,512` or `none`.

@@ -1,5 +1,4 @@
 //! Which backend computes. The only file that names backends.
-
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 

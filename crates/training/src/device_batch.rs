@@ -1,5 +1,4 @@
 //! A batch where a network is trained.
-
 use backburn_data::loader::Batch;
 use backburn_regularization::{LabelledBatch, Targets};
 use burn::tensor::{Device, Int, Tensor, TensorData};

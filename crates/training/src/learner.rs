@@ -1,5 +1,4 @@
 //! A network that learns: gradients of a batch, and a step along them.
-
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{Classifier, Network};
 use backburn_regularization::Sam;

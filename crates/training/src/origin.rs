@@ -1,5 +1,4 @@
 //! What this program writes down of itself and its data, wherever something is traced back to them.
-
 use backburn_data::DataSet;
 use backburn_report::{DatasetRecord, FileRecord, Origin};
 

@@ -1,5 +1,4 @@
 //! What changes during a training; a checkpoint holds all of it.
-
 use std::time::{Duration, Instant};
 
 use backburn_data::loader::{Batch, Epoch};

@@ -1,5 +1,4 @@
 //! The training loop.
-
 use std::time::Instant;
 
 use backburn_data::loader::LoaderError;

@@ -1,5 +1,4 @@
 //! What manifests and pages say of the program that made them.
-
 use std::sync::OnceLock;
 
 /// The version of Backburn.

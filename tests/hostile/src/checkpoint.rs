@@ -1,14 +1,13 @@
 //! Checkpoints of a training.
-
 use std::sync::LazyLock;
 
 use backburn_data::SplitSize;
 use backburn_models::{MlpConfig, ModelConfig};
 use backburn_regularization::{EarlyStoppingConfig, Lookahead};
-use backburn_training::run_folder::checkpoint;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::{Recipe, built_in};
+use backburn_training::run_folder::checkpoint;
 use backburn_training::state::State;
 use burn::tensor::Device;
 use sha2::{Digest, Sha256};

@@ -1,5 +1,4 @@
 //! Files of data sets, and the archives they come in.
-
 use std::fs;
 use std::io::Write;
 use std::path::Path;

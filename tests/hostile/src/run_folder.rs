@@ -1,5 +1,4 @@
 //! The records of a run folder, which reports are made of.
-
 use std::fs;
 use std::path::Path;
 

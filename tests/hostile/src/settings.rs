@@ -1,5 +1,4 @@
 //! Settings as text: recipes, the forms that flags take, and the losses that a resumed run reads.
-
 use std::fmt::{Debug, Display};
 use std::fs;
 use std::str::FromStr;
@@ -11,9 +10,9 @@ use backburn_regularization::{
     DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead, Validation,
 };
 use backburn_training::evaluate::test_time_augmentation::Views;
+use backburn_training::optimize::schedule::Schedule;
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::run_folder::folder::RunFolder;
-use backburn_training::optimize::schedule::Schedule;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -1,5 +1,4 @@
 //! Weights in safetensors files.
-
 use std::collections::HashMap;
 
 use backburn_models::weights::{from_bytes, to_bytes};

@@ -3,13 +3,11 @@
 //! From the same initial weights, losses must agree to 1e-3 relative over the first 20 batches and
 //! validation accuracies to 1 percentage point. Later losses may part: rounding differs, and
 //! training amplifies it.
-
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use backburn_report::RunRecord;
-use backburn_trainer::output;
-use backburn_trainer::terminal::say;
+use backburn_trainer::output::{self, say};
 
 const BATCHES: usize = 20;
 const LOSS_TOLERANCE: f64 = 1e-3;

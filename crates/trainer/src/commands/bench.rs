@@ -1,21 +1,18 @@
 //! `backburn bench`: how fast this machine trains, and what PyTorch makes of it.
-
 use std::path::{Path, PathBuf};
-
-use backburn_models::architecture;
-use backburn_report::whole_file::{folder_of, write_whole};
-use clap::{Args, ValueEnum};
 
 use backburn_bench::measure::measure;
 use backburn_bench::plan::Plan;
 use backburn_bench::pytorch::PyTorch;
 use backburn_bench::tables::tables;
+use backburn_models::architecture;
+use backburn_report::whole_file::{folder_of, write_whole};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
+use clap::{Args, ValueEnum};
 
 use crate::interrupt::{self, Notices};
-use crate::output::print_line;
-use crate::terminal::say;
+use crate::output::{print_line, say};
 use crate::threads::set_threads;
 
 /// Of each measurement: the least that have a middle and a spread.

@@ -1,7 +1,7 @@
 //! `backburn compare-regularizers`: every regularizer alone, a few together, and none.
+use backburn_training::failure::Failure;
 
 use crate::commands::compare_arms::{ArmFlags, ArmsExperiment, CompareArgs, compare};
-use backburn_training::failure::Failure;
 
 /// What all arms have in common: little data, a network that learns it by heart, the last weights, and
 /// no regularizer.

@@ -1,17 +1,15 @@
 //! `backburn data`: list, fetch and verify data sets, look at augmented images.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 
 use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};
+use backburn_training::failure::Failure;
 use clap::{Args, Subcommand};
 
 use crate::commands::preview::{PreviewArgs, preview};
 use crate::download_bar::DownloadBar;
-use crate::output::print_line;
-use crate::terminal::say;
-use backburn_training::failure::Failure;
+use crate::output::{print_line, say};
 
 /// `data list | fetch | verify | preview`
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! `backburn evaluate`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +16,6 @@ use backburn_training::evaluate::temperature::fit_temperature;
 use backburn_training::evaluate::test_time_augmentation::Views;
 use backburn_training::evaluate::{Predictions, TOP_K, predict, predict_validation};
 use backburn_training::failure::{Failure, usage};
-use backburn_training::final_score;
 use backburn_training::prepare::{PrepareError, Prepared};
 use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::checkpoint::Position;
@@ -26,16 +24,16 @@ use backburn_training::run_folder::folder::RunFolder;
 use backburn_training::run_folder::restore::{Restored, restore_newest};
 use backburn_training::run_folder::test_log::ManifestLog;
 use backburn_training::seeds::Seeds;
-use backburn_training::session;
 use backburn_training::session_error::{SessionError, how_to_finish};
 use backburn_training::state::State;
+use backburn_training::{final_score, session};
 use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::output::print_line;
+use crate::output::{print_line, say};
 use crate::pages::pages;
-use crate::terminal::{Terminal, say};
+use crate::terminal::Terminal;
 use crate::threads::set_threads;
 
 /// `evaluate RUN`

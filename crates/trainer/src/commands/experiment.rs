@@ -1,5 +1,4 @@
 //! `backburn experiment NAME` and `backburn compare-optimizers`.
-
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,9 +17,9 @@ use backburn_training::version;
 use clap::{Args, ValueEnum};
 
 use crate::interrupt::{self, Notices};
-use crate::output::print_line;
+use crate::output::{print_line, say};
 use crate::pages::pages;
-use crate::terminal::{Terminal, say};
+use crate::terminal::Terminal;
 use crate::threads::set_threads;
 
 /// More seeds than anybody has the time for; asking for more is taken for a mistake.

@@ -1,5 +1,4 @@
 //! `backburn find-rate`: a range test of the learning rate, its curve, and what to take from it.
-
 use backburn_models::parameters;
 use backburn_report::Origin;
 use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};

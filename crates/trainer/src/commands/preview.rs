@@ -1,21 +1,19 @@
 //! `backburn data preview`: a contact sheet of augmented training images.
-
 use std::path::PathBuf;
 
 use backburn_data::augment;
 use backburn_data::loader::{Loader, LoaderConfig};
 use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
-use clap::Args;
-
-use crate::download_bar::DownloadBar;
-use crate::output::print_line;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
+use backburn_training::failure::{Failure, usage};
 use backburn_training::origin::origin;
 use backburn_training::prepare::{PrepareError, Prepared};
 use backburn_training::recipe::built_in;
 use backburn_training::seeds::Seeds;
+use clap::Args;
+
+use crate::download_bar::DownloadBar;
+use crate::output::print_line;
 
 /// Rows of a sheet at most.
 const MOST_IMAGES: usize = 64;

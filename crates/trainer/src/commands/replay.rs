@@ -1,7 +1,6 @@
 //! `backburn replay`: where each stopping criterion would have ended a run, read off its log.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,12 +10,12 @@ use backburn_regularization::{
 };
 use backburn_report::number::{bare_percent, loss};
 use backburn_report::{EpochRecord, RunRecord};
+use backburn_training::failure::Failure;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::output::print_line;
-use backburn_training::failure::Failure;
 
 /// The criteria that are compared if none is named: those of Prechelt's paper, today's patience,
 /// and which weights are kept without any.

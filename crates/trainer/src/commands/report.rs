@@ -1,7 +1,6 @@
 //! `backburn report`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::path::{Path, PathBuf};
 
 use backburn_report::RunRecord;
@@ -10,8 +9,8 @@ use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::RunFolder;
 use clap::Args;
 
-use crate::output::print_line;
-use crate::terminal::{Terminal, say};
+use crate::output::{print_line, say};
+use crate::terminal::Terminal;
 
 /// `report RUN…`
 #[derive(Debug, Args)]

@@ -1,7 +1,6 @@
 //! `backburn train`: from flags to a recipe, from a recipe to a run.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -22,9 +21,9 @@ use backburn_training::session_error::SessionError;
 use clap::{Args, FromArgMatches};
 
 use crate::interrupt::{self, Notices, StopOn};
-use crate::output::print_line;
+use crate::output::{print_line, say};
 use crate::pages::pages;
-use crate::terminal::{Terminal, say};
+use crate::terminal::Terminal;
 use crate::threads::set_threads;
 use crate::train_flags::Changes;
 

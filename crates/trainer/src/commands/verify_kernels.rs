@@ -1,14 +1,12 @@
 //! `backburn verify-kernels`: every architecture's first steps on a backend, beside double precision.
-
 use backburn_models::{Architecture, architecture};
+use backburn_training::backend::Backend;
+use backburn_training::failure::{Failure, usage};
+use backburn_training::verify_kernels::{Task, verify};
 use clap::Args;
 
 use crate::output::print_line;
 use crate::threads::set_threads;
-use backburn_training::backend::Backend;
-use backburn_training::failure::Failure;
-use backburn_training::failure::usage;
-use backburn_training::verify_kernels::{Task, verify};
 
 /// The architectures that are tried if none is named: one of each family, and both kinds of shortcuts.
 /// The others are the same layers, more of them.

@@ -1,5 +1,4 @@
 //! How far the network's confidence can be trusted.
-
 use super::predictions::Predictions;
 
 /// Equal-width confidence bins of the calibration error.

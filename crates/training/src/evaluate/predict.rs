@@ -1,5 +1,4 @@
 //! Puts every image of a set through a network, once.
-
 use std::ops::Deref;
 use std::sync::Arc;
 

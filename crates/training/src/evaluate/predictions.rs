@@ -1,5 +1,4 @@
 //! What a network says of every image of a set, and how good that is.
-
 use backburn_regularization::Validation;
 use backburn_report::ClassRecord;
 

@@ -1,5 +1,4 @@
 //! Small networks and images for the tests of this folder.
-
 use std::sync::Arc;
 
 use backburn_data::normalization::{FittedNormalization, Normalization};

@@ -2,7 +2,6 @@
 //! count for whoever wants to know what a piece of work needs.
 
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait; this one hands on and looks on")]
-
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};

@@ -2,10 +2,8 @@
 //! groups, and by what the machine has. Known on Linux only.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
-use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 /// Addresses that the allocator asks for, to memory that the program asks it for: it takes them in pieces
 /// of 128 MiB or 1 GiB, of which a part stays unused. `docs/guarantees.md` has what was measured.

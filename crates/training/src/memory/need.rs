@@ -7,7 +7,6 @@
 //! of batch tell of all others. How near that comes is in `docs/guarantees.md`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use backburn_data::loader::{Batch, Loader};

@@ -1,5 +1,4 @@
 //! Gradients by parameter name: gathered after a backward pass, accumulated, clipped.
-
 use std::collections::BTreeMap;
 
 use backburn_models::parameters::Path;

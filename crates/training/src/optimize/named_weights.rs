@@ -1,5 +1,4 @@
 //! Weights by parameter name, on the device: averaged, compared, put back.
-
 use std::collections::BTreeMap;
 
 use backburn_models::parameters::Path;

@@ -1,8 +1,6 @@
 //! Why a run folder cannot be used.
-
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use backburn_report::Changed;
 

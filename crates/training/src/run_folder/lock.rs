@@ -1,5 +1,4 @@
 //! One process at a time on a run folder.
-
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::thread::sleep;

@@ -1,5 +1,4 @@
 //! The names of a run folder's files.
-
 use std::ffi::OsStr;
 use std::path::Path;
 

@@ -1,5 +1,4 @@
 //! Who draws a run's report, which this crate does not know how to.
-
 use backburn_report::{ReportError, RunRecord};
 
 /// Draws something into the folder of a run.

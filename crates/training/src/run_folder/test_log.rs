@@ -1,5 +1,4 @@
 //! The record of looks at the test split in a run's `manifest.json`.
-
 use backburn_data::TestLog;
 use backburn_report::{Manifest, ReportError, RunRecord, Status, TestRead};
 

@@ -1,5 +1,4 @@
 //! Repetitions of some length.
-
 use std::time::Instant;
 
 use burn::tensor::Device;

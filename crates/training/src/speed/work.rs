@@ -1,5 +1,4 @@
 //! What was done in a repetition.
-
 use serde::{Deserialize, Serialize};
 
 /// What was done in a repetition.

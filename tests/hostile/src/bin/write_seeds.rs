@@ -1,5 +1,4 @@
 //! Writes the seeds of every target to `fuzz/seeds/<target>/`, from which fuzzing starts.
-
 use std::fs;
 use std::path::Path;
 
