@@ -1,32 +1,13 @@
-//! What an experiment found: `result.json`, and all that its page shows.
+//! What an experiment measured, beside what its source printed: the parts of `result.json`.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::agreement::{Agreement, Floor, Reference};
-use crate::figure::Drawing;
 use crate::number;
 use crate::record::{DatasetRecord, TestRead};
 use crate::statistics::{Spread, finite};
-
-/// An experiment that was carried out.
-#[derive(Clone, Debug, Serialize)]
-pub struct ExperimentRecord {
-    /// As on the command line.
-    pub name: String,
-    /// What it shows, as a heading.
-    pub title: String,
-    /// Where the source describes it, such as `003 §6.1`.
-    pub source: String,
-    /// What it asks.
-    pub question: String,
-    /// How it was carried out.
-    pub provenance: Provenance,
-    /// What came out.
-    #[serde(flatten)]
-    pub findings: Findings,
-}
 
 /// How an experiment was carried out.
 #[derive(Clone, Debug, Serialize)]
@@ -57,31 +38,6 @@ pub struct Provenance {
     pub dataset: Option<DatasetRecord>,
     /// Every look at test images, also of those that curves are drawn from.
     pub test_reads: Vec<TestRead>,
-}
-
-/// What came out of an experiment. Nothing in it was written in advance but what describes the set-up
-/// and the source.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Findings {
-    /// What happened, computed from the data.
-    pub sentence: String,
-    /// How it was set up, a statement each.
-    pub setup: Vec<String>,
-    /// What was reduced against the source for this preset.
-    pub reduced: Vec<String>,
-    /// The source's numbers beside ours.
-    pub comparisons: Vec<Comparison>,
-    /// Other numbers.
-    pub tables: Vec<ExperimentTable>,
-    /// The figures.
-    pub figures: Vec<ExperimentFigure>,
-    /// Numbers behind the figures, written as CSV.
-    #[serde(skip)]
-    pub data: Vec<DataTable>,
-    /// The source's mistakes, with what is right.
-    pub mistakes: Vec<String>,
-    /// What differs from the source, and why.
-    pub differences: Vec<String>,
 }
 
 /// Some of the source's numbers beside ours.
@@ -140,7 +96,7 @@ impl Unit {
     }
 
     /// What stands behind the quantity's name.
-    pub(crate) fn suffix(self) -> &'static str {
+    pub fn suffix(self) -> &'static str {
         match self {
             Self::Plain | Self::Count => "",
             Self::Percent => " (%)",
@@ -162,7 +118,8 @@ impl Unit {
         }
     }
 
-    pub(crate) fn reference(self, reference: Reference) -> String {
+    /// Mean and, of several runs, standard deviation of what others measured.
+    pub fn reference(self, reference: Reference) -> String {
         self.mean_and_deviation(reference.mean, reference.standard_deviation)
     }
 
@@ -244,18 +201,6 @@ pub struct ExperimentTable {
     pub rows: Vec<Vec<String>>,
 }
 
-/// A figure with its file name and caption.
-#[derive(Clone, Debug, Serialize)]
-pub struct ExperimentFigure {
-    /// Name of its files, without extension.
-    pub name: String,
-    /// What it shows, for readers who have only the figure.
-    pub caption: String,
-    /// What it looks like.
-    #[serde(skip)]
-    pub drawing: Drawing,
-}
-
 /// Numbers in columns.
 #[derive(Clone, Debug)]
 pub struct DataTable {
@@ -269,7 +214,7 @@ pub struct DataTable {
 
 impl DataTable {
     /// As CSV, with a line of names.
-    pub(crate) fn to_csv(&self) -> String {
+    pub fn to_csv(&self) -> String {
         let cell = |cell: &String| {
             if cell.contains([',', '"', '\n']) {
                 format!("\"{}\"", cell.replace('"', "\"\""))
@@ -280,16 +225,6 @@ impl DataTable {
         let line =
             |cells: &Vec<String>| cells.iter().map(cell).collect::<Vec<_>>().join(",") + "\n";
         [&self.columns].into_iter().chain(&self.rows).map(line).collect()
-    }
-}
-
-impl Findings {
-    /// How many of the compared rows agree, and of how many.
-    pub fn agreeing(&self) -> (usize, usize) {
-        let rows = || self.comparisons.iter().flat_map(|comparison| &comparison.rows);
-        let agree = rows().filter(|row| row.agreement == Agreement::Agrees).count();
-        let disagree = rows().filter(|row| row.agreement == Agreement::Disagrees).count();
-        (agree, agree + disagree)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use backburn_records::origin::Origin;
+
 use super::text::{self, FONT_FAMILY};
 use super::{Rect, WIDTH};
-use crate::origin::Origin;
 
 /// Where a drawing is shown, which decides its colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
