@@ -2,8 +2,9 @@
 
 use backburn_records::number;
 
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Colours of right and wrong answers.
 const RIGHT: Paint = Paint::Series(0);

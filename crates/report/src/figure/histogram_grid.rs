@@ -2,8 +2,9 @@
 
 use backburn_records::number;
 
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Height of a panel's plot.
 const PANEL_HEIGHT: f64 = 58.0;

@@ -2,8 +2,9 @@
 
 use backburn_records::number;
 
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Colour of the values; its depth gives the value.
 const HUE: Paint = Paint::Series(0);
