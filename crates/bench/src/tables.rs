@@ -1,6 +1,6 @@
 //! What was measured, as a person reads it in a terminal of 80 columns.
-use backburn_report::number::{ABSENT, rate};
-use backburn_report::text_table::table;
+use backburn_records::number::{ABSENT, rate};
+use backburn_records::text_table::table;
 
 use super::bystanders;
 use super::case::Case;

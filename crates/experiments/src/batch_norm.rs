@@ -1,11 +1,10 @@
 //! 003 §6.3: sixteen scales of initial weights, with and without batch normalization, and the three things
 //! that it is said to do: faster learning, less dependence on initial weights, less overfitting.
 use backburn_models::WeightInitialization;
+use backburn_records::statistics::Spread;
+use backburn_records::{Compared, Comparison, DataTable, ExperimentTable, Reference, Unit};
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
-use backburn_report::statistics::Spread;
-use backburn_report::{
-    Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Reference, Unit,
-};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 

@@ -4,10 +4,11 @@ use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
+use backburn_records::statistics::Spread;
+use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, LineChart, ValueMap};
-use backburn_report::statistics::Spread;
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;

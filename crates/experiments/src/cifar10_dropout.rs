@@ -1,13 +1,13 @@
 //! 001: a CNN on CIFAR-10, plain, with L2 and with dropout.
 use backburn_data::SplitSize;
 use backburn_models::ModelConfig;
+use backburn_records::statistics::Spread;
+use backburn_records::{
+    Compared, Comparison, EpochRecord, ExperimentTable, Reference, Unit, number,
+};
 use backburn_regularization::{Keep, WeightDecay};
 use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
-use backburn_report::statistics::Spread;
-use backburn_report::{
-    Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Findings, Reference,
-    Unit, number,
-};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::evaluate::Predictions;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::{Recipe, built_in};

@@ -1,11 +1,12 @@
 //! 004: two depths of ResNet, each with and without batch normalization, and the small CNN of 004 ④.
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig, ResNetConfig};
+use backburn_records::ExperimentTable;
+use backburn_records::number::{self, count};
+use backburn_records::statistics::finite;
 use backburn_regularization::Keep;
+use backburn_report::Findings;
 use backburn_report::figure::Axis;
-use backburn_report::number::{self, count};
-use backburn_report::statistics::finite;
-use backburn_report::{ExperimentTable, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::recipe::Recipe;
 

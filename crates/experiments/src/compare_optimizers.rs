@@ -2,12 +2,11 @@
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
+use backburn_records::statistics::Spread;
+use backburn_records::{Compared, Comparison, DataTable, Reference, Unit, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, LineChart};
-use backburn_report::statistics::Spread;
-use backburn_report::{
-    Compared, Comparison, DataTable, ExperimentFigure, Findings, Reference, Unit, number,
-};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;

@@ -1,7 +1,7 @@
 //! Curves over several seeds: mean and band.
+use backburn_records::statistics::Spread;
 use backburn_report::figure::Series;
 use backburn_report::figure::line_chart::kaiser_smoothed;
-use backburn_report::statistics::Spread;
 
 /// The mean of `rows`, a row a seed, at the places `xs`; of several rows with a band of one standard
 /// deviation to either side. Rows may be shorter than `xs`.

@@ -1,10 +1,11 @@
 //! 004 §2: DisturbLabel with α 30, and why its training loss cannot be what the source prints.
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig};
+use backburn_records::number::{count, percent};
+use backburn_records::statistics::Spread;
+use backburn_records::{Compared, Comparison, Floor, Unit};
 use backburn_regularization::{LabelRegularizers, LabelledBatch, Targets};
-use backburn_report::number::{count, percent};
-use backburn_report::statistics::Spread;
-use backburn_report::{Compared, Comparison, Findings, Floor, Unit};
+use backburn_report::Findings;
 use backburn_training::failure::Failure;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::Recipe;

@@ -3,11 +3,12 @@ use backburn_models::{
     BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
     WeightInitialization,
 };
+use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict};
+use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::labels::{LabelRegularizer, LabelledBatch};
 use backburn_regularization::{DisturbValue, Targets, WeightDecay};
 use backburn_report::figure::{Axis, DotPlot, Dots, Drawing, LineChart, Panel, Series};
-use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::loss::Loss;
 use backburn_training::optimize::gradients::NamedGradients;

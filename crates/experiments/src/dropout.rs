@@ -1,7 +1,8 @@
 //! 003 §6.4 and 002: the 300 images of `weight_decay.rs` with dropout, and a sweep over its rate.
+use backburn_records::statistics::Spread;
+use backburn_records::{DataTable, ExperimentTable, Unit};
 use backburn_report::figure::{Axis, LineChart, Series};
-use backburn_report::statistics::Spread;
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 
 use super::few_images::{Change, SmallMlp, percent, sampling_variance};

@@ -4,10 +4,11 @@ use backburn_models::{
     BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
     WeightInitialization, parameters,
 };
+use backburn_records::statistics::Spread;
+use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::Dropout;
 use backburn_report::figure::{Axis, LineChart, Series};
-use backburn_report::statistics::Spread;
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::seeds::Seeds;
 use burn::module::Module;

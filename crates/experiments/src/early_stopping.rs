@@ -2,12 +2,11 @@
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
+use backburn_records::statistics::Spread;
+use backburn_records::{Compared, Comparison, EpochRecord, ExperimentTable, Unit, number};
 use backburn_regularization::{EarlyStoppingConfig, Keep, Monitor};
 use backburn_report::figure::{Axis, LineChart, Mark, Series};
-use backburn_report::statistics::Spread;
-use backburn_report::{
-    Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Findings, Unit, number,
-};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::evaluate::Predictions;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::{Recipe, built_in};

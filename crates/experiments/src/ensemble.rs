@@ -3,10 +3,11 @@
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
+use backburn_records::statistics::Spread;
+use backburn_records::{DataTable, ExperimentTable, Unit, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, Drawing, LineChart, Series};
-use backburn_report::statistics::Spread;
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::evaluate::Scores;
 use backburn_training::evaluate::monte_carlo_dropout::DroppingNetwork;
 use backburn_training::failure::Failure;

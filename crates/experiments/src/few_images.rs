@@ -3,9 +3,9 @@
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
+use backburn_records::statistics::{Spread, interval};
+use backburn_records::{Compared, Reference};
 use backburn_regularization::WeightDecay;
-use backburn_report::statistics::{Spread, interval};
-use backburn_report::{Compared, Reference};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;

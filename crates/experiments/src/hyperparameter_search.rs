@@ -1,10 +1,9 @@
 //! 003 §6.5: learning rate and weight decay searched for at random, on a validation split cut from the
 //! training images; and random search against a grid with as many trials.
+use backburn_records::statistics::Spread;
+use backburn_records::{Compared, Comparison, DataTable, ExperimentTable, Unit, number};
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
-use backburn_report::statistics::Spread;
-use backburn_report::{
-    Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Unit, number,
-};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 

@@ -1,7 +1,8 @@
 //! 004 ③: Adam with weight decay in its gradient.
+use backburn_records::number;
+use backburn_records::statistics::Spread;
 use backburn_regularization::{DecayMode, DecayedParameters, WeightDecay};
-use backburn_report::statistics::Spread;
-use backburn_report::{Findings, number};
+use backburn_report::Findings;
 use backburn_training::failure::Failure;
 use backburn_training::recipe::Recipe;
 

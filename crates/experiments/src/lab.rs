@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use backburn_data::normalization::Normalization;
 use backburn_data::{DataSet, ImageSet, TestLog};
-use backburn_report::TestRead;
+use backburn_records::TestRead;
 use backburn_training::backend::Backend;
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::now;

@@ -1,9 +1,10 @@
 //! 004 §3: label smoothing of 0.2 in two conventions.
+use backburn_records::number::percent;
+use backburn_records::statistics::Spread;
+use backburn_records::{ExperimentTable, TemperatureRecord, Unit};
 use backburn_regularization::{LabelRegularizers, LabelSmoothing, SmoothingConvention};
 use backburn_report::figure::{Axis, LineChart, Series};
-use backburn_report::number::percent;
-use backburn_report::statistics::Spread;
-use backburn_report::{ExperimentFigure, ExperimentTable, Findings, TemperatureRecord, Unit};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::recipe::Recipe;
 

@@ -1,12 +1,12 @@
 //! 000: a five-layer MLP with dropout on MNIST, and one test image with its prediction.
 use backburn_data::TestImages;
 use backburn_data::normalization::Normalization;
-use backburn_report::figure::{Axis, GridImage, ImageGrid, LineChart, Series};
-use backburn_report::statistics::Spread;
-use backburn_report::{
-    Compared, Comparison, DataTable, ExperimentFigure, ExperimentTable, Findings, Floor, Reference,
-    Unit, number,
+use backburn_records::statistics::Spread;
+use backburn_records::{
+    Compared, Comparison, DataTable, ExperimentTable, Floor, Reference, Unit, number,
 };
+use backburn_report::figure::{Axis, GridImage, ImageGrid, LineChart, Series};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::evaluate::Predictions;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::built_in;

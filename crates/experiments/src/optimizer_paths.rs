@@ -1,8 +1,9 @@
 //! 003 §6.1: the paths of the optimizers down f = x²/20 + y², a valley that is steep across and flat along.
 use backburn_models::{Classifier, MlpConfig, ModelConfig, Network, parameters};
+use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, ContourChart, ContourPanel, LineChart, Series, Surface};
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};

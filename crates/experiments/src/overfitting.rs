@@ -1,8 +1,9 @@
 //! 003 §6.4's network, which learns 300 images by heart, with and without something against it. Shared by
 //! `weight_decay.rs` and `dropout.rs`.
+use backburn_records::statistics::Spread;
+use backburn_records::{Compared, Comparison, DataTable, Reference, Unit};
+use backburn_report::ExperimentFigure;
 use backburn_report::figure::{Axis, LineChart};
-use backburn_report::statistics::Spread;
-use backburn_report::{Compared, Comparison, DataTable, ExperimentFigure, Reference, Unit};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 

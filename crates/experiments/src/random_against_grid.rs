@@ -2,9 +2,10 @@
 //!
 //! Bergstra and Bengio, [Random search for hyper-parameter optimization](
 //! https://jmlr.org/papers/v13/bergstra12a.html), 2012.
+use backburn_records::statistics::{Better, PairedDifference, Verdict, interval};
+use backburn_records::{DataTable, ExperimentTable, Unit, number};
+use backburn_report::ExperimentFigure;
 use backburn_report::figure::{Axis, DotPlot, Dots, Panel};
-use backburn_report::statistics::{Better, PairedDifference, Verdict, interval};
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Unit, number};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 

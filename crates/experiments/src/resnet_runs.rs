@@ -5,11 +5,12 @@
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
+use backburn_records::number::{percent, points};
+use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict, finite};
+use backburn_records::{Compared, Comparison, EpochRecord, ExperimentTable, Unit};
 use backburn_regularization::Keep;
+use backburn_report::ExperimentFigure;
 use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
-use backburn_report::number::{percent, points};
-use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict, finite};
-use backburn_report::{Compared, Comparison, EpochRecord, ExperimentFigure, ExperimentTable, Unit};
 use backburn_training::recipe::{Recipe, built_in};
 
 use super::curves::series;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use backburn_data::TestLog;
 use backburn_data::normalization::FittedNormalization;
 use backburn_models::{Network, parameters, weights};
-use backburn_report::number::clock;
-use backburn_report::{DataTable, RunRecord, Summary, TestRead};
+use backburn_records::number::clock;
+use backburn_records::{DataTable, RunRecord, Summary, TestRead};
 use backburn_studies::study::{Study, StudyArm};
 use backburn_studies::trial::{Found, Trial, TrialEnd, read};
 use backburn_training::evaluate::{Predictions, predict};
@@ -181,7 +181,7 @@ impl ArmRuns {
     /// A value of each epoch, a row a run. Runs that stopped early are shorter.
     pub(crate) fn curves(
         &self,
-        value: impl Fn(&backburn_report::EpochRecord) -> Option<f64>,
+        value: impl Fn(&backburn_records::EpochRecord) -> Option<f64>,
     ) -> Vec<Vec<f64>> {
         let of_run = |run: &Run| {
             run.record.epochs.iter().map(|epoch| value(epoch).unwrap_or(f64::NAN)).collect()

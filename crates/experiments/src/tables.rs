@@ -1,6 +1,6 @@
 //! Cells of tables.
-use backburn_report::number;
-use backburn_report::statistics::Spread;
+use backburn_records::number;
+use backburn_records::statistics::Spread;
 
 /// The mean of values, one a seed; of several with their standard deviation.
 pub(crate) fn spread(values: &[f64], format: impl Fn(f64) -> String) -> String {

@@ -1,6 +1,6 @@
 //! 003 §6.4: 300 images, with and without weight decay.
+use backburn_records::statistics::Spread;
 use backburn_report::Findings;
-use backburn_report::statistics::Spread;
 use backburn_training::failure::Failure;
 
 use super::few_images::{SmallMlp, percent};

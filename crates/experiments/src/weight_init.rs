@@ -1,7 +1,8 @@
 //! 003 §6.2: activations of five layers, before any training, under different initial weights.
+use backburn_records::statistics::Spread;
+use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_report::figure::{Axis, Drawing, Histogram, HistogramGrid, HistogramRow, LineChart};
-use backburn_report::statistics::Spread;
-use backburn_report::{DataTable, ExperimentFigure, ExperimentTable, Findings, number};
+use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use burn::tensor::Device;

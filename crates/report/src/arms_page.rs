@@ -1,13 +1,14 @@
 //! The page and the figure of a comparison of arms.
 
-use crate::arms::{Arm, ArmRun, ArmsComparison, MEASURES};
+use backburn_records::arms::{Arm, ArmRun, ArmsComparison, MEASURES};
+use backburn_records::number::{ABSENT, bare_points};
+use backburn_records::shell::quoted;
+use backburn_records::statistics::Verdict;
+
 use crate::figure::svg::escape;
 use crate::figure::{Axis, DotPlot, Dots, Drawing, Panel};
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, figure, section, table};
-use crate::number::{ABSENT, bare_points};
-use crate::page::quoted;
-use crate::statistics::Verdict;
 
 /// The panels of the figure: measures by their keys, with the label and range of their axis.
 /// Calibration errors differ by factors, so that their axis is logarithmic.
@@ -196,8 +197,9 @@ fn commands(comparison: &ArmsComparison) -> String {
 
 #[cfg(test)]
 mod tests {
+    use backburn_records::sample::arms as comparison;
+
     use super::*;
-    use crate::arms::tests::comparison;
     use crate::figure::Theme;
     use crate::figure::png::assert_text_is_clear;
 

@@ -1,11 +1,12 @@
 //! Several runs side by side: a table for the terminal and a page.
 
+use backburn_records::number::{ABSENT, bare_percent, bare_points, count, duration};
+use backburn_records::origin::Origin;
+use backburn_records::record::{Manifest, RunRecord, Status, Summary};
+
 use crate::curves;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{Content, document, figure, section, table};
-use crate::number::{bare_percent, bare_points, count, duration};
-use crate::origin::Origin;
-use crate::record::{Manifest, RunRecord, Status, Summary};
 
 /// Spaces between the columns of the terminal's table.
 const GAP: usize = 2;
@@ -97,7 +98,7 @@ fn percent_of(run: &RunRecord, score: fn(&Summary) -> f64) -> String {
 }
 
 fn best_epoch(run: &RunRecord) -> String {
-    let best = run.best_epoch().map_or(crate::number::ABSENT.into(), |e| count(e as u64));
+    let best = run.best_epoch().map_or(ABSENT.into(), |e| count(e as u64));
     format!("{best}/{}", count(run.epochs.len() as u64))
 }
 
@@ -196,7 +197,7 @@ fn provenance(runs: &[RunRecord]) -> String {
             vec![
                 run.dir.display().to_string(),
                 seed.to_string(),
-                git_commit.clone().unwrap_or(crate::number::ABSENT.into()),
+                git_commit.clone().unwrap_or(ABSENT.into()),
                 backend.clone(),
                 sums.join(" "),
             ]
@@ -214,8 +215,9 @@ fn provenance(runs: &[RunRecord]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use backburn_records::sample;
+
     use super::*;
-    use crate::sample;
 
     fn runs() -> Vec<RunRecord> {
         let mut runs = vec![sample::run(), sample::run(), sample::run()];

@@ -1,7 +1,8 @@
 //! Learning curves: loss, accuracy and learning rate by epoch.
 
+use backburn_records::record::{EpochRecord, RunRecord};
+
 use crate::figure::{Axis, Drawing, LineChart, Mark, Series};
-use crate::record::{EpochRecord, RunRecord};
 
 /// Longer runs are shown smoothed, with the raw values faintly behind.
 const SMOOTHED_FROM: usize = 60;
@@ -114,10 +115,11 @@ fn loss_axis(values: impl Iterator<Item = f64>) -> Axis {
 
 #[cfg(test)]
 mod tests {
+    use backburn_records::sample;
+
     use super::*;
     use crate::figure::Theme;
     use crate::figure::png::assert_text_is_clear;
-    use crate::sample;
 
     fn all(run: &RunRecord) -> [Drawing; 3] {
         [loss(run), accuracy(run), learning_rate(run)]

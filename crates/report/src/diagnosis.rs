@@ -1,9 +1,10 @@
 //! What an evaluation shows: which classes are confused, whether confidence can be trusted, and
 //! the worst mistakes.
 
-use crate::evaluation::{EvaluationRecord, Mistake};
+use backburn_records::evaluation::{EvaluationRecord, Mistake};
+use backburn_records::number;
+
 use crate::figure::{Axis, Drawing, GridImage, HeatMap, ImageGrid, LineChart, Series, text};
-use crate::number;
 
 /// Mistakes shown at most.
 const MOST_MISTAKES: usize = 24;
@@ -94,10 +95,11 @@ pub fn wilson_interval(share: f64, count: u64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
+    use backburn_records::sample;
+
     use super::*;
     use crate::figure::Theme;
     use crate::figure::png::assert_text_is_clear;
-    use crate::sample;
 
     #[test]
     fn all_figures_of_an_evaluation_have_clear_text() {

@@ -1,13 +1,15 @@
 //! The page of an experiment, and the one that links several.
 
-use crate::agreement::{RULE, is_enough};
-use crate::experiment::{Comparison, ExperimentRecord, ExperimentTable, Findings, Provenance};
+use backburn_records::agreement::{RULE, is_enough};
+use backburn_records::experiment::{Comparison, ExperimentTable, Provenance};
+use backburn_records::number::{ABSENT, count, duration};
+use backburn_records::origin::Origin;
+use backburn_records::shell::quoted;
+
+use crate::experiment::{ExperimentRecord, Findings};
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, facts, figure, section, table};
-use crate::number::{ABSENT, count, duration};
-use crate::origin::Origin;
-use crate::page::quoted;
 
 /// The page of an experiment whose results are in `folder`: what was asked, what came out, the source's
 /// numbers beside ours.
@@ -31,7 +33,11 @@ pub fn experiment_page(record: &ExperimentRecord, folder: String) -> String {
     body += &list("The source's mistakes", &findings.mistakes);
     body += &list("What differs from the source, and why", &findings.differences);
     body += &section("Provenance", &provenance_table(provenance));
-    document(&format!("{} — Backburn", record.title), &body, &Origin::of_experiment(record, folder))
+    document(
+        &format!("{} — Backburn", record.title),
+        &body,
+        &Origin::of_experiment(provenance, folder),
+    )
 }
 
 /// The page that links experiments: a link to the page of each, relative to its own folder, and a record.
@@ -166,7 +172,7 @@ fn paragraph(text: &str) -> String {
 fn origin(records: &[(String, ExperimentRecord)]) -> Origin {
     let mut all = Origin::default();
     for (link, record) in records {
-        all.add(Origin::of_experiment(record, link.clone()));
+        all.add(Origin::of_experiment(&record.provenance, link.clone()));
     }
     all
 }
@@ -213,9 +219,11 @@ fn provenance_table(provenance: &Provenance) -> String {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use backburn_records::agreement::Reference;
+    use backburn_records::experiment::{Compared, Unit};
+
     use super::*;
-    use crate::agreement::Reference;
-    use crate::experiment::{Compared, ExperimentFigure, Unit};
+    use crate::experiment::ExperimentFigure;
     use crate::figure::{Axis, LineChart, Series};
 
     pub(crate) fn record(sentence: &str) -> ExperimentRecord {

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use crate::experiment::{Compared, ExperimentRecord};
-use crate::number::{self, ABSENT, duration};
-use crate::page::quoted;
+use backburn_records::experiment::Compared;
+use backburn_records::number::{self, ABSENT, duration};
+use backburn_records::shell::quoted;
+
+use crate::experiment::ExperimentRecord;
 
 /// What the column `source` means.
 const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on dropout in lecture 09-3 of the PyTorch course \"Deep learning for \

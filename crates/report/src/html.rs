@@ -1,9 +1,10 @@
 //! What the pages have in common: head, style, tables. A page is one file and asks the network for
 //! nothing.
 
+use backburn_records::origin::Origin;
+
 use crate::figure::svg::{SERIES_DARK, SERIES_LIGHT, escape};
 use crate::figure::{Drawing, Theme};
-use crate::origin::Origin;
 
 const STYLE: &str = include_str!("../assets/page.css");
 

@@ -1,12 +1,15 @@
 //! `report.html`: one run on one page that needs no network and no program to run.
 
-use crate::evaluation::EvaluationRecord;
+use backburn_records::evaluation::EvaluationRecord;
+use backburn_records::number::{self, count, duration, loss, percent, points};
+use backburn_records::origin::Origin;
+use backburn_records::record::{Manifest, RunRecord, Status, Summary};
+// Public for the move, as the root's names from there are.
+pub use backburn_records::shell::quoted;
+
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, facts, figure, section, table};
-use crate::number::{self, count, duration, loss, percent, points};
-use crate::origin::Origin;
-use crate::record::{Manifest, RunRecord, Status, Summary};
 use crate::run_figures::{RunFigure, curve_figures, diagnosis_figures};
 
 /// The page of a run, as HTML.
@@ -283,20 +286,11 @@ fn provenance(manifest: &Manifest) -> String {
     html
 }
 
-/// A word of a command line, quoted as a shell wants it.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use backburn_records::sample;
+
     use super::*;
-    use crate::sample;
 
     #[test]
     fn the_sentence_follows_from_the_records() {
@@ -440,13 +434,5 @@ mod tests {
         run.manifest.status = Status::Running;
         let page = run_page(&run);
         assert!(page.contains("is in training") && !page.contains("<svg"));
-    }
-
-    #[test]
-    fn words_of_a_command_are_quoted_as_a_shell_wants_them() {
-        assert_eq!(quoted("--seed=3"), "--seed=3");
-        assert_eq!(quoted("my run"), "'my run'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
     }
 }

@@ -1,7 +1,8 @@
 //! The figures of a run: those that its records allow.
 
+use backburn_records::record::RunRecord;
+
 use crate::figure::Drawing;
-use crate::record::RunRecord;
 use crate::{curves, diagnosis};
 
 /// The split that `evaluation.json` is about.

@@ -3,19 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::ReportError;
-use crate::arms::ArmsComparison;
+use backburn_records::RecordError as ReportError;
+use backburn_records::arms::ArmsComparison;
+use backburn_records::origin::Origin;
+use backburn_records::record::RunRecord;
+use backburn_records::whole_file;
+
 use crate::arms_page::{arms_figure, arms_page};
 use crate::compare::comparison_page;
 use crate::experiment::{ExperimentRecord, Findings};
 use crate::experiment_page::{experiment_page, experiments_index};
 use crate::experiments_markdown::experiments_markdown;
 use crate::figure::{Drawing, Theme, png};
-use crate::origin::Origin;
 use crate::page::run_page;
-use crate::record::RunRecord;
 use crate::run_figures::{curve_figures, diagnosis_figures};
-use crate::whole_file;
 
 /// Pixels of a PNG for each pixel of the figure: sharp on fine screens and in print.
 const PNG_SCALE: f32 = 2.0;
@@ -114,7 +115,7 @@ pub fn write_experiment(record: &ExperimentRecord, dir: &Path) -> Result<(), Rep
         Err(source) => Err(ReportError::Write { path, source }),
     };
     make(dir.to_owned())?;
-    let origin = Origin::of_experiment(record, dir.display().to_string());
+    let origin = Origin::of_experiment(&record.provenance, dir.display().to_string());
     let Findings { data, figures, .. } = &record.findings;
     if !data.is_empty() {
         let folder = make(dir.join("data"))?;
@@ -165,7 +166,7 @@ pub fn write_experiments_markdown(
     fs::create_dir_all(&folder)
         .map_err(|source| ReportError::Write { path: folder.clone(), source })?;
     for record in records {
-        let origin = Origin::of_experiment(record, record.name.clone());
+        let origin = Origin::of_experiment(&record.provenance, record.name.clone());
         for figure in &record.findings.figures {
             let file = folder.join(format!("{}-{}.svg", record.name, figure.name));
             write_whole(file, figure.drawing.to_file(&origin).as_bytes())?;
@@ -184,8 +185,9 @@ fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
 
 #[cfg(test)]
 mod tests {
+    use backburn_records::sample;
+
     use super::*;
-    use crate::sample;
 
     fn names(dir: &Path) -> Vec<String> {
         let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());

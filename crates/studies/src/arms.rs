@@ -2,8 +2,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use backburn_records::{Arm, ArmRun, RunRecord, number};
 use backburn_report::page::quoted;
-use backburn_report::{Arm, ArmRun, RunRecord, number};
 use backburn_training::failure::Failure;
 use backburn_training::prepare::PrepareError;
 use backburn_training::run_options::RunOptions;

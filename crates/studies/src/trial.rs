@@ -1,7 +1,7 @@
 //! One training of a study: what its folder has of it, and what is left to train.
 use std::path::{Path, PathBuf};
 
-use backburn_report::{RunRecord, Status, Summary};
+use backburn_records::{RunRecord, Status, Summary};
 use backburn_training::failure::Failure;
 use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::error::RunError;

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use backburn_report::Status;
+use backburn_records::Status;
 use backburn_training::memory::allocator;
 use backburn_training::memory::blame::with_blamed;
 use backburn_training::memory::limits::megabytes;

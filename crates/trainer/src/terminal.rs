@@ -2,8 +2,8 @@
 use std::io::IsTerminal;
 
 use backburn_data::FetchProgress;
-use backburn_report::EpochRecord;
-use backburn_report::number::clock;
+use backburn_records::EpochRecord;
+use backburn_records::number::clock;
 use backburn_training::meter::EpochInProgress;
 use backburn_training::watch::{Event, Watch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

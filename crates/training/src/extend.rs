@@ -4,8 +4,8 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 use std::path::Path;
 
+use backburn_records::{ExtensionRecord, Manifest, Status};
 use backburn_regularization::EarlyStopping;
-use backburn_report::{ExtensionRecord, Manifest, Status};
 use burn::tensor::Device;
 
 use crate::memory::blame::blame;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use backburn_data::normalization::FittedNormalization;
 use backburn_data::{ImageSet, TestImages};
 use backburn_models::{Network, parameters, weights};
-use backburn_regularization::Keep;
-use backburn_report::{
+use backburn_records::{
     EvaluationRecord, Manifest, Mistake, ReliabilityBin, Summary, TemperatureRecord, TopKRecord,
 };
+use backburn_regularization::Keep;
 
 use crate::evaluate::temperature::fit_temperature;
 use crate::evaluate::{

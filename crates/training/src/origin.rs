@@ -1,6 +1,6 @@
 //! What this program writes down of itself and its data, wherever something is traced back to them.
 use backburn_data::DataSet;
-use backburn_report::{DatasetRecord, FileRecord, Origin};
+use backburn_records::{DatasetRecord, FileRecord, Origin};
 
 use crate::backend::Backend;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_models::parameters;
-use backburn_report::record::MANIFEST_FILE;
-use backburn_report::{Manifest, ResumeRecord, RunRecord, Status, Summary, number};
+use backburn_records::record::MANIFEST_FILE;
+use backburn_records::{Manifest, ResumeRecord, RunRecord, Status, Summary, number};
 
 use crate::backend::{Backend, OpenDevice};
 use crate::final_score::score;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use backburn_data::DataError;
 use backburn_data::loader::LoaderError;
-use backburn_report::Status;
+use backburn_records::Status;
 
 use crate::backend::BackendError;
 use crate::failure::Failure;
@@ -46,7 +46,7 @@ pub enum SessionError {
     #[error(
         "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
     )]
-    Report { run: String, source: Box<backburn_report::ReportError> },
+    Report { run: String, source: Box<backburn_records::RecordError> },
     /// Neither checkpoint can be gone on from.
     #[error("{latest}; {previous}; start the run anew with `cargo xtask train --config {config}`")]
     Checkpoint { latest: Fault, previous: Fault, config: String },

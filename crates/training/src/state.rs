@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use backburn_data::loader::{Batch, Epoch};
 use backburn_models::parameters::{self, NamedTensor};
 use backburn_models::{Classifier, ModelError, Network};
+use backburn_records::{EpochRecord, RollbackRecord};
 use backburn_regularization::{EarlyStopping, Ema, MaxNorm, Sam, Validation, Verdict};
-use backburn_report::{EpochRecord, RollbackRecord};
 use burn::tensor::Device;
 
 use crate::evaluate::Scores;

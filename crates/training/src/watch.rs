@@ -1,6 +1,6 @@
 //! What is told of a training while it goes on, to whoever wants to know: a terminal, a page, a test.
 use backburn_data::FetchProgress;
-use backburn_report::EpochRecord;
+use backburn_records::EpochRecord;
 
 use crate::meter::EpochInProgress;
 

@@ -2,7 +2,7 @@
 use std::fs;
 use std::path::Path;
 
-use backburn_report::record::{
+use backburn_records::record::{
     EVALUATION_FILE, MANIFEST_FILE, METRICS_FILE, RunRecord, SUMMARY_FILE,
 };
 use backburn_report::run_figures::{curve_figures, diagnosis_figures};

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use backburn_report::RunRecord;
+use backburn_records::RunRecord;
 use backburn_trainer::output::{self, say};
 
 const BATCHES: usize = 20;

@@ -1,6 +1,6 @@
 //! Axes: a range that fits the data, and ticks at round numbers.
 
-use crate::number;
+use backburn_records::number;
 
 /// What an axis measures.
 #[derive(Clone, Debug)]

@@ -1,7 +1,9 @@
 //! A row of looks for each of a few images.
 
+use super::canvas::{MARGIN, Rect, WIDTH};
+use super::image_grid::GridImage;
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{GridImage, MARGIN, Rect, WIDTH, png, text};
+use super::{png, text};
 
 /// Distance between pictures.
 const GAP: f64 = 6.0;

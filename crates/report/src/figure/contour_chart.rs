@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::axis::{Axis, FittedAxis};
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Panels side by side.
 const COLUMNS: usize = 2;

@@ -1,10 +1,12 @@
 //! Many arms, a row each, and several scores, a panel each: every value, the mean and the spread.
 
+use backburn_records::statistics::Spread;
+
 use super::axis::{Axis, FittedAxis};
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::legend::{self, Entry, Look};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
-use crate::statistics::Spread;
+use super::text;
 
 /// Height of a row.
 const ROW: f64 = 27.0;

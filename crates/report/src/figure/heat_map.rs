@@ -1,8 +1,10 @@
 //! A confusion matrix as a map of colours with counts.
 
+use backburn_records::number;
+
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
-use crate::number;
+use super::text;
 
 /// Colours of right and wrong answers.
 const RIGHT: Paint = Paint::Series(0);

@@ -1,8 +1,10 @@
 //! Histograms in rows and columns.
 
+use backburn_records::number;
+
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
-use crate::number;
+use super::text;
 
 /// Height of a panel's plot.
 const PANEL_HEIGHT: f64 = 58.0;

@@ -1,7 +1,8 @@
 //! Pictures in rows, each with a caption.
 
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, png, text};
+use super::{png, text};
 
 /// Largest side of a picture.
 const SIDE: f64 = 112.0;

@@ -1,9 +1,10 @@
 //! Estimates with their intervals, a row each, and several quantities, a panel each.
 
 use super::axis::{Axis, FittedAxis};
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::legend::{self, Entry, Look};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Height that an estimate takes in its row.
 const LINE: f64 = 22.0;

@@ -1,7 +1,8 @@
 //! Legends: rows of entries above the plot, where they cannot cover data.
 
+use super::canvas::Rect;
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text};
-use super::{Rect, text};
+use super::text;
 
 /// Dashes of the series, by their order.
 const DASHES: [&str; 5] = ["", "8 4", "2.5 3.5", "10 3 2.5 3", "5 3"];

@@ -1,9 +1,10 @@
 //! Lines over a common axis: learning curves and what is like them.
 
 use super::axis::{Axis, FittedAxis};
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::legend::{self, Entry, Look};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Least height of a chart; a long legend makes it higher.
 const HEIGHT: f64 = 400.0;

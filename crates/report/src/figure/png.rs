@@ -91,10 +91,10 @@ fn parse(svg: &str) -> Result<Tree, String> {
 
 /// Where text ends up in an SVG, as the renderer lays it out. For tests of layouts.
 #[cfg(test)]
-pub(crate) fn text_boxes(svg: &str) -> Vec<(String, super::Rect)> {
+pub(crate) fn text_boxes(svg: &str) -> Vec<(String, super::canvas::Rect)> {
     use resvg::usvg::{Group, Node};
 
-    fn walk(group: &Group, found: &mut Vec<(String, super::Rect)>) {
+    fn walk(group: &Group, found: &mut Vec<(String, super::canvas::Rect)>) {
         for node in group.children() {
             match node {
                 Node::Group(group) => walk(group, found),
@@ -104,7 +104,7 @@ pub(crate) fn text_boxes(svg: &str) -> Vec<(String, super::Rect)> {
                     let area = text.flattened().abs_bounding_box();
                     let (x, y) = (f64::from(area.x()), f64::from(area.y()));
                     let (width, height) = (f64::from(area.width()), f64::from(area.height()));
-                    found.push((content, super::Rect::new(x, y, width, height)));
+                    found.push((content, super::canvas::Rect::new(x, y, width, height)));
                 }
                 _ => {}
             }
@@ -119,9 +119,9 @@ pub(crate) fn text_boxes(svg: &str) -> Vec<(String, super::Rect)> {
 
 /// Checks that all text of a drawing lies inside it and no two texts touch. For tests.
 #[cfg(test)]
-pub(crate) fn assert_text_is_clear(drawing: &super::Drawing) {
-    let boxes = text_boxes(&drawing.to_svg(super::Theme::Paper));
-    let canvas = super::Rect::new(0.0, 0.0, super::WIDTH, drawing.height());
+pub(crate) fn assert_text_is_clear(drawing: &super::svg::Drawing) {
+    let boxes = text_boxes(&drawing.to_svg(super::svg::Theme::Paper));
+    let canvas = super::canvas::Rect::new(0.0, 0.0, super::canvas::WIDTH, drawing.height());
     for (index, (text, area)) in boxes.iter().enumerate() {
         assert!(canvas.contains(*area), "{text:?} leaves the figure: {area:?}");
         for (other, other_area) in &boxes[..index] {

@@ -1,10 +1,11 @@
 //! Many small charts on equal axes, so that they can be compared at a glance.
 
 use super::axis::{Axis, FittedAxis};
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::legend::{self, Entry};
 use super::line_chart::{Markers, Plane, Series, draw_empty, draw_frame, draw_series};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
+use super::text;
 
 /// Distance between panels.
 const GAP: f64 = 14.0;

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use backburn_records::origin::Origin;
+
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::text::{self, FONT_FAMILY};
-use super::{Rect, WIDTH};
-use crate::origin::Origin;
 
 /// Where a drawing is shown, which decides its colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -355,8 +356,8 @@ pub fn escape(text: &str) -> String {
 
 /// Adds the title of a figure at its upper left, shortened to fit.
 pub(super) fn add_title(drawing: &mut Drawing, title: &str) {
-    let content = text::fit(title, text::TITLE, WIDTH - 2.0 * super::MARGIN);
-    drawing.text(Text::new(super::MARGIN, 26.0, text::TITLE, Anchor::Start, content));
+    let content = text::fit(title, text::TITLE, WIDTH - 2.0 * MARGIN);
+    drawing.text(Text::new(MARGIN, 26.0, text::TITLE, Anchor::Start, content));
 }
 
 #[cfg(test)]

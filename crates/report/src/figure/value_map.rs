@@ -1,8 +1,10 @@
 //! Values over two quantities, such as width and number of samples: a map of colours with numbers.
 
+use backburn_records::number;
+
+use super::canvas::{MARGIN, Rect, WIDTH};
 use super::svg::{Anchor, Drawing, Paint, Stroke, Text, add_title};
-use super::{MARGIN, Rect, WIDTH, text};
-use crate::number;
+use super::text;
 
 /// Colour of the values; its depth gives the value.
 const HUE: Paint = Paint::Series(0);

@@ -6,7 +6,7 @@ use backburn_bench::plan::Plan;
 use backburn_bench::pytorch::PyTorch;
 use backburn_bench::tables::tables;
 use backburn_models::architecture;
-use backburn_report::whole_file::{folder_of, write_whole};
+use backburn_records::whole_file::{folder_of, write_whole};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
 use clap::{Args, ValueEnum};

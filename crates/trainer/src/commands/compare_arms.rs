@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use backburn_data::SplitSize;
-use backburn_report::{ArmsComparison, Origin};
+use backburn_records::{ArmsComparison, Origin};
 use backburn_studies::arms;
 use backburn_studies::study::{Study, StudyArm};
 use backburn_training::failure::{Failure, usage};

@@ -1,6 +1,6 @@
 //! `backburn find-rate`: a range test of the learning rate, its curve, and what to take from it.
 use backburn_models::parameters;
-use backburn_report::Origin;
+use backburn_records::Origin;
 use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::find_rate::{

@@ -5,11 +5,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use backburn_records::number::{bare_percent, loss};
+use backburn_records::{EpochRecord, RunRecord};
 use backburn_regularization::{
     EarlyStopping, EarlyStoppingConfig, Keep, Monitor, Validation, Verdict,
 };
-use backburn_report::number::{bare_percent, loss};
-use backburn_report::{EpochRecord, RunRecord};
 use backburn_training::failure::Failure;
 use clap::Args;
 use serde::Serialize;

@@ -3,8 +3,8 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 use std::path::{Path, PathBuf};
 
-use backburn_report::RunRecord;
-use backburn_report::record::MANIFEST_FILE;
+use backburn_records::RunRecord;
+use backburn_records::record::MANIFEST_FILE;
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::RunFolder;
 use clap::Args;
@@ -71,6 +71,6 @@ fn read(run: &Path) -> Result<RunRecord, Failure> {
 
 // By value, so that it can stand in `map_err`.
 #[allow(clippy::needless_pass_by_value)]
-fn report_failure(error: backburn_report::ReportError) -> Failure {
+fn report_failure(error: backburn_records::RecordError) -> Failure {
     Failure::Error(error.to_string())
 }

@@ -6,8 +6,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use backburn_data::augment;
-use backburn_report::Summary;
-use backburn_report::number::clock;
+use backburn_records::Summary;
+use backburn_records::number::clock;
 use backburn_training::backend::Backend;
 use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};

@@ -4,7 +4,7 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 use std::path::PathBuf;
 
-use backburn_report::AtWork;
+use backburn_records::AtWork;
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::verify::{Fault, Inspection};
 use clap::Args;

@@ -1,6 +1,6 @@
 //! What a network says of every image of a set, and how good that is.
+use backburn_records::ClassRecord;
 use backburn_regularization::Validation;
-use backburn_report::ClassRecord;
 
 /// Answers that are looked at for the top-k accuracy if nothing was said, or all classes if there
 /// are fewer.

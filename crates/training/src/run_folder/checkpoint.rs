@@ -14,8 +14,8 @@ use std::fmt;
 
 use backburn_models::weights::{self, WeightsError};
 use backburn_models::{NamedTensor, parameters};
+use backburn_records::{EpochRecord, RollbackRecord};
 use backburn_regularization::EarlyStopping;
-use backburn_report::{EpochRecord, RollbackRecord};
 use burn::module::Module;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;

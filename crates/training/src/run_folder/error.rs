@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use backburn_report::Changed;
+use backburn_records::Changed;
 
 use crate::recipe::RecipeError;
 use crate::run_folder::names::CONFIG;

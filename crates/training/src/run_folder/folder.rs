@@ -7,11 +7,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
-use backburn_report::record::{CHANGED_RECIPE, MANIFEST_FILE};
-use backburn_report::whole_file::{
+use backburn_records::record::{CHANGED_RECIPE, MANIFEST_FILE};
+use backburn_records::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
-use backburn_report::{EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded};
+use backburn_records::{
+    EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded,
+};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

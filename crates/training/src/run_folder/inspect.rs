@@ -4,7 +4,7 @@
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 use backburn_models::{Role, weights};
-use backburn_report::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, Status, Summary};
+use backburn_records::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, Status, Summary};
 
 use crate::recipe::Recipe;
 use crate::run_folder::checkpoint::{Checkpoint, CheckpointError};

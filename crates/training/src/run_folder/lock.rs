@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use backburn_report::at_work::LOCK_FILE;
+use backburn_records::at_work::LOCK_FILE;
 
 use crate::run_folder::error::RunError;
 use crate::watch::{Watch, note};
@@ -59,7 +59,7 @@ impl RunLock {
 
 #[cfg(test)]
 mod tests {
-    use backburn_report::AtWork;
+    use backburn_records::AtWork;
 
     use super::*;
     use crate::watch::Silent;

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use backburn_report::read_bounded;
+use backburn_records::read_bounded;
 
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::RunFolder;

@@ -2,7 +2,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use backburn_report::record::MOST_BYTES;
+use backburn_records::record::MOST_BYTES;
 
 use crate::recipe;
 

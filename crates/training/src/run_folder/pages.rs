@@ -1,8 +1,8 @@
 //! Who draws a run's report, which this crate does not know how to.
-use backburn_report::{ReportError, RunRecord};
+use backburn_records::{RecordError, RunRecord};
 
 /// Draws something into the folder of a run.
-pub type Draw = fn(&RunRecord) -> Result<(), ReportError>;
+pub type Draw = fn(&RunRecord) -> Result<(), RecordError>;
 
 /// What is drawn of a run.
 #[derive(Clone, Copy, Debug)]

@@ -3,7 +3,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
-use backburn_report::{EpochRecord, RollbackRecord};
+use backburn_records::{EpochRecord, RollbackRecord};
 
 use crate::loss::Loss;
 use crate::outlook::Outlook;

@@ -1,6 +1,6 @@
 //! The record of looks at the test split in a run's `manifest.json`.
 use backburn_data::TestLog;
-use backburn_report::{Manifest, ReportError, RunRecord, Status, TestRead};
+use backburn_records::{Manifest, RecordError, RunRecord, Status, TestRead};
 
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::{RunFolder, now};
@@ -23,7 +23,7 @@ pub struct ManifestLog<'a> {
 }
 
 impl ManifestLog<'_> {
-    fn write_page(&self) -> Result<(), ReportError> {
+    fn write_page(&self) -> Result<(), RecordError> {
         let mut run = RunRecord::read(self.folder.path())?;
         run.manifest.status = self.status;
         (self.pages.page)(&run)

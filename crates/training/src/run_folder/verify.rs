@@ -4,8 +4,8 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 use std::path::Path;
 
-use backburn_report::record::MANIFEST_FILE;
-use backburn_report::{
+use backburn_records::record::MANIFEST_FILE;
+use backburn_records::{
     AtWork, EpochRecord, EvaluationRecord, Manifest, Status, Summary, read_bounded,
 };
 use serde::de::DeserializeOwned;

@@ -118,7 +118,7 @@ fn signed(value: f64) -> String {
 }
 
 /// A number with `places` decimals, commas between thousands, a real minus, and no `−0`.
-pub(crate) fn decimals(value: f64, places: usize) -> String {
+pub fn decimals(value: f64, places: usize) -> String {
     let text = format!("{:.places$}", value.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let negative = value < 0.0 && text.chars().any(|c| ('1'..='9').contains(&c));

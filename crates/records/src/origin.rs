@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::experiment::ExperimentRecord;
-use crate::page::quoted;
+use crate::checksum::FileRecord;
+use crate::experiment::Provenance;
 use crate::record::{DatasetRecord, RunRecord};
+use crate::shell::quoted;
 
 /// The folder, seeds, program and data that numbers come from. Several runs may share it, so that what
 /// differs between them is a list.
@@ -72,8 +73,7 @@ impl Origin {
     }
 
     /// Of an experiment whose results are in `folder`.
-    pub fn of_experiment(record: &ExperimentRecord, folder: String) -> Self {
-        let provenance = &record.provenance;
+    pub fn of_experiment(provenance: &Provenance, folder: String) -> Self {
         let mut origin = Self {
             folder,
             seeds: provenance.seeds.clone(),
@@ -90,7 +90,7 @@ impl Origin {
     }
 
     /// Adds another one; the folders in a list, no command.
-    pub(crate) fn add(&mut self, other: Self) {
+    pub fn add(&mut self, other: Self) {
         if !self.folder.is_empty() {
             self.folder += ", ";
         }
@@ -103,7 +103,7 @@ impl Origin {
     }
 
     /// Names and values, in the order in which they are shown.
-    pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
         let list = |items: &[String]| match items {
             [] => "not known".to_owned(),
             items => items.join(", "),
@@ -135,7 +135,7 @@ fn add<T: PartialEq>(items: &mut Vec<T>, item: T) {
 
 /// `mnist (train-images… SHA-256 440f…, …)`
 fn described(data: &DatasetRecord) -> String {
-    let file = |file: &crate::record::FileRecord| format!("{} SHA-256 {}", file.name, file.sha256);
+    let file = |file: &FileRecord| format!("{} SHA-256 {}", file.name, file.sha256);
     let files: Vec<String> = data.files.iter().map(file).collect();
     format!("{} ({})", data.name, files.join(", "))
 }

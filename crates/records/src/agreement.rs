@@ -12,7 +12,7 @@ pub const RULE: &str = "Two values agree if their means differ by no more than t
 
 /// Whether so many rows that agree, of those that are compared, are as many as the [`RULE`] asks for: one
 /// in thirty may miss, of fewer than thirty none.
-pub(crate) fn is_enough(agreeing: usize, compared: usize) -> bool {
+pub fn is_enough(agreeing: usize, compared: usize) -> bool {
     compared - agreeing <= compared / 30
 }
 

@@ -1,18 +1,21 @@
-//! A run that was never trained, for tests.
+//! Runs that were never trained, for tests.
 
 use std::fs;
 use std::path::Path;
 
+use crate::arms::{Arm, ArmRun, ArmsComparison};
+use crate::checksum::FileRecord;
 use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
+use crate::origin::Origin;
 use crate::record::{
-    DatasetRecord, EpochRecord, FileRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,
-    Status, Summary, TestRead,
+    DatasetRecord, EpochRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord, Status, Summary,
+    TestRead,
 };
 
 /// Ten epochs of a small network on digits.
-pub(crate) fn run() -> RunRecord {
+pub fn run() -> RunRecord {
     let epochs: Vec<EpochRecord> = (1..=10).map(epoch).collect();
     RunRecord {
         dir: "runs/20260102-030405-digits".into(),
@@ -107,7 +110,7 @@ fn epoch(epoch: usize) -> EpochRecord {
 }
 
 /// 59 mistakes in 10,000, of which twelve are shown.
-pub(crate) fn evaluation() -> EvaluationRecord {
+pub fn evaluation() -> EvaluationRecord {
     let mut confusion = vec![vec![0; 10]; 10];
     let per_class = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009];
     for (class, row) in confusion.iter_mut().enumerate() {
@@ -190,7 +193,7 @@ fn mistake(place: usize) -> Mistake {
 }
 
 /// Writes [`run`] as a run folder.
-pub(crate) fn write(dir: &Path) -> RunRecord {
+pub fn write(dir: &Path) -> RunRecord {
     let mut run = run();
     run.dir = dir.to_path_buf();
     let json = |name: &str, text: String| fs::write(dir.join(name), text).unwrap();
@@ -201,4 +204,40 @@ pub(crate) fn write(dir: &Path) -> RunRecord {
     let lines: Vec<String> = run.epochs.iter().map(|e| serde_json::to_string(e).unwrap()).collect();
     json("metrics.jsonl", lines.join("\n") + "\n");
     run
+}
+
+/// Three arms and one left out; `dropout` is better in accuracy, `decay` unclear.
+pub fn arms() -> ArmsComparison {
+    let arm = |name: &str, accuracies: &[f64], eces: &[f64]| {
+        let run = |(seed, (accuracy, ece)): (u64, (&f64, &f64))| {
+            let mut summary = run().summary.unwrap();
+            (summary.train_accuracy, summary.test_accuracy) = (1.0, *accuracy);
+            (summary.generalization_gap, summary.test_ece) = (1.0 - accuracy, *ece);
+            summary.test_loss = 2.0 * (1.0 - accuracy);
+            ArmRun { seed, folder: format!("{name}/seed-{seed}"), summary, test_looks: 1 }
+        };
+        let words = ["cargo", "xtask", "train", "mnist", "--recipe", "small", "--name", name];
+        Arm {
+            name: name.into(),
+            summary: format!("what {name} is"),
+            command: words.map(String::from).into(),
+            runs: (1..).zip(accuracies.iter().zip(eces)).map(run).collect(),
+            absent: None,
+        }
+    };
+    let mut depth = arm("stochastic-depth", &[], &[]);
+    depth.absent = Some("`--stochastic-depth` does not apply to the model `cnn`".into());
+    ArmsComparison::new(
+        "regularizers",
+        ["mnist", "cnn"],
+        ["cargo", "xtask", "compare-regularizers"].map(String::from).into(),
+        vec![1, 2, 3],
+        vec![
+            arm("none", &[0.940, 0.942, 0.944], &[0.020, 0.021, 0.022]),
+            arm("dropout", &[0.950, 0.953, 0.953], &[0.025, 0.027, 0.026]),
+            arm("decay", &[0.941, 0.940, 0.947], &[0.020, 0.022, 0.021]),
+            depth,
+        ],
+        Origin::default(),
+    )
 }

@@ -1,12 +1,12 @@
-//! Why a report could not be made.
+//! Why a record could not be read or written.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a run folder could not be read, or its report not be written.
+/// Why a run folder could not be read, or a file that shows it not be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReportError {
+pub enum RecordError {
     /// A file is missing or unreadable.
     #[error("cannot read {}: {source}; {cure}", path.display())]
     Read {

@@ -3,8 +3,6 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use crate::record::{Manifest, Status};
-
 /// An empty file in every run folder, which whoever writes to the folder keeps locked. It stays there:
 /// whoever removed it could take it from under another process.
 pub const LOCK_FILE: &str = "lock";
@@ -32,38 +30,20 @@ impl AtWork {
     }
 }
 
-impl Manifest {
-    /// How far the run in `folder` has come: what the manifest says, but for a run that it calls
-    /// [`Status::Running`] and that no process is at work on. That one is [`Status::Killed`].
-    pub fn status_in(&self, folder: &Path) -> Status {
-        match self.status {
-            Status::Running if AtWork::on(folder) == AtWork::No => Status::Killed,
-            status => status,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample;
 
     #[test]
-    fn a_run_that_nobody_is_at_work_on_was_killed() {
+    fn whoever_holds_the_lock_is_at_work() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
-        let mut manifest = sample::run().manifest;
-        manifest.status = Status::Running;
         assert_eq!(AtWork::on(path), AtWork::Unknown);
-        assert_eq!(manifest.status_in(path), Status::Running);
         let lock = File::create(path.join(LOCK_FILE)).unwrap();
         assert_eq!(AtWork::on(path), AtWork::No);
-        assert_eq!(manifest.status_in(path), Status::Killed);
         lock.lock().unwrap();
         assert_eq!(AtWork::on(path), AtWork::Yes);
-        assert_eq!(manifest.status_in(path), Status::Running);
         lock.unlock().unwrap();
-        manifest.status = Status::Interrupted;
-        assert_eq!(manifest.status_in(path), Status::Interrupted);
+        assert_eq!(AtWork::on(path), AtWork::No);
     }
 }

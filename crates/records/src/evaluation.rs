@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::ReportError;
-use crate::record::null_as_nan;
+use crate::error::RecordError;
+use crate::nan::null_as_nan;
 
 /// A network's answers on one split, counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -138,9 +138,9 @@ impl EvaluationRecord {
     /// # Errors
     ///
     /// What does not fit; `path` names the file.
-    pub fn check(&self, path: &Path) -> Result<(), ReportError> {
+    pub fn check(&self, path: &Path) -> Result<(), RecordError> {
         let wrong = |expected: String, found: String| {
-            Err(ReportError::Content {
+            Err(RecordError::Content {
                 path: path.to_path_buf(),
                 line: None,
                 expected,

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::ReportError;
+use crate::at_work::AtWork;
 use crate::bounded::read_bounded;
-use crate::checksum::Changed;
+use crate::checksum::{Changed, FileRecord};
+use crate::error::RecordError;
 use crate::evaluation::EvaluationRecord;
+use crate::nan::null_as_nan;
 
 /// File name of the [`Manifest`].
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -106,6 +108,25 @@ impl Manifest {
             None => (&self.backend, &self.device, self.threads),
         }
     }
+
+    /// How far the run in `folder` has come: what the manifest says, but for a run that it calls
+    /// [`Status::Running`] and that no process is at work on. That one is [`Status::Killed`].
+    pub fn status_in(&self, folder: &Path) -> Status {
+        match self.status {
+            Status::Running if AtWork::on(folder) == AtWork::No => Status::Killed,
+            status => status,
+        }
+    }
+
+    /// That `bytes`, read as the run's file `name`, are what was written when the run ended. Nothing is known
+    /// of a file of a run that has not ended, or that an earlier version trained.
+    ///
+    /// # Errors
+    ///
+    /// If length or checksum differ.
+    pub fn check(&self, name: &str, bytes: &[u8]) -> Result<(), Changed> {
+        self.files.iter().filter(|file| file.name == name).try_for_each(|file| file.check(bytes))
+    }
 }
 
 /// A process that went on with a run from its checkpoint.
@@ -166,17 +187,6 @@ pub struct DatasetRecord {
     pub files: Vec<FileRecord>,
     /// What else a reader should know, such as a checksum that is not the published one.
     pub notes: Vec<String>,
-}
-
-/// One file: of a data set, or a result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FileRecord {
-    /// File name.
-    pub name: String,
-    /// Length in bytes.
-    pub bytes: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
 }
 
 /// One read of the test split.
@@ -309,9 +319,9 @@ impl RunRecord {
     ///
     /// If a file is missing, unreadable, not as the run folder promises, or no longer what the manifest has
     /// the checksum of; the message names the file, for `metrics.jsonl` also the line.
-    pub fn read(dir: &Path) -> Result<Self, ReportError> {
+    pub fn read(dir: &Path) -> Result<Self, RecordError> {
         let manifest_path = dir.join(MANIFEST_FILE);
-        let manifest = read_text(&manifest_path)?.ok_or_else(|| ReportError::Read {
+        let manifest = read_text(&manifest_path)?.ok_or_else(|| RecordError::Read {
             path: manifest_path.clone(),
             source: io::ErrorKind::NotFound.into(),
             cure: "name a run folder, as `cargo xtask train` makes it under `runs/`",
@@ -355,9 +365,9 @@ impl RunRecord {
 }
 
 /// The text of a file, `None` if there is no such file.
-fn read_text(path: &Path) -> Result<Option<String>, ReportError> {
+fn read_text(path: &Path) -> Result<Option<String>, RecordError> {
     match read_bounded(path, MOST_BYTES) {
-        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| ReportError::Content {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| RecordError::Content {
             path: path.to_path_buf(),
             line: None,
             expected: "UTF-8 text".into(),
@@ -365,7 +375,7 @@ fn read_text(path: &Path) -> Result<Option<String>, ReportError> {
             cure: DAMAGED,
         }),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ReportError::Read {
+        Err(source) => Err(RecordError::Read {
             path: path.to_path_buf(),
             source,
             cure: "name a run folder that you may read",
@@ -378,14 +388,14 @@ fn read_as_written(
     dir: &Path,
     name: &str,
     manifest: &Manifest,
-) -> Result<Option<String>, ReportError> {
+) -> Result<Option<String>, RecordError> {
     let path = dir.join(name);
     let Some(text) = read_text(&path)? else { return Ok(None) };
     match manifest.check(name, text.as_bytes()) {
         Ok(()) => Ok(Some(text)),
         Err(Changed { expected, found }) => {
             let cure = if name == CONFIG_FILE { CHANGED_RECIPE } else { DAMAGED };
-            Err(ReportError::Content { path, line: None, expected, found, cure })
+            Err(RecordError::Content { path, line: None, expected, found, cure })
         }
     }
 }
@@ -394,12 +404,12 @@ fn read_json<T: DeserializeOwned>(
     dir: &Path,
     name: &str,
     manifest: &Manifest,
-) -> Result<Option<T>, ReportError> {
+) -> Result<Option<T>, RecordError> {
     let text = read_as_written(dir, name, manifest)?;
     text.map(|text| parse(&text, &dir.join(name), None)).transpose()
 }
 
-fn parse_epochs(text: &str, path: &Path) -> Result<Vec<EpochRecord>, ReportError> {
+fn parse_epochs(text: &str, path: &Path) -> Result<Vec<EpochRecord>, RecordError> {
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines.map(|(index, line)| parse(line, path, Some(index + 1))).collect()
 }
@@ -408,8 +418,8 @@ fn parse<T: DeserializeOwned>(
     text: &str,
     path: &Path,
     line: Option<usize>,
-) -> Result<T, ReportError> {
-    serde_json::from_str(text).map_err(|error| ReportError::Content {
+) -> Result<T, RecordError> {
+    serde_json::from_str(text).map_err(|error| RecordError::Content {
         path: path.to_path_buf(),
         line,
         expected: match line {
@@ -433,18 +443,12 @@ pub const CHANGED_RECIPE: &str = "restore it from a copy, or from the recipe tha
 const DAMAGED: &str =
     "restore the file, or repeat the run with `cargo xtask train --config` of its config.toml";
 
-/// Reads a number, and `null` as NaN.
-pub(crate) fn null_as_nan<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<f64, D::Error> {
-    Ok(Option::<f64>::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
+    use crate::at_work::LOCK_FILE;
     use crate::sample;
 
     fn keys(value: &impl Serialize) -> Vec<String> {
@@ -549,5 +553,36 @@ mod tests {
         let run = RunRecord::read(folder.path()).unwrap();
         assert!(run.epochs.is_empty() && run.summary.is_none() && run.evaluation.is_none());
         assert_eq!(run.best_epoch(), None);
+    }
+
+    #[test]
+    fn a_run_that_nobody_is_at_work_on_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let mut manifest = sample::run().manifest;
+        manifest.status = Status::Running;
+        assert_eq!(AtWork::on(path), AtWork::Unknown);
+        assert_eq!(manifest.status_in(path), Status::Running);
+        let lock = fs::File::create(path.join(LOCK_FILE)).unwrap();
+        assert_eq!(AtWork::on(path), AtWork::No);
+        assert_eq!(manifest.status_in(path), Status::Killed);
+        lock.lock().unwrap();
+        assert_eq!(AtWork::on(path), AtWork::Yes);
+        assert_eq!(manifest.status_in(path), Status::Running);
+        lock.unlock().unwrap();
+        manifest.status = Status::Interrupted;
+        assert_eq!(manifest.status_in(path), Status::Interrupted);
+    }
+
+    #[test]
+    fn a_changed_file_is_told_with_both_checksums() {
+        let mut manifest = sample::run().manifest;
+        manifest.files = vec![FileRecord::of("config.toml", b"seed = 1\n")];
+        assert_eq!(manifest.check("config.toml", b"seed = 1\n"), Ok(()));
+        assert_eq!(manifest.check("metrics.jsonl", b"seed = 2\n"), Ok(()));
+        let message = manifest.check("config.toml", b"seed = 2\n").unwrap_err().to_string();
+        for part in ["expected 9 bytes with SHA-256 ", "manifest.json has it, found 9 with "] {
+            assert!(message.contains(part), "{message}");
+        }
     }
 }

@@ -1,0 +1,51 @@
+//! What runs, comparisons and experiments leave behind, as types. Knows neither Burn nor drawing.
+//!
+//! [`record`] and [`evaluation`] are the files of a run folder; [`RunRecord::read`] reads them all. [`arms`] is what a
+//! comparison of whole runs writes, [`experiment`] what an experiment does; [`Origin`] says where any of them comes
+//! from. [`whole_file`] writes a file whole or not at all. [`statistics`] and [`agreement`] judge numbers, and
+//! [`number`] writes them.
+
+// What a run folder holds must not end the program.
+#![deny(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used
+)]
+
+pub mod agreement;
+pub mod arms;
+pub mod at_work;
+mod bounded;
+pub mod checksum;
+mod error;
+pub mod evaluation;
+pub mod experiment;
+mod nan;
+pub mod number;
+pub mod origin;
+pub mod record;
+#[cfg(any(test, feature = "sample"))]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "for tests, over its own numbers")]
+pub mod sample;
+pub mod shell;
+pub mod statistics;
+pub mod text_table;
+pub mod whole_file;
+
+pub use agreement::{Agreement, Floor, Reference};
+pub use arms::{Arm, ArmRun, ArmsComparison};
+pub use at_work::AtWork;
+pub use bounded::read_bounded;
+pub use checksum::{Changed, FileRecord, sha256};
+pub use error::RecordError;
+pub use evaluation::{
+    ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
+};
+pub use experiment::{Compared, Comparison, DataTable, ExperimentTable, Provenance, Unit};
+pub use origin::Origin;
+pub use record::{
+    DatasetRecord, EpochRecord, ExtensionRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,
+    Status, Summary, TestRead,
+};
