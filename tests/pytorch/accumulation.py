@@ -1,5 +1,5 @@
 """Prints gradients that PyTorch accumulates over batches of several sizes, the reference of the test in
-crates/trainer/src/gradients.rs."""
+crates/training/src/optimize/gradients.rs."""
 
 import torch
 

@@ -1,7 +1,7 @@
 """Trains a twin on noise and tells how fast: PyTorch's side of `cargo xtask bench --against pytorch`.
 
 The bench asks over stdin, one JSON object a line, and gets one back for each, as
-crates/trainer/src/bench/protocol.rs describes. Between two questions nothing is computed, so that
+crates/bench/src/protocol.rs describes. Between two questions nothing is computed, so that
 the two sides can take turns.
 """
 
@@ -25,7 +25,7 @@ except ImportError as error:
 import twins
 
 CLASSES = 10
-# As crates/trainer/src/bench/training.rs says.
+# As crates/training/src/speed/training.rs says.
 LEARNING_RATE = 1e-6
 # How long the threads of an OpenMP may spin before they sleep: GNU's a few milliseconds, LLVM's
 # and Intel's 200. A process that has answered must leave the cores to the other side.
@@ -83,7 +83,7 @@ class Training:
             return self.repeat(seconds, lambda: self.network(self.images))
 
     def repeat(self, seconds: float, step: Callable) -> dict:
-        """As crates/trainer/src/bench/stopwatch.rs does."""
+        """As crates/training/src/speed/stopwatch.rs does."""
         wait(self.device)
         started = time.perf_counter()
         done, following = 0, 1

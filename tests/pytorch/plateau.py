@@ -1,4 +1,4 @@
-"""Prints PyTorch's ReduceLROnPlateau, the reference of the test in crates/trainer/src/plateau.rs."""
+"""Prints PyTorch's ReduceLROnPlateau, the reference of the test in crates/training/src/optimize/plateau.rs."""
 
 import math
 

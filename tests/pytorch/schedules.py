@@ -1,5 +1,5 @@
 """Prints PyTorch's OneCycleLR and CosineAnnealingLR, the references of the tests in
-crates/trainer/src/schedule.rs."""
+crates/training/src/optimize/schedule.rs."""
 
 import torch
 from torch.optim import SGD

@@ -1,4 +1,4 @@
-"""Prints the scores of six answers, for the tests in crates/trainer/src/evaluate/."""
+"""Prints the scores of six answers, for the tests in crates/training/src/evaluate/."""
 
 import torch
 

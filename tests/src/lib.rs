@@ -1,6 +1,7 @@
 //! What the contract tests share: numbers by formula, networks filled with them, tolerances.
 
 pub mod formula;
+pub mod module_graph;
 mod values;
 use backburn_models::{Classifier, ModelConfig, Network};
 use backburn_regularization::Targets;
