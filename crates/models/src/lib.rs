@@ -18,7 +18,7 @@ pub use cnn::{Cnn, CnnConfig};
 pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
 pub use lenet_bn::{LenetBn, LenetBnConfig};
 pub use mlp::{Mlp, MlpConfig};
-pub use parameters::{NamedTensor, Role};
+pub use parameters::{NamedTensor, ParameterSlot, Role};
 pub use resnet::{ResNet, ResNetConfig};
 
 use burn::module::Module;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 /// What a tensor is to its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,29 @@ impl Role {
     /// Whether gradient descent changes the tensor.
     pub fn is_trained(self) -> bool {
         !matches!(self, Role::RunningMean | Role::RunningVariance)
+    }
+}
+
+/// Roles that are chosen together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterSlot {
+    /// Weights of linear layers and convolutions.
+    Weight,
+    /// Biases of linear layers and convolutions.
+    Bias,
+    /// Scale and shift of batch normalization.
+    Norm,
+}
+
+impl ParameterSlot {
+    /// Whether it has this role.
+    pub fn includes(self, role: Role) -> bool {
+        match self {
+            Self::Weight => role == Role::Weight,
+            Self::Bias => role == Role::Bias,
+            Self::Norm => matches!(role, Role::NormScale | Role::NormShift),
+        }
     }
 }
 
@@ -109,21 +133,19 @@ impl Path {
         names.join(".")
     }
 
-    /// The role of the parameter that is being visited.
-    ///
-    /// # Panics
-    ///
-    /// If a layer type was added to the models and not to this list.
+    /// The role of the parameter that is being visited. In a layer that is none of those of our models, what is
+    /// called `weight` is one, and everything else is trained as a bias is.
     pub fn role(&self) -> Role {
-        let (name, container) = self.steps.last().expect("a parameter lies inside a module");
-        match (container.as_str(), name.as_str()) {
+        let step = self.steps.last();
+        match step.map_or(("", ""), |(name, container)| (container.as_str(), name.as_str())) {
             ("Struct:Linear" | "Struct:Conv2d", "weight") => Role::Weight,
             ("Struct:Linear" | "Struct:Conv2d", "bias") => Role::Bias,
             ("Struct:BatchNorm", "gamma") => Role::NormScale,
             ("Struct:BatchNorm", "beta") => Role::NormShift,
             ("Struct:BatchNorm", "running_mean") => Role::RunningMean,
             ("Struct:BatchNorm", "running_var") => Role::RunningVariance,
-            _ => panic!("no role is known for `{name}` of {container}"),
+            (_, "weight") => Role::Weight,
+            _ => Role::Bias,
         }
     }
 
@@ -237,6 +259,29 @@ pub fn import<M: Module>(network: M, tensors: Vec<NamedTensor>) -> Result<M, Imp
         (None, Some(name)) => Err(ImportError::Unknown { name }),
         (None, None) => Ok(network),
     }
+}
+
+/// Name and role of every parameter and buffer of `network`, in the order of its modules. Nothing is read from
+/// the device.
+pub fn roles<M: Module>(network: &M) -> Vec<(String, Role)> {
+    struct Roles {
+        path: Path,
+        found: Vec<(String, Role)>,
+    }
+    impl ModuleVisitor for Roles {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+            self.found.push((self.path.name(), self.path.role()));
+        }
+    }
+    let mut visitor = Roles { path: Path::default(), found: Vec::new() };
+    network.visit(&mut visitor);
+    visitor.found
 }
 
 /// Number of trained values.

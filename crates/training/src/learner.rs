@@ -1,4 +1,6 @@
 //! A network that learns: gradients of a batch, and a step along them.
+use std::collections::BTreeSet;
+
 use backburn_models::parameters::{self, ImportError, NamedTensor};
 use backburn_models::{Classifier, Network};
 use backburn_regularization::Sam;
@@ -23,6 +25,8 @@ pub struct Learner<N = Network> {
     sam: Option<Sam>,
     /// The greatest norm of a step's gradients.
     clip_norm: Option<f64>,
+    /// The parameters that stay as they are.
+    frozen: BTreeSet<String>,
 }
 
 /// What a forward and backward pass over a batch gives.
@@ -40,7 +44,8 @@ impl<N: Classifier> Learner<N> {
     /// A network before its first step. It lives on a device with gradients.
     pub fn new(network: N, optimizer: Optimizer) -> Self {
         let averaging = Averaging::new(None, None, &network);
-        Self { network: Some(network), optimizer, averaging, sam: None, clip_norm: None }
+        let frozen = optimizer.frozen(&network);
+        Self { network: Some(network), optimizer, averaging, sam: None, clip_norm: None, frozen }
     }
 
     /// With averages that follow the weights.
@@ -85,12 +90,17 @@ impl<N: Classifier> Learner<N> {
     /// The loss on a batch and its gradients. `device` draws what dropout drops, from `seed` on.
     pub fn gradients(&self, batch: &DeviceBatch, loss: Loss, device: &Device, seed: u64) -> Pass {
         device.seed(seed);
-        let pass = backward(self.network(), batch, loss);
+        let pass = self.backward(self.network(), batch, loss);
         let Some(sam) = self.sam else { return pass };
         let neighbour = pass.gradients.perturb(self.network(), sam);
         // The same units are dropped, so that the two gradients differ by the place alone.
         device.seed(seed);
-        Pass { gradients: backward(&neighbour, batch, loss).gradients, ..pass }
+        Pass { gradients: self.backward(&neighbour, batch, loss).gradients, ..pass }
+    }
+
+    fn backward(&self, network: &N, batch: &DeviceBatch, loss: Loss) -> Pass {
+        let pass = backward(network, batch, loss);
+        Pass { gradients: pass.gradients.without(&self.frozen), ..pass }
     }
 
     /// One step of the optimizer against `gradients`.

@@ -21,6 +21,7 @@ use crate::backend::Backend;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
 use crate::optimize::optimizer::OptimizerConfig;
+use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::schedule::Schedule;
 
 /// A built-in recipe.
@@ -147,6 +148,9 @@ pub struct Recipe {
     pub initialization: Initialization,
     /// How gradients become steps.
     pub optimizer: OptimizerConfig,
+    /// Parts of the network that are trained in other ways; the first that chooses a parameter counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ParameterGroup>,
     /// How the learning rate changes.
     #[serde(default)]
     pub schedule: Schedule,
@@ -320,6 +324,7 @@ impl Recipe {
         self.check_labels()?;
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
+        self.groups.iter().try_for_each(ParameterGroup::check).map_err(RecipeError::Invalid)?;
         self.schedule.check().map_err(RecipeError::Invalid)?;
         self.schedule.check_epochs(self.epochs).map_err(RecipeError::Invalid)?;
         if matches!(self.schedule, Schedule::Plateau { .. }) && !self.validates() {

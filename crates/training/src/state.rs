@@ -79,7 +79,8 @@ impl<N: Classifier> State<N> {
     pub fn with_network(recipe: &Recipe, prepared: &Prepared, network: N, device: &Device) -> Self {
         let optimizer = Optimizer::new(recipe.optimizer, recipe.weight_decay)
             .with_l1(recipe.l1)
-            .with_max_norm(recipe.max_norm.map(|limit| MaxNorm { limit }));
+            .with_max_norm(recipe.max_norm.map(|limit| MaxNorm { limit }))
+            .with_groups(recipe.groups.clone());
         let ema = recipe.ema.map(|decay| Ema { decay });
         let averaging = Averaging::new(recipe.lookahead, ema, &network);
         let learner = Learner::new(network, optimizer)

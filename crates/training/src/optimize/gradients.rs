@@ -1,5 +1,5 @@
 //! Gradients by parameter name: gathered after a backward pass, accumulated, clipped.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backburn_models::parameters::Path;
 use backburn_regularization::Sam;
@@ -51,6 +51,13 @@ impl NamedGradients {
             };
             self.by_name.insert(name, sum);
         }
+    }
+
+    /// Without those of these parameters.
+    #[must_use]
+    pub fn without(mut self, names: &BTreeSet<String>) -> Self {
+        self.by_name.retain(|name, _| !names.contains(name));
+        self
     }
 
     /// Multiplies all gradients.

@@ -4,6 +4,8 @@ pub mod averaging;
 pub mod gradients;
 pub mod named_weights;
 pub mod optimizer;
+pub mod parameter_group;
 pub mod plateau;
+pub mod rule;
 pub mod schedule;
 pub mod warm_up;

@@ -4,241 +4,17 @@
 //! from Burn's (no dampening of momentum, ε outside the corrected root, running averages without
 //! momentum in RMSProp), and because state is kept by parameter name, so that a checkpoint of it
 //! can be read back into another process.
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use backburn_kernels::{self as kernels, Moved, OptimizerStep, Rule};
-use backburn_models::parameters::{NamedTensor, Path, Role};
+use backburn_kernels::{self as kernels, Moved, OptimizerStep};
+use backburn_models::parameters::{self, NamedTensor, Path, Role};
 use backburn_regularization::{DecayMode, L1, MaxNorm, ParameterKind, WeightDecay};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 
 use crate::optimize::gradients::NamedGradients;
-
-/// An optimizer with its settings. `w` are the weights, `g` their gradient, `η` the learning rate.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum OptimizerConfig {
-    /// Stochastic gradient descent: `w ← w − η g`.
-    Sgd,
-    /// Momentum without dampening: `v ← μ v + g`, `w ← w − η v`.
-    Momentum {
-        /// μ, in `[0, 1)`.
-        #[serde(default = "momentum")]
-        momentum: f64,
-    },
-    /// Nesterov's momentum, as in PyTorch: `v ← μ v + g`, `w ← w − η (g + μ v)`.
-    ///
-    /// Sutskever et al., [On the importance of initialization and momentum in deep learning](https://proceedings.mlr.press/v28/sutskever13.html),
-    /// ICML 2013.
-    Nesterov {
-        /// μ, in `[0, 1)`.
-        #[serde(default = "momentum")]
-        momentum: f64,
-    },
-    /// AdaGrad: `h ← h + g²`, `w ← w − η g / (√h + ε)`.
-    ///
-    /// Duchi et al., [Adaptive Subgradient Methods](https://jmlr.org/papers/v12/duchi11a.html),
-    /// JMLR 2011.
-    Adagrad {
-        /// ε, positive.
-        #[serde(default = "adagrad_epsilon")]
-        epsilon: f64,
-    },
-    /// RMSProp: `h ← ρ h + (1 − ρ) g²`, `w ← w − η g / (√h + ε)`.
-    ///
-    /// Tieleman & Hinton, lecture 6.5 of Neural Networks for Machine Learning, 2012.
-    Rmsprop {
-        /// ρ, in `[0, 1)`.
-        #[serde(default = "decay")]
-        decay: f64,
-        /// ε, positive.
-        #[serde(default = "epsilon")]
-        epsilon: f64,
-    },
-    /// Adam: `m ← β₁ m + (1 − β₁) g`, `v ← β₂ v + (1 − β₂) g²`, both corrected for their start at
-    /// zero (`m̂ = m / (1 − β₁ᵗ)`, `v̂` likewise), `w ← w − η m̂ / (√v̂ + ε)`.
-    ///
-    /// Kingma & Ba, [Adam](https://arxiv.org/abs/1412.6980), ICLR 2015.
-    Adam {
-        /// β₁, in `[0, 1)`.
-        #[serde(default = "beta1")]
-        beta1: f64,
-        /// β₂, in `[0, 1)`.
-        #[serde(default = "beta2")]
-        beta2: f64,
-        /// ε, positive.
-        #[serde(default = "epsilon")]
-        epsilon: f64,
-    },
-    /// Adam with decoupled weight decay.
-    ///
-    /// Loshchilov & Hutter,
-    /// [Decoupled Weight Decay Regularization](https://arxiv.org/abs/1711.05101), ICLR 2019.
-    Adamw {
-        /// β₁, in `[0, 1)`.
-        #[serde(default = "beta1")]
-        beta1: f64,
-        /// β₂, in `[0, 1)`.
-        #[serde(default = "beta2")]
-        beta2: f64,
-        /// ε, positive.
-        #[serde(default = "epsilon")]
-        epsilon: f64,
-    },
-}
-
-fn momentum() -> f64 {
-    0.9
-}
-
-fn decay() -> f64 {
-    0.99
-}
-
-fn beta1() -> f64 {
-    0.9
-}
-
-fn beta2() -> f64 {
-    0.999
-}
-
-fn epsilon() -> f64 {
-    1e-8
-}
-
-fn adagrad_epsilon() -> f64 {
-    1e-10
-}
-
-impl OptimizerConfig {
-    /// The optimizers' names, as in recipes and on the command line.
-    pub const NAMES: [&str; 7] =
-        ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"];
-
-    /// The optimizer of that name with PyTorch's default settings (momentum 0.9).
-    pub fn named(name: &str) -> Option<Self> {
-        let (beta1, beta2, epsilon) = (beta1(), beta2(), epsilon());
-        Some(match name {
-            "sgd" => Self::Sgd,
-            "momentum" => Self::Momentum { momentum: momentum() },
-            "nesterov" => Self::Nesterov { momentum: momentum() },
-            "adagrad" => Self::Adagrad { epsilon: adagrad_epsilon() },
-            "rmsprop" => Self::Rmsprop { decay: decay(), epsilon },
-            "adam" => Self::Adam { beta1, beta2, epsilon },
-            "adamw" => Self::Adamw { beta1, beta2, epsilon },
-            _ => return None,
-        })
-    }
-
-    /// # Errors
-    ///
-    /// If a setting is outside its range: its name, the range and what was found.
-    pub fn check(&self) -> Result<(), String> {
-        let share = |name: &str, value: f64| {
-            if (0.0..1.0).contains(&value) {
-                return Ok(());
-            }
-            Err(format!("optimizer setting `{name}`: expected a value in [0, 1), found {value}"))
-        };
-        let positive = |name: &str, value: f64| {
-            if value > 0.0 && value.is_finite() {
-                return Ok(());
-            }
-            Err(format!("optimizer setting `{name}`: expected a positive number, found {value}"))
-        };
-        match *self {
-            Self::Sgd => Ok(()),
-            Self::Momentum { momentum } | Self::Nesterov { momentum } => {
-                share("momentum", momentum)
-            }
-            Self::Adagrad { epsilon } => positive("epsilon", epsilon),
-            Self::Rmsprop { decay, epsilon } => {
-                share("decay", decay)?;
-                positive("epsilon", epsilon)
-            }
-            Self::Adam { beta1, beta2, epsilon } | Self::Adamw { beta1, beta2, epsilon } => {
-                share("beta1", beta1)?;
-                share("beta2", beta2)?;
-                positive("epsilon", epsilon)
-            }
-        }
-    }
-
-    /// Turns a gradient into the direction of the step, and moves the parameter's averages on.
-    /// `step`: counted from 1.
-    fn direction(&self, averages: &mut Averages, g: Tensor<1>, step: u64) -> Tensor<1> {
-        match *self {
-            Self::Sgd => g,
-            Self::Momentum { momentum } => averages.decay_and_add("momentum", momentum, g),
-            Self::Nesterov { momentum } => {
-                let v = averages.decay_and_add("momentum", momentum, g.clone());
-                g + v.mul_scalar(momentum)
-            }
-            Self::Adagrad { epsilon } => {
-                let h = averages.decay_and_add("square", 1.0, g.clone().square());
-                g / (h.sqrt() + epsilon)
-            }
-            Self::Rmsprop { decay, epsilon } => {
-                let h = averages.moving("square", decay, g.clone().square());
-                g / (h.sqrt() + epsilon)
-            }
-            Self::Adam { beta1, beta2, epsilon } | Self::Adamw { beta1, beta2, epsilon } => {
-                let m = averages.moving("mean", beta1, g.clone());
-                let v = averages.moving("square", beta2, g.square());
-                let step = step as f64;
-                let m = m.div_scalar(1.0 - beta1.powf(step));
-                let v = v.div_scalar(1.0 - beta2.powf(step));
-                m / (v.sqrt() + epsilon)
-            }
-        }
-    }
-}
-
-impl OptimizerConfig {
-    /// [`OptimizerConfig::direction`] of step `step`, as the kernel that does all of a step at once
-    /// knows it.
-    fn rule(&self, step: u64) -> Rule {
-        match *self {
-            Self::Sgd => Rule::Sgd,
-            Self::Momentum { momentum } => Rule::Momentum { momentum: momentum as f32 },
-            Self::Nesterov { momentum } => Rule::Nesterov { momentum: momentum as f32 },
-            Self::Adagrad { epsilon } => {
-                Rule::RootMeanSquare { decay: 1.0, gain: 1.0, epsilon: epsilon as f32 }
-            }
-            Self::Rmsprop { decay, epsilon } => Rule::RootMeanSquare {
-                decay: decay as f32,
-                gain: (1.0 - decay) as f32,
-                epsilon: epsilon as f32,
-            },
-            Self::Adam { beta1, beta2, epsilon } | Self::Adamw { beta1, beta2, epsilon } => {
-                let betas = [beta1, beta2];
-                Rule::Adam {
-                    betas: betas.map(|beta| beta as f32),
-                    gains: betas.map(|beta| (1.0 - beta) as f32),
-                    corrections: betas.map(|beta| (1.0 - beta.powf(step as f64)) as f32),
-                    epsilon: epsilon as f32,
-                }
-            }
-        }
-    }
-
-    /// The names of the running averages that `direction` keeps.
-    fn averages(&self) -> &'static [&'static str] {
-        match self {
-            Self::Sgd => &[],
-            Self::Momentum { .. } | Self::Nesterov { .. } => &["momentum"],
-            Self::Adagrad { .. } | Self::Rmsprop { .. } => &["square"],
-            Self::Adam { .. } | Self::Adamw { .. } => &["mean", "square"],
-        }
-    }
-
-    /// The names of what [`Optimizer::export`] gives of a parameter that has been moved.
-    pub(crate) fn state_names(&self, parameter: &str) -> impl Iterator<Item = String> {
-        self.averages().iter().map(move |average| format!("{parameter}/{average}"))
-    }
-}
+use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
+pub use crate::optimize::rule::OptimizerConfig;
 
 /// Running averages of one parameter, by the name of the average.
 #[derive(Clone, Debug, Default)]
@@ -284,6 +60,41 @@ impl Averages {
     }
 }
 
+/// Turns a gradient into the direction of the step, and moves the parameter's averages on.
+/// `step`: counted from 1.
+fn direction(
+    config: OptimizerConfig,
+    averages: &mut Averages,
+    g: Tensor<1>,
+    step: u64,
+) -> Tensor<1> {
+    match config {
+        OptimizerConfig::Sgd => g,
+        OptimizerConfig::Momentum { momentum } => averages.decay_and_add("momentum", momentum, g),
+        OptimizerConfig::Nesterov { momentum } => {
+            let v = averages.decay_and_add("momentum", momentum, g.clone());
+            g + v.mul_scalar(momentum)
+        }
+        OptimizerConfig::Adagrad { epsilon } => {
+            let h = averages.decay_and_add("square", 1.0, g.clone().square());
+            g / (h.sqrt() + epsilon)
+        }
+        OptimizerConfig::Rmsprop { decay, epsilon } => {
+            let h = averages.moving("square", decay, g.clone().square());
+            g / (h.sqrt() + epsilon)
+        }
+        OptimizerConfig::Adam { beta1, beta2, epsilon }
+        | OptimizerConfig::Adamw { beta1, beta2, epsilon } => {
+            let m = averages.moving("mean", beta1, g.clone());
+            let v = averages.moving("square", beta2, g.square());
+            let step = step as f64;
+            let m = m.div_scalar(1.0 - beta1.powf(step));
+            let v = v.div_scalar(1.0 - beta2.powf(step));
+            m / (v.sqrt() + epsilon)
+        }
+    }
+}
+
 /// An optimizer at work: its settings and what it remembers of each parameter.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
@@ -291,6 +102,7 @@ pub struct Optimizer {
     weight_decay: WeightDecay,
     l1: L1,
     max_norm: Option<MaxNorm>,
+    groups: Vec<ParameterGroup>,
     steps: u64,
     averages: BTreeMap<String, Averages>,
 }
@@ -298,8 +110,15 @@ pub struct Optimizer {
 impl Optimizer {
     /// Remembers nothing yet.
     pub fn new(config: OptimizerConfig, weight_decay: WeightDecay) -> Self {
-        let averages = BTreeMap::new();
-        Self { config, weight_decay, l1: L1::default(), max_norm: None, steps: 0, averages }
+        Self {
+            config,
+            weight_decay,
+            l1: L1::default(),
+            max_norm: None,
+            groups: Vec::new(),
+            steps: 0,
+            averages: BTreeMap::new(),
+        }
     }
 
     /// With an L1 penalty too.
@@ -312,6 +131,32 @@ impl Optimizer {
     #[must_use]
     pub fn with_max_norm(self, max_norm: Option<MaxNorm>) -> Self {
         Self { max_norm, ..self }
+    }
+
+    /// With parts of the network that are trained in other ways.
+    #[must_use]
+    pub fn with_groups(self, groups: Vec<ParameterGroup>) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// The names of the parameters of `network` that stay as they are.
+    pub fn frozen<M: Module>(&self, network: &M) -> BTreeSet<String> {
+        if self.groups.iter().all(|group| group.training == GroupTraining::On) {
+            return BTreeSet::new();
+        }
+        let parameters = parameters::roles(network).into_iter();
+        let frozen = parameters.filter(|(name, role)| self.treatment(name, *role).is_none());
+        frozen.map(|(name, _)| name).collect()
+    }
+
+    /// By which rule a parameter is moved, and by what its learning rate is multiplied; `None` if it stays as
+    /// it is.
+    pub(crate) fn treatment(&self, name: &str, role: Role) -> Option<(OptimizerConfig, f64)> {
+        match self.groups.iter().find(|group| group.chooses(name, role)) {
+            None => Some((self.config, 1.0)),
+            Some(group) if group.training == GroupTraining::Frozen => None,
+            Some(group) => Some((group.optimizer.unwrap_or(self.config), group.rate_factor)),
+        }
     }
 
     /// Steps taken so far.
@@ -328,6 +173,12 @@ impl Optimizer {
     ) -> M {
         self.steps += 1;
         network.map(&mut Step { path: Path::default(), optimizer: self, gradients, learning_rate })
+    }
+
+    /// The names of what [`export`](Self::export) gives of a parameter that has been moved.
+    pub(crate) fn state_names(&self, parameter: &str, role: Role) -> Vec<String> {
+        let averages = self.treatment(parameter, role).map_or(&[][..], |(rule, _)| rule.averages());
+        averages.iter().map(|average| format!("{parameter}/{average}")).collect()
     }
 
     /// Everything remembered, as tensors named `<parameter>/<average>`, for a checkpoint.
@@ -348,8 +199,8 @@ impl Optimizer {
         tensors
     }
 
-    /// Remembers what [`Optimizer::export`] gave after `steps` steps. `lengths`: of the
-    /// parameters that are trained, by name.
+    /// Remembers what [`Optimizer::export`] gave after `steps` steps. `parameters`: role and length of
+    /// those that are trained, by name.
     ///
     /// # Errors
     ///
@@ -358,15 +209,17 @@ impl Optimizer {
         &mut self,
         steps: u64,
         tensors: Vec<NamedTensor>,
-        lengths: &HashMap<String, usize>,
+        parameters: &HashMap<String, (Role, usize)>,
         device: &Device,
     ) -> Result<(), String> {
         self.steps = steps;
         self.averages.clear();
         for NamedTensor { name, values, .. } in tensors {
             let found = name.rsplit_once('/').and_then(|(parameter, average)| {
-                let average = self.config.averages().iter().copied().find(|n| *n == average)?;
-                (lengths.get(parameter) == Some(&values.len())).then_some((parameter, average))
+                let (role, length) = *parameters.get(parameter)?;
+                let (rule, _) = self.treatment(parameter, role)?;
+                let average = rule.averages().iter().copied().find(|n| *n == average)?;
+                (length == values.len()).then_some((parameter, average))
             });
             let Some((parameter, average)) = found else { return Err(name) };
             let length = values.len();
@@ -397,8 +250,10 @@ impl ModuleMapper for Step<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.name();
+        let role = self.path.role();
         let Some(gradient) = self.gradients.take(&name) else { return param };
-        let kind = match self.path.role() {
+        let Some(treatment) = self.optimizer.treatment(&name, role) else { return param };
+        let kind = match role {
             Role::Weight => ParameterKind::Weight,
             _ => ParameterKind::Other,
         };
@@ -407,7 +262,7 @@ impl ModuleMapper for Step<'_> {
         param.map(|weights| {
             let shape = weights.dims();
             let flat = weights.without_autodiff().reshape([-1]);
-            let moved = self.step(&name, kind, flat, gradient).reshape(shape);
+            let moved = self.step(&name, kind, treatment, flat, gradient).reshape(shape);
             let moved = match ball {
                 Some(ball) => ball.clip(moved, units),
                 None => moved,
@@ -418,26 +273,33 @@ impl ModuleMapper for Step<'_> {
 }
 
 impl Step<'_> {
-    fn step(&mut self, name: &str, kind: ParameterKind, w: Tensor<1>, g: Tensor<1>) -> Tensor<1> {
-        let Optimizer { config, weight_decay, l1, steps, averages, .. } = &mut *self.optimizer;
+    fn step(
+        &mut self,
+        name: &str,
+        kind: ParameterKind,
+        (config, rate_factor): (OptimizerConfig, f64),
+        w: Tensor<1>,
+        g: Tensor<1>,
+    ) -> Tensor<1> {
+        let learning_rate = self.learning_rate * rate_factor;
+        let Optimizer { weight_decay, l1, steps, averages, .. } = &mut *self.optimizer;
         let averages = averages.entry(name.to_owned()).or_default();
         let coupled = weight_decay.strength_for(kind, DecayMode::Coupled);
         let decoupled = weight_decay.strength_for(kind, DecayMode::Decoupled);
         if kernels::fuses_optimizer_steps(&w) {
             let step = OptimizerStep {
                 rule: config.rule(*steps),
-                learning_rate: self.learning_rate as f32,
+                learning_rate: learning_rate as f32,
                 coupled_decay: coupled as f32,
                 l1: l1.strength_for(kind) as f32,
-                shrink: (1.0 - self.learning_rate * decoupled) as f32,
+                shrink: (1.0 - learning_rate * decoupled) as f32,
             };
             return averages.step(config.averages(), step, w, g);
         }
         let g = if coupled > 0.0 { g + w.clone().mul_scalar(coupled) } else { g };
         let g = l1.add_gradient(g, &w, kind);
-        let direction = config.direction(averages, g, *steps);
-        let w =
-            if decoupled > 0.0 { w.mul_scalar(1.0 - self.learning_rate * decoupled) } else { w };
-        w - direction.mul_scalar(self.learning_rate)
+        let direction = direction(config, averages, g, *steps);
+        let w = if decoupled > 0.0 { w.mul_scalar(1.0 - learning_rate * decoupled) } else { w };
+        w - direction.mul_scalar(learning_rate)
     }
 }

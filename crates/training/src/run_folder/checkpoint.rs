@@ -15,14 +15,14 @@ use std::fmt;
 use backburn_models::weights::{self, WeightsError};
 use backburn_models::{NamedTensor, parameters};
 use backburn_records::{EpochRecord, RollbackRecord};
-use backburn_regularization::EarlyStopping;
+use backburn_regularization::{EarlyStopping, WeightDecay};
 use burn::module::Module;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::meter::EpochInProgress;
-use crate::optimize::optimizer::OptimizerConfig;
+use crate::optimize::optimizer::{Optimizer, OptimizerConfig};
 use crate::optimize::plateau::Plateau;
 use crate::recipe::Settings;
 use crate::state::{Best, State};
@@ -264,11 +264,14 @@ impl Checkpoint {
         let optimizer = setting("optimizer").cloned().unwrap_or_default();
         let optimizer: OptimizerConfig =
             serde_json::from_value(optimizer).map_err(|error| missing(&error.to_string()))?;
+        let groups = setting("groups").cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        let groups = serde_json::from_value(groups).map_err(|error| missing(&error.to_string()))?;
+        let optimizer = Optimizer::new(optimizer, WeightDecay::default()).with_groups(groups);
         let tensors = |group: &str| self.groups.get(group).into_iter().flatten();
         let has_begun = self.header.optimizer_steps > 0;
         let moved = tensors("model").filter(|it| has_begun && it.role.is_trained());
         let expected: BTreeSet<String> =
-            moved.flat_map(|it| optimizer.state_names(&it.name)).collect();
+            moved.flat_map(|it| optimizer.state_names(&it.name, it.role)).collect();
         let found: BTreeSet<String> = tensors("optimizer").map(|it| it.name.clone()).collect();
         if let Some(name) = found.difference(&expected).next() {
             return Err(does_not_fit(format!("`{name}` is no state that the optimizer keeps")));
@@ -324,7 +327,7 @@ impl Checkpoint {
         let device = state.device().clone().without_autodiff();
         let lengths = parameters::export(&state.network().valid());
         let lengths = lengths.into_iter().filter(|tensor| tensor.role.is_trained());
-        let lengths = lengths.map(|tensor| (tensor.name, tensor.values.len())).collect();
+        let lengths = lengths.map(|it| (it.name, (it.role, it.values.len()))).collect();
         state
             .learner
             .optimizer
@@ -503,9 +506,9 @@ mod tests {
         let fresh = || State::new(&recipe, &prepared, &Device::flex()).unwrap();
         let state_at = |batches: usize, steps: u64, averages: Vec<NamedTensor>| {
             let mut state = fresh();
-            let lengths = averages.iter().map(|it| (it.name.clone(), it.values.len()));
+            let lengths = averages.iter().map(|it| (it.name.clone(), (it.role, it.values.len())));
             let lengths = lengths
-                .map(|(name, length)| (name.rsplit_once('/').unwrap().0.to_owned(), length))
+                .map(|(name, known)| (name.rsplit_once('/').unwrap().0.to_owned(), known))
                 .collect();
             state.learner.optimizer.restore(steps, averages, &lengths, &Device::flex()).unwrap();
             state.current.objectives = vec![1.0; batches];

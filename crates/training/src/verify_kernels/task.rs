@@ -91,6 +91,7 @@ impl Task {
         Optimizer::new(self.recipe.optimizer, self.recipe.weight_decay)
             .with_l1(self.recipe.l1)
             .with_max_norm(self.recipe.max_norm.map(|limit| MaxNorm { limit }))
+            .with_groups(self.recipe.groups.clone())
     }
 }
 

@@ -1,0 +1,126 @@
+//! Parts of a network that are trained in another way than the rest: by another rule, at another rate, or not
+//! at all.
+
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use backburn_models::{ParameterSlot, Role};
+use serde::{Deserialize, Serialize};
+
+use crate::optimize::rule::OptimizerConfig;
+
+/// The parameters that a filter chooses, and how they are trained.
+///
+/// A parameter belongs to the first group whose filter chooses it; one that no group chooses is trained as the
+/// recipe says of all. What PyTorch's optimizers call `param_groups`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterGroup {
+    /// The module or parameter, as `model.safetensors` names it: `stages.1` chooses `stages.1.0.conv1.weight`,
+    /// and not `stages.10.0.conv1.weight`. Every one if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What a parameter is to its layer. Any if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<ParameterSlot>,
+    /// Turns their gradients into steps; the recipe's optimizer if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimizer: Option<OptimizerConfig>,
+    /// Their learning rate as a multiple of the recipe's; positive.
+    #[serde(default = "same_rate")]
+    pub rate_factor: f64,
+    /// Whether they stay as they are: no step, no decay, and no part in the norm of the gradients. Running
+    /// statistics of batch normalization are no parameters, and go on.
+    #[serde(default)]
+    pub training: GroupTraining,
+}
+
+/// Whether a group's parameters are trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupTraining {
+    /// They are.
+    #[default]
+    On,
+    /// They stay as they are.
+    Frozen,
+}
+
+fn same_rate() -> f64 {
+    1.0
+}
+
+impl Default for ParameterGroup {
+    fn default() -> Self {
+        let training = GroupTraining::On;
+        Self { path: None, role: None, optimizer: None, rate_factor: same_rate(), training }
+    }
+}
+
+impl ParameterGroup {
+    /// The group of everything below `path`, trained as the rest.
+    pub fn of(path: &str) -> Self {
+        Self { path: Some(path.to_owned()), ..Self::default() }
+    }
+
+    /// The same parameters, as they are.
+    #[must_use]
+    pub fn frozen(self) -> Self {
+        Self { training: GroupTraining::Frozen, ..self }
+    }
+
+    /// Whether a parameter belongs to it.
+    pub fn chooses(&self, name: &str, role: Role) -> bool {
+        let is_below = self.path.as_ref().is_none_or(|path| {
+            name.strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        });
+        is_below && self.role.is_none_or(|slot| slot.includes(role))
+    }
+
+    /// # Errors
+    ///
+    /// If a setting is outside its range: its name, the range and what was found.
+    pub fn check(&self) -> Result<(), String> {
+        let factor = self.rate_factor;
+        if !(factor > 0.0 && factor.is_finite()) {
+            return Err(format!(
+                "`groups.rate_factor`: expected a positive number, found {factor}; parameters that should stay as they are have `training = \"frozen\"`"
+            ));
+        }
+        self.optimizer.as_ref().map_or(Ok(()), OptimizerConfig::check)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_chooses_what_is_below_it_and_nothing_that_only_begins_like_it() {
+        let group = ParameterGroup::of("stages.1");
+        assert!(group.chooses("stages.1.0.conv1.weight", Role::Weight));
+        assert!(group.chooses("stages.1", Role::Weight));
+        assert!(!group.chooses("stages.10.0.conv1.weight", Role::Weight));
+        assert!(!group.chooses("stem.stages.1", Role::Weight));
+    }
+
+    #[test]
+    fn a_role_chooses_everywhere_and_both_filters_must_agree() {
+        let norms = ParameterGroup { role: Some(ParameterSlot::Norm), ..ParameterGroup::default() };
+        assert!(norms.chooses("a.weight", Role::NormScale) && norms.chooses("b", Role::NormShift));
+        assert!(!norms.chooses("a.weight", Role::Weight));
+        let both = ParameterGroup { role: Some(ParameterSlot::Bias), ..ParameterGroup::of("head") };
+        assert!(
+            both.chooses("head.bias", Role::Bias) && !both.chooses("head.weight", Role::Weight)
+        );
+        assert!(!both.chooses("stem.bias", Role::Bias));
+    }
+
+    #[test]
+    fn rates_that_train_nothing_are_refused_with_the_cure() {
+        for factor in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let group = ParameterGroup { rate_factor: factor, ..ParameterGroup::default() };
+            assert!(group.check().unwrap_err().contains("frozen"), "{factor}");
+        }
+    }
+}
