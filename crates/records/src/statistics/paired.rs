@@ -1,65 +1,10 @@
-//! What a few runs allow to say: mean, spread, paired differences, and how often chance alone would
-//! say the same.
+//! Differences between arms that were run with the same seeds.
 
 use serde::Serialize;
 
-/// Mean and spread of one score over seeds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Spread {
-    /// Arithmetic mean; NaN of no values.
-    pub mean: f64,
-    /// Standard deviation of the sample, with `n − 1`; NaN of fewer than two values.
-    pub standard_deviation: f64,
-}
-
-impl Spread {
-    /// Mean and spread of `values`.
-    pub fn of(values: &[f64]) -> Self {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let standard_deviation =
-            if values.len() < 2 { f64::NAN } else { (squares / (n - 1.0)).sqrt() };
-        Self { mean, standard_deviation }
-    }
-}
-
-/// The values that are finite: those that are not are scores of trainings that diverged.
-pub fn finite(values: &[f64]) -> Vec<f64> {
-    values.iter().copied().filter(|value| value.is_finite()).collect()
-}
-
-/// Which scores are better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    /// High ones, as of accuracy.
-    Higher,
-    /// Low ones, as of a loss.
-    Lower,
-}
-
-/// What differences by seed say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Better, by more than the rule that was asked for puts down to chance.
-    Better,
-    /// Worse, by as much.
-    Worse,
-    /// Neither.
-    NoClearEffect,
-}
-
-impl Verdict {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Better => "better",
-            Self::Worse => "worse",
-            Self::NoClearEffect => "unclear",
-        }
-    }
-}
+use super::spread::Spread;
+use super::student::{farther_out, interval};
+use super::verdict::{Better, Verdict};
 
 /// Differences of a score between two arms that were run with the same seeds, and so on the same
 /// images, in the same order, from the same initial weights.
@@ -120,59 +65,12 @@ pub fn false_alarms(seeds: usize) -> Option<f64> {
     Some(farther_out(2.0, freedom))
 }
 
-/// The interval that holds the mean in 95 of 100 cases, by Student's t. Takes the values to be normally
-/// distributed. `None` of fewer than two.
-pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
-    let Spread { mean, standard_deviation } = Spread::of(values);
-    let freedom = values.len().checked_sub(1).filter(|freedom| *freedom > 0)?;
-    // With one degree of freedom, the widest, the quantile is 12.7.
-    let (mut low, mut high) = (1.0, 13.0);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if farther_out(middle, freedom) > 0.05 { low = middle } else { high = middle }
-    }
-    let half = high * standard_deviation / (values.len() as f64).sqrt();
-    Some((mean - half, mean + half))
-}
-
-/// `P(|t| > distance)` of Student's t with `freedom` degrees of freedom, at least 1.
-///
-/// With θ = atan(distance / √ν), the chance of less is `sin θ · (1 + ½ cos² θ + (1·3)/(2·4) cos⁴ θ + …)` for
-/// an even ν, up to the power `ν − 2`, and `2/π · (θ + sin θ (cos θ + ⅔ cos³ θ + …))` for an odd one.
-///
-/// Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4.
-fn farther_out(distance: f64, freedom: usize) -> f64 {
-    let angle = (distance / (freedom as f64).sqrt()).atan();
-    let (sine, cosine) = angle.sin_cos();
-    let is_even = freedom.is_multiple_of(2);
-    let (mut term, mut power) = if is_even { (1.0, 0) } else { (cosine, 1) };
-    let mut sum = 0.0;
-    while power + 2 <= freedom {
-        sum += term;
-        term *= cosine * cosine * (power + 1) as f64 / (power + 2) as f64;
-        power += 2;
-    }
-    let less =
-        if is_even { sine * sum } else { (angle + sine * sum) * std::f64::consts::FRAC_2_PI };
-    1.0 - less
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn close(found: f64, expected: f64) {
         assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
-    }
-
-    #[test]
-    fn mean_and_spread_are_those_of_a_sample() {
-        let spread = Spread::of(&[1.0, 2.0, 6.0]);
-        // Deviations −2, −1, 3: squares 14, divided by 2.
-        close(spread.mean, 3.0);
-        close(spread.standard_deviation, 7.0_f64.sqrt());
-        assert!(Spread::of(&[5.0]).standard_deviation.is_nan());
-        assert!(Spread::of(&[]).mean.is_nan());
     }
 
     #[test]
@@ -234,22 +132,6 @@ mod tests {
         for (seeds, expected) in integrals {
             let found = false_alarms(seeds).unwrap();
             assert!((found - expected).abs() < 1e-6, "{seeds}: {found}");
-        }
-    }
-
-    #[test]
-    fn intervals_have_the_quantiles_of_students_t() {
-        assert_eq!(interval(&[1.0]), None);
-        // Printed tables: 12.706, 4.303 and 2.262 for 1, 2 and 9 degrees of freedom.
-        for (values, quantile) in [
-            (vec![0.0, 2.0], 12.706_204_736),
-            (vec![1.0, 2.0, 6.0], 4.302_652_730),
-            ((0..10).map(f64::from).collect(), 2.262_157_163),
-        ] {
-            let Spread { mean, standard_deviation } = Spread::of(&values);
-            let half = quantile * standard_deviation / (values.len() as f64).sqrt();
-            let (low, high) = interval(&values).unwrap();
-            assert!((low - (mean - half)).abs() < 1e-8 && (high - (mean + half)).abs() < 1e-8);
         }
     }
 }
