@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::judged::Judged;
 use super::spread::Spread;
-use super::student::{farther_out, interval};
+use super::student::farther_out;
 use super::verdict::{Better, Verdict};
 
 /// Differences of a score between two arms that were run with the same seeds, and so on the same
@@ -21,39 +22,23 @@ pub struct PairedDifference {
 }
 
 impl PairedDifference {
-    /// What `by_seed` says about a score of which `better` ones are wanted.
-    ///
-    /// The verdict is [`Verdict::Better`] or [`Verdict::Worse`] if `|mean| > 2 · standard error` and
-    /// all differences have the same sign, else [`Verdict::NoClearEffect`]; of one seed, always the
-    /// last.
+    /// What `by_seed` says about a score of which `better` ones are wanted, by
+    /// [`Basis::SeedsOfOneSign`](super::Basis::SeedsOfOneSign).
     pub fn of(by_seed: Vec<f64>, better: Better) -> Self {
-        let all = |sign: f64| by_seed.iter().all(|difference| difference * sign > 0.0);
-        let has_one_sign = all(1.0) || all(-1.0);
-        // A standard error that is not a number compares false: one seed decides nothing.
-        Self::judged(by_seed, better, |mean, standard_error| {
-            mean.abs() > 2.0 * standard_error && has_one_sign
-        })
+        let verdict = Judged::by_seeds_of_one_sign(&by_seed, better).verdict;
+        Self::with_verdict(by_seed, verdict)
     }
 
-    /// As [`of`](Self::of), but the verdict is [`Verdict::Better`] or [`Verdict::Worse`] if the [`interval`]
-    /// of the mean leaves out 0. For any number of runs: of an effect as large as the spread, the
-    /// more runs there are, the surer one has the other sign.
+    /// As [`of`](Self::of), but by [`Basis::Seeds`](super::Basis::Seeds).
     pub fn by_interval(by_seed: Vec<f64>, better: Better) -> Self {
-        let is_clear = interval(&by_seed).is_some_and(|(low, high)| low > 0.0 || high < 0.0);
-        Self::judged(by_seed, better, |_, _| is_clear)
+        let verdict = Judged::by_seeds(&by_seed, better).verdict;
+        Self::with_verdict(by_seed, verdict)
     }
 
-    /// `is_clear`: of mean and standard error.
-    fn judged(by_seed: Vec<f64>, better: Better, is_clear: impl FnOnce(f64, f64) -> bool) -> Self {
+    fn with_verdict(by_seed: Vec<f64>, verdict: Verdict) -> Self {
         let Spread { mean, standard_deviation } = Spread::of(&by_seed);
         let standard_error = standard_deviation / (by_seed.len() as f64).sqrt();
-        let verdict = match (is_clear(mean, standard_error), better) {
-            (false, _) => Verdict::NoClearEffect,
-            (true, Better::Higher) if mean > 0.0 => Verdict::Better,
-            (true, Better::Lower) if mean < 0.0 => Verdict::Better,
-            (true, _) => Verdict::Worse,
-        };
-        Self { mean, by_seed, standard_error, verdict }
+        Self { by_seed, mean, standard_error, verdict }
     }
 }
 

@@ -11,11 +11,11 @@ pub enum Better {
     Lower,
 }
 
-/// What differences by seed say.
+/// What a difference comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Better, by more than the rule that was asked for puts down to chance.
+    /// Better, by more than the [`Basis`](super::Basis) puts down to chance.
     Better,
     /// Worse, by as much.
     Worse,
