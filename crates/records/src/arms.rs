@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::number::{ABSENT, decimals};
 use crate::origin::Origin;
 use crate::record::Summary;
-use crate::statistics::{Better, PairedDifference, Spread, Verdict, false_alarms};
+use crate::statistics::{Basis, Better, PairedDifference, Spread, Verdict, false_alarms};
 
 /// One arm and what its runs came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -231,9 +231,9 @@ impl ArmsComparison {
     /// How a verdict is come to, and how far it can be trusted.
     pub fn rule(&self) -> [String; 2] {
         let rule = format!(
-            "Differences are taken seed by seed from {}; better or worse: more than 2 standard errors \
-             on average, and the same sign in every seed; else the effect is unclear.",
-            self.baseline()
+            "Differences are taken seed by seed from {}; better or worse: {}; else the effect is unclear.",
+            self.baseline(),
+            Basis::SeedsOfOneSign.rule()
         );
         let trust = match (self.seeds.len(), self.false_alarms) {
             (seeds, Some(share)) => format!(
@@ -302,6 +302,16 @@ mod tests {
         assert_eq!(comparison.arms[0].verdict("test_accuracy"), None);
         assert_eq!(comparison.arms[1].verdict("train_accuracy"), None);
         assert_eq!(comparison.with_verdict("test_accuracy", Verdict::Better), ["dropout"]);
+    }
+
+    #[test]
+    fn the_rule_is_that_of_the_verdicts() {
+        let [rule, _] = sample::arms().rule();
+        assert_eq!(
+            rule,
+            "Differences are taken seed by seed from none; better or worse: more than 2 standard errors on average, \
+             and the same sign in every seed; else the effect is unclear."
+        );
     }
 
     #[test]
