@@ -3,7 +3,7 @@
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, Network, WeightInitialization,
 };
-use backburn_regularization::labels::{LabelRegularizer, LabelledBatch};
+use backburn_regularization::labelled_batch::{LabelRegularizer, LabelledBatch};
 use backburn_regularization::{DisturbValue, Targets, WeightDecay};
 use backburn_report::figure::{Axis, DotPlot, Dots, Drawing, LineChart, Panel, Series};
 use backburn_report::statistics::{Better, PairedDifference, Spread, Verdict};
