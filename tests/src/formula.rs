@@ -1,4 +1,5 @@
 //! Labels and networks by formula, the same here and in `tests/pytorch/formula.py`.
+
 use backburn_models::{NamedTensor, Network, Role, parameters};
 
 pub use crate::values::values;

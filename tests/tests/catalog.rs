@@ -1,5 +1,6 @@
 //! Contracts that every member of a catalog keeps: models, data sets, augmentations. The lists are
 //! walked, so that a new row is tested without a line here.
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! The same recipe and seed give the same network, bit for bit: run after run, for any number of
 //! threads, and also after an interruption.
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -2,6 +2,7 @@
 //! normalization in training mode.
 //!
 //! Reference: `tests/pytorch/first_step.py`, in double precision.
+
 use std::collections::BTreeMap;
 
 use backburn_models::ModelConfig;

@@ -1,6 +1,7 @@
 //! Five steps of every optimizer equal PyTorch's.
 //!
 //! Reference: `tests/pytorch/optimizers.py`, in double precision.
+
 use std::collections::BTreeMap;
 
 use backburn_models::{Classifier, MlpConfig, ModelConfig, Network, parameters};

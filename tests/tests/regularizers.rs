@@ -2,6 +2,7 @@
 //! network as it says.
 //!
 //! Reference: `tests/pytorch/regularizers.py`, in double precision.
+
 use std::collections::BTreeMap;
 
 use backburn_models::{Classifier, CnnConfig, MlpConfig, ModelConfig, Network, Role, parameters};

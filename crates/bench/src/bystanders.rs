@@ -1,5 +1,6 @@
 //! Whether other programs use the cores too: then figures are low, and ratios say more about who
 //! waits how than about who computes faster.
+
 use std::fs;
 use std::thread::sleep;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! A process that measures: says that it is ready, then answers until nobody asks any more.
+
 use std::io::{self, BufRead, Write};
 
 use backburn_models::architecture;

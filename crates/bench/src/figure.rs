@@ -1,4 +1,5 @@
 //! A figure with its spread.
+
 use serde::Serialize;
 
 /// The median of a few repetitions, and how far they are apart.

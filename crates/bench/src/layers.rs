@@ -1,4 +1,5 @@
 //! The convolutions of the networks, one by one.
+
 use std::fmt;
 use std::time::{Duration, Instant};
 

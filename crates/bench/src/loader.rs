@@ -1,4 +1,5 @@
 //! The loader alone: images a second that it can deliver, whatever the network then makes of them.
+
 use std::hint::black_box;
 use std::sync::Arc;
 

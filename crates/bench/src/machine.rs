@@ -1,4 +1,5 @@
 //! What there is to measure without a network: matrix products, layers, the loader.
+
 use backburn_training::failure::Failure;
 
 use super::figure::Figure;

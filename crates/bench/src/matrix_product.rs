@@ -1,4 +1,5 @@
 //! The machine's rate in matrix products, which all else is held against: no layer can be faster.
+
 use backburn_training::speed::noise;
 use backburn_training::speed::stopwatch::{repeat, wait};
 use backburn_training::speed::work::Work;

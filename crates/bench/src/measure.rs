@@ -1,4 +1,5 @@
 //! The whole bench, from a plan to a record.
+
 use backburn_training::backend::processor;
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::now;
@@ -45,7 +46,7 @@ pub fn measure(
         others.extend(bystanders::count());
     }
     Ok(BenchRecord {
-        backburn_version: version::BACKBURN_VERSION,
+        backburn_version: version::VERSION,
         burn_version: version::BURN_VERSION,
         git_commit: version::commit(),
         started,

@@ -1,4 +1,5 @@
 //! How much memory a process has needed.
+
 use std::fs;
 
 use backburn_training::memory::limits::bytes_of;

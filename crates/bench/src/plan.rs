@@ -1,4 +1,5 @@
 //! What a bench is to measure, and the processes for it.
+
 use std::path::PathBuf;
 use std::process::Command;
 

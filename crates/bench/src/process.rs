@@ -1,4 +1,5 @@
 //! The bench's end of a process that measures.
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};

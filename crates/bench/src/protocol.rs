@@ -1,5 +1,6 @@
 //! What the bench and the processes that measure say to each other: one JSON object a line.
 //! `tests/pytorch/bench.py` speaks the same.
+
 use serde::{Deserialize, Serialize};
 
 use super::layers::Layer;

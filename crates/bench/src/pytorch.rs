@@ -1,4 +1,5 @@
 //! PyTorch, to compare with: `tests/pytorch/bench.py` in a Python of the user's.
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,4 +1,5 @@
 //! `bench.json`: everything that was measured, with the unit in every name.
+
 use serde::Serialize;
 
 use super::figure::Figure;

@@ -1,4 +1,5 @@
 //! What was measured, as a person reads it in a terminal of 80 columns.
+
 use backburn_records::number::{ABSENT, rate};
 use backburn_records::text_table::table;
 

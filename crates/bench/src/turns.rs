@@ -1,5 +1,6 @@
 //! Networks that are measured in turns: ours with all threads, ours with one, PyTorch's. While one
 //! computes, the others wait at a pipe and use no core.
+
 use backburn_training::failure::Failure;
 use backburn_training::speed::training;
 

@@ -1,20 +1,22 @@
-//! CIFAR-10, binary version: records of one label and 3 × 32 × 32 color planes, no header.
+//! CIFAR-10, binary version: five batches to train on, one to test on.
 
 use crate::{
-    DataSet, Entry, FetchProgress, ImageSet, ImageShape, TestSplit,
+    cifar_batch::SHAPE,
+    content::Content,
+    data_set::DataSet,
+    entry::Entry,
     error::DataError,
-    locate::{self, Folder, Source},
-    verify::{Content, FileRecord, Mismatch, check_labels},
+    fetch_progress::FetchProgress,
+    image_set::ImageSet,
+    inspect::FileRecord,
+    locate::{self, Folder},
+    source::Source,
+    test_split::TestSplit,
 };
 
 /// The classes, in label order.
 pub(crate) const CLASS_NAMES: &[&str] =
     &["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-
-const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
-
-/// One label and one image.
-const RECORD_BYTES: usize = 1 + 3 * 32 * 32;
 
 /// Loads the five training batches, in order, and the test batch.
 pub(crate) fn load(
@@ -52,68 +54,11 @@ fn split(
     Ok(ImageSet::new(SHAPE, CLASS_NAMES.len(), all_pixels, all_labels)?)
 }
 
-/// Reads a batch of `bytes` bytes.
-pub(crate) fn batch(file: &[u8], bytes: u64) -> Result<Content, Mismatch> {
-    if file.len() as u64 != bytes || !file.len().is_multiple_of(RECORD_BYTES) {
-        let records = bytes / RECORD_BYTES as u64;
-        let expected = format!("{bytes} bytes ({records} records of {RECORD_BYTES})");
-        return Err(Mismatch::new(expected, format!("{} bytes", file.len())));
-    }
-    let records = file.len() / RECORD_BYTES;
-    let mut labels = Vec::with_capacity(records);
-    let mut pixels = Vec::with_capacity(records * SHAPE.pixels());
-    for (&label, image) in file.chunks_exact(RECORD_BYTES).filter_map(<[u8]>::split_first) {
-        labels.push(label);
-        pixels.extend_from_slice(image);
-    }
-    check_labels(&labels)?;
-    Ok(Content::Labeled { pixels, labels })
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use super::*;
-    use crate::locate::tests::only;
-
-    /// One record whose pixels differ along every axis.
-    fn record(label: u8) -> Vec<u8> {
-        let mut record = vec![label];
-        for channel in 0..3_u8 {
-            for row in 0..32_u8 {
-                record.extend((0..32_u8).map(|column| channel * 80 + row * 2 + column / 4));
-            }
-        }
-        record
-    }
-
-    #[test]
-    fn a_record_is_a_label_and_three_planes_row_by_row() {
-        let file = [record(6), record(9)].concat();
-        let Ok(Content::Labeled { pixels, labels }) = batch(&file, 2 * 3073) else {
-            panic!("two records are a batch");
-        };
-        assert_eq!(labels, [6, 9]);
-        let set = ImageSet::new(SHAPE, 10, pixels, labels).unwrap();
-        let (channel, row, column) = (2, 5, 17);
-        assert_eq!(set.image(1)[(channel * 32 + row) * 32 + column], 2 * 80 + 5 * 2 + 17 / 4);
-    }
-
-    #[test]
-    fn a_batch_of_another_length_is_refused() {
-        for file in [&record(1)[..3072], &[&record(1)[..], &[0]].concat(), &[]] {
-            let Err(error) = batch(file, 3073) else { panic!("{} bytes", file.len()) };
-            let error = error.to_string();
-            assert!(error.contains("3073 bytes (1 records of 3073)"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_label_above_nine_is_refused() {
-        let Err(error) = batch(&record(10), 3073) else { panic!("ten is no label") };
-        assert!(error.to_string().contains("label 10 at image 0"), "{error}");
-    }
+    use crate::{cifar_batch::tests::record, locate::tests::only};
 
     #[test]
     fn a_truncated_file_is_refused_with_its_name_and_the_cure() {

@@ -8,7 +8,7 @@ use std::{
 
 use ureq::{Agent, http::HeaderMap};
 
-use crate::fetch::FetchProgress;
+use crate::fetch_progress::FetchProgress;
 
 /// What to download.
 pub(crate) struct Transfer<'a> {

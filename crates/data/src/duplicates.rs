@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::ImageSet;
+use crate::image_set::ImageSet;
 
 /// The places of equal images that are kept as examples, of each kind.
 const EXAMPLES: usize = 5;
@@ -79,7 +79,7 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ImageShape;
+    use crate::image_set::ImageShape;
 
     /// One-pixel images.
     fn set(pixels: &[u8], labels: &[u8]) -> ImageSet {

@@ -13,27 +13,15 @@ use flate2::read::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Entry,
+    checksum::hexadecimal,
     download::{self, Transfer},
+    entry::Entry,
     error::DataError,
-    locate,
+    fetch_progress::FetchProgress,
+    inspect::inspect,
     owner::Owner,
     publication::{Archive, Publication, PublishedFile},
-    verify,
 };
-
-/// How far the fetching of one file is.
-#[derive(Clone, Copy, Debug)]
-pub struct FetchProgress<'a> {
-    /// The file's name.
-    pub file: &'a str,
-    /// The address or folder it comes from.
-    pub origin: &'a str,
-    /// Bytes that are here, resumed ones included.
-    pub done: u64,
-    /// Bytes there will be, if known.
-    pub total: Option<u64>,
-}
 
 /// What a fetch has come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +63,7 @@ pub fn fetch_published(
     from: Option<&str>,
     progress: &mut dyn FnMut(FetchProgress<'_>),
 ) -> Result<Fetched, DataError> {
-    let folder = locate::folders_in(publication, destination_root).swap_remove(0);
+    let folder = publication.folders_in(destination_root).swap_remove(0);
     let new_folders: Vec<&Path> =
         [folder.as_path(), destination_root].into_iter().filter(|path| !path.exists()).collect();
     fs::create_dir_all(&folder).map_err(write_error(&folder))?;
@@ -264,7 +252,7 @@ impl Job<'_> {
         };
         let places = match from.metadata().map_err(|source| read_error(from, source))?.is_file() {
             true => Vec::new(),
-            false => locate::folders_in(self.publication, from),
+            false => self.publication.folders_in(from),
         };
         let find = |names: &[String]| {
             let paths = places.iter().flat_map(|place| names.iter().map(|name| place.join(name)));
@@ -298,7 +286,7 @@ impl Job<'_> {
 
     fn copy(&mut self, file: &PublishedFile, from: &Path) -> Result<(), DataError> {
         let inspected =
-            verify::inspect(self.publication, file, from).map_err(|error| error.of(Owner::From))?;
+            inspect(self.publication, file, from).map_err(|error| error.of(Owner::From))?;
         let sha256 = inspected.record.sha256;
         if inspected.note.is_some() {
             let (_, _, expected) = file.offered();
@@ -423,7 +411,7 @@ impl Job<'_> {
 }
 
 fn is_verified(publication: &Publication, file: &PublishedFile, path: &Path) -> bool {
-    verify::inspect(publication, file, path).is_ok_and(|inspected| inspected.note.is_none())
+    inspect(publication, file, path).is_ok_and(|inspected| inspected.note.is_none())
 }
 
 /// The files in `folder` that a fetch would set aside, because they are not the published ones.
@@ -469,7 +457,7 @@ impl Partial {
         file.seek(SeekFrom::Start(0)).map_err(write_error(&self.path))?;
         loop {
             match file.read(&mut buffer) {
-                Ok(0) => return Ok(verify::hexadecimal(&hasher.finalize())),
+                Ok(0) => return Ok(hexadecimal(&hasher.finalize())),
                 Ok(read) => hasher.update(&buffer[..read]),
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(write_error(&self.path)(source)),

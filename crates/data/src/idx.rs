@@ -8,23 +8,30 @@ use std::io::{self, Read};
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::verify::{Mismatch, hexadecimal};
+use crate::{
+    checksum::hexadecimal,
+    content::{Content, Mismatch, check_labels},
+    image_set::ImageShape,
+};
+
+/// What each image measures.
+pub(crate) const SHAPE: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
 
 /// An IDX file in memory.
 #[derive(Debug)]
-pub(crate) struct Idx {
+struct Idx {
     /// Size of each dimension, slowest first.
-    pub(crate) dimensions: Vec<usize>,
+    dimensions: Vec<usize>,
     /// The values; as many as the dimensions multiply to.
-    pub(crate) data: Vec<u8>,
+    data: Vec<u8>,
     /// SHA-256 of the file, uncompressed.
-    pub(crate) sha256: String,
+    sha256: String,
 }
 
 /// Reads a whole file, whose first bytes tell whether it is gzipped.
 ///
 /// No more memory is taken than the file really fills, whatever its header claims.
-pub(crate) fn read(file: &[u8], dimensions: u8) -> Result<Idx, Mismatch> {
+fn read(file: &[u8], dimensions: u8) -> Result<Idx, Mismatch> {
     if file.is_empty() {
         return Err(Mismatch::new("an IDX file", "an empty file"));
     }
@@ -74,6 +81,27 @@ pub(crate) fn read(file: &[u8], dimensions: u8) -> Result<Idx, Mismatch> {
 
     let sha256 = hexadecimal(&Sha256::new().chain_update(&header).chain_update(&data).finalize());
     Ok(Idx { dimensions, data, sha256 })
+}
+
+/// Reads a file of images of 28 by 28 pixels; also gives the SHA-256 of its uncompressed content.
+pub(crate) fn images(file: &[u8]) -> Result<(Content, String), Mismatch> {
+    let idx = read(file, 3)?;
+    match idx.dimensions[..] {
+        [images, height, width] if (height, width) == (SHAPE.height, SHAPE.width) && images > 0 => {
+            Ok((Content::Pixels { images, pixels: idx.data }, idx.sha256))
+        }
+        _ => {
+            let expected = format!("images of {} by {} pixels", SHAPE.height, SHAPE.width);
+            Err(Mismatch::new(expected, format!("dimensions {:?}", idx.dimensions)))
+        }
+    }
+}
+
+/// Reads a file of labels; also gives the SHA-256 of its uncompressed content.
+pub(crate) fn labels(file: &[u8]) -> Result<(Content, String), Mismatch> {
+    let idx = read(file, 1)?;
+    check_labels(&idx.data)?;
+    Ok((Content::Labels(idx.data), idx.sha256))
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -136,7 +164,7 @@ pub(crate) mod tests {
         assert_eq!(from_plain.data, [1, 2, 3, 4, 5, 6]);
         assert_eq!(from_gzip.data, from_plain.data);
         assert_eq!(from_gzip.sha256, from_plain.sha256);
-        assert_eq!(from_plain.sha256, crate::verify::sha256(&plain));
+        assert_eq!(from_plain.sha256, crate::checksum::sha256(&plain));
     }
 
     #[test]

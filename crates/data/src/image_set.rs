@@ -4,6 +4,8 @@ use burn_dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::checksum::hexadecimal;
+
 /// What one image measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageShape {
@@ -171,7 +173,7 @@ impl ImageSet {
         let mut hasher = Sha256::new();
         hasher.update(&self.pixels);
         hasher.update(&self.labels);
-        crate::verify::hexadecimal(&hasher.finalize())
+        hexadecimal(&hasher.finalize())
     }
 }
 

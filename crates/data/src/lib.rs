@@ -14,38 +14,50 @@
 
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "loops over pixels in memory")]
 pub mod augment;
+mod checksum;
 mod cifar10;
+mod cifar_batch;
+pub mod content;
+pub mod data_set;
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "draws from its own numbers")]
 pub mod digits;
 mod download;
 pub mod duplicates;
+pub mod entry;
 pub mod error;
 pub mod fetch;
+pub mod fetch_progress;
 mod idx;
 #[allow(clippy::indexing_slicing, reason = "its accessors panic beyond the last image, and say so")]
 pub mod image_set;
+pub mod inspect;
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "loops over images in memory")]
 pub mod loader;
-pub mod locate;
+mod locate;
 mod mnist;
 #[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
 pub mod owner;
 pub mod publication;
+pub mod source;
 #[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
 pub mod split;
 pub mod test_split;
 pub mod verify;
 
+pub use data_set::DataSet;
 pub use duplicates::{Duplicates, Repeats};
+pub use entry::Entry;
 pub use error::DataError;
-pub use fetch::{FetchProgress, Fetched, fetch};
+pub use fetch::{Fetched, fetch};
+pub use fetch_progress::FetchProgress;
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
-pub use locate::Source;
+pub use inspect::FileRecord;
 pub use owner::Owner;
+pub use source::Source;
 pub use split::{SplitSize, stratified};
 pub use test_split::{TestImages, TestLog, TestSplit};
-pub use verify::{FileRecord, FileReport, FileStatus, verify};
+pub use verify::{FileReport, FileStatus, verify};
 
 /// The data sets, in the order in which `data list` shows them.
 pub static CATALOG: &[Entry] = &[
@@ -94,55 +106,6 @@ pub static CATALOG: &[Entry] = &[
         load: load_digits,
     },
 ];
-
-/// One row of the [`CATALOG`].
-#[derive(Debug)]
-pub struct Entry {
-    /// What the command line calls it.
-    pub name: &'static str,
-    /// What its images show, in a few words.
-    pub summary: &'static str,
-    /// What each image measures.
-    pub shape: ImageShape,
-    /// Name of each class, in label order.
-    pub class_names: &'static [&'static str],
-    /// Number of classes.
-    pub classes: usize,
-    /// Images in the published training split.
-    pub train: usize,
-    /// Images in the published test split.
-    pub test: usize,
-    /// Whether the program draws it, so that it needs no file.
-    pub built_in: bool,
-    load: Load,
-}
-
-/// How a row of the catalog loads its images.
-type Load = fn(&Entry, &Source, &mut dyn FnMut(FetchProgress<'_>)) -> Result<DataSet, DataError>;
-
-impl Entry {
-    /// Sizes, checksums, licence and citation; `None` if the set is built in.
-    pub fn publication(&self) -> Option<&'static publication::Publication> {
-        publication::of(self.name)
-    }
-}
-
-/// A data set in memory.
-#[derive(Clone, Debug)]
-pub struct DataSet {
-    /// Its name in the [`CATALOG`].
-    pub name: &'static str,
-    /// Name of each class, in label order.
-    pub class_names: &'static [&'static str],
-    /// The images to train and validate on.
-    pub train: ImageSet,
-    /// The images for the final score, sealed.
-    pub test: TestSplit,
-    /// What was read, for the run's `manifest.json`.
-    pub files: Vec<FileRecord>,
-    /// What the user should be told, such as that a file is not the published one.
-    pub notes: Vec<String>,
-}
 
 /// The catalog's row of that name.
 ///

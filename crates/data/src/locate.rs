@@ -1,59 +1,17 @@
 //! Finds the files of a data set: in the folders named, and failing those by a download.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
-    DataSet, Entry,
+    data_set::DataSet,
+    entry::Entry,
     error::DataError,
-    fetch::{self, FetchProgress},
+    fetch,
+    fetch_progress::FetchProgress,
+    inspect::{Inspected, inspect, is_same},
     publication::{Publication, PublishedFile},
-    verify::{self, Inspected},
+    source::Source,
 };
-
-/// Where data may come from.
-///
-/// A data folder holds one folder for each set (`mnist/`, `fashion-mnist/`, `cifar-10/`), or the
-/// files of one set themselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
-    /// The only data folder to look at, if given; then nothing is downloaded.
-    pub data_dir: Option<PathBuf>,
-    /// The data folder to look at first, from `$BACKBURN_DATA`.
-    pub environment: Option<PathBuf>,
-    /// The data folder to look at next, and to download into.
-    pub local: PathBuf,
-    /// Whether a download may be tried at last.
-    pub download: bool,
-}
-
-impl Source {
-    /// Looks at `data_dir` only, if given; otherwise at `$BACKBURN_DATA`, then at `./datasets`, and
-    /// then downloads into the latter.
-    pub fn from_environment(data_dir: Option<PathBuf>) -> Self {
-        let environment = env::var_os("BACKBURN_DATA").filter(|value| !value.is_empty());
-        Self {
-            data_dir,
-            environment: environment.map(PathBuf::from),
-            local: PathBuf::from("datasets"),
-            download: true,
-        }
-    }
-
-    /// The data folders to look at, best first, each with what to call it in a message.
-    fn roots(&self) -> Vec<(&'static str, &Path)> {
-        match &self.data_dir {
-            Some(folder) => vec![("--data-dir ", folder)],
-            None => {
-                let environment = self.environment.as_deref();
-                let named = environment.map(|folder| ("$BACKBURN_DATA ", folder));
-                named.into_iter().chain([("", self.local.as_path())]).collect()
-            }
-        }
-    }
-}
 
 /// A folder that holds files of a publication.
 pub(crate) struct Folder<'a> {
@@ -103,16 +61,15 @@ impl<'a> Folder<'a> {
 }
 
 impl FoundFile<'_> {
-    /// Reads it, see [`verify::inspect`].
+    /// Reads it, see [`inspect`].
     pub(crate) fn inspect(&self, publication: &Publication) -> Result<Inspected, DataError> {
         let path = self.path.as_deref().unwrap_or(Path::new(&self.published.name));
-        verify::inspect(publication, self.published, path)
+        inspect(publication, self.published, path)
     }
 
     /// What the user should be told about the file, which holds what was `inspected`.
     pub(crate) fn notes(&self, publication: &Publication, inspected: &Inspected) -> Vec<String> {
-        let unequal =
-            |other: &&PathBuf| !verify::is_same(publication, self.published, other, inspected);
+        let unequal = |other: &&PathBuf| !is_same(publication, self.published, other, inspected);
         let read = self.path.as_deref().unwrap_or(Path::new("")).display();
         let unread = self.others.iter().filter(unequal).map(|other| {
             format!(
@@ -123,12 +80,6 @@ impl FoundFile<'_> {
         });
         inspected.note.iter().cloned().chain(unread).collect()
     }
-}
-
-/// The folders in which a data folder may hold the files: its own one, and the data folder itself.
-pub(crate) fn folders_in(publication: &Publication, root: &Path) -> Vec<PathBuf> {
-    let own = publication.folders.iter().map(|folder| root.join(folder));
-    own.chain([root.to_owned()]).collect()
 }
 
 /// Loads a published data set with `read` from the first place that has all of its files.
@@ -151,7 +102,7 @@ fn load_published<T>(
     let mut tried = Vec::new();
     for (kind, root) in source.roots() {
         let tried_before = tried.len();
-        for path in folders_in(publication, root) {
+        for path in publication.folders_in(root) {
             let folder = Folder::survey(publication, path);
             if folder.has_none() {
                 continue;
@@ -176,7 +127,7 @@ fn load_published<T>(
         }
     }
     if source.data_dir.is_none() && source.download {
-        let path = folders_in(publication, &source.local).swap_remove(0);
+        let path = publication.folders_in(&source.local).swap_remove(0);
         if let Some(own) = fetch::unpublished(publication, &path).first() {
             // Only who asks for a fetch by name gets other files than these.
             tried.push(format!(
@@ -210,7 +161,7 @@ pub(crate) fn find<'a>(
     source: &Source,
 ) -> Result<Folder<'a>, DataError> {
     let roots = source.roots();
-    let paths = roots.iter().flat_map(|(_, root)| folders_in(publication, root));
+    let paths = roots.iter().flat_map(|(_, root)| publication.folders_in(root));
     let folders: Vec<Folder<'a>> = paths.map(|path| Folder::survey(publication, path)).collect();
     // A folder that holds all comes before one that holds some, as in loading.
     let complete = folders.iter().position(|folder| folder.missing().is_empty());
@@ -240,6 +191,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
+        checksum::sha256,
         fetch::tests::{Server, whole},
         publication::Format,
     };
@@ -256,7 +208,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             format: Format::Text,
             bytes: content.len() as u64,
-            sha256: verify::sha256(content.as_bytes()),
+            sha256: sha256(content.as_bytes()),
             gzip: None,
             optional,
         };

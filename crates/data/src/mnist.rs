@@ -1,11 +1,17 @@
 //! MNIST and Fashion-MNIST: gzipped IDX files of 28 × 28 gray images, in the same format.
 
 use crate::{
-    DataSet, Entry, FetchProgress, ImageSet, ImageShape, TestSplit,
+    content::{Content, Mismatch},
+    data_set::DataSet,
+    entry::Entry,
     error::DataError,
-    idx,
-    locate::{self, Folder, Source},
-    verify::{Content, FileRecord, Mismatch, check_labels},
+    fetch_progress::FetchProgress,
+    idx::SHAPE,
+    image_set::ImageSet,
+    inspect::FileRecord,
+    locate::{self, Folder},
+    source::Source,
+    test_split::TestSplit,
 };
 
 /// Fashion-MNIST's classes, in label order.
@@ -21,8 +27,6 @@ pub(crate) const FASHION_NAMES: &[&str] = &[
     "bag",
     "ankle boot",
 ];
-
-const SHAPE: ImageShape = ImageShape { channels: 1, height: 28, width: 28 };
 
 /// Loads one of the two, as the entry's name says.
 pub(crate) fn load(
@@ -69,27 +73,6 @@ fn split(
         }
     }
     Ok(ImageSet::new(SHAPE, entry.classes, all_pixels, all_labels)?)
-}
-
-/// Reads a file of images; also gives the SHA-256 of its uncompressed content.
-pub(crate) fn images(file: &[u8]) -> Result<(Content, String), Mismatch> {
-    let idx = idx::read(file, 3)?;
-    match idx.dimensions[..] {
-        [images, height, width] if (height, width) == (SHAPE.height, SHAPE.width) && images > 0 => {
-            Ok((Content::Pixels { images, pixels: idx.data }, idx.sha256))
-        }
-        _ => {
-            let expected = format!("images of {} by {} pixels", SHAPE.height, SHAPE.width);
-            Err(Mismatch::new(expected, format!("dimensions {:?}", idx.dimensions)))
-        }
-    }
-}
-
-/// Reads a file of labels; also gives the SHA-256 of its uncompressed content.
-pub(crate) fn labels(file: &[u8]) -> Result<(Content, String), Mismatch> {
-    let idx = idx::read(file, 1)?;
-    check_labels(&idx.data)?;
-    Ok((Content::Labels(idx.data), idx.sha256))
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::{
-    locate::{Source, folders_in},
-    publication::Publication,
-};
+use crate::{publication::Publication, source::Source};
 
 /// Whose a file is that cannot be used.
 ///
@@ -52,7 +49,7 @@ impl Owner {
 impl Source {
     /// Whose the files of a publication are that lie in `folder`.
     pub(crate) fn owner(&self, publication: &Publication, folder: &Path) -> Owner {
-        let downloads = folders_in(publication, &self.local);
+        let downloads = publication.folders_in(&self.local);
         // With `$BACKBURN_DATA`, `data fetch` puts its files there.
         match self.environment.is_none() && downloads.first().is_some_and(|own| own == folder) {
             true => Owner::Program,

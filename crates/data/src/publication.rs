@@ -1,6 +1,9 @@
 //! What the publishers published: `datasets/manifest.toml`, parsed once.
 
-use std::sync::LazyLock;
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+};
 
 use serde::Deserialize;
 
@@ -101,6 +104,12 @@ pub fn of(name: &str) -> Option<&'static Publication> {
 }
 
 impl Publication {
+    /// The folders in which a data folder may hold the files: its own ones, and the data folder itself.
+    pub(crate) fn folders_in(&self, root: &Path) -> Vec<PathBuf> {
+        let own = self.folders.iter().map(|folder| root.join(folder));
+        own.chain([root.to_owned()]).collect()
+    }
+
     /// Its file with that checksum, compressed or not.
     pub fn file_with(&self, sha256: &str) -> Option<&PublishedFile> {
         self.files.iter().find(|file| file.has_sha256(sha256))

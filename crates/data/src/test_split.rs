@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::duplicates::Duplicates;
-use crate::{ImageSet, ImageShape};
+use crate::image_set::{ImageSet, ImageShape};
 
 /// Where looks at the test split are written down.
 pub trait TestLog {

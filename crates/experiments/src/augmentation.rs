@@ -1,4 +1,5 @@
 //! 004 ①: the same network with and without augmented training images.
+
 use backburn_report::Findings;
 use backburn_training::failure::Failure;
 use backburn_training::recipe::Recipe;

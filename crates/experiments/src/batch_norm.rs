@@ -1,5 +1,6 @@
 //! 003 §6.3: sixteen scales of initial weights, with and without batch normalization, and the three things
 //! that it is said to do: faster learning, less dependence on initial weights, less overfitting.
+
 use backburn_models::WeightInitialization;
 use backburn_records::statistics::Spread;
 use backburn_records::{Compared, Comparison, DataTable, ExperimentTable, Reference, Unit};

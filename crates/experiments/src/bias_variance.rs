@@ -1,4 +1,5 @@
 //! 002: "dropout raises bias a little and lowers variance a lot", measured over training sets.
+
 use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,

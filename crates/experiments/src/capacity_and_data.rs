@@ -1,5 +1,6 @@
 //! 003 §6.4: overfitting "occurs mainly in two cases: many parameters, few training data". Both causes,
 //! against each other.
+
 use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,

@@ -1,4 +1,5 @@
 //! 001: a CNN on CIFAR-10, plain, with L2 and with dropout.
+
 use backburn_data::SplitSize;
 use backburn_models::ModelConfig;
 use backburn_records::statistics::Spread;

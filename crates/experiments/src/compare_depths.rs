@@ -1,4 +1,5 @@
 //! 004: two depths of ResNet, each with and without batch normalization, and the small CNN of 004 ④.
+
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig, ResNetConfig};
 use backburn_records::ExperimentTable;

@@ -1,4 +1,5 @@
 //! 003 §6.1: SGD, Momentum, AdaGrad, Adam, and RMSProp on the same batches of MNIST.
+
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };

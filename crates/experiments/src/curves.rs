@@ -1,4 +1,5 @@
 //! Curves over several seeds: mean and band.
+
 use backburn_records::statistics::Spread;
 use backburn_report::figure::Series;
 use backburn_report::figure::line_chart::kaiser_smoothed;

@@ -4,6 +4,7 @@
 //! label (one-hot). The mean squared length of the residuals is the error; the squared length of the mean
 //! residual is bias², of which the networks' number K leaves variance / K too much. Less that, what is left is the
 //! mean product of the residuals of *different* networks, so that both terms follow from all products.
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 

@@ -1,4 +1,5 @@
 //! 004 §2: DisturbLabel with α 30, and why its training loss cannot be what the source prints.
+
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_records::number::{count, percent};

@@ -1,11 +1,12 @@
 //! 004 ⑥: noise on a share of the targets of a regression, drawn anew for every batch.
+
 use backburn_models::{
     BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
     WeightInitialization,
 };
 use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict};
 use backburn_records::{DataTable, ExperimentTable, number};
-use backburn_regularization::labels::{LabelRegularizer, LabelledBatch};
+use backburn_regularization::labelled_batch::{LabelRegularizer, LabelledBatch};
 use backburn_regularization::{DisturbValue, Targets, WeightDecay};
 use backburn_report::figure::{Axis, DotPlot, Dots, Drawing, LineChart, Panel, Series};
 use backburn_report::{ExperimentFigure, Findings};

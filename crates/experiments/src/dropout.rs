@@ -1,4 +1,5 @@
 //! 003 §6.4 and 002: the 300 images of `weight_decay.rs` with dropout, and a sweep over its rate.
+
 use backburn_records::statistics::Spread;
 use backburn_records::{DataTable, ExperimentTable, Unit};
 use backburn_report::figure::{Axis, LineChart, Series};

@@ -1,5 +1,6 @@
 //! 002: what a network says in evaluation against the mean of what it says with dropout, and the two ways
 //! to scale.
+
 use backburn_models::{
     BiasInitialization, Classifier, Initialization, MlpConfig, ModelConfig, Network,
     WeightInitialization, parameters,

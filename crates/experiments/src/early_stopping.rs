@@ -1,4 +1,5 @@
 //! 004 §1: ResNet-18 on CIFAR-10, the best weights against the last, and against those of a fixed threshold.
+
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};

@@ -1,5 +1,6 @@
 //! 003 §6.4 and 002: the mean of several networks' answers against one network, and against dropout,
 //! of which both sources say that it does the same within a single network.
+
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };

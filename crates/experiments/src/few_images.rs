@@ -1,5 +1,6 @@
 //! Small networks on few images, as 003 §6.3 to §6.5 trains them: SGD on batches drawn with replacement,
 //! and a look at the network after the first update and every so many after it.
+
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };

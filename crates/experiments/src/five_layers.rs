@@ -1,5 +1,6 @@
 //! Five layers before any training, as 003 §6.2 looks at them: their activations under a scale of the initial
 //! weights, and what gradients they leave.
+
 use backburn_training::loss::Loss;
 use backburn_training::seeds::Seeds;
 use burn::tensor::activation::{relu, sigmoid, tanh};

@@ -1,5 +1,6 @@
 //! 003 §6.5: learning rate and weight decay searched for at random, on a validation split cut from the
 //! training images; and random search against a grid with as many trials.
+
 use backburn_records::statistics::Spread;
 use backburn_records::{Compared, Comparison, DataTable, ExperimentTable, Unit, number};
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};

@@ -1,4 +1,5 @@
 //! Images as a network sees them: to train on, to score on, to draw curves from.
+
 use std::sync::Arc;
 
 use backburn_data::loader::{Loader, LoaderConfig};

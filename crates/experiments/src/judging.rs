@@ -1,4 +1,5 @@
 //! What may be said of a difference: between a source's numbers and ours, and between two networks.
+
 use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict};
 use backburn_records::{Compared, number};
 use backburn_training::evaluate::Predictions;

@@ -1,4 +1,5 @@
 //! 004 ③: Adam with weight decay in its gradient.
+
 use backburn_records::number;
 use backburn_records::statistics::Spread;
 use backburn_regularization::{DecayMode, DecayedParameters, WeightDecay};

@@ -1,4 +1,5 @@
 //! What an experiment works with: what was asked for on the command line, the device, the data.
+
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! 004 §3: label smoothing of 0.2 in two conventions.
+
 use backburn_records::number::percent;
 use backburn_records::statistics::Spread;
 use backburn_records::{ExperimentTable, TemperatureRecord, Unit};

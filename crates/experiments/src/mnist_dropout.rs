@@ -1,4 +1,5 @@
 //! 000: a five-layer MLP with dropout on MNIST, and one test image with its prediction.
+
 use backburn_data::TestImages;
 use backburn_data::normalization::Normalization;
 use backburn_records::statistics::Spread;

@@ -1,4 +1,5 @@
 //! 003 §6.1: the paths of the optimizers down f = x²/20 + y², a valley that is steep across and flat along.
+
 use backburn_models::{Classifier, MlpConfig, ModelConfig, Network, parameters};
 use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::WeightDecay;

@@ -1,5 +1,6 @@
 //! 003 §6.4's network, which learns 300 images by heart, with and without something against it. Shared by
 //! `weight_decay.rs` and `dropout.rs`.
+
 use backburn_records::statistics::Spread;
 use backburn_records::{Compared, Comparison, DataTable, Reference, Unit};
 use backburn_report::ExperimentFigure;

@@ -2,6 +2,7 @@
 //!
 //! Bergstra and Bengio, [Random search for hyper-parameter optimization](
 //! https://jmlr.org/papers/v13/bergstra12a.html), 2012.
+
 use backburn_records::statistics::{Better, PairedDifference, Verdict, interval};
 use backburn_records::{DataTable, ExperimentTable, Unit, number};
 use backburn_report::ExperimentFigure;

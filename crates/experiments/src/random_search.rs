@@ -1,4 +1,5 @@
 //! Learning rate and weight decay drawn at random in log space, judged by validation images: 003 §6.5.
+
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use rand::{Rng, RngExt};

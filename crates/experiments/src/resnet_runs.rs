@@ -2,6 +2,7 @@
 //!
 //! The `paper` preset is its ResNet-18 on CIFAR-10; `quick` is the small CNN of the same post, which learns
 //! 5,000 images by heart within half a minute.
+
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};

@@ -1,5 +1,6 @@
 //! Experiments whose arms are whole runs, as `train` makes them: with a run folder each, which is
 //! resumed or reused when the same command is given again.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Cells of tables.
+
 use backburn_records::number;
 use backburn_records::statistics::Spread;
 

@@ -1,4 +1,5 @@
 //! A network in training on batches that it is handed, so that several can be handed the same.
+
 use backburn_models::{Classifier, Initialization, ModelConfig, Network};
 use backburn_regularization::WeightDecay;
 use backburn_training::device_batch::DeviceBatch;

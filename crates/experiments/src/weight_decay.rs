@@ -1,4 +1,5 @@
 //! 003 §6.4: 300 images, with and without weight decay.
+
 use backburn_records::statistics::Spread;
 use backburn_report::Findings;
 use backburn_training::failure::Failure;

@@ -1,4 +1,5 @@
 //! 003 §6.2: activations of five layers, before any training, under different initial weights.
+
 use backburn_records::statistics::Spread;
 use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_report::figure::{Axis, Drawing, Histogram, HistogramGrid, HistogramRow, LineChart};

@@ -3,18 +3,10 @@
 use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, module};
 
+use crate::conv_options::ConvOptions;
 use crate::cpu::Activation;
 #[cfg(feature = "flex")]
 use crate::device::is_ours;
-
-/// Stride and padding of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ConvOptions {
-    /// Pixels from one window to the next, down and right; at least 1.
-    pub stride: [usize; 2],
-    /// Zeros around the input, above and below, left and right.
-    pub padding: [usize; 2],
-}
 
 /// `activation(weight ∗ x + bias)`, where ∗ is cross-correlation, as in PyTorch's `Conv2d`.
 ///
@@ -78,7 +70,7 @@ pub(crate) mod ours {
     use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
     use burn::tensor::{Shape, Tensor};
 
-    use super::ConvOptions;
+    use crate::conv_options::ConvOptions;
     use crate::cpu::{
         self, Activation, ConvShape, WeightLayout, bias_gradient, input_gradient, weight_gradient,
     };

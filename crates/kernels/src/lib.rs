@@ -22,6 +22,7 @@
 
 mod batch_norm;
 mod conv2d;
+mod conv_options;
 pub mod cpu;
 mod device;
 mod dropout;
@@ -37,7 +38,8 @@ mod window_product;
 pub use batch_norm::{
     BatchNormParameters, BatchStatistics, Normalized, batch_norm, batch_norm_train,
 };
-pub use conv2d::{ConvOptions, conv2d};
+pub use conv_options::ConvOptions;
+pub use conv2d::conv2d;
 pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use dropout::dropout;

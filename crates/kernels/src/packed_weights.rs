@@ -77,7 +77,8 @@ pub(crate) mod ours {
     }
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 

@@ -3,7 +3,7 @@
 use burn::tensor::ops::PadMode;
 use burn::tensor::{Tensor, s};
 
-use crate::ConvOptions;
+use crate::conv_options::ConvOptions;
 
 /// `weight ∗ x`, as the product of all windows of `x`, one a row, with the weights.
 ///
@@ -39,7 +39,8 @@ pub(crate) fn window_product(x: Tensor<4>, weight: Tensor<4>, options: ConvOptio
     windows.matmul(weight).reshape([batch, rows, columns, outputs])
 }
 
-#[cfg(all(test, feature = "flex"))]
+#[cfg(test)]
+#[cfg(feature = "flex")]
 mod tests {
     use burn::tensor::{Device, Distribution, module};
 

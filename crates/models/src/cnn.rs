@@ -7,7 +7,7 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::ModelError;
+use crate::error::ModelError;
 use crate::layers::{
     Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
     max_pool2x2, normalize,

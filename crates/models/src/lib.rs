@@ -5,6 +5,7 @@
 
 mod classifier;
 mod cnn;
+mod error;
 pub mod initialization;
 mod layers;
 mod lenet_bn;
@@ -15,6 +16,7 @@ pub mod weights;
 
 pub use classifier::Classifier;
 pub use cnn::{Cnn, CnnConfig};
+pub use error::ModelError;
 pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
 pub use lenet_bn::{LenetBn, LenetBnConfig};
 pub use mlp::{Mlp, MlpConfig};
@@ -105,42 +107,6 @@ const MAX_WEIGHTS: u64 = 1_000_000_000;
 
 /// Most layers or blocks that can be asked for.
 const MAX_LAYERS: usize = 64;
-
-/// Why a network cannot be built.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// No architecture of that name.
-    #[error("unknown model `{name}`; known: {known}")]
-    Unknown {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-    },
-    /// A setting outside its range.
-    #[error("model setting `{setting}`: expected {expected}, found {found}")]
-    Setting {
-        /// The setting's name.
-        setting: &'static str,
-        /// Its range.
-        expected: &'static str,
-        /// What it was.
-        found: String,
-    },
-    /// Nothing would be left of the image inside the network.
-    #[error("`{model}` needs images of at least {least}×{least} pixels, found {height}×{width}")]
-    ImageTooSmall {
-        /// The architecture.
-        model: &'static str,
-        /// Least height and width in pixels.
-        least: usize,
-        /// The image's height.
-        height: usize,
-        /// The image's width.
-        width: usize,
-    },
-}
 
 /// Configuration of a network, with the architecture's name as tag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use std::ops::Range;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::labels::{LabelRegularizer, LabelledBatch, blend, draw_partners, draw_share};
+use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
+use crate::mixing::{blend, draw_partners, draw_share};
 
 /// Pastes a box of another image of the batch into each image and blends their targets by its
 /// area: `y ← λ y + (1 − λ) y_π`.
@@ -61,7 +62,7 @@ fn stretch(share: f64, length: usize, rng: &mut ChaCha8Rng) -> Range<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::tests::{numbered_batch, rng};
+    use crate::labelled_batch::tests::{numbered_batch, rng};
 
     const IMAGES: usize = 5;
     const SHAPE: [usize; 3] = [2, 7, 4];

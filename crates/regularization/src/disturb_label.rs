@@ -3,7 +3,7 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use crate::labels::{LabelRegularizer, LabelledBatch};
+use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
 
 /// Redraws each label over all `C` classes, its own included, with probability `α / 100`, anew in
 /// every batch.
@@ -35,7 +35,7 @@ impl LabelRegularizer for DisturbLabel {
 mod tests {
     use super::*;
     use crate::label_smoothing::{LabelSmoothing, SmoothingConvention};
-    use crate::labels::tests::{labels_only, rng};
+    use crate::labelled_batch::tests::{labels_only, rng};
 
     const CLASSES: usize = 10;
     const IMAGES_OF_A_CLASS: usize = 20_000;

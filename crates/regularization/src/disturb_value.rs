@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{LabelRegularizer, LabelledBatch};
+use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
 
 /// Adds noise from `N(0, noise²)` to each value of a share of the target rows, anew in every batch.
 ///
@@ -86,7 +86,7 @@ impl FromStr for DisturbValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::tests::{labels_only, rng};
+    use crate::labelled_batch::tests::{labels_only, rng};
 
     const ROWS: usize = 20_000;
     const CLASSES: usize = 4;

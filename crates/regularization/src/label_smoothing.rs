@@ -8,7 +8,7 @@ use std::str::FromStr;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{LabelRegularizer, LabelledBatch};
+use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
 
 /// Takes probability `ε` from the label and spreads it over the classes.
 ///
@@ -116,7 +116,7 @@ impl FromStr for LabelSmoothing {
 mod tests {
     use super::SmoothingConvention::{Others, Uniform};
     use super::*;
-    use crate::labels::tests::{labels_only, rng};
+    use crate::labelled_batch::tests::{labels_only, rng};
     use crate::mixup::Mixup;
 
     fn smoothed(labels: &[u8], classes: usize, smoothing: LabelSmoothing) -> Vec<Vec<f64>> {

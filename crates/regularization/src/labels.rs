@@ -3,44 +3,18 @@
 //! [`CATALOG`] lists them, one row each; [`LabelRegularizers`] is their table in a recipe. To add
 //! one: a file with a type that is a [`LabelRegularizer`], a row here, and a setting in the table.
 
-use std::fmt::Debug;
 use std::ops::RangeBounds;
 
 use rand::RngExt;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
 
 use crate::cutmix::CutMix;
 use crate::disturb_label::DisturbLabel;
 use crate::disturb_value::DisturbValue;
 use crate::label_smoothing::{LabelSmoothing, SmoothingConvention};
+use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
 use crate::mixup::Mixup;
-use crate::targets::Targets;
-
-/// A training batch on its way to the device.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LabelledBatch {
-    /// `[batch, channels, height, width]`, normalized.
-    pub images: Vec<f32>,
-    /// Batch, channels, height and width.
-    pub shape: [usize; 4],
-    /// One row for each image.
-    pub targets: Targets,
-}
-
-/// A random change of a batch's targets, and perhaps of its images, drawn anew for every batch.
-///
-/// It keeps shapes, the same generator gives the same result, and strength 0 changes nothing.
-pub trait LabelRegularizer: Debug {
-    /// Changes `batch` in place, drawing from `rng`.
-    ///
-    /// # Panics
-    ///
-    /// Possibly, if the strength lies outside its range, which [`LabelRegularizers::check`] refuses.
-    fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng);
-}
 
 /// What a label regularizer changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,73 +197,10 @@ fn within(
 /// which the Beta sampler overflows.
 const GREATEST_BETA: f64 = 1000.0;
 
-/// The share `λ ~ Beta(α, α)` that a batch keeps of its own, in `[0, 1]`.
-pub(crate) fn draw_share(alpha: f64, rng: &mut ChaCha8Rng) -> f64 {
-    let beta = Beta::new(alpha, alpha).expect("the caller refused alpha 0, `check` the others");
-    beta.sample(rng)
-}
-
-/// For each image of the batch, the one that it is mixed with: a random permutation.
-pub(crate) fn draw_partners(batch: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
-    let mut partners: Vec<usize> = (0..batch).collect();
-    partners.shuffle(rng);
-    partners
-}
-
-/// `row ← share · row + (1 − share) · partner's row`, for equally long rows, one for each partner.
-///
-/// A row that is its own partner stays as it is, to the last bit.
-pub(crate) fn blend(values: &mut [f32], share: f64, partners: &[usize]) {
-    let length = values.len() / partners.len().max(1);
-    let old = values.to_vec();
-    let (own, other) = (share as f32, (1.0 - share) as f32);
-    for (index, &partner) in partners.iter().enumerate() {
-        if partner == index {
-            continue;
-        }
-        let row = &mut values[index * length..][..length];
-        for (value, partner) in row.iter_mut().zip(&old[partner * length..][..length]) {
-            *value = own * *value + other * partner;
-        }
-    }
-}
-
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use rand::SeedableRng;
-
-    pub(crate) fn rng(seed: u64) -> ChaCha8Rng {
-        ChaCha8Rng::seed_from_u64(seed)
-    }
-
-    /// Image `i` has label `i`. Every pixel is different, and its whole thousands say which image
-    /// it belongs to.
-    pub(crate) fn numbered_batch(
-        batch: u8,
-        [channels, height, width]: [usize; 3],
-    ) -> LabelledBatch {
-        let pixels = channels * height * width;
-        assert!(pixels <= 1000, "{pixels} pixels do not fit below a thousand");
-        let images = (0..usize::from(batch))
-            .flat_map(|image| (0..pixels).map(move |pixel| (1000 * image + pixel) as f32))
-            .collect();
-        let labels: Vec<u8> = (0..batch).collect();
-        LabelledBatch {
-            images,
-            shape: [usize::from(batch), channels, height, width],
-            targets: Targets::one_hot(&labels, usize::from(batch)),
-        }
-    }
-
-    /// One black pixel for each label.
-    pub(crate) fn labels_only(labels: &[u8], classes: usize) -> LabelledBatch {
-        LabelledBatch {
-            images: vec![0.0; labels.len()],
-            shape: [labels.len(), 1, 1, 1],
-            targets: Targets::one_hot(labels, classes),
-        }
-    }
+    use crate::labelled_batch::tests::{numbered_batch, rng};
 
     fn batch() -> LabelledBatch {
         numbered_batch(8, [3, 6, 4])
@@ -500,23 +411,5 @@ pub(crate) mod tests {
         let smoothing = LabelSmoothing { strength: 0.1, ..LabelSmoothing::default() };
         assert_eq!(short, LabelRegularizers { label_smoothing: smoothing, ..Default::default() });
         assert!(toml::from_str::<LabelRegularizers>("mix_up = 0.2").is_err());
-    }
-
-    #[test]
-    fn no_parameter_in_range_makes_a_share_that_is_not_in_zero_to_one() {
-        let alphas = [f64::from_bits(1), f64::MIN_POSITIVE, 1e-300, 1e-9, 1e-3, 0.2, 1.0, 1000.0];
-        for alpha in alphas {
-            let mut rng = rng(1);
-            for _ in 0..1000 {
-                let share = draw_share(alpha, &mut rng);
-                assert!((0.0..=1.0).contains(&share), "alpha {alpha}: {share}");
-            }
-        }
-        // All the probability at both ends, half of it at each.
-        let mut rng = rng(2);
-        let shares: Vec<f64> = (0..1000).map(|_| draw_share(1e-9, &mut rng)).collect();
-        assert!(shares.iter().all(|share| share.min(1.0 - share) < 1e-6));
-        let ones = shares.iter().filter(|&&share| share > 0.5).count();
-        assert!(ones.abs_diff(500) < 79, "{ones} of 1000");
     }
 }

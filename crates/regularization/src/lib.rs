@@ -5,11 +5,12 @@
 //! | dropout | activations | `dropout.rs` |
 //! | spatial dropout | channels | `spatial_dropout.rs` |
 //! | stochastic depth | residual blocks | `stochastic_depth.rs` |
+//! | a training batch, and what a label regularizer does to one | | `labelled_batch.rs` |
 //! | label regularizers: their list, and the table of a recipe | targets, images | `labels.rs` |
 //! | DisturbLabel | labels | `disturb_label.rs` |
 //! | label smoothing | labels | `label_smoothing.rs` |
 //! | mixup | images and labels | `mixup.rs` |
-//! | CutMix | images and labels | `cutmix.rs` |
+//! | CutMix | images and labels | `cutmix.rs`; what it shares with mixup: `mixing.rs` |
 //! | DisturbValue | values to predict, in regression | `disturb_value.rs` |
 //! | target distributions, on which label regularizers act | labels | `targets.rs` |
 //! | early stopping | the length of training | `early_stopping.rs`, `prechelt.rs`; the score it follows: `monitor.rs` |
@@ -31,9 +32,11 @@ pub mod ema;
 pub mod keep;
 pub mod l1;
 pub mod label_smoothing;
+pub mod labelled_batch;
 pub mod labels;
 pub mod lookahead;
 pub mod max_norm;
+mod mixing;
 pub mod mixup;
 pub mod monitor;
 mod prechelt;
@@ -53,7 +56,8 @@ pub use ema::Ema;
 pub use keep::Keep;
 pub use l1::L1;
 pub use label_smoothing::{LabelSmoothing, SmoothingConvention};
-pub use labels::{LabelRegularizer, LabelRegularizers, LabelledBatch, StrengthError};
+pub use labelled_batch::{LabelRegularizer, LabelledBatch};
+pub use labels::{LabelRegularizers, StrengthError};
 pub use lookahead::Lookahead;
 pub use max_norm::MaxNorm;
 pub use mixup::Mixup;

@@ -2,7 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::labels::{LabelRegularizer, LabelledBatch, blend, draw_partners, draw_share};
+use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
+use crate::mixing::{blend, draw_partners, draw_share};
 
 /// Blends each image and its target with another of the batch: `x ← λ x + (1 − λ) x_π` and
 /// `y ← λ y + (1 − λ) y_π`.
@@ -32,7 +33,7 @@ impl LabelRegularizer for Mixup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::tests::{labels_only, numbered_batch, rng};
+    use crate::labelled_batch::tests::{labels_only, numbered_batch, rng};
 
     const DRAWS: usize = 10_000;
 

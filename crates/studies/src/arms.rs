@@ -1,4 +1,5 @@
 //! A study's trials one after the other, and what comes out of its arms.
+
 use std::path::Path;
 use std::time::Instant;
 

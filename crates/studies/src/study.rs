@@ -1,4 +1,5 @@
 //! What is to be trained: arms, each with several seeds.
+
 use std::path::{Path, PathBuf};
 
 use backburn_training::recipe::Recipe;

@@ -1,4 +1,5 @@
 //! One training of a study: what its folder has of it, and what is left to train.
+
 use std::path::{Path, PathBuf};
 
 use backburn_records::{RunRecord, Status, Summary};

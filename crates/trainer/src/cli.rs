@@ -1,6 +1,7 @@
 //! The command line: verbs, flags, exit status.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

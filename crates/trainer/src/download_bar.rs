@@ -1,4 +1,5 @@
 //! How far downloads are.
+
 use backburn_data::FetchProgress;
 
 /// A bar for each file that is downloaded.

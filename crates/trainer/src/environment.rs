@@ -1,6 +1,7 @@
 //! Environment variables: every one that the program, its tests or what it is built on reads.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 

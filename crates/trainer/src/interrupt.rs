@@ -8,6 +8,7 @@
 //! Schedulers warn before their limit, with a signal of their user's choice, and may do so before data are
 //! loaded: what only they send is heard from the start ([`hear`]) and remembered until there is something to
 //! save. Ctrl-C, SIGTERM and SIGHUP end the program as usual until then ([`catch`]).
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, OnceLock};
 

@@ -1,4 +1,5 @@
 //! `backburn`: trains image classifiers that generalize.
+
 use std::process::ExitCode;
 
 use backburn_trainer::cli;

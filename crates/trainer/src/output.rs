@@ -4,6 +4,7 @@
 //! error is remembered, and gives the exit status when all is done.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
 

@@ -1,4 +1,5 @@
 //! What is drawn of a run when it has come to its end.
+
 use backburn_training::run_folder::pages::Pages;
 
 /// The report with its figures.

@@ -1,6 +1,7 @@
 //! Flags of `train` that switch regularizers on and off; 0 or `none` turns one off.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use backburn_models::ModelConfig;
 use backburn_regularization::{DisturbValue, LabelRegularizers, LabelSmoothing};
 use backburn_training::failure::{Failure, unknown, usage};

@@ -1,4 +1,5 @@
 //! What a person at a terminal sees of a training.
+
 use std::io::IsTerminal;
 
 use backburn_data::FetchProgress;

@@ -1,6 +1,7 @@
 //! How many threads compute.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use backburn_training::failure::Failure;
 
 /// More than any machine has cores; many more would take minutes to start.

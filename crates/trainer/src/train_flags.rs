@@ -1,6 +1,7 @@
 //! Flags of `train` that change a recipe.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use backburn_data::SplitSize;
 use backburn_data::augment::{self, Pipeline};
 use backburn_data::loader::LastBatch;

@@ -1,4 +1,5 @@
 //! Which backend computes. The only file that names backends.
+
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
 //! A batch where a network is trained.
+
 use backburn_data::loader::Batch;
 use backburn_regularization::{LabelledBatch, Targets};
 use burn::tensor::{Device, Int, Tensor, TensorData};

@@ -1,5 +1,6 @@
 //! What a run ends with: the selected weights, scored on every split, and what there is to say of their
 //! answers.
+
 use std::sync::Arc;
 
 use backburn_data::normalization::FittedNormalization;

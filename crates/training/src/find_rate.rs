@@ -3,6 +3,7 @@
 //! Smith, [Cyclical Learning Rates for Training Neural Networks](https://arxiv.org/abs/1506.01186),
 //! WACV 2017, section 3.3; with an exponential rise, smoothing and an early end as in fastai's
 //! `lr_find`.
+
 use serde::Serialize;
 
 use crate::meter::{EpochInProgress, Meter};

@@ -1,4 +1,5 @@
 //! A network that learns: gradients of a batch, and a step along them.
+
 use std::collections::BTreeSet;
 
 use backburn_models::parameters::{self, ImportError, NamedTensor};

@@ -1,4 +1,5 @@
 //! What training minimizes.
+
 use burn::tensor::loss::cross_entropy_with_logits;
 use burn::tensor::{Tensor, assert_shape};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
 //! Loss and right answers of training batches, kept on the device until they are needed.
+
 use std::time::{Duration, Instant};
 
 use burn::tensor::Tensor;

@@ -1,4 +1,5 @@
 //! What to do when the loss is no longer a number: stop, or go back and be slower.
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -1,4 +1,5 @@
 //! What this program writes down of itself and its data, wherever something is traced back to them.
+
 use backburn_data::DataSet;
 use backburn_records::{DatasetRecord, FileRecord, Origin};
 
@@ -27,7 +28,7 @@ pub fn origin(
     data: &DataSet,
     command: Vec<String>,
 ) -> Origin {
-    let (backburn, burn) = (crate::version::BACKBURN_VERSION, crate::version::BURN_VERSION);
+    let (backburn, burn) = (crate::version::VERSION, crate::version::BURN_VERSION);
     Origin {
         folder,
         seeds: vec![seed],

@@ -1,4 +1,5 @@
 //! What a training makes of batches before any step, beside what guessing makes of them.
+
 use backburn_models::Classifier;
 use burn::tensor::{Tensor, TensorData};
 

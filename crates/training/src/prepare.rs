@@ -1,6 +1,7 @@
 //! From a recipe to what training works with: splits, loaders, a network on a device.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError};

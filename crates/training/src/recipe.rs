@@ -4,6 +4,7 @@
 //! `config.toml`, and `backburn train --config` of that file repeats the run.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::PathBuf;
 
 use backburn_data::SplitSize;

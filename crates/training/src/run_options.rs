@@ -1,4 +1,5 @@
 //! How a run is carried out, as far as its results do not depend on it.
+
 use crate::run_folder::checkpoint_every::CheckpointEvery;
 use crate::run_folder::pages::Pages;
 use crate::stop::Stop;

@@ -4,6 +4,7 @@
 //! index. Nothing depends on how much another purpose drew, on the backend or on the number of
 //! threads. Dropout, spatial dropout and stochastic depth draw on the device, one after the other,
 //! from a generator that is reseeded from here before each batch.
+
 use backburn_data::augment::Draw;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -2,6 +2,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -503,7 +504,7 @@ pub(crate) fn manifest(
         name: name.into_owned(),
         model: recipe.model.name().to_owned(),
         command: options.command.clone(),
-        backburn_version: version::BACKBURN_VERSION.to_owned(),
+        backburn_version: version::VERSION.to_owned(),
         burn_version: version::BURN_VERSION.to_owned(),
         git_commit: version::commit().map(str::to_owned),
         backend: recipe.backend.name().to_owned(),

@@ -1,6 +1,7 @@
 //! Why a run failed, or is not trained further.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::Path;
 
 use backburn_data::DataError;

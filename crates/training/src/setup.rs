@@ -1,4 +1,5 @@
 //! What stays the same during a training.
+
 use backburn_data::loader::{Batch, Epoch, Loader};
 use burn::tensor::Device;
 

@@ -1,4 +1,5 @@
 //! What changes during a training; a checkpoint holds all of it.
+
 use std::time::{Duration, Instant};
 
 use backburn_data::loader::{Batch, Epoch};

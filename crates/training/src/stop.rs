@@ -1,4 +1,5 @@
 //! A request to stop a training, or to save it, from outside: a signal handler, a button, another thread.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

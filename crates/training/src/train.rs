@@ -1,4 +1,5 @@
 //! The training loop.
+
 use std::time::Instant;
 
 use backburn_data::loader::LoaderError;

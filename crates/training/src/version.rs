@@ -1,8 +1,9 @@
 //! What manifests and pages say of the program that made them.
+
 use std::sync::OnceLock;
 
 /// The version of Backburn.
-pub const BACKBURN_VERSION: &str = env!("CARGO_PKG_VERSION");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The version of Burn that training is pinned to.
 pub const BURN_VERSION: &str = "0.22.1";

@@ -1,4 +1,5 @@
 //! What is told of a training while it goes on, to whoever wants to know: a terminal, a page, a test.
+
 use backburn_data::FetchProgress;
 use backburn_records::EpochRecord;
 

@@ -1,4 +1,5 @@
 //! Checkpoints of a training.
+
 use std::sync::LazyLock;
 
 use backburn_data::SplitSize;

@@ -1,11 +1,13 @@
 //! Files of data sets, and the archives they come in.
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use backburn_data::content::Content;
 use backburn_data::fetch::fetch_published;
+use backburn_data::inspect::inspect_content;
 use backburn_data::publication::{Archive, Format, Publication, PublishedFile};
-use backburn_data::verify::{Content, inspect_content};
 use flate2::{Compression, write::GzEncoder};
 
 use crate::Seed;

@@ -1,4 +1,5 @@
 //! Counts what is allocated, to find input that makes a reader take memory out of proportion.
+
 #![allow(unsafe_code)] // An allocator is an unsafe trait; this one only counts and hands on.
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

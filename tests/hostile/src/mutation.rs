@@ -3,6 +3,7 @@
 //! Plain mutation rather than strategies that build inputs: the readers want nearly valid bytes in
 //! nine formats, and what breaks them (a size that is a lie, a cut, a number that is too large) is
 //! the same change in all of them.
+
 use rand::{Rng, RngExt};
 
 /// Texts that numbers in recipes and records are replaced by.

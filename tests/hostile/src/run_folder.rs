@@ -1,4 +1,5 @@
 //! The records of a run folder, which reports are made of.
+
 use std::fs;
 use std::path::Path;
 

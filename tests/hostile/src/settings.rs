@@ -1,4 +1,5 @@
 //! Settings as text: recipes, the forms that flags take, and the losses that a resumed run reads.
+
 use std::fmt::{Debug, Display};
 use std::fs;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
 //! Weights in safetensors files.
+
 use std::collections::HashMap;
 
 use backburn_models::weights::{from_bytes, to_bytes};

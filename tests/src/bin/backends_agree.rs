@@ -3,6 +3,7 @@
 //! From the same initial weights, losses must agree to 1e-3 relative over the first 20 batches and
 //! validation accuracies to 1 percentage point. Later losses may part: rounding differs, and
 //! training amplifies it.
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

@@ -2,8 +2,10 @@
 
 use rand_chacha::rand_core::Rng;
 
+use super::draw::Draw;
 use super::flip::mirror;
-use super::{Augment, Draw, Image};
+use super::image::Image;
+use super::step::Augment;
 
 /// Mirrors the image in every second epoch. A coin, tossed once for each image, says whether in the
 /// odd or the even ones: two epochs in a row show each image both ways, where [`Flip`](super::Flip)

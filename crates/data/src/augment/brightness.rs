@@ -1,7 +1,10 @@
 //! Make the image darker or brighter.
 
-use super::colour::{blended, factor, in_fixed_point};
-use super::{Augment, Draw, Image, options};
+use super::blend::{blended, factor, in_fixed_point};
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::Augment;
 
 /// Multiplies all pixels by a factor drawn uniformly from `1 ± strength`; what exceeds 255 is white.
 ///

@@ -1,7 +1,10 @@
 //! Make the image flatter or harsher.
 
-use super::colour::{blended, factor, in_fixed_point, mean_luma};
-use super::{Augment, Draw, Image, options};
+use super::blend::{blended, factor, in_fixed_point, mean_luma};
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::Augment;
 
 /// Multiplies the distance of all pixels from the image's mean luma by a factor drawn uniformly from
 /// `1 ± strength`:

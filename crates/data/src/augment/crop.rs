@@ -2,7 +2,11 @@
 
 use rand::RngExt;
 
-use super::{Augment, AugmentError, Border, Draw, Image, options};
+use super::border::Border;
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::{Augment, AugmentError};
 use crate::image_set::ImageShape;
 
 /// Pads the image on all four sides and cuts out a piece of the original size at a random place:

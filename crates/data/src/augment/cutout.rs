@@ -2,7 +2,10 @@
 
 use rand::RngExt;
 
-use super::{Augment, AugmentError, Draw, Image, options};
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::{Augment, AugmentError};
 use crate::image_set::ImageShape;
 
 /// Covers a square of `side` pixels around a pixel of which all are equally likely; what lies beyond

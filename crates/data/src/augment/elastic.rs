@@ -4,8 +4,12 @@ use std::array;
 
 use rand_chacha::rand_core::Rng;
 
-use super::warp::{UNITS, resample};
-use super::{Augment, Border, Draw, Image, options};
+use super::border::Border;
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::Augment;
+use super::warp::UNITS;
 use crate::image_set::ImageShape;
 
 /// The Gaussian is cut off at this many standard deviations.
@@ -103,7 +107,7 @@ impl Augment for Elastic {
             self.fill(right, spare, width, &mut draw.rng);
             self.fill(down, spare, width, &mut draw.rng);
             let units = |pixels: f32| (pixels * UNITS as f32).round() as i32;
-            resample(image, self.border, |row, column| {
+            image.resample(self.border, |row, column| {
                 let place = row * width + column;
                 let (y, x) = (units(down[place]), units(right[place]));
                 (row as i32 * UNITS + y, column as i32 * UNITS + x)

@@ -3,7 +3,10 @@
 use rand::RngExt;
 use rand_chacha::rand_core::Rng;
 
-use super::{Augment, Draw, Image, options};
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::Augment;
 use crate::image_set::ImageShape;
 
 /// Share of the image that a rectangle covers.

@@ -2,7 +2,9 @@
 
 use rand_chacha::rand_core::Rng;
 
-use super::{Augment, Draw, Image};
+use super::draw::Draw;
+use super::image::Image;
+use super::step::Augment;
 
 /// Mirrors the image left and right with probability 0.5.
 ///

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Border;
+use super::border::Border;
 use super::warp::{Warp, resample};
 use crate::image_set::ImageShape;
 
@@ -142,6 +142,13 @@ impl Image {
         self.pending = Some((before.then(warp), border));
     }
 
+    /// Paints the image anew: each pixel becomes what lies where `source` says, given row and column; it
+    /// answers with y and x in units of [`UNITS`](super::warp::UNITS).
+    pub(super) fn resample(&mut self, border: Border, source: impl Fn(usize, usize) -> (i32, i32)) {
+        let shape = self.shape;
+        self.repaint_all(|old, new| resample((old, new), shape, border, source));
+    }
+
     /// Lends a buffer that lives as long as the image; what it holds is arbitrary.
     pub(super) fn with_scratch(&mut self, work: impl FnOnce(&mut Self, &mut Vec<f32>)) {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -152,7 +159,7 @@ impl Image {
     /// Carries out the pending change of geometry.
     fn settle(&mut self) {
         if let Some((warp, border)) = self.pending.take() {
-            resample(self, border, warp.source_in(self.shape));
+            self.resample(border, warp.source_in(self.shape));
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! To add one: a file with a type that is an [`Augment`], and a row in [`CATALOG`].
 
-use std::fmt::{self, Debug, Display};
+use std::fmt::{self, Display};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::image_set::ImageShape;
 
 mod alternating_flip;
+mod blend;
 mod border;
 mod brightness;
 mod colour;
@@ -35,6 +36,7 @@ mod saturation;
 mod scale;
 mod sharpness;
 mod shear;
+mod step;
 #[cfg(test)]
 mod tests;
 mod tone;
@@ -58,36 +60,8 @@ pub use rotate::Rotate;
 pub use saturation::Saturation;
 pub use scale::Scale;
 pub use shear::Shear;
+pub use step::{Augment, AugmentError};
 pub use translate::Translate;
-
-/// A random change to one image.
-///
-/// It keeps the shape, and the same draw gives the same result.
-pub trait Augment: Send + Sync + Debug {
-    /// Its name in [`CATALOG`].
-    fn name(&self) -> &'static str;
-
-    /// The text that [`parse`] turns into this augmentation again, with all options written out.
-    fn spec(&self) -> String;
-
-    /// Changes `image` in place.
-    fn apply(&self, image: &mut Image, draw: &mut Draw);
-
-    /// Whether its strength is 0. A [`Pipeline`] leaves it out then, so that it draws nothing either and
-    /// the other steps do what they would do without it.
-    fn is_off(&self) -> bool {
-        false
-    }
-
-    /// Whether it makes sense for images of this shape.
-    ///
-    /// # Errors
-    ///
-    /// [`AugmentError::Shape`] if it does not.
-    fn check(&self, _shape: ImageShape) -> Result<(), AugmentError> {
-        Ok(())
-    }
-}
 
 /// What the catalog knows of one augmentation.
 #[derive(Debug)]
@@ -215,42 +189,6 @@ pub const CATALOG: &[AugmentRow] = &[
 
 /// The spec of the pipeline that changes nothing.
 const NOTHING: &str = "none";
-
-/// Why a pipeline could not be built, or does not fit a data set.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AugmentError {
-    /// No row of the catalog has this name.
-    #[error("unknown augmentation `{name}`; known: {known}")]
-    Unknown {
-        /// The name that was asked for.
-        name: String,
-        /// All names there are.
-        known: String,
-    },
-    /// What followed `=` was not understood.
-    #[error("augmentation `{spec}`: expected {expected}")]
-    Options {
-        /// The part of the spec that is wrong.
-        spec: String,
-        /// What may stand there.
-        expected: String,
-    },
-    /// The augmentation does not fit the images.
-    #[error(
-        "augmentation `{spec}` does not fit images of {height}×{width} pixels: {expected}",
-        height = shape.height,
-        width = shape.width
-    )]
-    Shape {
-        /// The augmentation.
-        spec: String,
-        /// The shape of the images.
-        shape: ImageShape,
-        /// What would fit.
-        expected: String,
-    },
-}
 
 /// Augmentations applied one after the other. The default does nothing.
 ///

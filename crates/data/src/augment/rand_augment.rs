@@ -2,13 +2,17 @@
 
 use rand::RngExt;
 
+use super::border::Border;
 use super::brightness::brighten;
 use super::contrast::harden;
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
 use super::saturation::saturate;
 use super::sharpness::sharpen;
+use super::step::Augment;
 use super::tone::{equalize, posterize, solarize, stretch};
 use super::warp::Warp;
-use super::{Augment, Border, Draw, Image, options};
 
 /// The magnitude at which each operation is as strong as it gets.
 const GREATEST: u32 = 30;

@@ -1,7 +1,10 @@
 //! Make the colours paler or stronger.
 
-use super::colour::{blended, factor, in_fixed_point, luma};
-use super::{Augment, AugmentError, Draw, Image, options};
+use super::blend::{blended, factor, in_fixed_point, luma};
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::{Augment, AugmentError};
 use crate::image_set::ImageShape;
 
 /// Multiplies the distance of red, green and blue from each pixel's luma by a factor drawn uniformly

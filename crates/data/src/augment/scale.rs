@@ -2,8 +2,12 @@
 
 use rand::RngExt;
 
+use super::border::Border;
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::Augment;
 use super::warp::Warp;
-use super::{Augment, Border, Draw, Image, options};
 
 /// Enlarges or shrinks the image around its middle, by a factor drawn uniformly from
 /// `smallest..=largest`; the image keeps its size.

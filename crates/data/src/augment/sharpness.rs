@@ -1,7 +1,7 @@
 //! Blur or sharpen.
 
-use super::Image;
-use super::colour::{blended, in_fixed_point};
+use super::blend::{blended, in_fixed_point};
+use super::image::Image;
 
 /// Multiplies the distance of all pixels from their smoothed neighbourhood by `factor`: 0 blurs, above 1
 /// sharpens. The smoothing is Pillow's `SMOOTH`, weights 5 in the middle and 1 around it; the edge

@@ -3,7 +3,7 @@
 
 use std::array;
 
-use super::Image;
+use super::image::Image;
 
 /// Replaces every byte of each channel by what `table` makes of the channel.
 fn look_up(image: &mut Image, mut table: impl FnMut(&[u8]) -> [u8; 256]) {

@@ -2,8 +2,12 @@
 
 use rand::RngExt;
 
+use super::border::Border;
+use super::draw::Draw;
+use super::image::Image;
+use super::options;
+use super::step::{Augment, AugmentError};
 use super::warp::Warp;
-use super::{Augment, AugmentError, Border, Draw, Image, options};
 use crate::image_set::ImageShape;
 
 /// Moves the image to the right and down, by two distances drawn uniformly from `±pixels`.

@@ -1,6 +1,6 @@
 //! Changes of geometry: affine maps, and the bilinear resampling that all of them share.
 
-use super::{Border, Image};
+use super::border::Border;
 use crate::image_set::ImageShape;
 
 /// Positions are whole numbers of 1/256 pixel: as fine as a byte can show.
@@ -90,49 +90,47 @@ impl Warp {
     }
 }
 
-/// Paints the image anew: each pixel becomes the bilinear mean of the four old ones around where
-/// `source` says, given row and column; it answers with y and x in [`UNITS`].
+/// Paints an image of this shape anew, from `old` to `new`: each pixel becomes the bilinear mean of the
+/// four old ones around where `source` says, given row and column; it answers with y and x in [`UNITS`].
 pub(super) fn resample(
-    image: &mut Image,
+    (old, new): (&[u8], &mut [u8]),
+    shape: ImageShape,
     border: Border,
     source: impl Fn(usize, usize) -> (i32, i32),
 ) {
-    let ImageShape { height, width, .. } = image.shape();
+    let ImageShape { height, width, .. } = shape;
     let plane = (height * width).max(1);
     // Upper left pixels whose three neighbours are inside as well.
     let (inner_rows, inner_columns) = (0..height as i32 - 1, 0..width as i32 - 1);
-    image.repaint_all(|old, new| {
-        for row in 0..height {
-            for column in 0..width {
-                let (y, x) = source(row, column);
-                let (top, left) = (y.div_euclid(UNITS), x.div_euclid(UNITS));
-                let weights = (y.rem_euclid(UNITS) as u32, x.rem_euclid(UNITS) as u32);
-                let planes = old.chunks_exact(plane).zip(new.chunks_exact_mut(plane));
-                let place = row * width + column;
-                if inner_rows.contains(&top) && inner_columns.contains(&left) {
-                    let first = top as usize * width + left as usize;
-                    for (old, new) in planes {
-                        let (upper, lower) = (&old[first..][..2], &old[first + width..][..2]);
-                        new[place] = mean([upper[0], upper[1], lower[0], lower[1]], weights);
-                    }
-                } else {
-                    let rows = [top, top + 1].map(|row| border.source(row, height));
-                    let columns = [left, left + 1].map(|column| border.source(column, width));
-                    let at =
-                        |row: usize, column: usize| Some(rows[row]? * width + columns[column]?);
-                    let corners = [at(0, 0), at(0, 1), at(1, 0), at(1, 1)];
-                    for (old, new) in planes {
-                        new[place] = mean(corners.map(|at| at.map_or(0, |at| old[at])), weights);
-                    }
+    for row in 0..height {
+        for column in 0..width {
+            let (y, x) = source(row, column);
+            let (top, left) = (y.div_euclid(UNITS), x.div_euclid(UNITS));
+            let weights = (y.rem_euclid(UNITS) as u32, x.rem_euclid(UNITS) as u32);
+            let planes = old.chunks_exact(plane).zip(new.chunks_exact_mut(plane));
+            let place = row * width + column;
+            if inner_rows.contains(&top) && inner_columns.contains(&left) {
+                let first = top as usize * width + left as usize;
+                for (old, new) in planes {
+                    let (upper, lower) = (&old[first..][..2], &old[first + width..][..2]);
+                    new[place] = mean([upper[0], upper[1], lower[0], lower[1]], weights);
+                }
+            } else {
+                let rows = [top, top + 1].map(|row| border.source(row, height));
+                let columns = [left, left + 1].map(|column| border.source(column, width));
+                let at = |row: usize, column: usize| Some(rows[row]? * width + columns[column]?);
+                let corners = [at(0, 0), at(0, 1), at(1, 0), at(1, 1)];
+                for (old, new) in planes {
+                    new[place] = mean(corners.map(|at| at.map_or(0, |at| old[at])), weights);
                 }
             }
         }
-    });
+    }
 }
 
 /// Of upper left, upper right, lower left, lower right; `down` and `right` weigh the latter ones.
 fn mean(corners: [u8; 4], (down, right): (u32, u32)) -> u8 {
-    const UNITS: u32 = super::warp::UNITS as u32;
+    const UNITS: u32 = self::UNITS as u32;
     let [a, b, c, d] = corners.map(u32::from);
     let upper = a * (UNITS - right) + b * right;
     let lower = c * (UNITS - right) + d * right;
@@ -141,6 +139,7 @@ fn mean(corners: [u8; 4], (down, right): (u32, u32)) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::image::Image;
     use super::super::tests::numbered_image;
     use super::*;
 

@@ -1,7 +1,10 @@
 //! From the strokes of a digit to the pixels of one image.
 
+use super::dice::Dice;
 use super::strokes::{GLYPHS, Glyph, Point, Stroke};
-use super::{Dice, SIDE};
+
+/// Rows and columns of each image.
+pub const SIDE: usize = 28;
 
 /// Straight pieces that a curve is drawn with between two of its points.
 const PIECES: usize = 6;

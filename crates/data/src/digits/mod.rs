@@ -8,18 +8,17 @@
 //! It is made to leave something to learn: softmax regression gets little more than 80 % of the test
 //! images right, a small convolutional network more than 99 %.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use crate::image_set::{ImageSet, ImageShape};
 
+mod dice;
 mod drawing;
 mod strokes;
 
-/// Rows and columns of each image.
-pub const SIDE: usize = 28;
+use dice::Dice;
+pub use drawing::SIDE;
+
 /// The digits 0 to 9.
 pub const CLASSES: usize = 10;
 /// Images in the training set, 1,000 of each digit.
@@ -53,46 +52,6 @@ fn labels(split: &str, images: usize) -> Vec<u8> {
         labels.swap(last, dice.below(last + 1));
     }
     labels
-}
-
-/// Random numbers that will be the same forever: the few distributions the drawing needs are
-/// computed here, as those of the crate `rand` may change between its versions.
-struct Dice(ChaCha8Rng);
-
-impl Dice {
-    fn named(name: &str) -> Self {
-        Self(ChaCha8Rng::from_seed(Sha256::digest(name).into()))
-    }
-
-    /// An independent generator of the same name.
-    fn stream(&self, number: u64) -> Self {
-        let mut rng = self.0.clone();
-        rng.set_stream(number);
-        Self(rng)
-    }
-
-    /// Uniform in `0..end`, up to a bias below 2⁻¹⁶ for the few thousand values used here.
-    fn below(&mut self, end: usize) -> usize {
-        ((u64::from(self.0.next_u32()) * end as u64) >> 32) as usize
-    }
-
-    /// Uniform in `[low, high)`.
-    fn between(&mut self, low: f32, high: f32) -> f32 {
-        let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32;
-        low + (high - low) * unit
-    }
-
-    /// True with this probability.
-    fn chance(&mut self, probability: f32) -> bool {
-        self.between(0.0, 1.0) < probability
-    }
-
-    /// Close to normal, mean 0, standard deviation 1, at most 3.5 in absolute value: the sum of
-    /// four bytes.
-    fn normal(&mut self) -> f32 {
-        let sum: u32 = self.0.next_u32().to_le_bytes().into_iter().map(u32::from).sum();
-        (sum as f32 - 510.0) / 147.8
-    }
 }
 
 #[cfg(test)]

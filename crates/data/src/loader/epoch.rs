@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use super::Batch;
+use super::batch::Batch;
 use crate::augment::{Draw, Image, Pipeline};
 use crate::image_set::ImageSet;
 

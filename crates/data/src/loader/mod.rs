@@ -10,12 +10,14 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::augment::{AugmentError, Draw, Image, Pipeline};
-use crate::image_set::{ImageSet, ImageShape};
+use crate::image_set::ImageSet;
 use crate::normalization::FittedNormalization;
 
+mod batch;
 mod epoch;
 mod last_batch;
 
+pub use batch::Batch;
 pub use epoch::Epoch;
 use epoch::{Draws, Plan};
 pub use last_batch::LastBatch;
@@ -81,31 +83,6 @@ pub enum LoaderError {
     /// The augmentation does not fit the images.
     #[error(transparent)]
     Augment(#[from] AugmentError),
-}
-
-/// Images and labels that go through a network together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Batch {
-    /// `[images, channels, height, width]`, normalized.
-    pub images: Vec<f32>,
-    /// `[images]`, the class of each.
-    pub labels: Vec<u8>,
-    /// `[images]`, the place of each in the set.
-    pub indices: Vec<usize>,
-    /// Of each image.
-    pub shape: ImageShape,
-}
-
-impl Batch {
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there is no image; a [`Loader`] makes no such batch.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
 }
 
 /// Delivers a set in batches, epoch after epoch.
@@ -262,6 +239,7 @@ mod tests {
 
     use super::*;
     use crate::augment;
+    use crate::image_set::ImageShape;
     use crate::normalization::Normalization;
 
     fn rng(seed: u64) -> ChaCha8Rng {

@@ -130,13 +130,13 @@ impl Lines {
 
 /// The regions of the output, whose sources are pixels of the input.
 pub(crate) fn output_regions(shape: &ConvShape) -> Arc<Vec<Region>> {
-    static KEPT: Kept<Vec<Region>> = Kept::new();
+    static KEPT: Kept<ConvShape, Vec<Region>> = Kept::new();
     KEPT.get(without_channels(shape), || make_output_regions(shape))
 }
 
 /// The regions of the input's gradient, whose sources are pixels of the output's gradient.
 pub(crate) fn input_regions(shape: &ConvShape) -> Arc<Vec<Region>> {
-    static KEPT: Kept<Vec<Region>> = Kept::new();
+    static KEPT: Kept<ConvShape, Vec<Region>> = Kept::new();
     KEPT.get(without_channels(shape), || make_input_regions(shape))
 }
 

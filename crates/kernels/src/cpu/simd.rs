@@ -195,7 +195,7 @@ impl Simd for Portable {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Simd, Task};
+    use crate::cpu::simd::{Simd, Task};
 
     /// 256-bit vectors with fused multiply-add; made by [`run_avx2`] alone.
     #[derive(Clone, Copy)]

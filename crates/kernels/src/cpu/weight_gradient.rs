@@ -166,7 +166,7 @@ struct Block {
 impl Plan {
     /// A step has the same layers as the one before, so plans are kept.
     fn of(shape: &ConvShape, lanes: usize) -> Arc<Self> {
-        static PLANS: Kept<Plan> = Kept::new();
+        static PLANS: Kept<ConvShape, Plan> = Kept::new();
         // Neither the number of images nor that of output channels matters.
         PLANS.get(ConvShape { batch: 1, outputs: 1, ..*shape }, || Self::new(shape, lanes))
     }

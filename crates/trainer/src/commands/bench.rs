@@ -1,4 +1,5 @@
 //! `backburn bench`: how fast this machine trains, and what PyTorch makes of it.
+
 use std::path::{Path, PathBuf};
 
 use backburn_bench::measure::measure;

@@ -1,4 +1,5 @@
 //! `backburn bench-child`: a process that measures for `bench`.
+
 use backburn_bench::case::Case;
 use backburn_bench::child;
 use backburn_training::backend::Backend;

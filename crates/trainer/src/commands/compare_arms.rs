@@ -2,6 +2,7 @@
 //!
 //! An arm is a row of flags for `train`, read by the same code, so that every run of a comparison can
 //! be repeated alone.
+
 use std::path::PathBuf;
 
 use backburn_data::SplitSize;

@@ -1,4 +1,5 @@
 //! `backburn compare-regularizers`: every regularizer alone, a few together, and none.
+
 use backburn_training::failure::Failure;
 
 use crate::commands::compare_arms::{ArmFlags, ArmsExperiment, CompareArgs, compare};

@@ -1,6 +1,7 @@
 //! `backburn data`: list, fetch and verify data sets, look at augmented images.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};

@@ -1,6 +1,7 @@
 //! `backburn evaluate`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

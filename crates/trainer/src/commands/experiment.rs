@@ -1,4 +1,5 @@
 //! `backburn experiment NAME` and `backburn compare-optimizers`.
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -328,7 +329,7 @@ fn record(
         provenance: Provenance {
             preset: lab.preset.name().into(),
             command: lab.run_options.command.clone(),
-            backburn_version: version::BACKBURN_VERSION.into(),
+            backburn_version: version::VERSION.into(),
             burn_version: version::BURN_VERSION.into(),
             git_commit: version::commit().map(str::to_owned),
             backend: lab.backend.name().into(),

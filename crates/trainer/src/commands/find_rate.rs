@@ -1,4 +1,5 @@
 //! `backburn find-rate`: a range test of the learning rate, its curve, and what to take from it.
+
 use backburn_models::parameters;
 use backburn_records::Origin;
 use backburn_report::figure::{Axis, Drawing, LineChart, Mark, Series};

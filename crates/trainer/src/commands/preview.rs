@@ -1,4 +1,5 @@
 //! `backburn data preview`: a contact sheet of augmented training images.
+
 use std::path::PathBuf;
 
 use backburn_data::augment;

@@ -1,6 +1,7 @@
 //! `backburn replay`: where each stopping criterion would have ended a run, read off its log.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -1,6 +1,7 @@
 //! `backburn report`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 
 use backburn_records::RunRecord;

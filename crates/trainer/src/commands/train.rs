@@ -1,6 +1,7 @@
 //! `backburn train`: from flags to a recipe, from a recipe to a run.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! `backburn verify-kernels`: every architecture's first steps on a backend, beside double precision.
+
 use backburn_models::{Architecture, architecture};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};

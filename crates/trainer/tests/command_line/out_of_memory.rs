@@ -1,4 +1,5 @@
 //! Too little memory for a training: refused before its first step, or ended in words.
+
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};

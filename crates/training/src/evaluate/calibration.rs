@@ -1,4 +1,5 @@
 //! How far the network's confidence can be trusted.
+
 use super::predictions::Predictions;
 
 /// Equal-width confidence bins of the calibration error.

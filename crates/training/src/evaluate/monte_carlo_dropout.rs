@@ -1,5 +1,6 @@
 //! Monte Carlo dropout: the mean of what a network says with dropout switched on, and how much its
 //! answers then differ.
+
 use std::sync::Arc;
 
 use backburn_data::ImageSet;

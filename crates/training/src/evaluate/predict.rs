@@ -1,4 +1,5 @@
 //! Puts every image of a set through a network, once.
+
 use std::ops::Deref;
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! What a network says of every image of a set, and how good that is.
+
 use backburn_records::ClassRecord;
 use backburn_regularization::Validation;
 

@@ -1,4 +1,5 @@
 //! Small networks and images for the tests of this folder.
+
 use std::sync::Arc;
 
 use backburn_data::normalization::{FittedNormalization, Normalization};

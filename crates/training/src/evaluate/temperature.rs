@@ -1,5 +1,6 @@
 //! Temperature scaling: one number, fitted on the validation split, that makes a network less or
 //! more sure of all its answers.
+
 use super::predict::ValidationPredictions;
 use super::predictions::Predictions;
 

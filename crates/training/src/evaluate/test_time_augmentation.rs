@@ -1,4 +1,5 @@
 //! Test-time augmentation: the mean of what a network says of several views of each image.
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;

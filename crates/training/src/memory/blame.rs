@@ -1,6 +1,7 @@
 //! What a lack of memory is blamed on: the training that this process is at, and what would make it need less.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::recipe::Recipe;

@@ -2,6 +2,7 @@
 //! groups, and by what the machine has. Known on Linux only.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 

@@ -7,6 +7,7 @@
 //! of batch tell of all others. How near that comes is in `docs/guarantees.md`.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use backburn_data::loader::{Batch, Loader};
@@ -310,7 +311,7 @@ mod tests {
         // What other tests hold would be counted too: in a process of its own.
         let alone = "--exact";
         if !std::env::args().any(|argument| argument == alone) {
-            let name = "memory_need::tests::a_need_grows_with_the_batch_and_with_the_network";
+            let name = "memory::need::tests::a_need_grows_with_the_batch_and_with_the_network";
             let program = std::env::current_exe().unwrap();
             let child = std::process::Command::new(program).args([alone, name]).output().unwrap();
             let said = String::from_utf8_lossy(&child.stdout);

@@ -1,4 +1,5 @@
 //! What follows the weights from step to step: their moving average, and Lookahead's slow weights.
+
 use backburn_models::NamedTensor;
 use backburn_regularization::{Ema, Lookahead};
 use burn::module::Module;

@@ -1,4 +1,5 @@
 //! Gradients by parameter name: gathered after a backward pass, accumulated, clipped.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use backburn_models::parameters::Path;

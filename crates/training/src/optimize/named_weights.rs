@@ -1,4 +1,5 @@
 //! Weights by parameter name, on the device: averaged, compared, put back.
+
 use std::collections::BTreeMap;
 
 use backburn_models::parameters::Path;

@@ -4,6 +4,7 @@
 //! from Burn's (no dampening of momentum, ε outside the corrected root, running averages without
 //! momentum in RMSProp), and because state is kept by parameter name, so that a checkpoint of it
 //! can be read back into another process.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use backburn_kernels::{self as kernels, Moved, OptimizerStep};

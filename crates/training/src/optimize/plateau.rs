@@ -1,6 +1,7 @@
 //! What the schedule `plateau` remembers: the learning rate falls when the validation loss does not.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use serde::{Deserialize, Serialize};
 
 use crate::optimize::schedule::Schedule;

@@ -1,6 +1,7 @@
 //! How the learning rate changes over a training.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::f64::consts::PI;
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,7 @@
 //! How long a learning rate takes to rise to its peak: so many epochs, or a share of all steps.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt;
 use std::str::FromStr;
 

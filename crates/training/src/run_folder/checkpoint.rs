@@ -9,6 +9,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 

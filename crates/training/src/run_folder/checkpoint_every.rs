@@ -1,4 +1,5 @@
 //! `--checkpoint-every`: how often a checkpoint is written inside epochs.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, Instant};

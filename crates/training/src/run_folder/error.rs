@@ -1,4 +1,5 @@
 //! Why a run folder cannot be used.
+
 use std::path::PathBuf;
 use std::{fmt, io};
 

@@ -1,4 +1,5 @@
 //! One process at a time on a run folder.
+
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::thread::sleep;

@@ -5,6 +5,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::fmt::Write as _;
 use std::io;
 

@@ -1,4 +1,5 @@
 //! The names of a run folder's files.
+
 use std::ffi::OsStr;
 use std::path::Path;
 

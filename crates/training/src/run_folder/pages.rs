@@ -1,4 +1,5 @@
 //! Who draws a run's report, which this crate does not know how to.
+
 use backburn_records::{RecordError, RunRecord};
 
 /// Draws something into the folder of a run.

@@ -2,6 +2,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use crate::run_folder::checkpoint::{Checkpoint, CheckpointError};
 use crate::run_folder::error::{Fault, MISSING};
 use crate::run_folder::folder::RunFolder;

@@ -3,6 +3,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use backburn_records::{EpochRecord, RollbackRecord};
 
 use crate::loss::Loss;

@@ -1,4 +1,5 @@
 //! The record of looks at the test split in a run's `manifest.json`.
+
 use backburn_data::TestLog;
 use backburn_records::{Manifest, RecordError, RunRecord, Status, TestRead};
 

@@ -2,6 +2,7 @@
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 use std::path::Path;
 
 use backburn_records::record::MANIFEST_FILE;

@@ -1,5 +1,6 @@
 //! Tensors and images of noise, the same in every process. No computation here is faster or slower
 //! for what an image shows.
+
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,4 +1,5 @@
 //! Repetitions of some length.
+
 use std::time::Instant;
 
 use burn::tensor::Device;

@@ -1,4 +1,5 @@
 //! A network that is trained on noise, with the network, loss, gradients and optimizer of a real run.
+
 use std::time::Instant;
 
 use backburn_kernels::keeping_packed_weights;

@@ -1,4 +1,5 @@
 //! What was done in a repetition.
+
 use serde::{Deserialize, Serialize};
 
 /// What was done in a repetition.

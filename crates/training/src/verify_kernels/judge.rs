@@ -1,4 +1,5 @@
 //! What is made of how far a backend's numbers are from the reference's.
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -9,6 +9,7 @@
 //! Each step starts from the same weights on both sides and takes the reference's gradients: errors
 //! are those of one step, not of a training that has amplified them. What draws from the device's
 //! generator (dropout and the like) is switched off, since no two devices draw alike.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;

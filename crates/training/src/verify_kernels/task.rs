@@ -1,5 +1,6 @@
 //! What is trained for the comparison: a few batches, and a recipe without what draws from the device's
 //! generator.
+
 use backburn_data::loader::{Loader, LoaderConfig};
 use backburn_models::{Architecture, ModelConfig, Network};
 use backburn_regularization::MaxNorm;

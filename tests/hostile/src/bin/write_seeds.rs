@@ -1,4 +1,5 @@
 //! Writes the seeds of every target to `fuzz/seeds/<target>/`, from which fuzzing starts.
+
 use std::fs;
 use std::path::Path;
 

@@ -1,0 +1,20 @@
+//! A data set in memory.
+
+use crate::{image_set::ImageSet, inspect::FileRecord, test_split::TestSplit};
+
+/// A data set in memory.
+#[derive(Clone, Debug)]
+pub struct DataSet {
+    /// Its name in the [`CATALOG`](crate::CATALOG).
+    pub name: &'static str,
+    /// Name of each class, in label order.
+    pub class_names: &'static [&'static str],
+    /// The images to train and validate on.
+    pub train: ImageSet,
+    /// The images for the final score, sealed.
+    pub test: TestSplit,
+    /// What was read, for the run's `manifest.json`.
+    pub files: Vec<FileRecord>,
+    /// What the user should be told, such as that a file is not the published one.
+    pub notes: Vec<String>,
+}

@@ -1,0 +1,43 @@
+//! A row of the catalog.
+
+use crate::{
+    data_set::DataSet,
+    error::DataError,
+    fetch_progress::FetchProgress,
+    image_set::ImageShape,
+    publication::{self, Publication},
+    source::Source,
+};
+
+/// One row of the [`CATALOG`](crate::CATALOG).
+#[derive(Debug)]
+pub struct Entry {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What its images show, in a few words.
+    pub summary: &'static str,
+    /// What each image measures.
+    pub shape: ImageShape,
+    /// Name of each class, in label order.
+    pub class_names: &'static [&'static str],
+    /// Number of classes.
+    pub classes: usize,
+    /// Images in the published training split.
+    pub train: usize,
+    /// Images in the published test split.
+    pub test: usize,
+    /// Whether the program draws it, so that it needs no file.
+    pub built_in: bool,
+    pub(crate) load: Load,
+}
+
+/// How a row of the catalog loads its images.
+pub(crate) type Load =
+    fn(&Entry, &Source, &mut dyn FnMut(FetchProgress<'_>)) -> Result<DataSet, DataError>;
+
+impl Entry {
+    /// Sizes, checksums, licence and citation; `None` if the set is built in.
+    pub fn publication(&self) -> Option<&'static Publication> {
+        publication::of(self.name)
+    }
+}

@@ -1,0 +1,61 @@
+//! What mixup and CutMix share: with which other image of the batch each is mixed, and how much of its own
+//! it keeps.
+
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Beta, Distribution};
+
+/// The share `λ ~ Beta(α, α)` that a batch keeps of its own, in `[0, 1]`.
+pub(crate) fn draw_share(alpha: f64, rng: &mut ChaCha8Rng) -> f64 {
+    let beta = Beta::new(alpha, alpha).expect("the caller refused alpha 0, `check` the others");
+    beta.sample(rng)
+}
+
+/// For each image of the batch, the one that it is mixed with: a random permutation.
+pub(crate) fn draw_partners(batch: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut partners: Vec<usize> = (0..batch).collect();
+    partners.shuffle(rng);
+    partners
+}
+
+/// `row ← share · row + (1 − share) · partner's row`, for equally long rows, one for each partner.
+///
+/// A row that is its own partner stays as it is, to the last bit.
+pub(crate) fn blend(values: &mut [f32], share: f64, partners: &[usize]) {
+    let length = values.len() / partners.len().max(1);
+    let old = values.to_vec();
+    let (own, other) = (share as f32, (1.0 - share) as f32);
+    for (index, &partner) in partners.iter().enumerate() {
+        if partner == index {
+            continue;
+        }
+        let row = &mut values[index * length..][..length];
+        for (value, partner) in row.iter_mut().zip(&old[partner * length..][..length]) {
+            *value = own * *value + other * partner;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labelled_batch::tests::rng;
+
+    #[test]
+    fn no_parameter_in_range_makes_a_share_that_is_not_in_zero_to_one() {
+        let alphas = [f64::from_bits(1), f64::MIN_POSITIVE, 1e-300, 1e-9, 1e-3, 0.2, 1.0, 1000.0];
+        for alpha in alphas {
+            let mut rng = rng(1);
+            for _ in 0..1000 {
+                let share = draw_share(alpha, &mut rng);
+                assert!((0.0..=1.0).contains(&share), "alpha {alpha}: {share}");
+            }
+        }
+        // All the probability at both ends, half of it at each.
+        let mut rng = rng(2);
+        let shares: Vec<f64> = (0..1000).map(|_| draw_share(1e-9, &mut rng)).collect();
+        assert!(shares.iter().all(|share| share.min(1.0 - share) < 1e-6));
+        let ones = shares.iter().filter(|&&share| share > 0.5).count();
+        assert!(ones.abs_diff(500) < 79, "{ones} of 1000");
+    }
+}
