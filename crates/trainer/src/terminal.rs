@@ -39,8 +39,9 @@ impl Watch for Terminal {
             Event::Note(text) => say(text),
             Event::Detail(text) => self.line(text),
             Event::CanBeStopped => interrupt::catch(),
-            Event::Begun { epochs, validates } => self.begin(epochs, validates),
-            Event::EpochBegun { epoch, trained, batches } => {
+            Event::Begun { validates } => self.begin(validates),
+            Event::EpochBegun { epoch, epochs, trained, batches } => {
+                self.epochs = epochs;
                 self.begin_epoch(epoch, trained, batches);
             }
             Event::Batches { epoch, trained, so_far, objective, .. } => {
@@ -71,8 +72,7 @@ impl Terminal {
     }
 
     /// Prints the head of the table of epochs.
-    fn begin(&mut self, epochs: usize, validates: bool) {
-        self.epochs = epochs;
+    fn begin(&self, validates: bool) {
         let valid = if validates { "  valid loss  valid %" } else { "" };
         let speed = if self.is_narrow { "" } else { "      rate  images/s" };
         self.line(&format!("  epoch  objective  train %{valid} {speed}    time"));

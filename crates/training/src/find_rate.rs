@@ -254,7 +254,7 @@ pub fn measure(
         let numbered = setup.batches(epoch).enumerate();
         numbered.map(move |(number, batch)| (epoch, number, batch))
     });
-    watch.event(Event::EpochBegun { epoch: 1, trained: 0, batches: range.steps });
+    watch.event(Event::EpochBegun { epoch: 1, epochs: 1, trained: 0, batches: range.steps });
     let mut meter = Meter::resume(0.0);
     let mut passed = EpochInProgress::default();
     let mut step = 0;

@@ -28,12 +28,12 @@ pub fn train<N: Classifier, E: From<LoaderError>>(
     watch: &mut dyn Watch,
     save: &mut Save<'_, N, E>,
 ) -> Result<Ending, E> {
-    let (epochs, validates) = (setup.recipe.epochs, setup.recipe.validates());
-    watch.event(Event::Begun { epochs, validates });
+    watch.event(Event::Begun { validates: setup.recipe.validates() });
     let mut saved = CheckpointClock::new(setup.checkpoint_every);
     while let Some(epoch) = state.next_epoch(setup) {
         let (done, batches) = (state.current.objectives.len(), setup.batches_per_epoch());
-        watch.event(Event::EpochBegun { epoch, trained: done, batches });
+        let epochs = setup.recipe.epochs;
+        watch.event(Event::EpochBegun { epoch, epochs, trained: done, batches });
         let mut gradients = Accumulated::new(setup.weighing);
         let mut meter = Meter::resume(state.current.seconds);
         let mut epoch_batches = setup.batches(epoch).skip_batches(done);

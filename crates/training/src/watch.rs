@@ -25,8 +25,6 @@ pub enum Event<'a> {
     CanBeStopped,
     /// Training begins, or begins again after a rollback.
     Begun {
-        /// Epochs of the whole training.
-        epochs: usize,
         /// Whether there are validation images.
         validates: bool,
     },
@@ -34,6 +32,8 @@ pub enum Event<'a> {
     EpochBegun {
         /// Counted from 1.
         epoch: usize,
+        /// Epochs of the whole training.
+        epochs: usize,
         /// Batches of it that were trained before, by a process that was stopped.
         trained: usize,
         /// Batches of it.
@@ -84,7 +84,9 @@ pub struct Brief<'a>(pub &'a mut dyn Watch);
 
 impl Watch for Brief<'_> {
     fn event(&mut self, event: Event<'_>) {
-        if !matches!(event, Event::Detail(_) | Event::EpochEnded { .. }) {
+        let is_detail =
+            matches!(event, Event::Detail(_) | Event::Begun { .. } | Event::EpochEnded { .. });
+        if !is_detail {
             self.0.event(event);
         }
     }

@@ -127,7 +127,7 @@ fn an_interrupted_comparison_goes_on_to_the_weights_of_an_uninterrupted_one() {
     child.signal("INT");
     let run = child.finish();
     assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
-    run.mention(&["go on with the same command", "--out all"]);
+    run.mention(&["resume with the same command", "--out all"]);
     assert_eq!(place.json("all/none/seed-1/manifest.json")["status"], "interrupted");
     assert!(!place.path("all/comparison.json").exists());
     place.run(&long).expect(DONE, &["page: all/report.html"]);
