@@ -44,7 +44,7 @@ mod tests {
     fn confusion(alpha: f64) -> [[f64; CLASSES]; CLASSES] {
         let mut rng = rng(alpha.to_bits());
         std::array::from_fn(|label| {
-            let mut batch = labels_only(&[label as u8; IMAGES_OF_A_CLASS], CLASSES);
+            let mut batch = labels_only(&[label as u16; IMAGES_OF_A_CLASS], CLASSES);
             DisturbLabel { alpha }.apply(&mut batch, &mut rng);
             let mut counts = [0.0; CLASSES];
             for target in batch.targets.rows() {
@@ -100,7 +100,7 @@ mod tests {
             let confusion = confusion(alpha);
             let convention = SmoothingConvention::Uniform;
             let smoothing = LabelSmoothing { strength: alpha / 100.0, convention };
-            let labels: Vec<u8> = (0..CLASSES as u8).collect();
+            let labels: Vec<u16> = (0..CLASSES as u16).collect();
             let mut smooth = labels_only(&labels, CLASSES);
             smoothing.apply(&mut smooth, &mut rng(0));
             for (counts, smooth) in confusion.iter().zip(smooth.targets.rows()) {

@@ -119,7 +119,7 @@ mod tests {
     use crate::labelled_batch::tests::{labels_only, rng};
     use crate::mixup::Mixup;
 
-    fn smoothed(labels: &[u8], classes: usize, smoothing: LabelSmoothing) -> Vec<Vec<f64>> {
+    fn smoothed(labels: &[u16], classes: usize, smoothing: LabelSmoothing) -> Vec<Vec<f64>> {
         let mut batch = labels_only(labels, classes);
         smoothing.apply(&mut batch, &mut rng(0));
         batch.targets.rows().map(|row| row.iter().copied().map(f64::from).collect()).collect()
@@ -189,7 +189,7 @@ mod tests {
         convention: SmoothingConvention,
         strength: f64,
         logits: Vec<Vec<f64>>,
-        labels: Vec<u8>,
+        labels: Vec<u16>,
         loss: f64,
     }
 

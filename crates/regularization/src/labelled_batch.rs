@@ -49,7 +49,7 @@ pub(crate) mod tests {
         let images = (0..usize::from(batch))
             .flat_map(|image| (0..pixels).map(move |pixel| (1000 * image + pixel) as f32))
             .collect();
-        let labels: Vec<u8> = (0..batch).collect();
+        let labels: Vec<u16> = (0..u16::from(batch)).collect();
         LabelledBatch {
             images,
             shape: [usize::from(batch), channels, height, width],
@@ -58,7 +58,7 @@ pub(crate) mod tests {
     }
 
     /// One black pixel for each label.
-    pub(crate) fn labels_only(labels: &[u8], classes: usize) -> LabelledBatch {
+    pub(crate) fn labels_only(labels: &[u16], classes: usize) -> LabelledBatch {
         LabelledBatch {
             images: vec![0.0; labels.len()],
             shape: [labels.len(), 1, 1, 1],

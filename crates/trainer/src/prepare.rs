@@ -100,7 +100,7 @@ impl Prepared {
         ];
         for (split, flag, images) in splits {
             let Some(images) = images else { continue };
-            let absent = absent_classes(images, self.data.class_names);
+            let absent = absent_classes(images, &self.data.class_names);
             if !absent.is_empty() {
                 notes.push(format!(
                     "the {} {split} images have none of {}; a greater `{flag}` has more",
@@ -214,7 +214,7 @@ impl Prepared {
 }
 
 /// The names of the classes of which there is no image.
-fn absent_classes(images: &ImageSet, names: &[&str]) -> Vec<String> {
+fn absent_classes(images: &ImageSet, names: &[String]) -> Vec<String> {
     let mut is_there = vec![false; images.classes()];
     for &label in images.labels() {
         if let Some(it) = is_there.get_mut(usize::from(label)) {
@@ -222,8 +222,7 @@ fn absent_classes(images: &ImageSet, names: &[&str]) -> Vec<String> {
         }
     }
     let absent = is_there.into_iter().enumerate().filter(|(_, is_there)| !is_there);
-    let name =
-        |class: usize| names.get(class).map_or_else(|| class.to_string(), |&name| name.into());
+    let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
     absent.map(|(class, _)| name(class)).collect()
 }
 

@@ -339,7 +339,8 @@ impl Recipe {
 
     fn check_labels(&self) -> Result<(), RecipeError> {
         // A data set that does not exist is refused elsewhere.
-        let classes = backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes);
+        let classes =
+            backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes());
         let LabelRegularizers { disturb_label, label_smoothing, mixup, cutmix, disturb_value } =
             self.labels;
         self.labels.check(classes).map_err(|StrengthError { setting, expected, found }| {

@@ -61,7 +61,7 @@ impl Training {
         let device = device.clone().autodiff();
         let [channels, height, width] = image;
         let images = noise::tensor([batch_size, channels, height, width], &device);
-        let labels: Vec<u8> = (0..batch_size).map(|i| (i * 7 % CLASSES) as u8).collect();
+        let labels: Vec<u16> = (0..batch_size).map(|i| (i * 7 % CLASSES) as u16).collect();
         let targets = Targets::one_hot(&labels, CLASSES).into_probabilities();
         let targets = TensorData::new(targets, [batch_size, CLASSES]);
         let targets = Tensor::from_data(targets, &device);

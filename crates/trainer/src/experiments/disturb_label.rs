@@ -161,7 +161,7 @@ struct Count {
 
 impl Count {
     /// Adds a batch, from the labels and what became of them.
-    fn add(&mut self, labels: &[u8], targets: &Targets) {
+    fn add(&mut self, labels: &[u16], targets: &Targets) {
         self.drawn += labels.len();
         self.wrong += targets
             .rows()
@@ -189,7 +189,7 @@ fn standard_error(counts: &[Count], classes: usize) -> f64 {
 /// Draws the labels of the first epochs as the training by `recipe` does.
 fn count_wrong(lab: &Lab, recipe: &Recipe) -> Result<Count, Failure> {
     let recipe = Recipe {
-        dataset: lab.data().name.to_owned(),
+        dataset: lab.data().name.clone(),
         data_dir: lab.data_dir.clone(),
         ..recipe.clone()
     };

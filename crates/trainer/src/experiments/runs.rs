@@ -222,7 +222,7 @@ fn train_all(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<Ar
                 seed,
                 backend: lab.backend,
                 data_dir: lab.data_dir.clone(),
-                dataset: lab.data().name.to_owned(),
+                dataset: lab.data().name.clone(),
                 ..arm.recipe.clone()
             };
             recipe.check().map_err(usage)?;
