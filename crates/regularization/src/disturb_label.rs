@@ -2,8 +2,10 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
+use crate::strength::{StrengthError, number, within};
 
 /// Redraws each label over all `C` classes, its own included, with probability `α / 100`, anew in
 /// every batch.
@@ -13,13 +15,27 @@ use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
 /// [label smoothing](crate::LabelSmoothing) with `ε = α/100`.
 ///
 /// Xie et al., [DisturbLabel](https://arxiv.org/abs/1605.00055), CVPR 2016.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct DisturbLabel {
-    /// α, percent of the labels that are redrawn, 0 to 100.
+    /// α, percent of the labels that are redrawn, 0 to 100; 0 is off.
     pub alpha: f64,
 }
 
 impl LabelRegularizer for DisturbLabel {
+    fn is_off(&self) -> bool {
+        self.alpha == 0.0
+    }
+
+    fn check(&self, _classes: usize) -> Result<(), StrengthError> {
+        within("labels.disturb_label", self.alpha, 0.0..=100.0, "0 to 100 percent")
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        self.alpha = number(text)?;
+        Ok(())
+    }
+
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
         let classes = batch.targets.classes();
         for target in batch.targets.rows_mut() {

@@ -109,10 +109,11 @@ impl Prepared {
                 ));
             }
         }
-        let pairs = [("mixup", recipe.labels.mixup), ("cutmix", recipe.labels.cutmix)];
-        for (name, strength) in pairs {
-            if recipe.batch_size == 1 && strength != 0.0 {
-                notes.push(format!("`--{name}` does nothing: a batch of one image has no pairs"));
+        for (technique, on_labels) in recipe.labels.on() {
+            let mixes = on_labels.changes == backburn_regularization::Changes::LabelsAndImages;
+            if recipe.batch_size == 1 && mixes {
+                let flag = technique.flag;
+                notes.push(format!("`--{flag}` does nothing: a batch of one image has no pairs"));
             }
         }
         notes
@@ -387,7 +388,7 @@ mod tests {
     #[test]
     fn pairs_within_batches_of_one_image_are_noted_to_do_nothing() {
         let mut recipe = built_in("digits").unwrap();
-        recipe.labels.mixup = 0.2;
+        recipe.labels.mixup.alpha = 0.2;
         let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
         assert!(prepared.notes(&recipe).is_empty());
         recipe.batch_size = 1;

@@ -2,7 +2,7 @@
 
 use backburn_data::SplitSize;
 use backburn_models::{LenetBnConfig, ModelConfig};
-use backburn_regularization::{LabelRegularizers, LabelledBatch, Targets};
+use backburn_regularization::{DisturbLabel, LabelRegularizers, LabelledBatch, Targets};
 use backburn_report::number::{count, percent};
 use backburn_report::statistics::Spread;
 use backburn_report::{Compared, Comparison, Findings, Floor, Unit};
@@ -57,7 +57,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arm = |row: &Row| {
         let mut model = recipe.model.clone();
         *model.dropout_mut() = row.dropout;
-        let labels = LabelRegularizers { disturb_label: row.alpha, ..recipe.labels };
+        let labels =
+            LabelRegularizers { disturb_label: DisturbLabel { alpha: row.alpha }, ..recipe.labels };
         Arm { name: row.name, recipe: Recipe { model, labels, ..recipe.clone() } }
     };
     let arms = train(lab, rows(lab).iter().map(arm).collect())?;
@@ -65,7 +66,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         .seeds
         .iter()
         .map(|&seed| {
-            let labels = LabelRegularizers { disturb_label: ALPHA, ..recipe.labels };
+            let labels =
+                LabelRegularizers { disturb_label: DisturbLabel { alpha: ALPHA }, ..recipe.labels };
             count_wrong(lab, &Recipe { seed, labels, ..recipe.clone() })
         })
         .collect::<Result<Vec<Count>, Failure>>()?;
