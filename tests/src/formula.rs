@@ -5,8 +5,8 @@ use backburn_models::{NamedTensor, Network, Role, parameters};
 pub use crate::values::values;
 
 /// Labels of a batch, below `classes`.
-pub fn labels(count: usize, classes: usize) -> Vec<u8> {
-    (0..count).map(|i| ((7 * i + 3) % classes) as u8).collect()
+pub fn labels(count: usize, classes: usize) -> Vec<u16> {
+    (0..count).map(|i| ((7 * i + 3) % classes) as u16).collect()
 }
 
 /// The network with the formula's values for all that is trained.

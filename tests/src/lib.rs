@@ -41,7 +41,7 @@ pub fn images(count: usize, image: [usize; 3], device: &Device) -> Tensor<4> {
 pub fn logits_and_loss(
     network: &Network,
     images: Tensor<4>,
-    labels: &[u8],
+    labels: &[u16],
 ) -> (Tensor<2>, Tensor<1>) {
     let device = images.device();
     let targets = Targets::one_hot(labels, CLASSES).into_probabilities();

@@ -118,7 +118,7 @@ fn models_and_images() -> impl Iterator<Item = (&'static Architecture, [usize; 3
     backburn_models::CATALOG.iter().flat_map(|row| IMAGES.map(|image| (row, image)))
 }
 
-fn count_right(logits: &[f32], labels: &[u8]) -> usize {
+fn count_right(logits: &[f32], labels: &[u16]) -> usize {
     let answers = logits.chunks_exact(CLASSES).map(|row| {
         (0..CLASSES).max_by(|&a, &b| row[a].total_cmp(&row[b])).expect("there are classes")
     });
@@ -130,7 +130,7 @@ fn count_right(logits: &[f32], labels: &[u8]) -> usize {
 /// An image that looks different mirrored, turned or transposed, so that swapped axes are noticed:
 /// its place in the training split, its label, and its [`sketch`]. Fashion-MNIST is missing: its
 /// files were not at hand.
-const KNOWN_IMAGES: &[(&str, usize, u8, &str)] = &[
+const KNOWN_IMAGES: &[(&str, usize, u16, &str)] = &[
     ("mnist", 7, 3, "       |  .++. |    +. |  .##  |    +  | +++.  |       "),
     ("cifar10", 0, 6, CIFAR10_FROG),
     ("digits", 7, 5, "   ... |  ...  |  .++  |  . +  |    +  |  +.+  |   .   "),
@@ -170,7 +170,7 @@ fn every_data_set_has_its_images_its_labels_and_its_right_way_up() {
         let test = test.for_final_scores();
         for (images, count) in [(&set.train, entry.train), (&**test, entry.test)] {
             assert_eq!((images.len(), images.shape()), (count, entry.shape), "{}", entry.name);
-            assert_eq!(images.class_counts().len(), entry.classes, "{}", entry.name);
+            assert_eq!(images.class_counts().len(), entry.classes(), "{}", entry.name);
             assert!(images.class_counts().iter().all(|&n| n > 0), "{}", entry.name);
         }
         let known = KNOWN_IMAGES.iter().find(|(name, ..)| *name == entry.name);

@@ -26,15 +26,16 @@ pub(crate) fn load(
 ) -> Result<DataSet, DataError> {
     locate::load(entry, source, progress, |folder| {
         let (mut files, mut notes) = (Vec::new(), Vec::new());
-        let train = split(folder, "data_batch_", &mut files, &mut notes)?;
-        let test = split(folder, "test_batch", &mut files, &mut notes)?;
+        let train = split(entry, folder, "data_batch_", &mut files, &mut notes)?;
+        let test = split(entry, folder, "test_batch", &mut files, &mut notes)?;
         let test = TestSplit::seal(test);
-        let (name, class_names) = (entry.name, entry.class_names);
+        let (name, class_names) = (entry.name.to_owned(), entry.class_names());
         Ok(DataSet { name, class_names, train, test, files, notes })
     })
 }
 
 fn split(
+    entry: &Entry,
     folder: &Folder<'_>,
     prefix: &str,
     files: &mut Vec<FileRecord>,
@@ -51,7 +52,7 @@ fn split(
             all_labels.extend_from_slice(&labels);
         }
     }
-    Ok(ImageSet::new(SHAPE, CLASS_NAMES.len(), all_pixels, all_labels)?)
+    Ok(ImageSet::new(SHAPE, entry.classes(), all_pixels, all_labels)?)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ pub(crate) const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width
 /// One label and one image.
 const RECORD_BYTES: usize = 1 + 3 * 32 * 32;
 
-/// Reads a batch of `bytes` bytes.
-pub(crate) fn read(file: &[u8], bytes: u64) -> Result<Content, Mismatch> {
+/// Reads a batch of `bytes` bytes, whose labels name one of so many classes.
+pub(crate) fn read(file: &[u8], bytes: u64, classes: usize) -> Result<Content, Mismatch> {
     if file.len() as u64 != bytes || !file.len().is_multiple_of(RECORD_BYTES) {
         let records = bytes / RECORD_BYTES as u64;
         let expected = format!("{bytes} bytes ({records} records of {RECORD_BYTES})");
@@ -22,10 +22,10 @@ pub(crate) fn read(file: &[u8], bytes: u64) -> Result<Content, Mismatch> {
     let mut labels = Vec::with_capacity(records);
     let mut pixels = Vec::with_capacity(records * SHAPE.pixels());
     for (&label, image) in file.chunks_exact(RECORD_BYTES).filter_map(<[u8]>::split_first) {
-        labels.push(label);
+        labels.push(u16::from(label));
         pixels.extend_from_slice(image);
     }
-    check_labels(&labels)?;
+    check_labels(&labels, classes)?;
     Ok(Content::Labeled { pixels, labels })
 }
 
@@ -48,7 +48,7 @@ pub(crate) mod tests {
     #[test]
     fn a_record_is_a_label_and_three_planes_row_by_row() {
         let file = [record(6), record(9)].concat();
-        let Ok(Content::Labeled { pixels, labels }) = read(&file, 2 * 3073) else {
+        let Ok(Content::Labeled { pixels, labels }) = read(&file, 2 * 3073, 10) else {
             panic!("two records are a batch");
         };
         assert_eq!(labels, [6, 9]);
@@ -60,7 +60,7 @@ pub(crate) mod tests {
     #[test]
     fn a_batch_of_another_length_is_refused() {
         for file in [&record(1)[..3072], &[&record(1)[..], &[0]].concat(), &[]] {
-            let Err(error) = read(file, 3073) else { panic!("{} bytes", file.len()) };
+            let Err(error) = read(file, 3073, 10) else { panic!("{} bytes", file.len()) };
             let error = error.to_string();
             assert!(error.contains("3073 bytes (1 records of 3073)"), "{error}");
         }
@@ -68,7 +68,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_label_above_nine_is_refused() {
-        let Err(error) = read(&record(10), 3073) else { panic!("ten is no label") };
+        let Err(error) = read(&record(10), 3073, 10) else { panic!("ten is no label") };
         assert!(error.to_string().contains("label 10 at image 0"), "{error}");
     }
 }

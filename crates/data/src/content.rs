@@ -15,13 +15,13 @@ pub enum Content {
         pixels: Vec<u8>,
     },
     /// One label an image.
-    Labels(Vec<u8>),
+    Labels(Vec<u16>),
     /// Both.
     Labeled {
         /// `[images, channels, height, width]`
         pixels: Vec<u8>,
         /// One label an image.
-        labels: Vec<u8>,
+        labels: Vec<u16>,
     },
     /// Nothing that is needed.
     Text,
@@ -37,12 +37,12 @@ impl Content {
         }
     }
 
-    /// How many labels each class has; empty if there are none.
-    pub(crate) fn label_counts(&self) -> Vec<usize> {
+    /// How many labels each of so many classes has; empty if there are none.
+    pub(crate) fn label_counts(&self, classes: usize) -> Vec<usize> {
         let (Content::Labels(labels) | Content::Labeled { labels, .. }) = self else {
             return Vec::new();
         };
-        let mut counts = vec![0; CLASSES];
+        let mut counts = vec![0; classes];
         for &label in labels {
             // Which labels there are was checked in reading.
             if let Some(count) = counts.get_mut(usize::from(label)) {
@@ -52,9 +52,6 @@ impl Content {
         counts
     }
 }
-
-/// All published sets have as many.
-const CLASSES: usize = 10;
 
 /// The format asks for one thing and there is another.
 #[derive(Debug)]
@@ -86,13 +83,13 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// A message for the first label that names no class.
-pub(crate) fn check_labels(labels: &[u8]) -> Result<(), Mismatch> {
-    match labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= CLASSES) {
+/// A message for the first label that names none of so many classes.
+pub(crate) fn check_labels(labels: &[u16], classes: usize) -> Result<(), Mismatch> {
+    match labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
         None => Ok(()),
         Some((index, label)) => {
             let found = format!("label {label} at image {index}");
-            Err(Mismatch::new(format!("labels from 0 to {}", CLASSES - 1), found))
+            Err(Mismatch::new(format!("labels from 0 to {}", classes.saturating_sub(1)), found))
         }
     }
 }

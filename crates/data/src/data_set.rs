@@ -5,10 +5,10 @@ use crate::{image_set::ImageSet, inspect::FileRecord, test_split::TestSplit};
 /// A data set in memory.
 #[derive(Clone, Debug)]
 pub struct DataSet {
-    /// Its name in the [`CATALOG`](crate::CATALOG).
-    pub name: &'static str,
+    /// Its name: in the [`CATALOG`](crate::CATALOG), or whatever who made it calls it.
+    pub name: String,
     /// Name of each class, in label order.
-    pub class_names: &'static [&'static str],
+    pub class_names: Vec<String>,
     /// The images to train and validate on.
     pub train: ImageSet,
     /// The images for the final score, sealed.

@@ -82,7 +82,7 @@ mod tests {
     use crate::image_set::ImageShape;
 
     /// One-pixel images.
-    fn set(pixels: &[u8], labels: &[u8]) -> ImageSet {
+    fn set(pixels: &[u8], labels: &[u16]) -> ImageSet {
         let shape = ImageShape { channels: 1, height: 1, width: 1 };
         ImageSet::new(shape, 3, pixels.to_vec(), labels.to_vec()).unwrap()
     }

@@ -20,8 +20,6 @@ pub struct Entry {
     pub shape: ImageShape,
     /// Name of each class, in label order.
     pub class_names: &'static [&'static str],
-    /// Number of classes.
-    pub classes: usize,
     /// Images in the published training split.
     pub train: usize,
     /// Images in the published test split.
@@ -36,6 +34,16 @@ pub(crate) type Load =
     fn(&Entry, &Source, &mut dyn FnMut(FetchProgress<'_>)) -> Result<DataSet, DataError>;
 
 impl Entry {
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.class_names.len()
+    }
+
+    /// Name of each class, in label order, for a [`DataSet`] to keep.
+    pub(crate) fn class_names(&self) -> Vec<String> {
+        self.class_names.iter().map(|&name| name.to_owned()).collect()
+    }
+
     /// Sizes, checksums, licence and citation; `None` if the set is built in.
     pub fn publication(&self) -> Option<&'static Publication> {
         publication::of(self.name)

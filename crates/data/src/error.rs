@@ -23,7 +23,7 @@ pub enum DataError {
     )]
     BuiltIn {
         /// Name of the data set.
-        dataset: &'static str,
+        dataset: String,
     },
     /// No place holds the files.
     #[error(

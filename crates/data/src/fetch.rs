@@ -48,7 +48,8 @@ pub fn fetch(
     from: Option<&str>,
     progress: &mut dyn FnMut(FetchProgress<'_>),
 ) -> Result<Fetched, DataError> {
-    let publication = entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name })?;
+    let publication =
+        entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name.to_owned() })?;
     fetch_published(publication, destination_root, from, progress)
 }
 

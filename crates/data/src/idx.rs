@@ -97,11 +97,13 @@ pub(crate) fn images(file: &[u8]) -> Result<(Content, String), Mismatch> {
     }
 }
 
-/// Reads a file of labels; also gives the SHA-256 of its uncompressed content.
-pub(crate) fn labels(file: &[u8]) -> Result<(Content, String), Mismatch> {
+/// Reads a file of labels, each a byte that names one of so many classes; also gives the SHA-256 of its
+/// uncompressed content.
+pub(crate) fn labels(file: &[u8], classes: usize) -> Result<(Content, String), Mismatch> {
     let idx = read(file, 1)?;
-    check_labels(&idx.data)?;
-    Ok((Content::Labels(idx.data), idx.sha256))
+    let labels = idx.data.into_iter().map(u16::from).collect::<Vec<_>>();
+    check_labels(&labels, classes)?;
+    Ok((Content::Labels(labels), idx.sha256))
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];

@@ -1,4 +1,4 @@
-//! Images and labels as they lie in memory: one byte a pixel, one byte a label.
+//! Images and labels as they lie in memory: one byte a pixel, two a label.
 
 use burn_dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
@@ -50,24 +50,33 @@ pub enum ImageSetError {
         /// Position of the image, from 0.
         index: usize,
         /// The label found there.
-        label: u8,
+        label: u16,
         /// Number of classes.
         classes: usize,
     },
+    /// There is nothing to tell apart, or more than a label can name.
+    #[error("expected from 2 to {MOST_CLASSES} classes, found {found}")]
+    Classes {
+        /// Number of classes given.
+        found: usize,
+    },
 }
+
+/// Most classes that a set may have, as labels are numbers of 16 bits.
+pub const MOST_CLASSES: usize = u16::MAX as usize;
 
 /// Images and their labels.
 ///
 /// # Shapes
 ///
 /// - pixels: `[images, channels, height, width]`, bytes in `0..=255`, row by row
-/// - labels: `[images]`, each in `0..classes`
+/// - labels: `[images]`, each in `0..classes`; from 2 to [`MOST_CLASSES`] classes
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageSet {
     shape: ImageShape,
     classes: usize,
     pixels: Vec<u8>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
 }
 
 impl ImageSet {
@@ -75,13 +84,17 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// If the lengths do not fit each other, or a label is not below `classes`.
+    /// If the lengths do not fit each other, a label is not below `classes`, or these are not from 2 to
+    /// [`MOST_CLASSES`].
     pub fn new(
         shape: ImageShape,
         classes: usize,
         pixels: Vec<u8>,
-        labels: Vec<u8>,
+        labels: Vec<u16>,
     ) -> Result<Self, ImageSetError> {
+        if !(2..=MOST_CLASSES).contains(&classes) {
+            return Err(ImageSetError::Classes { found: classes });
+        }
         let expected = labels.len() * shape.pixels();
         if pixels.len() != expected {
             let (labels, found) = (labels.len(), pixels.len());
@@ -130,12 +143,12 @@ impl ImageSet {
     /// # Panics
     ///
     /// If `index` is not below [`len`](Self::len).
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u16 {
         self.labels[index]
     }
 
     /// All labels, in the order of the images.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
     }
 
@@ -167,12 +180,26 @@ impl ImageSet {
         ImageSet { shape: self.shape, classes: self.classes, pixels, labels }
     }
 
+    /// Bytes that a label is written in: one where each class can be told by it, else two.
+    fn label_bytes(&self) -> usize {
+        if self.classes <= 1 << 8 { 1 } else { 2 }
+    }
+
+    /// Size in bytes of the pixels and labels, as [`sha256`](Self::sha256) reads them.
+    pub fn bytes(&self) -> usize {
+        self.pixels.len() + self.len() * self.label_bytes()
+    }
+
     /// SHA-256 of the pixels followed by the labels, in hexadecimal: the same images in the same
-    /// order have the same, whatever file they came from.
+    /// order have the same, whatever file they came from. A label is one byte, or two, the lower one
+    /// first, in a set of more than 256 classes.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
         hasher.update(&self.pixels);
-        hasher.update(&self.labels);
+        let labels = self.labels.iter().map(|label| label.to_le_bytes());
+        let bytes: Vec<u8> =
+            labels.flat_map(|bytes| bytes.into_iter().take(self.label_bytes())).collect();
+        hasher.update(&bytes);
         hexadecimal(&hasher.finalize())
     }
 }
@@ -183,7 +210,7 @@ pub struct ImageItem {
     /// Bytes in `0..=255`, `[channels, height, width]`.
     pub pixels: Vec<u8>,
     /// The class, in `0..classes`.
-    pub label: u8,
+    pub label: u16,
     /// What the image measures.
     pub shape: ImageShape,
 }
@@ -239,6 +266,19 @@ mod tests {
     }
 
     #[test]
+    fn as_many_classes_as_labels_can_name_are_taken_and_no_more_and_no_fewer_than_two() {
+        let set = |classes| ImageSet::new(SHAPE, classes, vec![0; 6], vec![0]);
+        assert_eq!(set(65_535).unwrap().class_counts().len(), 65_535);
+        assert_eq!(set(2).unwrap().classes(), 2);
+        for found in [0, 1, 65_536] {
+            assert_eq!(set(found).unwrap_err(), ImageSetError::Classes { found });
+        }
+        let last = ImageSet::new(SHAPE, 65_535, vec![0; 6], vec![65_534]).unwrap();
+        assert_eq!(last.label(0), 65_534);
+        assert!(ImageSet::new(SHAPE, 65_535, vec![0; 6], vec![65_535]).is_err());
+    }
+
+    #[test]
     fn burn_reads_the_same_items() {
         let set = three_images();
         let items: Vec<ImageItem> =
@@ -254,5 +294,18 @@ mod tests {
         assert_eq!(set.sha256(), three_images().sha256());
         assert_ne!(set.sha256(), set.select(&[1, 0, 2]).sha256());
         assert_eq!(set.sha256().len(), 64);
+    }
+
+    #[test]
+    fn the_checksum_is_of_one_byte_a_label_or_of_two_where_one_cannot_tell_the_classes() {
+        let of_bytes = |labels: &[u8]| {
+            let pixels: Vec<u8> = (0..12).collect();
+            crate::checksum::sha256(&[&pixels, labels].concat())
+        };
+        let set = |classes, labels| ImageSet::new(SHAPE, classes, (0..12).collect(), labels);
+        let few = set(256, vec![255, 1]).unwrap();
+        assert_eq!((few.sha256(), few.bytes()), (of_bytes(&[255, 1]), 14));
+        let many = set(257, vec![256, 1]).unwrap();
+        assert_eq!((many.sha256(), many.bytes()), (of_bytes(&[0, 1, 1, 0]), 16));
     }
 }

@@ -70,9 +70,10 @@ pub fn inspect_content(
     let mut published = is_published(publication, file, path, &sum)?;
     let parsed = match file.format {
         Format::IdxImages => idx::images(on_disk),
-        Format::IdxLabels => idx::labels(on_disk),
+        Format::IdxLabels => idx::labels(on_disk, publication.classes),
         Format::CifarBatch => {
-            cifar_batch::read(on_disk, file.bytes).map(|batch| (batch, sum.clone()))
+            let batch = cifar_batch::read(on_disk, file.bytes, publication.classes);
+            batch.map(|batch| (batch, sum.clone()))
         }
         Format::Text => Ok((Content::Text, sum.clone())),
     };

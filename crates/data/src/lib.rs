@@ -66,7 +66,6 @@ pub static CATALOG: &[Entry] = &[
         summary: "handwritten digits",
         shape: ImageShape { channels: 1, height: 28, width: 28 },
         class_names: DIGIT_NAMES,
-        classes: 10,
         train: 60_000,
         test: 10_000,
         built_in: false,
@@ -77,7 +76,6 @@ pub static CATALOG: &[Entry] = &[
         summary: "articles of clothing, in MNIST's format",
         shape: ImageShape { channels: 1, height: 28, width: 28 },
         class_names: mnist::FASHION_NAMES,
-        classes: 10,
         train: 60_000,
         test: 10_000,
         built_in: false,
@@ -88,7 +86,6 @@ pub static CATALOG: &[Entry] = &[
         summary: "small color photographs of animals and vehicles",
         shape: ImageShape { channels: 3, height: 32, width: 32 },
         class_names: cifar10::CLASS_NAMES,
-        classes: 10,
         train: 50_000,
         test: 10_000,
         built_in: false,
@@ -99,7 +96,6 @@ pub static CATALOG: &[Entry] = &[
         summary: "digits drawn by the program; needs no file and no network",
         shape: ImageShape { channels: 1, height: 28, width: 28 },
         class_names: DIGIT_NAMES,
-        classes: 10,
         train: 10_000,
         test: 2_000,
         built_in: true,
@@ -146,19 +142,20 @@ pub fn load_with_progress(
 const DIGIT_NAMES: &[&str] = &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
 fn load_digits(
-    _: &Entry,
+    entry: &Entry,
     _: &Source,
     _: &mut dyn FnMut(FetchProgress<'_>),
 ) -> Result<DataSet, DataError> {
     let (train, test) = digits::load();
     let files = vec![drawn("train", &train), drawn("test", &test)];
     let test = TestSplit::seal(test);
-    Ok(DataSet { name: "digits", class_names: DIGIT_NAMES, train, test, files, notes: Vec::new() })
+    let (name, class_names) = (entry.name.to_owned(), entry.class_names());
+    Ok(DataSet { name, class_names, train, test, files, notes: Vec::new() })
 }
 
 /// A built-in split has no file; its pixels and labels stand for one.
 fn drawn(split: &str, images: &ImageSet) -> FileRecord {
-    let bytes = (images.pixels().len() + images.len()) as u64;
+    let bytes = images.bytes() as u64;
     FileRecord { name: format!("{split} (drawn)"), bytes, sha256: images.sha256() }
 }
 
@@ -185,7 +182,8 @@ mod tests {
     fn every_row_is_built_in_or_published() {
         for entry in CATALOG {
             assert_eq!(entry.built_in, entry.publication().is_none(), "{}", entry.name);
-            assert_eq!(entry.classes, entry.class_names.len(), "{}", entry.name);
+            let published = entry.publication().map(|publication| publication.classes);
+            assert_eq!(published.unwrap_or(entry.classes()), entry.classes(), "{}", entry.name);
         }
     }
 
@@ -204,7 +202,8 @@ mod tests {
             assert_eq!(set.name, entry.name);
             assert_eq!((set.train.len(), set.test.len()), (entry.train, entry.test));
             assert_eq!((set.train.shape(), set.test.shape()), (entry.shape, entry.shape));
-            assert_eq!(set.train.classes(), entry.classes);
+            assert_eq!(set.train.classes(), entry.classes());
+            assert_eq!(set.class_names, entry.class_names);
             assert_eq!(set.files[0].sha256, set.train.sha256());
         }
     }

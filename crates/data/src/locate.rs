@@ -89,7 +89,8 @@ pub(crate) fn load(
     progress: &mut dyn FnMut(FetchProgress<'_>),
     read: impl Fn(&Folder<'_>) -> Result<DataSet, DataError>,
 ) -> Result<DataSet, DataError> {
-    let publication = entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name })?;
+    let publication =
+        entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name.to_owned() })?;
     load_published(publication, source, progress, read)
 }
 
@@ -218,6 +219,7 @@ pub(crate) mod tests {
             homepage: String::new(),
             licence: String::new(),
             citation: String::new(),
+            classes: 10,
             folders: vec!["groceries".to_owned(), "Groceries/raw".to_owned()],
             mirrors: Vec::new(),
             archive: None,

@@ -39,7 +39,7 @@ pub(crate) fn load(
         let train = split(entry, folder, "train", &mut files, &mut notes)?;
         let test = split(entry, folder, "t10k", &mut files, &mut notes)?;
         let test = TestSplit::seal(test);
-        let (name, class_names) = (entry.name, entry.class_names);
+        let (name, class_names) = (entry.name.to_owned(), entry.class_names());
         Ok(DataSet { name, class_names, train, test, files, notes })
     })
 }
@@ -72,7 +72,7 @@ fn split(
             Content::Labeled { .. } | Content::Text => {}
         }
     }
-    Ok(ImageSet::new(SHAPE, entry.classes, all_pixels, all_labels)?)
+    Ok(ImageSet::new(SHAPE, entry.classes(), all_pixels, all_labels)?)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Publication {
     pub licence: String,
     /// The work to cite.
     pub citation: String,
+    /// Number of classes that its labels name.
+    pub classes: usize,
     /// Folders its files may lie in, below a data folder. A download goes into the first.
     pub folders: Vec<String>,
     /// Addresses to which a file's name is appended, best first.

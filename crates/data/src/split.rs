@@ -201,9 +201,9 @@ mod tests {
     /// One-pixel images, `class_sizes[c]` of class `c`, the classes taking turns.
     fn set(class_sizes: &[usize]) -> ImageSet {
         let longest = class_sizes.iter().copied().max().unwrap_or(0);
-        let labels: Vec<u8> = (0..longest)
+        let labels: Vec<u16> = (0..longest)
             .flat_map(|turn| (0..class_sizes.len()).filter(move |&class| turn < class_sizes[class]))
-            .map(|class| class as u8)
+            .map(|class| class as u16)
             .collect();
         let shape = ImageShape { channels: 1, height: 1, width: 1 };
         ImageSet::new(shape, class_sizes.len(), vec![0; labels.len()], labels).unwrap()
@@ -236,6 +236,13 @@ mod tests {
                 assert!((*found as f64 - ideal).abs() <= 1.0, "{found} for {ideal}");
             }
         }
+    }
+
+    #[test]
+    fn a_thousand_classes_are_split_as_ten_are() {
+        let set = set(&[4; 1000]);
+        let parts = stratified(&set, &[SplitSize::Share(0.25)], &mut rng(6)).unwrap();
+        assert_eq!(set.select(&parts[0]).class_counts(), [1; 1000]);
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn report(
             let note = inspected.note.take();
             report.notes = found.notes(publication, &inspected);
             report.images = inspected.content.images();
-            report.label_counts = inspected.content.label_counts();
+            report.label_counts = inspected.content.label_counts(publication.classes);
             if note.is_none() {
                 report.status = FileStatus::Published;
             }

@@ -5,7 +5,7 @@ use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_records::number::{count, percent};
 use backburn_records::statistics::Spread;
 use backburn_records::{Compared, Comparison, Floor, Unit};
-use backburn_regularization::{LabelRegularizers, LabelledBatch, Targets};
+use backburn_regularization::{DisturbLabel, LabelRegularizers, LabelledBatch, Targets};
 use backburn_report::Findings;
 use backburn_training::failure::Failure;
 use backburn_training::prepare::Prepared;
@@ -58,7 +58,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arm = |row: &Row| {
         let mut model = recipe.model.clone();
         *model.dropout_mut() = row.dropout;
-        let labels = LabelRegularizers { disturb_label: row.alpha, ..recipe.labels };
+        let labels =
+            LabelRegularizers { disturb_label: DisturbLabel { alpha: row.alpha }, ..recipe.labels };
         Arm { name: row.name, recipe: Recipe { model, labels, ..recipe.clone() } }
     };
     let arms = train(lab, rows(lab).iter().map(arm).collect())?;
@@ -66,7 +67,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         .seeds
         .iter()
         .map(|&seed| {
-            let labels = LabelRegularizers { disturb_label: ALPHA, ..recipe.labels };
+            let labels =
+                LabelRegularizers { disturb_label: DisturbLabel { alpha: ALPHA }, ..recipe.labels };
             count_wrong(lab, &Recipe { seed, labels, ..recipe.clone() })
         })
         .collect::<Result<Vec<Count>, Failure>>()?;
@@ -162,7 +164,7 @@ struct Count {
 
 impl Count {
     /// Adds a batch, from the labels and what became of them.
-    fn add(&mut self, labels: &[u8], targets: &Targets) {
+    fn add(&mut self, labels: &[u16], targets: &Targets) {
         self.drawn += labels.len();
         self.wrong += targets
             .rows()
@@ -190,7 +192,7 @@ fn standard_error(counts: &[Count], classes: usize) -> f64 {
 /// Draws the labels of the first epochs as the training by `recipe` does.
 fn count_wrong(lab: &Lab, recipe: &Recipe) -> Result<Count, Failure> {
     let recipe = Recipe {
-        dataset: lab.data().name.to_owned(),
+        dataset: lab.data().name.clone(),
         data_dir: lab.data_dir.clone(),
         ..recipe.clone()
     };

@@ -257,26 +257,26 @@ struct Prediction<'a> {
     answers: &'a Answers,
     /// Of the image, among the test images.
     place: usize,
-    label: &'static str,
-    class: &'static str,
+    label: &'a str,
+    class: &'a str,
     probability: f64,
 }
 
 /// One test image of each seed, twice: as the network answers it in either scale.
-fn drawn_predictions<'a>(lab: &Lab, answers: &'a [Answers]) -> Vec<Prediction<'a>> {
-    let names = lab.data().class_names;
+fn drawn_predictions<'a>(lab: &'a Lab, answers: &'a [Answers]) -> Vec<Prediction<'a>> {
+    let names = &lab.data().class_names;
     let mut all = Vec::new();
     for (&seed, answers) in lab.seeds.iter().zip(answers) {
         let test = answers.test.for_final_scores();
         let place = Seeds::new(seed).example(test.len());
-        let label = names[usize::from(test.label(place))];
+        let label = &names[usize::from(test.label(place))];
         let scales = [
             ("pixels from 0 to 1, as in training", &answers.divided),
             ("pixels from 0 to 255, as the source tests", &answers.undivided),
         ];
         for (scale, predictions) in scales {
             let (class, probability) = predictions.answer(place);
-            let class = names[class];
+            let class = &names[class];
             all.push(Prediction { seed, scale, answers, place, label, class, probability });
         }
     }

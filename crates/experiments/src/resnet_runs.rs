@@ -70,7 +70,7 @@ pub(super) fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
     let published = lab.data().train.len();
     let valid = recipe.valid_size.of(published);
     let train = recipe.train_size.map_or(published - valid, |size| size.of(published));
-    let dataset = lab.data().name;
+    let dataset = &lab.data().name;
     vec![
         format!(
             "{}, {train} training and {valid} validation images of {dataset}, pixels with mean 0.5 and standard deviation \
@@ -104,7 +104,7 @@ pub(super) fn printed_accuracy(lab: &Lab, arm: &ArmRuns) -> Comparison {
     let ours = arm.values(|run| run.summary.test_accuracy);
     let row = Compared::new(format!("{}, test accuracy", arm.name), Unit::Percent, ours)
         .printed(PRINTED_TEST_ACCURACY);
-    let row = match lab.data().name {
+    let row = match lab.data().name.as_str() {
         "cifar10" if lab.is_paper() => row,
         "cifar10" => row.not_compared("reduced preset"),
         _ => row.not_compared("other images"),

@@ -254,7 +254,7 @@ fn study(lab: &Lab, arms: &[Arm]) -> Result<Study, Failure> {
             seed: lab.seed(),
             backend: lab.backend,
             data_dir: lab.data_dir.clone(),
-            dataset: lab.data().name.to_owned(),
+            dataset: lab.data().name.clone(),
             ..arm.recipe.clone()
         };
         recipe.check().map_err(usage)?;

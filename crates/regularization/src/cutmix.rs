@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
-use crate::mixing::{blend, draw_partners, draw_share};
+use crate::mixing::{blend, check_alpha, draw_partners, draw_share};
+use crate::strength::{StrengthError, number};
 
 /// Pastes a box of another image of the batch into each image and blends their targets by its
 /// area: `y ← λ y + (1 − λ) y_π`.
@@ -17,15 +19,29 @@ use crate::mixing::{blend, draw_partners, draw_share};
 /// were kept. An image that is its own partner stays as it is.
 ///
 /// Yun et al., [CutMix](https://arxiv.org/abs/1905.04899), ICCV 2019.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CutMix {
     /// α, up to 1000; 1 draws λ uniformly. 0 is off.
     pub alpha: f64,
 }
 
 impl LabelRegularizer for CutMix {
+    fn is_off(&self) -> bool {
+        self.alpha == 0.0
+    }
+
+    fn check(&self, _classes: usize) -> Result<(), StrengthError> {
+        check_alpha("labels.cutmix", self.alpha)
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        self.alpha = number(text)?;
+        Ok(())
+    }
+
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
-        if self.alpha == 0.0 {
+        if self.is_off() {
             return;
         }
         let [images, channels, height, width] = batch.shape;

@@ -2,8 +2,10 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
+use crate::strength::{StrengthError, number, within};
 
 /// Redraws each label over all `C` classes, its own included, with probability `α / 100`, anew in
 /// every batch.
@@ -13,13 +15,27 @@ use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
 /// [label smoothing](crate::LabelSmoothing) with `ε = α/100`.
 ///
 /// Xie et al., [DisturbLabel](https://arxiv.org/abs/1605.00055), CVPR 2016.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct DisturbLabel {
-    /// α, percent of the labels that are redrawn, 0 to 100.
+    /// α, percent of the labels that are redrawn, 0 to 100; 0 is off.
     pub alpha: f64,
 }
 
 impl LabelRegularizer for DisturbLabel {
+    fn is_off(&self) -> bool {
+        self.alpha == 0.0
+    }
+
+    fn check(&self, _classes: usize) -> Result<(), StrengthError> {
+        within("labels.disturb_label", self.alpha, 0.0..=100.0, "0 to 100 percent")
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        self.alpha = number(text)?;
+        Ok(())
+    }
+
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
         let classes = batch.targets.classes();
         for target in batch.targets.rows_mut() {
@@ -44,7 +60,7 @@ mod tests {
     fn confusion(alpha: f64) -> [[f64; CLASSES]; CLASSES] {
         let mut rng = rng(alpha.to_bits());
         std::array::from_fn(|label| {
-            let mut batch = labels_only(&[label as u8; IMAGES_OF_A_CLASS], CLASSES);
+            let mut batch = labels_only(&[label as u16; IMAGES_OF_A_CLASS], CLASSES);
             DisturbLabel { alpha }.apply(&mut batch, &mut rng);
             let mut counts = [0.0; CLASSES];
             for target in batch.targets.rows() {
@@ -100,7 +116,7 @@ mod tests {
             let confusion = confusion(alpha);
             let convention = SmoothingConvention::Uniform;
             let smoothing = LabelSmoothing { strength: alpha / 100.0, convention };
-            let labels: Vec<u8> = (0..CLASSES as u8).collect();
+            let labels: Vec<u16> = (0..CLASSES as u16).collect();
             let mut smooth = labels_only(&labels, CLASSES);
             smoothing.apply(&mut smooth, &mut rng(0));
             for (counts, smooth) in confusion.iter().zip(smooth.targets.rows()) {

@@ -11,6 +11,7 @@ use rand_distr::{Distribution, Normal};
 use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
+use crate::strength::{StrengthError, within};
 
 /// Adds noise from `N(0, noise²)` to each value of a share of the target rows, anew in every batch.
 ///
@@ -30,14 +31,24 @@ pub struct DisturbValue {
     pub noise: f64,
 }
 
-impl DisturbValue {
-    /// Whether it leaves every value as it is.
-    pub fn is_off(&self) -> bool {
+impl LabelRegularizer for DisturbValue {
+    fn is_off(&self) -> bool {
         self.share == 0.0 || self.noise == 0.0
     }
-}
 
-impl LabelRegularizer for DisturbValue {
+    fn check(&self, _classes: usize) -> Result<(), StrengthError> {
+        let Self { share, noise } = *self;
+        within("labels.disturb_value.share", share, 0.0..=1.0, "a share from 0 to 1")?;
+        let expected = "a standard deviation of at least 0";
+        within("labels.disturb_value.noise", noise, 0.0..f64::INFINITY, expected)
+    }
+
+    /// Reads `share=0.1,noise=0.5`, or `none`.
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        *self = if text == "none" { Self::default() } else { text.parse()? };
+        Ok(())
+    }
+
     #[expect(clippy::expect_used, reason = "`check` has refused what cannot be drawn")]
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
         if self.is_off() {

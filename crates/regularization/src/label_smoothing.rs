@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
+use crate::strength::{StrengthError, within};
 
 /// Takes probability `ε` from the label and spreads it over the classes.
 ///
@@ -51,14 +52,31 @@ impl SmoothingConvention {
     }
 }
 
-impl LabelSmoothing {
-    /// Whether it leaves every target as it is.
-    pub fn is_off(&self) -> bool {
+impl LabelRegularizer for LabelSmoothing {
+    fn is_off(&self) -> bool {
         self.strength == 0.0
     }
-}
 
-impl LabelRegularizer for LabelSmoothing {
+    fn check(&self, classes: usize) -> Result<(), StrengthError> {
+        if self.is_off() {
+            return Ok(());
+        }
+        let expected = match self.convention {
+            SmoothingConvention::Uniform => "at least 0 and below 1",
+            SmoothingConvention::Others => {
+                "at least 0 and, with `others`, below (classes − 1) / classes, where all \
+                 classes become equally likely"
+            }
+        };
+        let range = 0.0..self.convention.limit(classes);
+        within("labels.label_smoothing", self.strength, range, expected)
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        *self = text.parse()?;
+        Ok(())
+    }
+
     fn apply(&self, batch: &mut LabelledBatch, _rng: &mut ChaCha8Rng) {
         if self.is_off() {
             return;
@@ -119,7 +137,7 @@ mod tests {
     use crate::labelled_batch::tests::{labels_only, rng};
     use crate::mixup::Mixup;
 
-    fn smoothed(labels: &[u8], classes: usize, smoothing: LabelSmoothing) -> Vec<Vec<f64>> {
+    fn smoothed(labels: &[u16], classes: usize, smoothing: LabelSmoothing) -> Vec<Vec<f64>> {
         let mut batch = labels_only(labels, classes);
         smoothing.apply(&mut batch, &mut rng(0));
         batch.targets.rows().map(|row| row.iter().copied().map(f64::from).collect()).collect()
@@ -189,7 +207,7 @@ mod tests {
         convention: SmoothingConvention,
         strength: f64,
         logits: Vec<Vec<f64>>,
-        labels: Vec<u8>,
+        labels: Vec<u16>,
         loss: f64,
     }
 

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::strength::StrengthError;
 use crate::targets::Targets;
 
 /// A training batch on its way to the device.
@@ -21,12 +22,42 @@ pub struct LabelledBatch {
 ///
 /// It keeps shapes, the same generator gives the same result, and strength 0 changes nothing.
 pub trait LabelRegularizer: Debug {
+    /// Whether its strength is 0. It is left out then, so that it draws nothing either and the others do
+    /// what they would do without it.
+    fn is_off(&self) -> bool;
+
+    /// Checks its strength, for targets over `classes` classes.
+    ///
+    /// # Errors
+    ///
+    /// If the strength is outside its range, which the message names.
+    fn check(&self, classes: usize) -> Result<(), StrengthError>;
+
+    /// Takes its strength from a text such as the catalog's [`usual`](crate::Technique::usual) and
+    /// [`off`](crate::Technique::off), in whatever range.
+    ///
+    /// # Errors
+    ///
+    /// If the text is none of its own, with what would be.
+    fn set(&mut self, text: &str) -> Result<(), String>;
+
     /// Changes `batch` in place, drawing from `rng`.
     ///
     /// # Panics
     ///
-    /// Possibly, if the strength lies outside its range, which [`LabelRegularizers::check`](crate::LabelRegularizers::check) refuses.
+    /// Possibly, if [`check`](Self::check) would refuse the strength.
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng);
+}
+
+/// What a label regularizer changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changes {
+    /// Distributions over the classes; they stay distributions.
+    Labels,
+    /// Distributions over the classes, and the images along with them.
+    LabelsAndImages,
+    /// Values to predict, in regression.
+    Values,
 }
 
 #[cfg(test)]
@@ -49,7 +80,7 @@ pub(crate) mod tests {
         let images = (0..usize::from(batch))
             .flat_map(|image| (0..pixels).map(move |pixel| (1000 * image + pixel) as f32))
             .collect();
-        let labels: Vec<u8> = (0..batch).collect();
+        let labels: Vec<u16> = (0..u16::from(batch)).collect();
         LabelledBatch {
             images,
             shape: [usize::from(batch), channels, height, width],
@@ -58,7 +89,7 @@ pub(crate) mod tests {
     }
 
     /// One black pixel for each label.
-    pub(crate) fn labels_only(labels: &[u8], classes: usize) -> LabelledBatch {
+    pub(crate) fn labels_only(labels: &[u16], classes: usize) -> LabelledBatch {
         LabelledBatch {
             images: vec![0.0; labels.len()],
             shape: [labels.len(), 1, 1, 1],

@@ -6,7 +6,7 @@
 //! | spatial dropout | channels | `spatial_dropout.rs` |
 //! | stochastic depth | residual blocks | `stochastic_depth.rs` |
 //! | a training batch, and what a label regularizer does to one | | `labelled_batch.rs` |
-//! | label regularizers: their list, and the table of a recipe | targets, images | `labels.rs` |
+//! | label regularizers: the table of a recipe; how they are composed | targets, images | `labels.rs`; `label_pipeline.rs` |
 //! | DisturbLabel | labels | `disturb_label.rs` |
 //! | label smoothing | labels | `label_smoothing.rs` |
 //! | mixup | images and labels | `mixup.rs` |
@@ -31,6 +31,7 @@ pub mod early_stopping;
 pub mod ema;
 pub mod keep;
 pub mod l1;
+mod label_pipeline;
 pub mod label_smoothing;
 pub mod labelled_batch;
 pub mod labels;
@@ -43,10 +44,11 @@ mod prechelt;
 pub mod sam;
 pub mod spatial_dropout;
 pub mod stochastic_depth;
+pub mod strength;
 pub mod targets;
 pub mod weight_decay;
 
-pub use catalog::{CATALOG, Technique};
+pub use catalog::{CATALOG, OnLabels, Technique};
 pub use cutmix::CutMix;
 pub use disturb_label::DisturbLabel;
 pub use disturb_value::DisturbValue;
@@ -56,8 +58,8 @@ pub use ema::Ema;
 pub use keep::Keep;
 pub use l1::L1;
 pub use label_smoothing::{LabelSmoothing, SmoothingConvention};
-pub use labelled_batch::{LabelRegularizer, LabelledBatch};
-pub use labels::{LabelRegularizers, StrengthError};
+pub use labelled_batch::{Changes, LabelRegularizer, LabelledBatch};
+pub use labels::LabelRegularizers;
 pub use lookahead::Lookahead;
 pub use max_norm::MaxNorm;
 pub use mixup::Mixup;
@@ -65,5 +67,6 @@ pub use monitor::{Monitor, Validation};
 pub use sam::Sam;
 pub use spatial_dropout::SpatialDropout;
 pub use stochastic_depth::StochasticDepth;
+pub use strength::StrengthError;
 pub use targets::Targets;
 pub use weight_decay::{DecayMode, DecayedParameters, ParameterKind, WeightDecay};

@@ -5,6 +5,18 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 
+use crate::strength::{StrengthError, within};
+
+/// Checks the parameter of the Beta distribution that shares are drawn from.
+pub(crate) fn check_alpha(setting: &'static str, alpha: f64) -> Result<(), StrengthError> {
+    let expected = "0 for off, or a parameter of the Beta distribution, up to 1000";
+    within(setting, alpha, 0.0..=GREATEST_BETA, expected)
+}
+
+/// Far beyond what anybody uses (at 1000 all shares lie near ½), and far below the parameters at
+/// which the Beta sampler overflows.
+const GREATEST_BETA: f64 = 1000.0;
+
 /// The share `λ ~ Beta(α, α)` that a batch keeps of its own, in `[0, 1]`.
 pub(crate) fn draw_share(alpha: f64, rng: &mut ChaCha8Rng) -> f64 {
     let beta = Beta::new(alpha, alpha).expect("the caller refused alpha 0, `check` the others");

@@ -1,9 +1,11 @@
 //! mixup: train between the images.
 
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
-use crate::mixing::{blend, draw_partners, draw_share};
+use crate::mixing::{blend, check_alpha, draw_partners, draw_share};
+use crate::strength::{StrengthError, number};
 
 /// Blends each image and its target with another of the batch: `x ← λ x + (1 − λ) x_π` and
 /// `y ← λ y + (1 − λ) y_π`.
@@ -12,15 +14,29 @@ use crate::mixing::{blend, draw_partners, draw_share};
 /// image that is its own partner stays as it is.
 ///
 /// Zhang et al., [mixup](https://arxiv.org/abs/1710.09412), ICLR 2018.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Mixup {
     /// α, up to 1000; the greater, the nearer λ is to ½. 0 is off.
     pub alpha: f64,
 }
 
 impl LabelRegularizer for Mixup {
+    fn is_off(&self) -> bool {
+        self.alpha == 0.0
+    }
+
+    fn check(&self, _classes: usize) -> Result<(), StrengthError> {
+        check_alpha("labels.mixup", self.alpha)
+    }
+
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        self.alpha = number(text)?;
+        Ok(())
+    }
+
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
-        if self.alpha == 0.0 {
+        if self.is_off() {
             return;
         }
         let share = draw_share(self.alpha, rng);

@@ -14,7 +14,7 @@ impl Targets {
     /// # Panics
     ///
     /// If a label is not below `classes`.
-    pub fn one_hot(labels: &[u8], classes: usize) -> Self {
+    pub fn one_hot(labels: &[u16], classes: usize) -> Self {
         let mut probabilities = vec![0.0; labels.len() * classes];
         for (row, &label) in probabilities.chunks_exact_mut(classes).zip(labels) {
             row[usize::from(label)] = 1.0;
@@ -73,5 +73,7 @@ mod tests {
         assert_eq!((targets.len(), targets.classes()), (2, 3));
         assert_eq!(targets.rows().nth(1), Some(&[1.0, 0.0, 0.0][..]));
         assert_eq!(targets.into_probabilities(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+        let last = Targets::one_hot(&[999], 1000).into_probabilities();
+        assert_eq!(last.iter().position(|&p| p == 1.0), Some(999));
     }
 }

@@ -3,7 +3,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_models::ModelConfig;
-use backburn_regularization::{DisturbValue, LabelRegularizers, LabelSmoothing};
+use backburn_regularization::{LabelRegularizer, LabelRegularizers, LabelSmoothing};
 use backburn_training::failure::{Failure, unknown, usage};
 use backburn_training::loss::Loss;
 use backburn_training::recipe::Recipe;
@@ -108,20 +108,18 @@ impl RegularizerFlags {
     }
 
     fn apply_to_labels(&self, labels: &mut LabelRegularizers) -> Result<(), Failure> {
-        labels.disturb_label = self.disturb_label.unwrap_or(labels.disturb_label);
-        labels.mixup = self.mixup.unwrap_or(labels.mixup);
-        labels.cutmix = self.cutmix.unwrap_or(labels.cutmix);
-        if let Some(text) = &self.label_smoothing {
-            labels.label_smoothing =
-                text.parse().map_err(|error| usage(format!("`--label-smoothing`: {error}")))?;
-        }
-        if let Some(rule) = &self.disturb_value {
-            labels.disturb_value = match rule.as_str() {
-                "none" => DisturbValue::default(),
-                rule => {
-                    rule.parse().map_err(|error| usage(format!("`--disturb-value`: {error}")))?
-                }
-            };
+        let text = |strength: Option<f64>| strength.map(|strength| strength.to_string());
+        let strengths = [
+            ("disturb-label", text(self.disturb_label)),
+            ("disturb-value", self.disturb_value.clone()),
+            ("label-smoothing", self.label_smoothing.clone()),
+            ("mixup", text(self.mixup)),
+            ("cutmix", text(self.cutmix)),
+        ];
+        for (flag, strength) in strengths {
+            if let Some(text) = strength {
+                labels.set(flag, &text).map_err(|error| usage(format!("`--{flag}`: {error}")))?;
+            }
         }
         // Of what is off, config.toml says nothing, so that no setting of it is left to differ.
         if labels.label_smoothing.is_off() {

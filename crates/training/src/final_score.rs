@@ -146,7 +146,7 @@ fn evaluation(
     });
     let k = TOP_K.min(predictions.classes());
     EvaluationRecord {
-        class_names: prepared.data.class_names.iter().map(|name| (*name).to_owned()).collect(),
+        class_names: prepared.data.class_names.clone(),
         confusion: predictions.confusion(),
         reliability: reliability(predictions),
         mistakes: predictions.worst_mistakes(SHOWN_MISTAKES).into_iter().map(mistake).collect(),

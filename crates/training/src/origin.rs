@@ -13,7 +13,7 @@ pub fn dataset_record(data: &DataSet) -> DatasetRecord {
         sha256: file.sha256.clone(),
     };
     DatasetRecord {
-        name: data.name.to_owned(),
+        name: data.name.clone(),
         files: data.files.iter().map(file).collect(),
         notes: data.notes.clone(),
     }

@@ -100,7 +100,7 @@ impl Prepared {
         ];
         for (split, flag, images) in splits {
             let Some(images) = images else { continue };
-            let absent = absent_classes(images, self.data.class_names);
+            let absent = absent_classes(images, &self.data.class_names);
             if !absent.is_empty() {
                 notes.push(format!(
                     "the {} {split} images have none of {}; a greater `{flag}` has more",
@@ -109,10 +109,11 @@ impl Prepared {
                 ));
             }
         }
-        let pairs = [("mixup", recipe.labels.mixup), ("cutmix", recipe.labels.cutmix)];
-        for (name, strength) in pairs {
-            if recipe.batch_size == 1 && strength != 0.0 {
-                notes.push(format!("`--{name}` does nothing: a batch of one image has no pairs"));
+        for (technique, on_labels) in recipe.labels.on() {
+            let mixes = on_labels.changes == backburn_regularization::Changes::LabelsAndImages;
+            if recipe.batch_size == 1 && mixes {
+                let flag = technique.flag;
+                notes.push(format!("`--{flag}` does nothing: a batch of one image has no pairs"));
             }
         }
         notes
@@ -214,7 +215,7 @@ impl Prepared {
 }
 
 /// The names of the classes of which there is no image.
-fn absent_classes(images: &ImageSet, names: &[&str]) -> Vec<String> {
+fn absent_classes(images: &ImageSet, names: &[String]) -> Vec<String> {
     let mut is_there = vec![false; images.classes()];
     for &label in images.labels() {
         if let Some(it) = is_there.get_mut(usize::from(label)) {
@@ -222,8 +223,7 @@ fn absent_classes(images: &ImageSet, names: &[&str]) -> Vec<String> {
         }
     }
     let absent = is_there.into_iter().enumerate().filter(|(_, is_there)| !is_there);
-    let name =
-        |class: usize| names.get(class).map_or_else(|| class.to_string(), |&name| name.into());
+    let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
     absent.map(|(class, _)| name(class)).collect()
 }
 
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn pairs_within_batches_of_one_image_are_noted_to_do_nothing() {
         let mut recipe = built_in("digits").unwrap();
-        recipe.labels.mixup = 0.2;
+        recipe.labels.mixup.alpha = 0.2;
         let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
         assert!(prepared.notes(&recipe).is_empty());
         recipe.batch_size = 1;

@@ -344,28 +344,24 @@ impl Recipe {
 
     fn check_labels(&self) -> Result<(), RecipeError> {
         // A data set that does not exist is refused elsewhere.
-        let classes = backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes);
-        let LabelRegularizers { disturb_label, label_smoothing, mixup, cutmix, disturb_value } =
-            self.labels;
+        let classes =
+            backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes());
         self.labels.check(classes).map_err(|StrengthError { setting, expected, found }| {
             RecipeError::Setting { setting, expected, found: found.to_string() }
         })?;
-        if self.loss == Loss::CrossEntropy && !disturb_value.is_off() {
-            return Err(RecipeError::Invalid(
-                "`labels.disturb_value` adds noise to the targets of a regression, and cross-entropy needs distributions; set `--loss squared-error`, or use `--disturb-label`".into(),
-            ));
-        }
-        let strengths = [
-            ("disturb_label", disturb_label),
-            ("label_smoothing", label_smoothing.strength),
-            ("mixup", mixup),
-            ("cutmix", cutmix),
-        ];
-        let on = strengths.into_iter().find(|(_, strength)| *strength != 0.0);
-        if let (Loss::SquaredError, Some((name, _))) = (self.loss, on) {
-            return Err(RecipeError::Invalid(format!(
-                "`labels.{name}` changes distributions over the classes, and `squared-error` is a regression; use `--loss cross-entropy`, or `--disturb-value`"
-            )));
+        for (technique, on_labels) in self.labels.on() {
+            let name = technique.flag.replace('-', "_");
+            let is_of_regression = on_labels.changes == backburn_regularization::Changes::Values;
+            if self.loss == Loss::CrossEntropy && is_of_regression {
+                return Err(RecipeError::Invalid(format!(
+                    "`labels.{name}` adds noise to the targets of a regression, and cross-entropy needs distributions; set `--loss squared-error`, or use `--disturb-label`"
+                )));
+            }
+            if self.loss == Loss::SquaredError && !is_of_regression {
+                return Err(RecipeError::Invalid(format!(
+                    "`labels.{name}` changes distributions over the classes, and `squared-error` is a regression; use `--loss cross-entropy`, or `--disturb-value`"
+                )));
+            }
         }
         Ok(())
     }

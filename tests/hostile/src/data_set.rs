@@ -26,6 +26,7 @@ fn publication(files: Vec<PublishedFile>) -> Publication {
         homepage: String::new(),
         licence: String::new(),
         citation: String::new(),
+        classes: 10,
         folders: vec!["hostile".into()],
         mirrors: Vec::new(),
         archive: Some(Archive { name: "all.tar.gz".into(), bytes_at_most: 1 << 20 }),

@@ -45,8 +45,8 @@ fn draw(split: &str, images: usize) -> ImageSet {
 }
 
 /// Every digit equally often, shuffled.
-fn labels(split: &str, images: usize) -> Vec<u8> {
-    let mut labels: Vec<u8> = (0..images).map(|i| (i % CLASSES) as u8).collect();
+fn labels(split: &str, images: usize) -> Vec<u16> {
+    let mut labels: Vec<u16> = (0..images).map(|i| (i % CLASSES) as u16).collect();
     let mut dice = Dice::named(&format!("backburn digits {split} labels"));
     for last in (1..images).rev() {
         labels.swap(last, dice.below(last + 1));
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn digits_stand_upright_and_are_not_mirrored() {
         let (_, test) = load();
-        let ink = |digit: u8, wanted: fn(usize, usize) -> bool| -> u64 {
+        let ink = |digit: u16, wanted: fn(usize, usize) -> bool| -> u64 {
             let images = (0..test.len()).filter(|&i| test.label(i) == digit);
             let pixels = images.flat_map(|i| test.image(i).iter().enumerate());
             let here = pixels.filter(|(at, _)| wanted(at / SIDE, at % SIDE));

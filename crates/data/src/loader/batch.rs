@@ -8,7 +8,7 @@ pub struct Batch {
     /// `[images, channels, height, width]`, normalized.
     pub images: Vec<f32>,
     /// `[images]`, the class of each.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// `[images]`, the place of each in the set.
     pub indices: Vec<usize>,
     /// Of each image.

@@ -293,9 +293,19 @@ mod tests {
         for batch in &batches {
             assert_eq!(batch.images.len(), batch.len() * 40);
             assert!(
-                batch.indices.iter().zip(&batch.labels).all(|(i, label)| (i % 3) as u8 == *label)
+                batch.indices.iter().zip(&batch.labels).all(|(i, label)| (i % 3) as u16 == *label)
             );
         }
+    }
+
+    #[test]
+    fn labels_beyond_a_byte_arrive_as_they_are() {
+        let shape = ImageShape { channels: 1, height: 1, width: 1 };
+        let labels: Vec<u16> = (0..600).collect();
+        let set = Arc::new(ImageSet::new(shape, 600, vec![7; 600], labels.clone()).unwrap());
+        let fitted = Normalization::Unit.fit(&set).unwrap();
+        let loader = Loader::new(set, &fitted, Pipeline::default(), LoaderConfig::new(64)).unwrap();
+        assert!(loader.in_order().flat_map(|batch| batch.labels).eq(labels));
     }
 
     #[test]
@@ -359,7 +369,7 @@ mod tests {
     fn every_augmentation_is_the_same_for_any_number_of_threads() {
         let shape = ImageShape { channels: 3, height: 10, width: 12 };
         let pixels = (0..20 * 360).map(|i| (i % 251) as u8).collect();
-        let set = Arc::new(ImageSet::new(shape, 1, pixels, vec![0; 20]).unwrap());
+        let set = Arc::new(ImageSet::new(shape, 2, pixels, vec![0; 20]).unwrap());
         let fitted = Normalization::PerChannel.fit(&set).unwrap();
         for row in augment::CATALOG {
             let batches = |threads| {

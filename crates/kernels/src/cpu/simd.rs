@@ -71,7 +71,7 @@ pub(crate) fn lanes() -> usize {
     run(Lanes)
 }
 
-/// The instruction sets, narrowest first.
+/// The instruction sets in the order of [`INSTRUCTION_SETS`].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Level {
     Portable,
@@ -83,13 +83,7 @@ enum Level {
 
 impl Level {
     fn name(self) -> &'static str {
-        match self {
-            Self::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => "avx512",
-        }
+        INSTRUCTION_SETS[self as usize]
     }
 }
 

@@ -102,7 +102,7 @@ fn sheet(
         });
         let original = picture(train.image(index).to_vec());
         ContactRow {
-            label: prepared.data.class_names[usize::from(train.label(index))].to_owned(),
+            label: prepared.data.class_names[usize::from(train.label(index))].clone(),
             images: [original].into_iter().chain(looks).collect(),
         }
     };

@@ -13,7 +13,7 @@ pub struct Predictions {
     classes: usize,
     /// Log-probabilities `[images, classes]`, in the order of the set.
     log_probabilities: Vec<f64>,
-    labels: Vec<u8>,
+    labels: Vec<u16>,
 }
 
 /// Means over a set.
@@ -33,7 +33,7 @@ impl From<Scores> for Validation {
 
 impl Predictions {
     /// `logits`: `[images, classes]`. Softmax is taken in double precision on the host.
-    pub fn new(logits: &[f32], labels: Vec<u8>, classes: usize) -> Self {
+    pub fn new(logits: &[f32], labels: Vec<u16>, classes: usize) -> Self {
         let logits = logits.iter().map(|&z| f64::from(z)).collect();
         Self { classes, log_probabilities: logits, labels }.normalized()
     }

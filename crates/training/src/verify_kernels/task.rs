@@ -20,7 +20,7 @@ const MOST_STEPS: usize = 6;
 pub(super) struct Images {
     /// `[images, channels, height, width]`
     pub(super) pixels: Vec<f32>,
-    pub(super) labels: Vec<u8>,
+    pub(super) labels: Vec<u16>,
 }
 
 /// What is trained for the comparison.
@@ -75,7 +75,7 @@ impl Task {
         let values = size * SHAPE.iter().product::<usize>();
         let batches = (0..MOST_STEPS).map(|_| Images {
             pixels: (0..values).map(|_| rng.random_range(-2.0..2.0)).collect(),
-            labels: (0..size).map(|_| rng.random_range(0..10)).collect(),
+            labels: (0..size).map(|_| rng.random_range(0..10_u8).into()).collect(),
         });
         let batches = batches.collect();
         Self { recipe: undisturbed(&recipe), shape: SHAPE, classes: 10, batches }
