@@ -9,29 +9,25 @@ Exit status 0, or 1 if a run did not do what it is for or a row of a catalog has
 """
 
 import argparse
-import hashlib
 import json
 import os
-import re
 import shutil
 import signal
-import struct
 import sys
 import tempfile
 import traceback
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable
 
 import catalogs
+import experiments_equal
 import small_data
 from catalogs import CNN, DIVERGING, EVERYTHING, MLP, Training
+from files import digest, drawing, pixels, tensors, without_times
 from program import DONE, ERROR, INTERRUPTED, Wrong, merged, program
 
-# What no run can repeat.
-TIMES = ("seconds", "train_seconds", "images_per_second", "at", "started", "ended")
 # What a manifest tells of a run beside its times, its machine and its program.
 MANIFEST = ("model", "backend", "dataset", "train_images", "seed", "status", "test_reads", "rollbacks", "extends")
 # What another process that does the same must leave the same.
@@ -104,42 +100,6 @@ class Place:
                 yield name, digest(self.json(text(name)))
         for path in sorted((folder / "checkpoints").glob("*.safetensors")):
             yield f"checkpoints/{path.name}", digest(tensors(path))
-
-
-def digest(content):
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
-
-
-def without_times(value):
-    if isinstance(value, dict):
-        return {name: without_times(held) for name, held in value.items() if name not in TIMES}
-    return [without_times(held) for held in value] if isinstance(value, list) else value
-
-
-def tensors(path):
-    """A safetensors file without its metadata, in which a checkpoint has times."""
-    content = path.read_bytes()
-    (length,) = struct.unpack_from("<Q", content)
-    header = json.loads(content[8 : 8 + length])
-    header.pop("__metadata__", None)
-    return json.dumps(header, sort_keys=True).encode() + content[8 + length :]
-
-
-def pixels(path):
-    """A PNG's header and pixels, without the texts that tell of its program."""
-    content, kept, at = path.read_bytes(), {b"IHDR": b"", b"IDAT": b""}, 8
-    while at < len(content):
-        (length,) = struct.unpack_from(">I", content, at)
-        kind = content[at + 4 : at + 8]
-        if kind in kept:
-            kept[kind] += content[at + 8 : at + 8 + length]
-        at += length + 12
-    return kept[b"IHDR"] + zlib.decompress(kept[b"IDAT"])
-
-
-def drawing(path):
-    """An SVG without the metadata that tell of its program."""
-    return re.sub(r"<metadata>.*?</metadata>", "", path.read_text(), flags=re.DOTALL)
 
 
 def expect_repeated(found, whole, what):
@@ -241,6 +201,18 @@ def previewed(place):
         yield row, digest(pixels(place.folder / f"{row}.png"))
 
 
+def experimented(name):
+    """An experiment that needs no data: what it measured, told and drew."""
+
+    def work(place):
+        place.run(f"experiment {name} --threads {place.threads} --out {name}").expect(DONE)
+        held = experiments_equal.result(place.folder, name, with_words=True)
+        yield "result.json", digest(json.dumps(held, sort_keys=True))
+        yield from experiments_equal.other_files(place.folder, name, with_words=True).items()
+
+    return work
+
+
 SCENARIOS: dict[str, Callable] = {
     # A checkpoint every few steps, so that it is stopped inside an epoch.
     "resumed/killed": stopped(
@@ -267,6 +239,8 @@ SCENARIOS: dict[str, Callable] = {
     "find-rate": rate_found,
     "compare-regularizers": compared,
     "preview": previewed,
+    "experiments/optimizer-paths": experimented("optimizer-paths"),
+    "experiments/weight-init": experimented("weight-init"),
 }
 
 
