@@ -268,7 +268,9 @@ def left(folder):
             if path.is_file():
                 at = path.relative_to(folder)
                 yield f"file  {at}"
-                yield from sorted({f"in  {at}  {line}" for line in content(path)})
+                # What a checkpoint holds depends on where in an epoch a signal came.
+                if at.parts[:2] != ("interrupted", "checkpoints"):
+                    yield from sorted({f"in  {at}  {line}" for line in content(path)})
 
 
 def interrupted(tested, folder):
