@@ -19,6 +19,7 @@ mod interrupts;
 mod kills;
 mod last_batch;
 mod means;
+mod older_runs;
 mod out_of_memory;
 mod output;
 mod place;
