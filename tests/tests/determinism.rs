@@ -16,10 +16,8 @@ use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::session_error::SessionError;
 use backburn_training::setup::Setup;
 use backburn_training::state::State;
-use backburn_training::stop::Stop;
 use backburn_training::train::{Ending, train};
 use backburn_training::watch::Silent;
-use backburn_training::weighing::Weighing;
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -81,9 +79,7 @@ fn trained_on(
     if let Some(bytes) = checkpoint {
         checkpoint::restore(&mut state, bytes).unwrap();
     }
-    let loader = prepared.train_loader(recipe, threads).unwrap();
-    let (stop, weighing) = (Stop::new(), Weighing::Images);
-    let setup = Setup { recipe, prepared, loader, stop, checkpoint_every, weighing };
+    let setup = Setup { checkpoint_every, ..Setup::new(recipe, prepared, threads).unwrap() };
     let mut checkpoints = Vec::new();
     let mut save = |state: &State, _: &[f64]| -> Result<(), SessionError> {
         checkpoints.push(checkpoint::to_bytes(state)?);

@@ -20,18 +20,24 @@ pub struct LabelledBatch {
 
 /// A random change of a batch's targets, and perhaps of its images, drawn anew for every batch.
 ///
-/// It keeps shapes, the same generator gives the same result, and strength 0 changes nothing.
+/// It keeps shapes, the same generator gives the same result, and strength 0 changes nothing. One that no recipe
+/// knows need only [`apply`](Self::apply).
 pub trait LabelRegularizer: Debug {
     /// Whether its strength is 0. It is left out then, so that it draws nothing either and the others do
     /// what they would do without it.
-    fn is_off(&self) -> bool;
+    fn is_off(&self) -> bool {
+        false
+    }
 
     /// Checks its strength, for targets over `classes` classes.
     ///
     /// # Errors
     ///
     /// If the strength is outside its range, which the message names.
-    fn check(&self, classes: usize) -> Result<(), StrengthError>;
+    fn check(&self, classes: usize) -> Result<(), StrengthError> {
+        let _ = classes;
+        Ok(())
+    }
 
     /// Takes its strength from a text such as the catalog's [`usual`](crate::Technique::usual) and
     /// [`off`](crate::Technique::off), in whatever range.
@@ -39,7 +45,9 @@ pub trait LabelRegularizer: Debug {
     /// # Errors
     ///
     /// If the text is none of its own, with what would be.
-    fn set(&mut self, text: &str) -> Result<(), String>;
+    fn set(&mut self, text: &str) -> Result<(), String> {
+        Err(format!("has no text form, found `{text}`"))
+    }
 
     /// Changes `batch` in place, drawing from `rng`.
     ///

@@ -61,6 +61,15 @@ impl Prepared {
     ) -> Result<Self, PrepareError> {
         let source = Source::from_environment(recipe.data_dir.clone());
         let data = backburn_data::load_with_progress(&recipe.dataset, &source, progress)?;
+        Self::of(data, recipe)
+    }
+
+    /// Cuts a data set as the recipe says, whatever data set the recipe names.
+    ///
+    /// # Errors
+    ///
+    /// If the recipe asks for more images than there are, or for what they cannot give.
+    pub fn of(data: DataSet, recipe: &Recipe) -> Result<Self, PrepareError> {
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
         let (train, valid) = split(&data.train, recipe)?;
         if recipe.validates() && valid.is_empty() {

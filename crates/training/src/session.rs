@@ -340,12 +340,15 @@ fn train_and_score(
     options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<(Outcome, Status), SessionError> {
-    let loader = prepared.train_loader(recipe, options.threads).map_err(PrepareError::from)?;
     introduce(recipe, prepared, manifest, folder, state, watch);
     let checkpoint_every = options.checkpoint_every;
     let weighing = Weighing::of_version(&manifest.backburn_version);
-    let setup =
-        Setup { recipe, prepared, loader, stop: options.stop.clone(), checkpoint_every, weighing };
+    let setup = Setup {
+        stop: options.stop.clone(),
+        checkpoint_every,
+        weighing,
+        ..Setup::new(recipe, prepared, options.threads).map_err(PrepareError::from)?
+    };
     folder.keep_metrics(&state.epochs)?;
     let batches = setup.batches_per_epoch();
     if !folder.keep_losses(state.epochs.len(), batches, &state.current.objectives)? {

@@ -1,6 +1,7 @@
 //! What stays the same during a training.
 
-use backburn_data::loader::{Batch, Epoch, Loader};
+use backburn_data::loader::{Batch, Epoch, Loader, LoaderError};
+use backburn_regularization::LabelRegularizer;
 use burn::tensor::Device;
 
 use crate::device_batch::DeviceBatch;
@@ -26,6 +27,44 @@ pub struct Setup<'a> {
     pub checkpoint_every: Option<CheckpointEvery>,
     /// How means over batches are taken.
     pub weighing: Weighing,
+    /// Regularizers that no recipe knows, by the names of the streams that they draw from; applied after the
+    /// recipe's.
+    pub regularizers: Vec<(String, Box<dyn LabelRegularizer>)>,
+}
+
+impl<'a> Setup<'a> {
+    /// A training that nobody stops and that is saved at the ends of epochs only.
+    ///
+    /// # Errors
+    ///
+    /// If no batches can be made of the training images.
+    pub fn new(
+        recipe: &'a Recipe,
+        prepared: &'a Prepared,
+        threads: usize,
+    ) -> Result<Self, LoaderError> {
+        Ok(Self {
+            recipe,
+            prepared,
+            loader: prepared.train_loader(recipe, threads)?,
+            stop: Stop::new(),
+            checkpoint_every: None,
+            weighing: Weighing::Images,
+            regularizers: Vec::new(),
+        })
+    }
+
+    /// With a regularizer that no recipe knows. What it draws depends on `name`, the recipe's seed, the epoch and
+    /// the batch alone.
+    #[must_use]
+    pub fn with_regularizer(
+        mut self,
+        name: &str,
+        regularizer: impl LabelRegularizer + 'static,
+    ) -> Self {
+        self.regularizers.push((name.to_owned(), Box::new(regularizer)));
+        self
+    }
 }
 
 impl Setup<'_> {
@@ -51,6 +90,9 @@ impl Setup<'_> {
         let seeds = Seeds::new(self.recipe.seed);
         DeviceBatch::upload_changed(batch, self.loader.set().classes(), device, |batch| {
             self.recipe.labels.apply(batch, |name| seeds.labels(name, epoch, number));
+            for (name, regularizer) in &self.regularizers {
+                regularizer.apply(batch, &mut seeds.labels(name, epoch, number));
+            }
         })
     }
 

@@ -18,7 +18,6 @@ use backburn_training::session_error::SessionError;
 use backburn_training::setup::Setup;
 use backburn_training::state::State;
 use backburn_training::watch::{Event, Watch};
-use backburn_training::weighing::Weighing;
 use clap::Args;
 use serde::Serialize;
 
@@ -145,7 +144,6 @@ fn measure(
         session::verify_kernels(recipe, &prepared, &open, &mut watch)?;
     }
     let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
-    let loader = prepared.train_loader(recipe, threads).map_err(PrepareError::from)?;
     watch.event(Event::CanBeStopped);
     let mut detail = |text: String| watch.event(Event::Detail(&text));
     let (images, model) = (prepared.train.len(), recipe.model.name());
@@ -155,12 +153,8 @@ fn measure(
     let RateRange { from, to, steps } = range;
     detail(format!("{steps} steps with learning rates from {from:e} to {to:e}"));
     let setup = Setup {
-        recipe,
-        prepared: &prepared,
-        loader,
         stop: interrupt::stop(),
-        checkpoint_every: None,
-        weighing: Weighing::Images,
+        ..Setup::new(recipe, &prepared, threads).map_err(PrepareError::from)?
     };
     let curve = find_rate::measure(&setup, &mut state, range, &mut watch);
     watch.event(Event::Ended);

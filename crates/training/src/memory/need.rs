@@ -168,8 +168,15 @@ impl<'a> Trial<'a> {
         loader: Loader,
     ) -> Result<Self, SessionError> {
         let (checkpoint_every, weighing) = (None, Weighing::Images);
-        let setup =
-            Setup { recipe, prepared, loader, stop: Stop::new(), checkpoint_every, weighing };
+        let setup = Setup {
+            recipe,
+            prepared,
+            loader,
+            stop: Stop::new(),
+            checkpoint_every,
+            weighing,
+            regularizers: Vec::new(),
+        };
         let count = Count::begin();
         let mut state = State::new(recipe, prepared, device).map_err(PrepareError::from)?;
         // From the first step on the optimizer has its averages.
