@@ -53,7 +53,7 @@ pub enum DataError {
     },
     /// A file or folder cannot be written.
     #[error(
-        "cannot write {}: {source}; make the folder writable and see that the disk has room, or \
+        "cannot write {}: {source}; make the folder writable and see that the disk has space, or \
          keep the data elsewhere and name its folder with `--data-dir DIR` or $BACKBURN_DATA",
         path.display()
     )]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::duplicates::Duplicates;
 use crate::image_set::{ImageSet, ImageShape};
 
-/// Where looks at the test split are written down.
+/// Where accesses to the test split are written down.
 pub trait TestLog {
     /// Why a look could not be written down.
     type Error;

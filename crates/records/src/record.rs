@@ -85,7 +85,7 @@ pub struct Manifest {
     /// How often a checkpoint is written inside epochs, such as `500steps`; `None` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<String>,
-    /// Every process that went on with the run, in order. Command, versions, commit, backend, device and threads
+    /// Every process that resumed the run, in order. Command, versions, commit, backend, device and threads
     /// above are of the one that began it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<ResumeRecord>,
@@ -129,7 +129,7 @@ impl Manifest {
     }
 }
 
-/// A process that went on with a run from its checkpoint.
+/// A process that resumed a run from its checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ResumeRecord {
     /// When, RFC 3339, UTC.

@@ -103,9 +103,9 @@ fn scores(comparison: &ArmsComparison) -> String {
                 test loss in nats, ECE the expected calibration error on the test split. What is \
                 chosen is chosen on validation.";
     let looks = match comparison.test_looks() {
-        0 | 1 => "Each run looked at the test split once, at its end.".to_owned(),
+        0 | 1 => "Each run accessed the test split once, at its end.".to_owned(),
         many => {
-            format!("<strong>The test split of a run was looked at up to {many} times.</strong>")
+            format!("<strong>The test split of a run was accessed up to {many} times.</strong>")
         }
     };
     format!("{note} {looks}</p>\n{}", table(&head, rows.iter().map(Vec::as_slice)))

@@ -80,7 +80,7 @@ const COLUMNS: [Column; 13] = [
         value: |r| percent_of(r, |s| s.test_ece),
     },
     Column {
-        head: "test looks",
+        head: "test accesses",
         importance: 0,
         content: Numbers,
         value: |run| run.manifest.test_reads.len().to_string(),
@@ -171,7 +171,7 @@ pub fn comparison_page(runs: &[RunRecord]) -> String {
     let rows: Vec<Vec<String>> =
         runs.iter().map(|run| columns.iter().map(|c| (c.value)(run)).collect()).collect();
     let note = "<p>Scores are of the selected weights; the gap is training minus test accuracy, in \
-                percentage points. Test looks: how often the run's test split was looked at; among several, \
+                percentage points. Test accesses: how often the run's test split was accessed; among several, \
                 the best score is too good. A dash stands for what a run has not measured. Two runs of one \
                 seed each tell little: the difference may be that of the seeds.</p>\n";
     let table = table(&head, rows.iter().map(Vec::as_slice));

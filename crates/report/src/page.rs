@@ -121,7 +121,7 @@ fn head(run: &RunRecord) -> String {
     )
 }
 
-/// `looks`: how often the test split was looked at.
+/// `looks`: how often the test split was accessed.
 fn summary_tables(summary: &Summary, looks: usize) -> String {
     let row = |split: &str, accuracy: Option<f64>, cross_entropy: Option<f64>| {
         [split.to_owned(), percent(accuracy), loss(cross_entropy)]
@@ -153,10 +153,10 @@ fn summary_tables(summary: &Summary, looks: usize) -> String {
 /// How often the test split was looked at, and what follows from more than once.
 pub(crate) fn looks_in_words(looks: usize) -> String {
     match looks {
-        0 => "The test split has not been looked at.".into(),
-        1 => "The test split was looked at once.".into(),
+        0 => "The test split has not been accessed.".into(),
+        1 => "The test split was accessed once.".into(),
         many => format!(
-            "<strong>The test split was looked at {} times</strong>: what was chosen among these looks scores too well.",
+            "<strong>The test split was accessed {} times</strong>: what was chosen among these accesses scores too well.",
             count(many as u64)
         ),
     }

@@ -95,7 +95,7 @@ pub(crate) fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder,
     }
 }
 
-/// Goes on with the run in `path` from its newest checkpoint.
+/// Resumes the run in `path` from its newest checkpoint.
 ///
 /// # Errors
 ///
@@ -148,7 +148,7 @@ pub fn resume(
             note(
                 watch,
                 &format!(
-                    "warning: {latest}; going on from the one before it, {} ({})",
+                    "warning: {latest}; resuming from the one before it, {} ({})",
                     folder.path().join(PREVIOUS).display(),
                     Position::of(state)
                 ),
@@ -186,7 +186,7 @@ pub fn resume(
     folder.write_recipe(&recipe)?;
     let fresh = self::manifest(&recipe, &prepared, &open, &folder, options);
     let manifest = match (manifest, saved) {
-        (Some(manifest), Some(_)) => gone_on_with(manifest, fresh),
+        (Some(manifest), Some(_)) => resumed(manifest, fresh),
         (manifest, _) => begun_anew(manifest, fresh, &folder),
     };
     let options = RunOptions { checkpoint_every: every, ..options.clone() };
@@ -209,8 +209,8 @@ fn checkpoint_every(
     })
 }
 
-/// The manifest of a run that this process, which would begin `fresh`, goes on with.
-fn gone_on_with(mut manifest: Manifest, fresh: Manifest) -> Manifest {
+/// The manifest of a run that this process, which would begin `fresh`, resumes.
+fn resumed(mut manifest: Manifest, fresh: Manifest) -> Manifest {
     manifest.resumed.push(ResumeRecord {
         at: fresh.started,
         backburn_version: fresh.backburn_version,
@@ -224,7 +224,7 @@ fn gone_on_with(mut manifest: Manifest, fresh: Manifest) -> Manifest {
 }
 
 /// The manifest of a run that this process, which would begin `fresh`, begins once more: nothing is left of
-/// what was done before but its looks at the test split.
+/// what was done before but its accesses to the test split.
 fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -> Manifest {
     let (test_reads, checkpoint_every) = manifest
         .map_or_else(Default::default, |manifest| (manifest.test_reads, manifest.checkpoint_every));
@@ -269,7 +269,7 @@ pub fn verify_kernels(
     Ok(())
 }
 
-/// That a run goes on with, or is scored on, the files that it was begun with.
+/// Checks that a run is resumed, or scored, on the files that it was begun with.
 ///
 /// # Errors
 ///
@@ -355,7 +355,7 @@ fn train_and_score(
         note(
             watch,
             &format!(
-                "warning: {} lacks batches of epochs that were trained; the run goes on without them",
+                "warning: {} lacks batches of epochs that were trained; the run is resumed without them",
                 folder.path().join(LOSSES).display()
             ),
         );

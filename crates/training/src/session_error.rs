@@ -48,12 +48,12 @@ pub enum SessionError {
         "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
     )]
     Report { run: String, source: Box<backburn_records::RecordError> },
-    /// Neither checkpoint can be gone on from.
+    /// Neither checkpoint can be resumed from.
     #[error("{latest}; {previous}; start the run anew with `cargo xtask train --config {config}`")]
     Checkpoint { latest: Fault, previous: Fault, config: String },
     /// The recipe is not that of the checkpoint.
     #[error(
-        "{path}: {source}; set {config} right to go on, or start a new run with `cargo xtask train --config {config}`"
+        "{path}: {source}; set {config} right to resume, or start a new run with `cargo xtask train --config {config}`"
     )]
     OtherRecipe { path: String, config: String, source: CheckpointError },
     /// What a rollback goes back to cannot be used.
@@ -65,7 +65,7 @@ pub enum SessionError {
     Extend(#[from] ExtendError),
     /// An extended run has lost the epochs that it began with.
     #[error(
-        "{run} trains {extends} further, and has no checkpoint left to go on from; extend that run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
+        "{run} trains {extends} further, and has no checkpoint left to resume from; extend that run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
     )]
     LostExtension { run: String, extends: String },
     /// A run that has come to its end.

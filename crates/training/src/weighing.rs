@@ -9,7 +9,7 @@ pub enum Weighing {
     /// A batch counts by its images, so that a short one does not count for more than it holds.
     Images,
     /// Every batch counts the same, as in runs that versions before 0.2 began: such a run stays one thing
-    /// throughout, whichever version goes on with it.
+    /// throughout, whichever version resumes it.
     Batches,
 }
 

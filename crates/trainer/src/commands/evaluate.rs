@@ -100,7 +100,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let mut watch = Terminal::new();
     let folder = RunFolder::open(&args.run).map_err(failure)?;
-    // A look at the test split is written to the manifest, which another process must not change
+    // An access to the test split is written to the manifest, which another process must not change
     // meanwhile.
     let is_test = args.split == Split::Test;
     let _lock = is_test.then(|| folder.lock(&mut watch)).transpose().map_err(failure)?;
@@ -137,7 +137,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         predict(&network, images, normalization, &open.device).map_err(loader_failure)
     };
 
-    // Whatever can be refused is refused before the test split is looked at.
+    // Whatever can be refused is refused before the test split is accessed.
     let k = top_k(args, prepared.classes())?;
     if let Some(views) = args.tta {
         views.check(prepared.train.shape()).map_err(|e| usage(format!("`--tta`: {e}")))?;
@@ -217,7 +217,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         }
         print_line(as_text(split, plain, variants, k, &prepared).trim_end());
         let times = if looks == 1 { "once".to_owned() } else { format!("{looks} times") };
-        print_line(&format!("\nthe test split has been looked at {times}"));
+        print_line(&format!("\nthe test split has been accessed {times}"));
     }
     Ok(())
 }

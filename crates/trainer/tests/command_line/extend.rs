@@ -22,7 +22,7 @@ fn an_extended_run_is_one_that_had_all_epochs_from_its_beginning() {
     let run = place.run("train digits --extend short --epochs 5 --out longer");
     run.expect(
         DONE,
-        &["short is trained on from epoch 3: the schedule is step", "note: this is look 2"],
+        &["short is trained on from epoch 3: the schedule is step", "note: this is access 2"],
     );
     place.expect_same("longer", "whole");
     assert!(place.bytes("short/manifest.json") == before, "the run itself has changed");
@@ -40,12 +40,12 @@ fn an_extended_run_is_one_that_had_all_epochs_from_its_beginning() {
     fs::write(place.path("longer/manifest.json"), without.to_string()).unwrap();
     place
         .run("verify longer")
-        .expect(ERROR, &["final score's look at the test split is not recorded"]);
+        .expect(ERROR, &["final score's access to the test split is not recorded"]);
     fs::write(place.path("longer/manifest.json"), written).unwrap();
     assert!(place.text("longer/report.html").contains("without the run that this one extends"));
     // And once more.
     place.run("train --extend longer --epochs 6 --out longest").expect(DONE, &["6/6"]);
-    place.run("verify longest").expect(DONE, &["6 epochs", "3 looks"]);
+    place.run("verify longest").expect(DONE, &["6 epochs", "3 accesses"]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_run_that_fills_the_disk_goes_on_once_there_is_room() {
     });
     let run = child.finish();
     assert_eq!(run.code, Some(ERROR), "{run:?}");
-    run.mention(&["cannot write disk/run/", "room and permissions", "--resume"]);
+    run.mention(&["cannot write disk/run/", "disk space and permissions", "--resume"]);
     let error = run.stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
     assert!(!error.contains("tmp"), "it names a temporary file: {error}");
     let status = place.json("disk/run/manifest.json")["status"].clone();
@@ -177,6 +177,6 @@ fn losses_for_which_there_is_no_more_space_are_written_as_far_as_they_fit() {
 impl Run {
     fn refuse_to_write(&self) {
         assert_eq!(self.code, Some(ERROR), "{self:?}");
-        self.mention(&["error: cannot write ", "room and permissions"]);
+        self.mention(&["error: cannot write ", "disk space and permissions"]);
     }
 }

@@ -14,14 +14,14 @@ fn a_second_look_at_the_test_split_is_marked_wherever_scores_are_read() {
     let place = Place::with_mnist();
     let run = place.run(&format!("train mnist --data-dir data {TINY} --out run"));
     run.expect(DONE, &[]);
-    assert!(!run.stderr.contains("look 1"), "{}", run.stderr);
-    assert!(place.text("run/report.html").contains("The test split was looked at once."));
+    assert!(!run.stderr.contains("access 1"), "{}", run.stderr);
+    assert!(place.text("run/report.html").contains("The test split was accessed once."));
     let run = place.run("evaluate run --split test");
-    run.expect(DONE, &["note: this is look 2", "the test split has been looked at 2 times"]);
-    assert!(place.text("run/report.html").contains("The test split was looked at 2 times"));
+    run.expect(DONE, &["note: this is access 2", "the test split has been accessed 2 times"]);
+    assert!(place.text("run/report.html").contains("The test split was accessed 2 times"));
     let run = place.run("evaluate run --json");
     assert!(run.stdout.contains("\"test_looks\":2"), "{}", run.stdout);
-    assert!(!run.stderr.contains("look"), "{}", run.stderr);
+    assert!(!run.stderr.contains("access"), "{}", run.stderr);
     let reads = &place.json("run/manifest.json")["test_reads"];
     assert_eq!(reads[1]["purpose"], "evaluate");
     assert_eq!(reads[1]["weights"], "selected");
@@ -29,7 +29,10 @@ fn a_second_look_at_the_test_split_is_marked_wherever_scores_are_read() {
     place.run(&format!("train mnist --data-dir data {TINY} --out two")).expect(DONE, &[]);
     place.run("report run two --out page.html").expect(DONE, &[]);
     let page = place.text("page.html");
-    assert!(page.contains("test looks") && page.contains("<td class=\"number\">2</td>"), "{page}");
+    assert!(
+        page.contains("test accesses") && page.contains("<td class=\"number\">2</td>"),
+        "{page}"
+    );
 }
 
 #[test]

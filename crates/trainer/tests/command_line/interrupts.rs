@@ -116,7 +116,7 @@ fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
     assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 0, "test data were read");
     place.run("verify run").expect(DONE, &["interrupted, 1 epochs", "end of epoch 1"]);
     place.run("train --resume run").expect(DONE, &["test accuracy"]);
-    place.run("verify run").expect(DONE, &["finished, 1 epochs", "1 look at the test split"]);
+    place.run("verify run").expect(DONE, &["finished, 1 epochs", "1 access to the test split"]);
 }
 
 #[cfg(target_os = "linux")]

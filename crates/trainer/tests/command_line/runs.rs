@@ -212,7 +212,7 @@ fn every_look_at_the_test_split_is_recorded() {
     place.run("report run").expect(DONE, &[]);
     assert_eq!(reads(), 1);
     let run = place.run("evaluate run --split test");
-    run.expect(DONE, &["look 2 at the test split", "on 30 images"]);
+    run.expect(DONE, &["access 2 to the test split", "on 30 images"]);
     assert_eq!(reads(), 2);
     let accuracy = 100.0 * place.json("run/summary.json")["test_accuracy"].as_f64().unwrap();
     assert!(run.stdout.contains(&format!(" {accuracy:.2} %")), "{}", run.stdout);

@@ -37,10 +37,10 @@ fn every_file_of_a_finished_run_is_checked() {
     let place = Place::with_mnist();
     place.run(RUN).expect(DONE, &[]);
     let good = place.run("verify run");
-    good.expect(DONE, &["run: finished, 3 epochs", "1 look at the test split", "12 batches"]);
+    good.expect(DONE, &["run: finished, 3 epochs", "1 access to the test split", "12 batches"]);
     assert!(good.stderr.is_empty(), "{}", good.stderr);
     place.run("evaluate run --split test").expect(DONE, &[]);
-    place.run("verify run").expect(DONE, &["2 looks at the test split"]);
+    place.run("verify run").expect(DONE, &["2 accesses to the test split"]);
 
     for file in RUN_FILES.into_iter().filter(|file| !file.starts_with("checkpoints")) {
         spoil(&place, file, None, &["the file is missing"]);
@@ -173,7 +173,7 @@ fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
     place.run("verify run").mention(&["a process is at work on it now"]);
     child.signal("KILL");
     assert_eq!(child.finish().code, None);
-    place.run("verify run").expect(DONE, &["run: running", "0 looks at the test split", "step"]);
+    place.run("verify run").expect(DONE, &["run: running", "0 accesses to the test split", "step"]);
     let latest = "checkpoints/latest.safetensors";
     spoil(&place, latest, Some(b"{"), &["goes on from the one before it"]);
     spoil(&place, latest, None, &["the file is missing", "goes on from the one before it"]);

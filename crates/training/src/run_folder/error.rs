@@ -22,7 +22,7 @@ pub enum RunError {
         path: PathBuf,
     },
     /// A file or folder cannot be written.
-    #[error("cannot write {}: {source}; see to its room and permissions, or name another folder with `--out`; a run that has begun goes on with `--resume`", path.display())]
+    #[error("cannot write {}: {source}; see to its disk space and permissions, or name another folder with `--out`; a run that has begun is resumed with `--resume`", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,

@@ -107,7 +107,7 @@ impl RunFolder {
     }
 
     /// Makes the folder of checkpoints: for a new run, or again, should it have been deleted to
-    /// save room.
+    /// save disk space.
     ///
     /// # Errors
     ///
@@ -337,7 +337,7 @@ impl RunFolder {
         [LATEST, PREVIOUS].iter().any(|file| self.path.join(file).exists())
     }
 
-    /// Adds lines to a file and waits until they are on the disk. If there is no room for all of them,
+    /// Adds lines to a file and waits until they are on the disk. If there is no disk space for all of them,
     /// none is added.
     pub fn append(&self, name: &str, lines: &[u8]) -> Result<(), RunError> {
         let path = self.path.join(name);

@@ -1,4 +1,4 @@
-//! The record of looks at the test split in a run's `manifest.json`.
+//! The record of accesses to the test split in a run's `manifest.json`.
 
 use backburn_data::TestLog;
 use backburn_records::{Manifest, RecordError, RunRecord, Status, TestRead};
@@ -8,7 +8,7 @@ use crate::run_folder::folder::{RunFolder, now};
 use crate::run_folder::pages::Pages;
 use crate::watch::{Watch, note};
 
-/// Writes looks into the manifest of a run, each before it happens, so that one that the program does
+/// Writes accesses into the manifest of a run, each before it happens, so that one that the program does
 /// not survive is there too.
 pub struct ManifestLog<'a> {
     /// Of the run.
@@ -41,12 +41,12 @@ impl TestLog for ManifestLog<'_> {
             weights: weights.to_owned(),
         });
         if let Err(error) = self.folder.write_manifest(self.manifest) {
-            // There is no look, so it must not be written down later on.
+            // There is no access, so it must not be written down later on.
             self.manifest.test_reads.pop();
             return Err(error);
         }
-        let looks = self.manifest.test_reads.len();
-        // The page counts the looks. A run that is about to have one gets it with this count.
+        let accesses = self.manifest.test_reads.len();
+        // The page counts the accesses. A run that is about to have one gets it with this count.
         let page = self.folder.path().join("report.html");
         if page.exists()
             && let Err(error) = self.write_page()
@@ -54,19 +54,19 @@ impl TestLog for ManifestLog<'_> {
             note(
                 self.watch,
                 &format!(
-                    "note: {} no longer counts every look at the test split: {error}",
+                    "note: {} no longer counts every access to the test split: {error}",
                     page.display()
                 ),
             );
         }
-        if looks > 1 {
+        if accesses > 1 {
             note(
                 self.watch,
                 &format!(
-                    "note: this is look {looks} at the test split, recorded in manifest.json; what is chosen among several looks scores too well"
+                    "note: this is access {accesses} to the test split, recorded in manifest.json; what is chosen among several accesses scores too well"
                 ),
             );
         }
-        Ok(looks)
+        Ok(accesses)
     }
 }

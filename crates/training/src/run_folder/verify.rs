@@ -72,8 +72,8 @@ impl<'a> Inspection<'a> {
         };
         let manifest: Option<Manifest> = it.json(MANIFEST_FILE, |manifest: &Manifest| {
             Ok(match manifest.test_reads.len() {
-                1 => "1 look at the test split".to_owned(),
-                looks => format!("{looks} looks at the test split"),
+                1 => "1 access to the test split".to_owned(),
+                accesses => format!("{accesses} accesses to the test split"),
             })
         });
         it.status = manifest.as_ref().map(|manifest| manifest.status);
@@ -91,7 +91,7 @@ impl<'a> Inspection<'a> {
                 .iter()
                 .any(|read| read.purpose == "final score" && read.at >= manifest.started)
             {
-                let reason = "the final score's look at the test split is not recorded";
+                let reason = "the final score's access to the test split is not recorded";
                 it.fault(MANIFEST_FILE, reason, it.repeat());
             }
         }
@@ -338,7 +338,7 @@ impl<'a> Inspection<'a> {
     /// What was minimized on the batches of an epoch is nowhere else, once that is over.
     fn copy_of_losses(&self) -> String {
         if self.can_be_resumed() {
-            "restore it from a copy; `--resume` goes on without the batches that are lost"
+            "restore it from a copy; `--resume` trains on without the batches that are lost"
                 .to_owned()
         } else {
             self.repeat()
