@@ -29,6 +29,7 @@ mod elastic;
 mod erase;
 mod flip;
 mod image;
+mod operations;
 mod options;
 mod rand_augment;
 mod rotate;
