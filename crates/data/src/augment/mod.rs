@@ -42,6 +42,7 @@ mod step;
 mod tests;
 mod tone;
 mod translate;
+mod trivial_augment;
 mod warp;
 
 pub use alternating_flip::AlternatingFlip;
@@ -63,6 +64,7 @@ pub use scale::Scale;
 pub use shear::Shear;
 pub use step::{Augment, AugmentError};
 pub use translate::Translate;
+pub use trivial_augment::TrivialAugment;
 
 /// What the catalog knows of one augmentation.
 #[derive(Debug)]
@@ -185,6 +187,13 @@ pub const CATALOG: &[AugmentRow] = &[
         default: "2:9",
         options: "OPERATIONS from 0 to 14 and MAGNITUDE from 0 to 30, such as `randaugment=2:9`",
         build: |options| Some(Arc::new(RandAugment::from_options(options)?)),
+    },
+    AugmentRow {
+        name: "trivialaugment",
+        summary: "one operation drawn from a list of fourteen, at any strength",
+        default: "",
+        options: "",
+        build: |_| Some(Arc::new(TrivialAugment)),
     },
 ];
 

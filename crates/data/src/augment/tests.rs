@@ -55,6 +55,7 @@ const OFF: &[(&str, &str)] = &[
     ("cutout", "cutout=0"),
     ("erase", "erase=0"),
     ("randaugment", "randaugment=0:9"),
+    ("trivialaugment", ""),
 ];
 
 fn off(row: &AugmentRow) -> Option<&'static str> {
