@@ -1,0 +1,159 @@
+//! Parts of a network that are trained by another rule, at another rate, or not at all.
+
+use std::collections::BTreeMap;
+
+use backburn_data::SplitSize;
+use backburn_models::{MlpConfig, ModelConfig, ParameterSlot, parameters};
+use backburn_regularization::WeightDecay;
+use backburn_training::optimize::optimizer::OptimizerConfig;
+use backburn_training::optimize::parameter_group::ParameterGroup;
+use backburn_training::optimize::schedule::Schedule;
+use backburn_training::prepare::Prepared;
+use backburn_training::recipe::{Recipe, built_in};
+use backburn_training::run_folder::checkpoint;
+use backburn_training::session_error::SessionError;
+use backburn_training::setup::Setup;
+use backburn_training::state::State;
+use backburn_training::train::train;
+use backburn_training::watch::Silent;
+use burn::module::Module;
+use burn::tensor::Device;
+
+type ByName = BTreeMap<String, Vec<f32>>;
+
+fn recipe(groups: Vec<ParameterGroup>) -> Recipe {
+    let mut recipe = built_in("digits").unwrap();
+    let hidden = vec![8, 6];
+    recipe.model = ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: true });
+    recipe.optimizer = OptimizerConfig::Sgd;
+    recipe.schedule = Schedule::Constant;
+    recipe.weight_decay = WeightDecay::default();
+    (recipe.train_size, recipe.valid_size) = (Some(SplitSize::Count(40)), SplitSize::Count(10));
+    (recipe.batch_size, recipe.epochs, recipe.learning_rate) = (40, 1, 0.01);
+    recipe.groups = groups;
+    recipe.check().unwrap();
+    recipe
+}
+
+fn weights(state: &State) -> ByName {
+    let tensors = parameters::export(&state.network().valid());
+    tensors.into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
+}
+
+/// The weights before and after a training, and its checkpoints.
+fn trained(recipe: &Recipe, from: Option<&[u8]>) -> (ByName, ByName, Vec<Vec<u8>>) {
+    let prepared = Prepared::load(recipe, &mut |_| {}).unwrap();
+    let setup = Setup::new(recipe, &prepared, 1).unwrap();
+    let mut state = State::new(recipe, &prepared, &Device::flex()).unwrap();
+    if let Some(bytes) = from {
+        checkpoint::restore(&mut state, bytes).unwrap();
+    }
+    let (before, mut saved) = (weights(&state), Vec::new());
+    let mut save = |state: &State, _: &[f64]| -> Result<(), SessionError> {
+        saved.push(checkpoint::to_bytes(state)?);
+        Ok(())
+    };
+    train(&setup, &mut state, &mut Silent, &mut save).unwrap();
+    (before, weights(&state), saved)
+}
+
+/// How each value has changed in one step.
+fn change(recipe: &Recipe) -> ByName {
+    let (before, after, _) = trained(recipe, None);
+    let moved = |(name, now): (&String, &Vec<f32>)| {
+        let by = now.iter().zip(&before[name]).map(|(now, then)| now - then).collect();
+        (name.clone(), by)
+    };
+    after.iter().map(moved).collect()
+}
+
+fn is_running(name: &str) -> bool {
+    name.contains("running")
+}
+
+#[test]
+fn a_rate_of_its_own_scales_the_step_of_a_group_and_of_nothing_else() {
+    let plain = change(&recipe(Vec::new()));
+    let group = ParameterGroup { rate_factor: 0.5, ..ParameterGroup::of("hidden.0") };
+    let scaled = change(&recipe(vec![group]));
+    for (name, by) in plain.iter().filter(|(name, _)| !is_running(name)) {
+        let factor = if name.starts_with("hidden.0.") { 0.5 } else { 1.0 };
+        for (plain, scaled) in by.iter().zip(&scaled[name]) {
+            let expected = factor * plain;
+            // A step is rounded when it is added to its weight.
+            assert!((scaled - expected).abs() < 1e-6, "{name}: {scaled}, expected {expected}");
+        }
+    }
+    assert!(plain["hidden.0.weight"].iter().any(|by| by.abs() > 1e-4));
+}
+
+#[test]
+fn what_is_frozen_stays_as_it_is_though_it_decays_and_the_rest_learns() {
+    let mut recipe = recipe(vec![ParameterGroup::of("hidden").frozen()]);
+    recipe.weight_decay.strength = 0.1;
+    let change = change(&recipe);
+    for (name, by) in change.iter().filter(|(name, _)| !is_running(name)) {
+        let moves = by.iter().any(|by| *by != 0.0);
+        assert_eq!(moves, !name.starts_with("hidden."), "{name}");
+    }
+}
+
+#[test]
+fn frozen_gradients_are_no_part_of_the_norm_that_is_clipped() {
+    let norm = |groups| {
+        let recipe = Recipe { clip_norm: Some(1e-3), ..recipe(groups) };
+        let change = change(&recipe);
+        let moved = change.iter().filter(|(name, _)| name.starts_with("head."));
+        moved.flat_map(|(_, by)| by).map(|by| f64::from(by.powi(2))).sum::<f64>().sqrt()
+    };
+    let all = ["hidden", "norms", "norm"].map(ParameterGroup::of);
+    let frozen = all.map(ParameterGroup::frozen).to_vec();
+    // A step of the head alone has the whole norm: the rate times the limit.
+    assert!((norm(frozen) / (0.01 * 1e-3) - 1.0).abs() < 0.05);
+    assert!(norm(Vec::new()) < 0.9 * 0.01 * 1e-3);
+}
+
+#[test]
+fn the_first_group_that_chooses_a_parameter_counts() {
+    let biases = ParameterGroup {
+        role: Some(ParameterSlot::Bias),
+        rate_factor: 2.0,
+        ..ParameterGroup::default()
+    };
+    let rest = ParameterGroup::default().frozen();
+    let groups = vec![biases, rest];
+    let change = change(&recipe(groups));
+    assert!(change["head.bias"].iter().any(|by| *by != 0.0));
+    assert!(change["head.weight"].iter().all(|by| *by == 0.0));
+}
+
+#[test]
+fn a_resumed_training_with_groups_ends_like_one_that_was_not_interrupted() {
+    let adam = OptimizerConfig::named("adam");
+    let mut recipe = recipe(vec![
+        ParameterGroup { optimizer: adam, rate_factor: 0.3, ..ParameterGroup::of("head") },
+        ParameterGroup::of("hidden.1").frozen(),
+    ]);
+    recipe.optimizer = OptimizerConfig::named("momentum").unwrap();
+    (recipe.batch_size, recipe.epochs) = (10, 3);
+    let (_, whole, saved) = trained(&recipe, None);
+    let (_, resumed, _) = trained(&recipe, Some(&saved[0]));
+    assert_eq!(resumed, whole);
+    let other = Recipe { groups: Vec::new(), ..recipe.clone() };
+    let prepared = Prepared::load(&other, &mut |_| {}).unwrap();
+    let mut state = State::new(&other, &prepared, &Device::flex()).unwrap();
+    let error = checkpoint::restore(&mut state, &saved[0]).unwrap_err().to_string();
+    assert!(error.contains("groups"), "{error}");
+}
+
+#[test]
+fn groups_are_written_to_recipes_and_read_back() {
+    let text = "\n[[groups]]\npath = \"conv1\"\ntraining = \"frozen\"\n\n[[groups]]\nrole = \"bias\"\nrate_factor = 2.0\noptimizer = { name = \"sgd\" }\n";
+    let plain = built_in("digits").unwrap();
+    let recipe = Recipe::parse(&(plain.to_toml() + text), "test").unwrap();
+    assert_eq!(recipe.groups.len(), 2);
+    assert_eq!(recipe.groups[0], ParameterGroup::of("conv1").frozen());
+    assert_eq!(recipe.groups[1].optimizer, Some(OptimizerConfig::Sgd));
+    assert_eq!(Recipe::parse(&recipe.to_toml(), "again").unwrap(), recipe);
+    assert!(!plain.to_toml().contains("groups"), "old recipes stay as they are");
+}
