@@ -147,6 +147,8 @@ fn inline(text: &str) -> impl Iterator<Item = Module> {
     let is_part = |it: char| it.is_alphanumeric() || it == '_' || it == ':';
     text.split(move |it| !is_part(it))
         .filter(|word| ["crate::", "super::", "self::"].iter().any(|it| word.starts_with(it)))
+        // Before the braces of a `use`, which is read as a tree.
+        .filter(|word| !word.ends_with(':'))
         .map(|word| word.split("::").filter(|it| !it.is_empty()).map(str::to_owned).collect())
 }
 
@@ -240,6 +242,10 @@ mod tests {
         let b =
             "// crate::a::X\nuse other::a::X;\n#[cfg(test)]\nmod tests {\n    use crate::a;\n}\n";
         let files = [("a.rs", "use crate::b::X;\n"), ("b.rs", b), ("lib.rs", "pub use a::X;")];
+        assert!(graph(&files).circles().is_empty());
+        let parent = "pub use child::X;";
+        let files =
+            [("a/mod.rs", parent), ("a/child.rs", "use super::{other::Y};"), ("a/other.rs", "")];
         assert!(graph(&files).circles().is_empty());
     }
 }

@@ -1,9 +1,9 @@
-//! Why a record could not be read or written.
+//! Why a record could not be read.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a run folder could not be read, or a file that shows it not be written.
+/// Why a run folder could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -30,25 +30,6 @@ pub enum RecordError {
         found: String,
         /// What to do about it.
         cure: &'static str,
-    },
-    /// A file of the report could not be written.
-    #[error(
-        "cannot write {}: {source}; check the free space and the rights of the folder",
-        path.display()
-    )]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A figure could not be turned into pixels.
-    #[error("cannot draw {figure} as PNG: {reason}; the SVG beside it is complete")]
-    Draw {
-        /// The figure's name.
-        figure: String,
-        /// What the renderer said.
-        reason: String,
     },
 }
 

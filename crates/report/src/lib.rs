@@ -19,6 +19,7 @@ pub mod arms_table;
 pub mod compare;
 pub mod curves;
 pub mod diagnosis;
+mod error;
 pub mod experiment;
 pub mod experiment_page;
 pub mod experiments_markdown;
@@ -31,6 +32,7 @@ mod write;
 
 pub use arms_table::arms_table;
 pub use compare::{comparison_page, comparison_table};
+pub use error::ReportError;
 pub use experiment::{ExperimentFigure, ExperimentRecord, Findings};
 pub use page::{run_page, sentence};
 pub use write::{

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use backburn_records::RecordError as ReportError;
 use backburn_records::arms::ArmsComparison;
 use backburn_records::origin::Origin;
 use backburn_records::record::RunRecord;
@@ -11,6 +10,7 @@ use backburn_records::whole_file;
 
 use crate::arms_page::{arms_figure, arms_page};
 use crate::compare::comparison_page;
+use crate::error::ReportError;
 use crate::experiment::{ExperimentRecord, Findings};
 use crate::experiment_page::{experiment_page, experiments_index};
 use crate::experiments_markdown::experiments_markdown;

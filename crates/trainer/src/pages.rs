@@ -5,7 +5,7 @@ use backburn_training::run_folder::pages::Pages;
 /// The report with its figures.
 pub(crate) fn pages() -> Pages {
     Pages {
-        report: |run| backburn_report::write_report(run).map(drop),
-        page: backburn_report::write_run_page,
+        report: |run| Ok(backburn_report::write_report(run).map(drop)?),
+        page: |run| Ok(backburn_report::write_run_page(run)?),
     }
 }

@@ -23,6 +23,7 @@ use crate::run_folder::error::{Fault, MISSING, RunError};
 use crate::run_folder::folder::{RunFolder, now};
 use crate::run_folder::losses::LossLog;
 use crate::run_folder::names::{CONFIG, EPOCH_END, LATEST, LOSSES, METRICS, PREVIOUS};
+use crate::run_folder::pages::DrawError;
 use crate::run_folder::restore::{Restored, restore_newest};
 use crate::run_folder::rollback::{Divergence, diverged, is_better_than_guessing, roll_back};
 use crate::run_options::RunOptions;
@@ -321,11 +322,11 @@ pub(crate) fn carry_out(
     let (outcome, _) = outcome?;
     written?;
     if matches!(outcome, Outcome::Done(_)) {
-        let written = RunRecord::read(folder.path()).and_then(|run| (options.pages.report)(&run));
-        written.map_err(|source| SessionError::Report {
-            run: folder.path().display().to_string(),
-            source: Box::new(source),
-        })?;
+        let drawn = RunRecord::read(folder.path())
+            .map_err(DrawError::from)
+            .and_then(|run| (options.pages.report)(&run));
+        let run = folder.path().display().to_string();
+        drawn.map_err(|source| SessionError::Report { run, source })?;
     }
     Ok(Run { path: folder.path().to_owned(), backend: recipe.backend, outcome })
 }

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::prepare::PrepareError;
 use crate::run_folder::checkpoint::CheckpointError;
 use crate::run_folder::error::{Fault, RunError};
+use crate::run_folder::pages::DrawError;
 use crate::verify_kernels::VerifyError;
 
 /// The settings that may change between the epochs that are there and those that are added: none of them
@@ -47,7 +48,7 @@ pub enum SessionError {
     #[error(
         "{source}; the run itself is complete, draw its report with `cargo xtask report {run}`"
     )]
-    Report { run: String, source: Box<backburn_records::RecordError> },
+    Report { run: String, source: DrawError },
     /// Neither checkpoint can be resumed from.
     #[error("{latest}; {previous}; start the run anew with `cargo xtask train --config {config}`")]
     Checkpoint { latest: Fault, previous: Fault, config: String },

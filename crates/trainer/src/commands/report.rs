@@ -67,11 +67,11 @@ fn with_a_manifest(folders: &[PathBuf]) -> Vec<&Path> {
 }
 
 fn read(run: &Path) -> Result<RunRecord, Failure> {
-    RunRecord::read(run).map_err(report_failure)
+    RunRecord::read(run).map_err(|error| report_failure(error.into()))
 }
 
 // By value, so that it can stand in `map_err`.
 #[allow(clippy::needless_pass_by_value)]
-fn report_failure(error: backburn_records::RecordError) -> Failure {
+fn report_failure(error: backburn_report::ReportError) -> Failure {
     Failure::Error(error.to_string())
 }

@@ -1,9 +1,14 @@
 //! Who draws a run's report, which this crate does not know how to.
 
-use backburn_records::{RecordError, RunRecord};
+use std::error::Error;
+
+use backburn_records::RunRecord;
 
 /// Draws something into the folder of a run.
-pub type Draw = fn(&RunRecord) -> Result<(), RecordError>;
+pub type Draw = fn(&RunRecord) -> Result<(), DrawError>;
+
+/// Why something could not be drawn, with the cure.
+pub type DrawError = Box<dyn Error + Send + Sync>;
 
 /// What is drawn of a run.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
 //! The record of accesses to the test split in a run's `manifest.json`.
 
 use backburn_data::TestLog;
-use backburn_records::{Manifest, RecordError, RunRecord, Status, TestRead};
+use backburn_records::{Manifest, RunRecord, Status, TestRead};
 
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::{RunFolder, now};
-use crate::run_folder::pages::Pages;
+use crate::run_folder::pages::{DrawError, Pages};
 use crate::watch::{Watch, note};
 
 /// Writes accesses into the manifest of a run, each before it happens, so that one that the program does
@@ -24,7 +24,7 @@ pub struct ManifestLog<'a> {
 }
 
 impl ManifestLog<'_> {
-    fn write_page(&self) -> Result<(), RecordError> {
+    fn write_page(&self) -> Result<(), DrawError> {
         let mut run = RunRecord::read(self.folder.path())?;
         run.manifest.status = self.status;
         (self.pages.page)(&run)

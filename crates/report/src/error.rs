@@ -1,0 +1,34 @@
+//! Why a report could not be made.
+
+use std::io;
+use std::path::PathBuf;
+
+use backburn_records::RecordError;
+
+/// Why what a report shows could not be read, or the report not be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// A record could not be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A file of the report could not be written.
+    #[error(
+        "cannot write {}: {source}; check the free space and the rights of the folder",
+        path.display()
+    )]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A figure could not be turned into pixels.
+    #[error("cannot draw {figure} as PNG: {reason}; the SVG beside it is complete")]
+    Draw {
+        /// The figure's name.
+        figure: String,
+        /// What the renderer said.
+        reason: String,
+    },
+}
