@@ -118,7 +118,7 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
         place.run("verify run").expect(ERROR, &["goes on from the one before it"]);
         let run = place.run("train --resume run");
         run.expect(DONE, &["warning: run/checkpoints/latest.safetensors: ", reason]);
-        run.mention(&["going on from the one before it, run/checkpoints/previous.safetensors"]);
+        run.mention(&["resuming from the one before it, run/checkpoints/previous.safetensors"]);
         place.expect_same("run", "whole");
     }
 }
