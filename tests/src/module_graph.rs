@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn tests_comments_and_other_crates_are_no_uses() {
-        let b = "// crate::a::X\nuse other::a::X;\n#[cfg(test)]\nmod tests {\n    use crate::a;\n}\n";
+        let b =
+            "// crate::a::X\nuse other::a::X;\n#[cfg(test)]\nmod tests {\n    use crate::a;\n}\n";
         let files = [("a.rs", "use crate::b::X;\n"), ("b.rs", b), ("lib.rs", "pub use a::X;")];
         assert!(graph(&files).circles().is_empty());
     }

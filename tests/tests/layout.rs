@@ -54,10 +54,7 @@ const DIRECTIONS: [(&str, &[&str]); 12] = [
 /// What only some crates may be compiled with: packages, and those crates.
 const RESERVED: [(&[&str], &[&str]); 3] = [
     // What belongs to a command line, a terminal, a process.
-    (
-        &["clap", "indicatif", "terminal_size", "signal-hook", "ctrlc"],
-        &["backburn-trainer"],
-    ),
+    (&["clap", "indicatif", "terminal_size", "signal-hook", "ctrlc"], &["backburn-trainer"]),
     (&["resvg"], &["backburn-report"]),
     (
         &["burn"],

@@ -17,7 +17,8 @@ use super::resnet_runs::{
     accuracy_figures, change, differences, entropy, floor_table, loss_figures, lowest_objective,
     plain, reduced, score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, epochs, train};
+use super::runs::{self, Arm, ArmRuns, epochs, train};
+use super::settings::Settings;
 
 /// Percent of the labels that are redrawn.
 const ALPHA: f64 = 30.0;
@@ -52,7 +53,7 @@ fn is_lenet(lab: &Lab) -> bool {
     lab.data().train.shape().channels == 1
 }
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Vec<Arm> {
     let recipe = recipe(lab);
     let arm = |row: &Row| {
         let mut model = recipe.model.clone();
@@ -60,7 +61,16 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         let labels = LabelRegularizers { disturb_label: row.alpha, ..recipe.labels };
         Arm { name: row.name, recipe: Recipe { model, labels, ..recipe.clone() } }
     };
-    let arms = train(lab, rows(lab).iter().map(arm).collect())?;
+    rows(lab).iter().map(arm).collect()
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let recipe = recipe(lab);
+    let arms = train(lab, arms(lab))?;
     let counts = lab
         .seeds
         .iter()

@@ -14,9 +14,11 @@ use backburn_training::seeds::Seeds;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
+use serde_json::json;
 
 use super::curves::series;
 use super::lab::Lab;
+use super::settings::Settings;
 use super::tables::spread;
 
 /// Features of a sample, units of the hidden layer, and outputs.
@@ -43,6 +45,9 @@ enum Behind {
     Linear,
     Relu,
 }
+
+const INITIALIZATION: Initialization =
+    Initialization { weights: WeightInitialization::HeNormal, biases: BiasInitialization::Pytorch };
 
 const NETWORKS: [Behind; 2] = [Behind::Linear, Behind::Relu];
 
@@ -71,15 +76,14 @@ impl Behind {
     }
 
     /// Without dropout of its own: that stands before it.
-    fn init(self, seeds: Seeds, device: &Device) -> Result<Network, Failure> {
+    fn model(self) -> ModelConfig {
         let hidden = if self == Self::Linear { vec![] } else { vec![UNITS] };
-        let model = ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false });
-        let network = model.init([1, 1, UNITS], UNITS, device).map_err(usage)?;
-        let initialization = Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Pytorch,
-        };
-        Ok(initialization.apply(network, |name| seeds.weights(name)))
+        ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false })
+    }
+
+    fn init(self, seeds: Seeds, device: &Device) -> Result<Network, Failure> {
+        let network = self.model().init([1, 1, UNITS], UNITS, device).map_err(usage)?;
+        Ok(INITIALIZATION.apply(network, |name| seeds.weights(name)))
     }
 }
 
@@ -99,13 +103,13 @@ impl Approach {
     }
 
     fn slope(&self) -> f64 {
-        slope(&counts(), &self.errors)
+        slope(&counts(self.errors.len()), &self.errors)
     }
 
     /// Over the last [`TAIL`] points.
     fn end_slope(&self) -> f64 {
         let from = self.errors.len() - TAIL;
-        slope(&counts()[from..], &self.errors[from..])
+        slope(&counts(self.errors.len())[from..], &self.errors[from..])
     }
 
     /// Whether the last error is more than sampling explains.
@@ -133,16 +137,30 @@ struct Outcome {
     conventions: Vec<[Conventions; 2]>,
 }
 
+/// Draws of every sample; a power of two.
+fn draws(lab: &Lab) -> usize {
+    lab.unless_smoke(DRAWS, 4 * DRAWS_AT_ONCE)
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings: Settings, behind: &Behind| {
+        let own = json!({ "model": behind.model(), "initialization": INITIALIZATION });
+        let common = json!({ "samples": SAMPLES, "units": UNITS, "draws": draws(lab) });
+        settings.arm(behind.name(), &[&own, &common, &json!({ "dropout": RATES })])
+    };
+    Ok(NETWORKS.iter().fold(Settings::default(), arm))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut outcomes = Vec::new();
     for &seed in &lab.seeds {
         outcomes.push(measure(lab, Seeds::new(seed))?);
-        lab.say(&format!("seed {seed}: {DRAWS} draws at each of {} rates", RATES.len()));
+        lab.say(&format!("seed {seed}: {} draws at each of {} rates", draws(lab), RATES.len()));
     }
     Ok(Findings {
         sentence: sentence(&outcomes),
-        setup: setup(),
-        tables: vec![approach_table(&outcomes), conventions_table(&outcomes)],
+        setup: setup(lab),
+        tables: vec![approach_table(lab, &outcomes), conventions_table(&outcomes)],
         figures: figures(&outcomes),
         data: vec![data(&outcomes)],
         differences: [
@@ -190,7 +208,7 @@ fn approach(
     let mut means = networks
         .each_ref()
         .map(|network| RunningMean::new(read(outputs(network, samples.clone()))));
-    let passes = DRAWS / DRAWS_AT_ONCE;
+    let passes = draws(lab) / DRAWS_AT_ONCE;
     for pass in 0..passes {
         lab.go_on()?;
         lab.device.seed(seeds.device((number * passes + pass) as u64));
@@ -305,9 +323,9 @@ fn read(x: Tensor<2>) -> Vec<f32> {
     x.into_data().try_to_vec().expect("outputs are 32-bit floats")
 }
 
-/// 1, 2, 4, … up to [`DRAWS`].
-fn counts() -> Vec<f64> {
-    (0..=DRAWS.ilog2()).map(|power| f64::from(1 << power)).collect()
+/// The first `length` of 1, 2, 4, …
+fn counts(length: usize) -> Vec<f64> {
+    (0..length).map(|power| (1_u64 << power) as f64).collect()
 }
 
 /// Slope of the straight line through points on logarithmic axes, by least squares.
@@ -320,7 +338,7 @@ fn slope(xs: &[f64], ys: &[f64]) -> f64 {
     products / xs.iter().map(|x| (x - x_mean).powi(2)).sum::<f64>()
 }
 
-fn setup() -> Vec<String> {
+fn setup(lab: &Lab) -> Vec<String> {
     let rates = RATES.map(|rate| rate.to_string()).join(", ");
     vec![
         format!(
@@ -330,7 +348,7 @@ fn setup() -> Vec<String> {
         format!(
             "K = 1, 2, 4, … {} outputs in training mode, each with a mask of its own, are averaged. Error: root mean square difference from the output in evaluation, as a \
              share of that output's root mean square.",
-            number::count(DRAWS as u64)
+            number::count(draws(lab) as u64)
         ),
         "Conventions: dropout that divides by (1 − p) in training, as this program's, against a plain mask in training and (1 − p) in evaluation \
          with weights 1/(1 − p) times as large, on the same masks."
@@ -387,7 +405,7 @@ fn sentence(outcomes: &[Outcome]) -> String {
     .replace("to -", "to −")
 }
 
-fn approach_table(outcomes: &[Outcome]) -> ExperimentTable {
+fn approach_table(lab: &Lab, outcomes: &[Outcome]) -> ExperimentTable {
     let mut rows = Vec::new();
     for (place, rate) in RATES.iter().enumerate() {
         for (number, network) in NETWORKS.iter().enumerate() {
@@ -406,7 +424,7 @@ fn approach_table(outcomes: &[Outcome]) -> ExperimentTable {
         }
     }
     ExperimentTable {
-        title: format!("The mean of K outputs, K up to {}", number::count(DRAWS as u64)),
+        title: format!("The mean of K outputs, K up to {}", number::count(draws(lab) as u64)),
         note: format!(
             "Slope: fitted on logarithmic axes over all K, and over the last {TAIL} points. Sampling: what the spread of the outputs alone leads one to expect \
              at the last K. Plateau: what is left of the error without it; 0 if the error is less than three times what \
@@ -455,7 +473,7 @@ fn conventions_table(outcomes: &[Outcome]) -> ExperimentTable {
 }
 
 fn figures(outcomes: &[Outcome]) -> Vec<ExperimentFigure> {
-    let counts = counts();
+    let counts = counts(outcomes[0].approaches[SHOWN][0].errors.len());
     let curve = |name: String, place: usize, number: usize| {
         let errors = |outcome: &Outcome| outcome.approaches[place][number].errors.clone();
         let rows: Vec<Vec<f64>> =
@@ -504,7 +522,7 @@ fn data(outcomes: &[Outcome]) -> DataTable {
         for (place, rate) in RATES.iter().enumerate() {
             for (number, network) in NETWORKS.iter().enumerate() {
                 let errors = &outcome.approaches[place][number].errors;
-                rows.extend(counts().iter().zip(errors).map(|(k, error)| {
+                rows.extend(counts(errors.len()).iter().zip(errors).map(|(k, error)| {
                     let words = [network.name().to_owned(), rate.to_string(), run.to_string()];
                     words.into_iter().chain([k.to_string(), error.to_string()]).collect()
                 }));
@@ -521,7 +539,7 @@ mod tests {
 
     #[test]
     fn the_slope_of_a_power_is_its_exponent() {
-        let xs = counts();
+        let xs = counts(15);
         let ys: Vec<f64> = xs.iter().map(|x| 3.0 * x.powf(-0.5)).collect();
         assert!((slope(&xs, &ys) + 0.5).abs() < 1e-12);
         assert!(slope(&xs, &vec![0.2; xs.len()]).abs() < 1e-12);

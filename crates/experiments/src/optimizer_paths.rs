@@ -8,8 +8,10 @@ use backburn_training::failure::{Failure, usage};
 use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use burn::tensor::{Device, Tensor};
+use serde_json::json;
 
 use super::lab::Lab;
+use super::settings::Settings;
 
 const START: (f64, f64) = (-7.0, 2.0);
 const STEPS: usize = 30;
@@ -83,6 +85,16 @@ impl Way {
     fn crossings(&self) -> usize {
         self.0.windows(2).filter(|pair| pair[0].1 * pair[1].1 < 0.0).count()
     }
+}
+
+pub(super) fn settings(_: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings: Settings, row: &Row| {
+        let (optimizer, learning_rate) = (row.optimizer, row.learning_rate);
+        let own = json!({ "optimizer": optimizer, "learning_rate": learning_rate });
+        let common = json!({ "coefficients": COEFFICIENTS, "start": START, "steps": STEPS });
+        settings.arm(row.name, &[&own, &common])
+    };
+    Ok(ROWS.iter().fold(Settings::default(), arm))
 }
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {

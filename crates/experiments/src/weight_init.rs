@@ -6,6 +6,7 @@ use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use burn::tensor::Device;
+use serde_json::json;
 
 use super::curves::series;
 use super::five_layers::{
@@ -13,6 +14,7 @@ use super::five_layers::{
     moments,
 };
 use super::lab::Lab;
+use super::settings::Settings;
 use super::tables::{spread, three_digits, two_digits};
 
 /// The source's.
@@ -37,6 +39,20 @@ impl Cell {
     fn mean(&self, layer: usize, value: impl Fn(&Layer) -> f64) -> f64 {
         Spread::of(&self.values(layer, value)).mean
     }
+}
+
+/// An arm for each scale. Its weights are those of a draw of 1.
+pub(super) fn settings(_: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings: Settings, scale: &Scale| {
+        let functions = FUNCTIONS.map(Function::name);
+        let network = json!({ "functions": functions, "layers": LAYERS, "units": UNITS });
+        let data = json!({ "samples": SAMPLES, "classes": CLASSES });
+        // A 32-bit number in as few digits as tell it from others.
+        let weight = scale.weight(1.0).to_string().parse::<f64>();
+        let weight = json!({ "weight": weight.expect("it is a number"), "bins": BINS });
+        settings.arm(scale.name(), &[&network, &data, &weight])
+    };
+    Ok(SCALES.iter().fold(Settings::default(), arm))
 }
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
