@@ -20,6 +20,9 @@ use super::curves::series;
 use super::lab::Lab;
 use super::settings::Settings;
 use super::tables::spread;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("dropout_expectation.md"));
 
 /// Features of a sample, units of the hidden layer, and outputs.
 const UNITS: usize = 100;
@@ -163,16 +166,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![approach_table(lab, &outcomes), conventions_table(&outcomes)],
         figures: figures(&outcomes),
         data: vec![data(&outcomes)],
-        differences: [
-            "The post states that scaling makes the outputs of training and evaluation equal in expectation. It does for \
-             what follows dropout linearly; behind a ReLU the mean is another one.",
-            "The post multiplies by (1 − p) in testing; PyTorch, which it shows next, and this program divide by (1 − p) in training \
-             instead. Both are the same network with other weights: those behind dropout are 1/(1 − p) times as large in the \
-             post's convention.",
-            "It prints no numbers, so none are compared.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -339,21 +333,13 @@ fn slope(xs: &[f64], ys: &[f64]) -> f64 {
 }
 
 fn setup(lab: &Lab) -> Vec<String> {
-    let rates = RATES.map(|rate| rate.to_string()).join(", ");
-    vec![
-        format!(
-            "{SAMPLES} samples of {UNITS} features from N(0, 1), dropout with p = {rates} on them, and behind it a linear layer with {UNITS} outputs, or one with \
-             {UNITS} units and ReLU and then a linear one. Weights normal with standard deviation √(2/n), biases uniform in ±1/√n, not trained."
-        ),
-        format!(
-            "K = 1, 2, 4, … {} outputs in training mode, each with a mask of its own, are averaged. Error: root mean square difference from the output in evaluation, as a \
-             share of that output's root mean square.",
-            number::count(draws(lab) as u64)
-        ),
-        "Conventions: dropout that divides by (1 − p) in training, as this program's, against a plain mask in training and (1 − p) in evaluation \
-         with weights 1/(1 − p) times as large, on the same masks."
-            .into(),
-    ]
+    let values = [
+        ("samples", SAMPLES.to_string()),
+        ("units", UNITS.to_string()),
+        ("rates", RATES.map(|rate| rate.to_string()).join(", ")),
+        ("draws", number::count(draws(lab) as u64)),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn values(outcomes: &[Outcome], value: impl Fn(&Outcome) -> f64) -> Vec<f64> {
@@ -378,31 +364,31 @@ fn sentence(outcomes: &[Outcome]) -> String {
         every.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     );
     let holds = every.iter().all(|slope| (slope - SLOPE).abs() <= SLOPE_TOLERANCE);
-    let linear = if holds { "as K^−½" } else { "not as K^−½" };
-    let (end, sampling) = (mean(1, |a| a.last()), mean(1, |a| a.sampling));
+    let power = if holds { "as the root" } else { "not as the root" };
     let stays = outcomes.iter().all(|o| o.approaches[SHOWN][1].stays());
-    let plateau = if stays {
-        format!(
-            "behind a ReLU it stays at {:.1} % of the output, {:.0} times what sampling explains",
-            100.0 * end,
-            end / sampling
-        )
-    } else {
-        format!("behind a ReLU it falls to {:.2} % of the output, too", 100.0 * end)
-    };
     let difference = largest_of_conventions(outcomes);
-    let agree =
-        if difference <= ROUNDING { "agree to rounding" } else { "do not agree to rounding" };
-    format!(
-        "With p = {}, the mean of K training-mode outputs of a linear layer approaches the evaluation output {linear} (fitted slopes {:.3} to {:.3} at all rates), \
-         while {plateau}. Scaling in training and scaling in evaluation {agree}: they differ by at most {} of the output.",
-        RATES[SHOWN],
-        least,
-        most,
-        number::scientific(difference),
-    )
-    .replace("slopes -", "slopes −")
-    .replace("to -", "to −")
+    let agree = if difference <= ROUNDING { "agree" } else { "do not agree" };
+    let slope = |slope: f64| format!("{slope:.3}").replace('-', "−");
+    let values = [
+        ("rate", RATES[SHOWN].to_string()),
+        ("power", TEXT.paragraph(power, &[])),
+        ("least", slope(least)),
+        ("most", slope(most)),
+        ("plateau", plateau(stays, mean(1, |a| a.last()), mean(1, |a| a.sampling))),
+        ("agree", TEXT.paragraph(agree, &[])),
+        ("difference", number::scientific(difference)),
+    ];
+    TEXT.paragraph("sentence", &values)
+}
+
+/// Where the error of the ReLU network ends, and what sampling alone would leave of it.
+fn plateau(stays: bool, end: f64, sampling: f64) -> String {
+    if stays {
+        let times = format!("{:.0}", end / sampling);
+        TEXT.paragraph("stays", &[("end", format!("{:.1}", 100.0 * end)), ("times", times)])
+    } else {
+        TEXT.paragraph("falls", &[("end", format!("{:.2}", 100.0 * end))])
+    }
 }
 
 fn approach_table(lab: &Lab, outcomes: &[Outcome]) -> ExperimentTable {
@@ -425,11 +411,7 @@ fn approach_table(lab: &Lab, outcomes: &[Outcome]) -> ExperimentTable {
     }
     ExperimentTable {
         title: format!("The mean of K outputs, K up to {}", number::count(draws(lab) as u64)),
-        note: format!(
-            "Slope: fitted on logarithmic axes over all K, and over the last {TAIL} points. Sampling: what the spread of the outputs alone leads one to expect \
-             at the last K. Plateau: what is left of the error without it; 0 if the error is less than three times what \
-             sampling explains."
-        ),
+        note: TEXT.paragraph("table of means", &[("tail", TAIL.to_string())]),
         head: [
             "network, rate",
             "slope",
@@ -461,9 +443,9 @@ fn conventions_table(outcomes: &[Outcome]) -> ExperimentTable {
     }
     ExperimentTable {
         title: "Scaling in training against scaling in evaluation".into(),
-        note: format!(
-            "The largest difference of an output, as a share of the outputs' root mean square. Rounding of sums of {UNITS} products in 32 bits: up to {}.",
-            number::scientific(ROUNDING)
+        note: TEXT.paragraph(
+            "table of conventions",
+            &[("units", UNITS.to_string()), ("rounding", number::scientific(ROUNDING))],
         ),
         head: ["network, rate", "in training, same masks", "in evaluation"]
             .map(String::from)
@@ -502,15 +484,12 @@ fn figures(outcomes: &[Outcome]) -> Vec<ExperimentFigure> {
     vec![
         ExperimentFigure {
             name: "approach".into(),
-            caption: "How far the mean of K outputs with dropout lies from the output in evaluation, of a linear layer and of a network \
-                      with a ReLU, whose mean is not the ReLU of the mean. The line of reference falls as 1/√K from where the linear \
-                      layer begins."
-                .into(),
+            caption: TEXT.paragraph("figure of the approach", &[]),
             drawing: both.draw(),
         },
         ExperimentFigure {
             name: "rates".into(),
-            caption: "The same of both networks, at three shares of inputs that are dropped.".into(),
+            caption: TEXT.paragraph("figure of rates", &[]),
             drawing: rates.draw(),
         },
     ]
@@ -555,6 +534,13 @@ mod tests {
         assert_eq!(approach.errors, [1.0, 0.0, 0.0]);
         // Variance 16/3 of four draws, over four, and then as a share of 2.
         assert!((approach.sampling - (16.0_f64 / 12.0).sqrt() / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_error_stays_or_falls() {
+        let stays = "behind a ReLU it stays at 5.0 % of the output, 4 times what sampling explains";
+        assert_eq!(plateau(true, 0.05, 0.0125), stays);
+        assert_eq!(plateau(false, 0.0123, 0.01), "behind a ReLU it falls to 1.23 % of the output, too");
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod resnet_runs;
 mod runs;
 pub mod settings;
 mod tables;
+mod text;
 mod trainee;
 mod weight_decay;
 mod weight_init;
