@@ -540,7 +540,10 @@ mod tests {
     fn an_error_stays_or_falls() {
         let stays = "behind a ReLU it stays at 5.0 % of the output, 4 times what sampling explains";
         assert_eq!(plateau(true, 0.05, 0.0125), stays);
-        assert_eq!(plateau(false, 0.0123, 0.01), "behind a ReLU it falls to 1.23 % of the output, too");
+        assert_eq!(
+            plateau(false, 0.0123, 0.01),
+            "behind a ReLU it falls to 1.23 % of the output, too"
+        );
     }
 
     #[test]

@@ -76,18 +76,18 @@ fn flat(settings: &Map<String, Value>) -> BTreeMap<String, Value> {
 
 /// `every` with what `own` says otherwise, part by part.
 fn merged(every: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
-    let mut merged = every.clone();
+    let mut all = every.clone();
     for (name, value) in own {
-        let value = match (merged.get(name), value) {
+        let value = match (all.get(name), value) {
             // Another model or optimizer shares no settings with the common one.
             (Some(Value::Object(every)), Value::Object(own)) if !own.contains_key("name") => {
                 Value::Object(merged(every, own))
             }
             _ => value.clone(),
         };
-        merged.insert(name.clone(), value);
+        all.insert(name.clone(), value);
     }
-    merged
+    all
 }
 
 fn expected(part: &Value) -> BTreeMap<String, Value> {
@@ -143,12 +143,12 @@ fn every_experiment_trains_with_the_settings_of_its_file() {
             let (presets, dataset) = stands_for(row, part);
             for preset in presets {
                 let found = found(row, preset, dataset);
+                let which = match dataset {
+                    Some(dataset) => format!("{}, {} on {dataset}", row.name, preset.name()),
+                    None => format!("{}, {}", row.name, preset.name()),
+                };
                 let lines = differences(&expected(value), &found);
-                wrong.extend(
-                    lines
-                        .into_iter()
-                        .map(|line| format!("{}, {}: {line}", row.name, preset.name())),
-                );
+                wrong.extend(lines.into_iter().map(|line| format!("{which}: {line}")));
                 if dataset == row.datasets.first().copied() {
                     covered.push(preset);
                 }
