@@ -9,29 +9,33 @@ use super::resnet_runs::{
     accuracy_figures, change, differences, loss_figures, plain, printed_accuracy, reduced,
     score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, epochs, train};
+use super::runs::{self, Arm, ArmRuns, epochs, train};
+use super::settings::Settings;
 
 const AUGMENTATION: &str = "crop=4,flip";
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Vec<Arm> {
     let recipe = plain(lab);
     let augmented = Recipe {
         augment: AUGMENTATION.parse().expect("both augmentations exist"),
         ..recipe.clone()
     };
-    let mut setup = setup(lab, &recipe);
+    vec![Arm { name: "unchanged images", recipe }, Arm { name: "crop and flip", recipe: augmented }]
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let arms = arms(lab);
+    let mut setup = setup(lab, &arms[0].recipe);
     setup.push(
         "Crop and flip: the image is padded with 4 black pixels on each side, a piece of its size is cut out at a random \
          place, and every second image is mirrored."
             .into(),
     );
-    let arms = train(
-        lab,
-        vec![
-            Arm { name: "unchanged images", recipe },
-            Arm { name: "crop and flip", recipe: augmented },
-        ],
-    )?;
+    let arms = train(lab, arms)?;
     let mut figures = accuracy_figures(&arms);
     figures.extend(loss_figures(&arms, &[]));
     figures.extend(score_figures(&arms));

@@ -8,16 +8,18 @@ use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPane
 use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
+use serde_json::json;
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
 use super::images::{Diagnostic, Images, TestView};
 use super::lab::Lab;
+use super::settings::Settings;
 
 const IMAGES: usize = 1000;
 const LAYERS: usize = 5;
 /// 20 looks, which the source calls epochs.
-const SCHEDULE: Schedule = Schedule { updates: 191, interval: 10 };
+const SCHEDULE: Schedule = Schedule::new(191, 10);
 /// Seeds behind PyTorch's numbers.
 const REFERENCE_SEEDS: usize = 10;
 /// Training accuracy of a network that has learnt, for the speed and for the gap.
@@ -94,6 +96,26 @@ impl Course {
 /// All networks of one seed: by scale, with and without.
 type Sweep = Vec<[Course; 2]>;
 
+/// With and without batch normalization, at this scale of initial weights.
+fn networks(place: usize) -> [SmallMlp; 2] {
+    [true, false].map(|batch_norm| {
+        let weights = WeightInitialization::Normal(scale(place));
+        SmallMlp { batch_norm, weights, ..SmallMlp::new(LAYERS) }
+    })
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let images = json!({ "images": IMAGES.min(lab.data().train.len()) });
+    let mut settings = Settings::default();
+    for place in 0..REFERENCES.len() {
+        for (network, name) in networks(place).iter().zip(NAMES) {
+            let name = format!("std {}, {name}", short(scale(place)));
+            settings = settings.arm(name, &[&network.training(), &SCHEDULE.of(lab), &images]);
+        }
+    }
+    Ok(settings)
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let images = lab.first(IMAGES);
     let diagnostic = lab.diagnostic(&images, "gap at 90 % training accuracy");
@@ -102,12 +124,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     for &seed in &lab.seeds {
         let mut sweep = Vec::new();
         for place in 0..REFERENCES.len() {
-            let train = |batch_norm| {
-                let weights = WeightInitialization::Normal(scale(place));
-                let network = SmallMlp { batch_norm, weights, ..SmallMlp::new(LAYERS) };
-                course(lab, &network, &images, &diagnostic, &test, Seeds::new(seed))
+            let train = |network: &SmallMlp| {
+                course(lab, network, &images, &diagnostic, &test, Seeds::new(seed))
             };
-            sweep.push([train(true)?, train(false)?]);
+            let [with, without] = networks(place);
+            sweep.push([train(&with)?, train(&without)?]);
         }
         lab.say(&format!("seed {seed}: {} networks", 2 * sweep.len()));
         sweeps.push(sweep);
@@ -116,10 +137,10 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         sweeps.iter().map(|sweep| [0, 1].map(|arm| Claims::of(sweep, arm))).collect();
     Ok(Findings {
         sentence: sentence(lab, &sweeps, &claims, lab.data().test.len()),
-        setup: setup(),
+        setup: setup(lab),
         comparisons: vec![comparison(lab, &sweeps)],
         tables: vec![table(&claims)],
-        figures: figures(&sweeps),
+        figures: figures(lab, &sweeps),
         data: vec![data(lab, &sweeps), end_data(lab, &sweeps)],
         differences: [
             "The source's listing does not show its ε, on which small weights depend; here it is 1e-5.",
@@ -145,7 +166,7 @@ fn course(
     seeds: Seeds,
 ) -> Result<Course, Failure> {
     let mut course = Course { train: Vec::new(), test: f64::NAN, gap_when_learnt: None };
-    let trainee = network.train(lab, images, SCHEDULE, seeds, |trainee| {
+    let trainee = network.train(lab, images, SCHEDULE.of(lab), seeds, |trainee| {
         let scores = trainee.scores(images)?;
         let accuracy = if scores.loss.is_finite() { scores.accuracy } else { f64::NAN };
         course.train.push(accuracy);
@@ -310,20 +331,21 @@ fn counted(value: f64, [one, others]: [&str; 2]) -> String {
     format!("{count} {word}")
 }
 
-fn setup() -> Vec<String> {
+fn setup(lab: &Lab) -> Vec<String> {
+    let schedule = SCHEDULE.of(lab);
     [
         format!("MLP 784-{LAYERS}×100-10 with ReLU, batch normalization before each ReLU (ε 1e-5) or none."),
         "Initial weights normal with a standard deviation of 10⁰ to 10⁻⁴ in 16 steps of equal ratio, biases zero.".into(),
         format!(
             "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on batches of 100 drawn with replacement, \
              the same for all networks of a seed.",
-            SCHEDULE.updates
+            schedule.updates
         ),
         format!(
             "Training accuracy after update 1, 11, … {}: what the source calls {} epochs. Networks whose loss is no longer \
              finite have diverged.",
-            SCHEDULE.updates,
-            SCHEDULE.looks().len()
+            schedule.updates,
+            schedule.looks().len()
         ),
     ]
     .into()
@@ -341,7 +363,7 @@ fn comparison(lab: &Lab, sweeps: &[Sweep]) -> Comparison {
         }
     }
     Comparison {
-        title: format!("Training accuracy after {} updates", SCHEDULE.updates),
+        title: format!("Training accuracy after {} updates", SCHEDULE.of(lab).updates),
         note: "PyTorch 2.15 with the same settings (ε 1e-5), ten seeds. The source draws these numbers and prints none."
             .into(),
         rows,
@@ -404,8 +426,8 @@ fn short(scale: f64) -> String {
     if scale < 1.0 { text } else { format!("{scale:.0}") }
 }
 
-fn figures(sweeps: &[Sweep]) -> Vec<ExperimentFigure> {
-    let xs = SCHEDULE.looks();
+fn figures(lab: &Lab, sweeps: &[Sweep]) -> Vec<ExperimentFigure> {
+    let xs = SCHEDULE.of(lab).looks();
     let panel = |place: usize| {
         let line = |arm: usize| {
             let of = |sweep: &Sweep| sweep[place][arm].train.iter().map(|a| 100.0 * a).collect();

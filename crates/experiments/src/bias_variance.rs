@@ -13,11 +13,13 @@ use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
+use serde_json::json;
 
 use super::curves::series;
 use super::decomposition::{CONFIDENCE, Residuals, Terms, interval, redraw};
 use super::images::{Diagnostic, Images};
 use super::lab::Lab;
+use super::settings::Settings;
 use super::trainee::{Trainee, Training};
 
 const SETS: usize = 20;
@@ -106,9 +108,51 @@ struct Measurement {
     change: [Measured; 3],
 }
 
+fn epochs(lab: &Lab) -> usize {
+    lab.unless_smoke(EPOCHS, 2)
+}
+
+/// Epochs after which the networks are asked.
+fn looks(lab: &Lab) -> Vec<usize> {
+    LOOKS.into_iter().filter(|epoch| *epoch <= epochs(lab)).collect()
+}
+
+/// Drawn collections of training sets.
+fn draws(lab: &Lab) -> usize {
+    lab.unless_smoke(DRAWS, 100)
+}
+
+/// Images of a training set.
+fn set_size(lab: &Lab) -> usize {
+    SET_SIZE.min(lab.data().train.len() / SETS)
+}
+
+fn training(dropout: f64) -> Training {
+    Training {
+        model: ModelConfig::Mlp(MlpConfig { hidden: vec![256; 2], dropout, batch_norm: false }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        learning_rate: LEARNING_RATE,
+        weight_decay: WeightDecay::default(),
+    }
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let (epochs, draws) = (epochs(lab), draws(lab));
+    let data = json!({ "sets": SETS, "set_size": set_size(lab), "test_images": TEST_IMAGES });
+    let length = json!({ "batch_size": BATCH_SIZE, "epochs": epochs, "bootstrap_draws": draws });
+    let arm = |settings: Settings, (name, dropout): (&str, f64)| {
+        settings.arm(name, &[&training(dropout), &data, &length])
+    };
+    Ok(ARMS.into_iter().fold(Settings::default(), arm))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let published = &lab.data().train;
-    let size = SET_SIZE.min(published.len() / SETS);
+    let size = set_size(lab);
     if size < published.classes() {
         return Err(usage(format!(
             "{SETS} disjoint training sets need more images than there are"
@@ -119,7 +163,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         found.push(train_all(lab, size, Seeds::new(seed))?);
     }
     let measurements: Vec<Measurement> =
-        LOSSES.iter().map(|loss| measure(&found, loss, Seeds::new(lab.seed()))).collect();
+        LOSSES.iter().map(|loss| measure(lab, &found, loss)).collect();
     let mut differences = vec![
         "The source states the claim and measures nothing. It calls bias the difference between prediction and truth and \
          variance the danger of overfitting; here both are defined so that they add up to the error."
@@ -135,7 +179,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     }
     Ok(Findings {
         sentence: sentence(&measurements, &found),
-        setup: setup(size),
+        setup: setup(lab, size),
         tables: LOSSES.iter().zip(&measurements).map(|(loss, m)| table(loss, m)).collect(),
         figures: figures(&found, &measurements),
         data: vec![data(&found)],
@@ -144,10 +188,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     })
 }
 
-fn setup(size: usize) -> Vec<String> {
+fn setup(lab: &Lab, size: usize) -> Vec<String> {
+    let (epochs, draws) = (epochs(lab), draws(lab));
     [
         format!(
-            "MLP 784-2×256-10 with ReLU, Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, {EPOCHS} epochs; \
+            "MLP 784-2×256-10 with ReLU, Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, {epochs} epochs; \
              dropout {DROPOUT} after each hidden layer in one arm."
         ),
         format!(
@@ -166,7 +211,7 @@ fn setup(size: usize) -> Vec<String> {
          networks; it is half of the other one's, with answers that are certain."
             .into(),
         format!(
-            "Intervals: {} % of {DRAWS} values from training sets drawn again with replacement, the same ones for both \
+            "Intervals: {} % of {draws} values from training sets drawn again with replacement, the same ones for both \
              arms (bootstrap); pairs of a set with itself are left out of bias².",
             100.0 * CONFIDENCE
         ),
@@ -182,7 +227,7 @@ fn train_all(lab: &Lab, size: usize, seeds: Seeds) -> Result<Found, Failure> {
         .map_err(|error| Failure::Error(error.to_string()))?;
     let test = lab.diagnostic(&lab.first(1), "bias and variance").first(TEST_IMAGES);
     // By arm, look and network.
-    let mut answers = [(); 2].map(|()| vec![Vec::new(); LOOKS.len()]);
+    let mut answers = [(); 2].map(|()| vec![Vec::new(); looks(lab).len()]);
     let mut fitted = [const { Vec::new() }; 2];
     let mut labels = Vec::new();
     for (number, set) in sets.iter().enumerate() {
@@ -221,24 +266,15 @@ fn train(
     dropout: f64,
     seeds: Seeds,
 ) -> Result<Trained, Failure> {
-    let training = Training {
-        model: ModelConfig::Mlp(MlpConfig { hidden: vec![256; 2], dropout, batch_norm: false }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
-        optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-        learning_rate: LEARNING_RATE,
-        weight_decay: WeightDecay::default(),
-    };
-    let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
+    let mut trainee = Trainee::new(&training(dropout), images, seeds, &lab.device)?;
+    let looks = looks(lab);
     let mut trained = Trained { answers: Vec::new(), labels: Vec::new(), fitted: 0.0 };
-    for epoch in 1..=EPOCHS {
+    for epoch in 1..=epochs(lab) {
         lab.go_on()?;
         for batch in images.epoch(BATCH_SIZE, epoch, seeds, &lab.device)? {
             trainee.step(&batch);
         }
-        if LOOKS.contains(&epoch) {
+        if looks.contains(&epoch) {
             let predictions = test.predictions(&trainee)?;
             trained.answers.push(predictions.probabilities());
             trained.labels = predictions.labels();
@@ -249,7 +285,7 @@ fn train(
 }
 
 /// The terms of a loss after the last epoch, mean over seeds, with intervals over training sets.
-fn measure(found: &[Found], loss: &Loss, seeds: Seeds) -> Measurement {
+fn measure(lab: &Lab, found: &[Found], loss: &Loss) -> Measurement {
     let last = |arm: usize| {
         found.iter().map(move |found| {
             let look = found.looks[arm].last().expect("the last epoch is looked at");
@@ -260,9 +296,9 @@ fn measure(found: &[Found], loss: &Loss, seeds: Seeds) -> Measurement {
         let all: Vec<Terms> = last(arm).map(Residuals::terms).collect();
         Terms::mean(&all)
     });
-    let mut rng = seeds.bootstrap();
+    let mut rng = Seeds::new(lab.seed()).bootstrap();
     let mut drawn = [const { Vec::new() }; 3];
-    for _ in 0..DRAWS {
+    for _ in 0..draws(lab) {
         // The same sets for both arms, which were trained on the same ones.
         let counts: Vec<Vec<usize>> =
             last(0).map(|residuals| redraw(residuals.networks(), &mut rng)).collect();
@@ -470,7 +506,8 @@ fn figures(found: &[Found], measurements: &[Measurement]) -> Vec<ExperimentFigur
 
 /// Bias² and variance by epoch.
 fn course(found: &[Found], loss: &Loss) -> LineChart {
-    let epochs: Vec<f64> = LOOKS.iter().map(|epoch| *epoch as f64).collect();
+    let looks = found[0].looks[0].len();
+    let epochs: Vec<f64> = LOOKS[..looks].iter().map(|epoch| *epoch as f64).collect();
     let mut chart = LineChart::new(
         format!("Course of the {}", loss.name),
         Axis::counts("epoch"),

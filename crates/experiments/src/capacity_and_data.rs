@@ -14,10 +14,12 @@ use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
 use backburn_training::weighing::Weighing;
+use serde_json::json;
 
 use super::curves::series;
 use super::images::{Images, TestView};
-use super::lab::Lab;
+use super::lab::{Lab, Preset};
+use super::settings::Settings;
 use super::trainee::{Trainee, Training, read};
 
 /// Units of each hidden layer.
@@ -40,12 +42,39 @@ struct Plan {
 impl Plan {
     fn new(lab: &Lab) -> Self {
         let available = lab.data().train.len();
-        let (most_samples, most_updates) =
-            if lab.is_paper() { (usize::MAX, 12_000) } else { (10_000, 3000) };
+        let (most_samples, most_updates) = match lab.preset {
+            Preset::Paper => (usize::MAX, 12_000),
+            Preset::Quick => (10_000, 3000),
+            Preset::Smoke => (300, 3),
+        };
         let most_samples = most_samples.min(available);
         let samples = SAMPLES.into_iter().filter(|count| *count <= most_samples);
         Self { widths: WIDTHS.into(), samples: samples.collect(), most_updates }
     }
+}
+
+fn training(width: usize) -> Training {
+    let hidden = vec![width; HIDDEN_LAYERS];
+    Training {
+        model: ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+        learning_rate: LEARNING_RATE,
+        weight_decay: WeightDecay::default(),
+    }
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let Plan { widths, samples, most_updates } = Plan::new(lab);
+    let common = json!({ "samples": samples, "most_updates": most_updates });
+    let ending = json!({ "batch_size": BATCH_SIZE, "until_training_loss": FITTED });
+    let arm = |settings: Settings, width: usize| {
+        settings.arm(format!("{width} units"), &[&training(width), &common, &ending])
+    };
+    Ok(widths.into_iter().fold(Settings::default(), arm))
 }
 
 /// A network after training.
@@ -155,18 +184,7 @@ fn train(
     test: &TestView,
     seeds: Seeds,
 ) -> Result<Trained, Failure> {
-    let hidden = vec![width; HIDDEN_LAYERS];
-    let training = Training {
-        model: ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
-        optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
-        learning_rate: LEARNING_RATE,
-        weight_decay: WeightDecay::default(),
-    };
-    let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
+    let mut trainee = Trainee::new(&training(width), images, seeds, &lab.device)?;
     let (mut updates, mut is_fitted) = (0, false);
     for epoch in 1.. {
         let (mut losses, mut sizes) = (Vec::new(), Vec::new());

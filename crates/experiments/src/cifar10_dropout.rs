@@ -16,7 +16,8 @@ use backburn_training::recipe::{Recipe, built_in};
 use super::curves::series;
 use super::judging::{as_in_source, difference};
 use super::lab::Lab;
-use super::runs::{self, Arm, ArmRuns, Weights};
+use super::runs::{self, Arm, ArmRuns, Weights, unless_smoke};
+use super::settings::Settings;
 
 /// The source's data set.
 const DATASET: &str = "cifar10";
@@ -82,6 +83,10 @@ struct Course {
     last: Vec<Predictions>,
 }
 
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(&recipe(lab)?)))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let recipe = recipe(lab)?;
     let mut courses = Vec::new();
@@ -134,14 +139,15 @@ fn recipe(lab: &Lab) -> Result<Recipe, Failure> {
         cnn.widths.iter_mut().for_each(|width| *width /= 2);
         cnn.dense /= 2;
     }
-    Ok(Recipe {
+    let recipe = Recipe {
         model,
         epochs,
         train_size: Some(SplitSize::Count(train)),
         valid_size: SplitSize::Count(valid),
         learning_rate: QUICK_LEARNING_RATE,
         ..source
-    })
+    };
+    Ok(unless_smoke(lab, recipe))
 }
 
 fn arms(recipe: &Recipe) -> Vec<Arm> {

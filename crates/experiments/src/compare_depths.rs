@@ -16,7 +16,8 @@ use super::resnet_runs::{
     accuracy_figures, by_epoch, change, differences, figure, lowest_objective, paper,
     printed_accuracy, score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, Run, epochs, train_or_diverge};
+use super::runs::{self, Arm, ArmRuns, Run, epochs, train_or_diverge, unless_smoke};
+use super::settings::Settings;
 
 /// Two depths of one design.
 struct Depths {
@@ -37,7 +38,7 @@ const SMALL: Depths = Depths {
     models: [ModelConfig::Resnet20, ModelConfig::Resnet32],
 };
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Vec<Arm> {
     let (recipe, depths) = if lab.is_paper() { (paper(lab), LARGE) } else { (quick(lab), SMALL) };
     let mut arms = Vec::new();
     for (names, model) in depths.names.iter().zip(depths.models) {
@@ -48,6 +49,15 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     }
     let small = ModelConfig::LenetBn(LenetBnConfig::default());
     arms.push(Arm { name: "small CNN", recipe: Recipe { model: small, ..recipe.clone() } });
+    arms
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let arms = arms(lab);
     let mut setup = setup(lab, &arms[0].recipe);
     setup[0] = setup[0].replacen("resnet", "All arms as for resnet", 1);
     setup.push(
@@ -89,13 +99,14 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 }
 
 fn quick(lab: &Lab) -> Recipe {
-    Recipe {
+    let recipe = Recipe {
         epochs: 8,
         keep: Keep::Best,
         train_size: Some(SplitSize::Count(1000)),
         valid_size: SplitSize::Count(250),
         ..paper(lab)
-    }
+    };
+    unless_smoke(lab, recipe)
 }
 
 fn reduced(lab: &Lab) -> Vec<String> {

@@ -11,12 +11,14 @@ use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
+use serde_json::json;
 
 use super::curves::{series, smoothed, window};
 use super::few_images::{DATASET, beside};
 use super::images::{Images, TestView};
 use super::judging::on_data_of_source;
 use super::lab::Lab;
+use super::settings::Settings;
 use super::trainee::{Trainee, Training, read};
 
 const ITERATIONS: usize = 2000;
@@ -127,6 +129,35 @@ struct Course {
     rates: Vec<f64>,
 }
 
+/// Iterations; those of the preset that only tries an experiment out suffice for two of AdaGrad's steps.
+fn iterations(lab: &Lab) -> usize {
+    lab.unless_smoke(ITERATIONS, 2 * RATE_INTERVAL + 1)
+}
+
+fn training(row: &Row) -> Training {
+    Training {
+        model: ModelConfig::Mlp(MlpConfig {
+            hidden: vec![100; 4],
+            dropout: 0.0,
+            batch_norm: false,
+        }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: row.optimizer,
+        learning_rate: row.learning_rate,
+        weight_decay: WeightDecay::default(),
+    }
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let (images, iterations) = (lab.data().train.len(), iterations(lab));
+    let length = json!({ "batch_size": BATCH_SIZE, "iterations": iterations, "images": images });
+    let arm = |settings: Settings, row: &Row| settings.arm(row.name, &[&training(row), &length]);
+    Ok(ROWS.iter().fold(Settings::default(), arm))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let images = lab.all();
     let test = lab.test(&images, "test accuracy after training", "last iteration, all networks");
@@ -136,13 +167,13 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         for (all, course) in courses.iter_mut().zip(train(lab, &images, &test, seed)?) {
             all.push(course);
         }
-        lab.say(&format!("seed {seed}: {} iterations of {} networks", ITERATIONS, ROWS.len()));
+        lab.say(&format!("seed {seed}: {} iterations of {} networks", iterations(lab), ROWS.len()));
     }
     Ok(Findings {
         sentence: sentence(&courses),
-        setup: setup(),
+        setup: setup(lab),
         comparisons: vec![windows(lab, &courses), printed(lab, &courses)],
-        figures: figures(&courses),
+        figures: figures(lab, &courses),
         data: vec![data(&courses), steps(&courses)],
         mistakes: vec![
             "The listing of SGD calls its argument parms and loops over params, which it does not define: called, it \
@@ -165,27 +196,14 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 /// All networks on the same batches.
 fn train(lab: &Lab, images: &Images, test: &TestView, seed: u64) -> Result<Vec<Course>, Failure> {
     let seeds = Seeds::new(seed);
-    let model =
-        ModelConfig::Mlp(MlpConfig { hidden: vec![100; 4], dropout: 0.0, batch_norm: false });
-    let initialization = Initialization {
-        weights: WeightInitialization::HeNormal,
-        biases: BiasInitialization::Zeros,
-    };
     let mut trainees = Vec::new();
     for row in &ROWS {
-        let training = Training {
-            model: model.clone(),
-            initialization,
-            optimizer: row.optimizer,
-            learning_rate: row.learning_rate,
-            weight_decay: WeightDecay::default(),
-        };
-        trainees.push(Trainee::new(&training, images, seeds, &lab.device)?);
+        trainees.push(Trainee::new(&training(row), images, seeds, &lab.device)?);
     }
     let mut losses: Vec<[Vec<_>; 2]> = ROWS.iter().map(|_| Default::default()).collect();
     let mut courses: Vec<Course> = ROWS.iter().map(|_| Course::default()).collect();
     for (iteration, batch) in
-        images.batches(BATCH_SIZE, ITERATIONS, seeds, &lab.device)?.enumerate()
+        images.batches(BATCH_SIZE, iterations(lab), seeds, &lab.device)?.enumerate()
     {
         lab.go_on()?;
         for (place, trainee) in trainees.iter_mut().enumerate() {
@@ -222,10 +240,11 @@ fn median_rate(trainee: &Trainee, learning_rate: f64) -> f64 {
     *rates.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-fn setup() -> Vec<String> {
+fn setup(lab: &Lab) -> Vec<String> {
+    let iterations = iterations(lab);
     [
         "MLP 784-4×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero.".into(),
-        format!("{ITERATIONS} iterations, batches of {BATCH_SIZE} drawn with replacement, the same for all."),
+        format!("{iterations} iterations, batches of {BATCH_SIZE} drawn with replacement, the same for all."),
         "Learning rate 0.01, of Adam 0.001; momentum 0.9, RMSProp's ρ 0.99, Adam's β 0.9 and 0.999, \
          ε 1e-7."
             .into(),
@@ -321,6 +340,9 @@ fn printed(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     for (row, courses) in ROWS.iter().zip(courses) {
         for (at, loss) in (0..).step_by(PRINT_INTERVAL).zip(row.printed) {
             let around = if at == 0 { 0 } else { AROUND };
+            if at + around >= iterations(lab) {
+                break;
+            }
             let ours = courses.iter().flat_map(|c| c.after[at - around..=at + around].to_vec());
             let quantity = format!("{}, iteration {at}", row.name);
             let row = Compared::new(quantity, Unit::Plain, ours.collect()).printed(*loss);
@@ -337,8 +359,8 @@ fn printed(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     }
 }
 
-fn figures(courses: &[Vec<Course>]) -> Vec<ExperimentFigure> {
-    let xs: Vec<f64> = (0..ITERATIONS).map(|iteration| iteration as f64).collect();
+fn figures(lab: &Lab, courses: &[Vec<Course>]) -> Vec<ExperimentFigure> {
+    let xs: Vec<f64> = (0..iterations(lab)).map(|iteration| iteration as f64).collect();
     let chart = |title: &str, losses: fn(&Course) -> &Vec<f64>| {
         let y = Axis::linear("training loss (nats)").within(0.0, 1.0);
         let mut chart = LineChart::new(title, Axis::counts("iteration"), y);

@@ -18,7 +18,8 @@ use super::resnet_runs::{
     accuracy_figures, change, differences, entropy, floor_table, loss_figures, lowest_objective,
     plain, reduced, score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, epochs, train};
+use super::runs::{self, Arm, ArmRuns, epochs, train};
+use super::settings::Settings;
 
 /// Percent of the labels that are redrawn.
 const ALPHA: f64 = 30.0;
@@ -53,7 +54,7 @@ fn is_lenet(lab: &Lab) -> bool {
     lab.data().train.shape().channels == 1
 }
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Vec<Arm> {
     let recipe = recipe(lab);
     let arm = |row: &Row| {
         let mut model = recipe.model.clone();
@@ -62,7 +63,16 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
             LabelRegularizers { disturb_label: DisturbLabel { alpha: row.alpha }, ..recipe.labels };
         Arm { name: row.name, recipe: Recipe { model, labels, ..recipe.clone() } }
     };
-    let arms = train(lab, rows(lab).iter().map(arm).collect())?;
+    rows(lab).iter().map(arm).collect()
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let recipe = recipe(lab);
+    let arms = train(lab, arms(lab))?;
     let counts = lab
         .seeds
         .iter()

@@ -20,9 +20,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, StandardUniform};
+use serde_json::json;
 
 use super::curves::series;
 use super::lab::Lab;
+use super::settings::Settings;
+use super::trainee::Training;
 
 const HIDDEN: [usize; 2] = [100, 100];
 const BATCH_SIZE: usize = 20;
@@ -135,22 +138,32 @@ impl Samples {
     }
 }
 
-fn friedman_problem(mut rng: ChaCha8Rng) -> Problem {
+/// Training sets a seed.
+fn repetitions(lab: &Lab) -> usize {
+    lab.unless_smoke(REPETITIONS, 2)
+}
+
+/// Of a problem that is trained for so many.
+fn epochs(lab: &Lab, all: usize) -> usize {
+    lab.unless_smoke(all, 3)
+}
+
+fn friedman_problem(mut rng: ChaCha8Rng, epochs: usize) -> Problem {
     Problem {
         train: draw(FRIEDMAN_SAMPLES, FRIEDMAN_FEATURES, FRIEDMAN_NOISE, friedman, &mut rng),
         test: draw(FRIEDMAN_TEST, FRIEDMAN_FEATURES, 0.0, friedman, &mut rng),
-        epochs: FRIEDMAN_EPOCHS,
+        epochs,
     }
 }
 
-fn wave_problem(mut rng: ChaCha8Rng) -> Problem {
+fn wave_problem(mut rng: ChaCha8Rng, epochs: usize) -> Problem {
     let mut test = Samples { width: 1, features: Vec::new(), targets: Vec::new() };
     for place in 0..WAVE_TEST {
         let x = [place as f64 / (WAVE_TEST - 1) as f64];
         test.push(&x, wave(&x));
     }
     let train = draw(WAVE_SAMPLES, 1, WAVE_NOISE, wave, &mut rng);
-    Problem { train, test, epochs: WAVE_EPOCHS }
+    Problem { train, test, epochs }
 }
 
 /// What became of one network.
@@ -188,9 +201,9 @@ impl Regression<'_> {
         let mut standard = train.clone();
         standard.targets.iter_mut().for_each(|y| *y = ((f64::from(*y) - mean) / deviation) as f32);
 
+        let Training { optimizer, learning_rate, weight_decay, .. } = training();
         let mut network = self.network(&device)?;
-        let adam = OptimizerConfig::named("adam").expect("Adam is an optimizer");
-        let mut optimizer = Optimizer::new(adam, WeightDecay::default());
+        let mut optimizer = Optimizer::new(optimizer, weight_decay);
         let mut course = Course::default();
         let answers = |network: &Network, samples: &Samples| -> Vec<f64> {
             let answers = predict(network, samples, &self.lab.device);
@@ -212,7 +225,7 @@ impl Regression<'_> {
                 let outputs = network.forward(images);
                 let loss = Loss::SquaredError.forward(outputs, Tensor::from_data(targets, &device));
                 let gradients = NamedGradients::gather(&network, loss.backward());
-                network = optimizer.step(network, gradients, LEARNING_RATE);
+                network = optimizer.step(network, gradients, learning_rate);
             }
             if (epoch + 1) % INTERVAL == 0 || epoch + 1 == *epochs {
                 course.test.push(error(&answers(&network, test), &test.targets));
@@ -224,13 +237,8 @@ impl Regression<'_> {
     }
 
     fn network(&self, device: &Device) -> Result<Network, Failure> {
-        let model =
-            ModelConfig::Mlp(MlpConfig { hidden: HIDDEN.into(), dropout: 0.0, batch_norm: false });
+        let Training { model, initialization, .. } = training();
         let network = model.init([1, 1, self.problem.train.width], 1, device).map_err(usage)?;
-        let initialization = Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        };
         let stream = |name: &str| self.seeds.weights(&format!("{}/{name}", self.repetition));
         Ok(initialization.apply(network, stream))
     }
@@ -265,29 +273,73 @@ impl Moments {
     }
 }
 
+/// The same for both problems and all arms.
+fn training() -> Training {
+    Training {
+        model: ModelConfig::Mlp(MlpConfig {
+            hidden: HIDDEN.into(),
+            dropout: 0.0,
+            batch_norm: false,
+        }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: OptimizerConfig::named("adam").expect("Adam is an optimizer"),
+        learning_rate: LEARNING_RATE,
+        weight_decay: WeightDecay::default(),
+    }
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let common = json!({
+        "batch_size": BATCH_SIZE,
+        "friedman": {
+            "features": FRIEDMAN_FEATURES,
+            "samples": FRIEDMAN_SAMPLES,
+            "noise": FRIEDMAN_NOISE,
+            "test_samples": FRIEDMAN_TEST,
+            "epochs": epochs(lab, FRIEDMAN_EPOCHS),
+            "repetitions": repetitions(lab),
+        },
+        "wave": {
+            "samples": WAVE_SAMPLES,
+            "noise": WAVE_NOISE,
+            "test_samples": WAVE_TEST,
+            "epochs": epochs(lab, WAVE_EPOCHS),
+        },
+    });
+    let arm = |settings: Settings, arm: &DisturbValue| {
+        settings.arm(name(arm), &[&training(), &common, &json!({ "disturb_value": arm })])
+    };
+    Ok(ARMS.iter().fold(Settings::default(), arm))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let repetitions = repetitions(lab);
     // By arm, then repetition; all arms of a repetition have the same samples, initial weights and order.
     let mut courses: Vec<Vec<Course>> = ARMS.iter().map(|_| Vec::new()).collect();
     for &seed in &lab.seeds {
         let seeds = Seeds::new(seed);
-        for repetition in 0..REPETITIONS {
-            let problem = friedman_problem(seeds.data(&format!("friedman/{repetition}")));
+        for repetition in 0..repetitions {
+            let rng = seeds.data(&format!("friedman/{repetition}"));
+            let problem = friedman_problem(rng, epochs(lab, FRIEDMAN_EPOCHS));
             let regression = Regression { lab, problem: &problem, seeds, repetition };
             for (arm, courses) in ARMS.into_iter().zip(&mut courses) {
                 courses.push(regression.train(arm)?);
             }
-            lab.say(&format!("seed {seed}: {} of {REPETITIONS} training sets", repetition + 1));
+            lab.say(&format!("seed {seed}: {} of {repetitions} training sets", repetition + 1));
         }
     }
     let seeds = Seeds::new(lab.seed());
-    let problem = wave_problem(seeds.data("wave"));
+    let problem = wave_problem(seeds.data("wave"), epochs(lab, WAVE_EPOCHS));
     // Behind the streams of all repetitions above.
     let regression = Regression { lab, problem: &problem, seeds, repetition: REPETITIONS };
     let waves = [regression.train(ARMS[0])?, regression.train(ARMS[SHOWN])?];
     let differences = differences(&courses);
     Ok(Findings {
         sentence: sentence(&courses, &differences),
-        setup: setup(),
+        setup: setup(lab),
         tables: vec![table(&courses, &differences), wave_table(&waves)],
         figures: figures(&courses, &differences, &problem, &waves),
         data: vec![data(&courses), wave_data(&problem, &waves)],
@@ -314,15 +366,17 @@ fn values(courses: &[Course], value: fn(&Course) -> f64) -> Vec<f64> {
     courses.iter().map(value).collect()
 }
 
-fn setup() -> Vec<String> {
+fn setup(lab: &Lab) -> Vec<String> {
+    let repetitions = repetitions(lab);
+    let [friedman_epochs, wave_epochs] = [FRIEDMAN_EPOCHS, WAVE_EPOCHS].map(|all| epochs(lab, all));
     vec![
         format!(
-            "Friedman #1: {FRIEDMAN_FEATURES} features, five of them without effect, {FRIEDMAN_SAMPLES} training samples with noise N(0, 1); {REPETITIONS} training sets \
+            "Friedman #1: {FRIEDMAN_FEATURES} features, five of them without effect, {FRIEDMAN_SAMPLES} training samples with noise N(0, 1); {repetitions} training sets \
              a seed. Test: root mean square error from the function itself on {} fresh samples, in its own unit.",
             number::count(FRIEDMAN_TEST as u64)
         ),
         format!(
-            "MLP {FRIEDMAN_FEATURES}-{}-{}-1 with ReLU, He initialization, Adam with rate 0.001, batches of {BATCH_SIZE}, {FRIEDMAN_EPOCHS} epochs, squared error of \
+            "MLP {FRIEDMAN_FEATURES}-{}-{}-1 with ReLU, He initialization, Adam with rate 0.001, batches of {BATCH_SIZE}, {friedman_epochs} epochs, squared error of \
              standardized targets. All arms of a training set share samples, initial weights and order.",
             HIDDEN[0], HIDDEN[1]
         ),
@@ -332,7 +386,7 @@ fn setup() -> Vec<String> {
             .into(),
         format!(
             "Picture: sin 2πx, {WAVE_SAMPLES} samples with noise N(0, {WAVE_NOISE}²), the same network with one input, \
-             {WAVE_EPOCHS} epochs."
+             {wave_epochs} epochs."
         ),
     ]
 }
@@ -412,8 +466,8 @@ fn figures(
     problem: &Problem,
     waves: &[Course; 2],
 ) -> Vec<ExperimentFigure> {
-    let epochs: Vec<f64> =
-        (1..=FRIEDMAN_EPOCHS / INTERVAL).map(|look| (look * INTERVAL) as f64).collect();
+    let looks = courses[0][0].test.len();
+    let epochs: Vec<f64> = (1..=looks).map(|look| (look * INTERVAL) as f64).collect();
     let mut curves = LineChart::new(
         "Test error on Friedman #1",
         Axis::counts("epoch"),
@@ -564,7 +618,7 @@ mod tests {
 
     #[test]
     fn training_samples_have_noise_and_test_samples_none() {
-        let problem = friedman_problem(Seeds::new(1).data("friedman/0"));
+        let problem = friedman_problem(Seeds::new(1).data("friedman/0"), FRIEDMAN_EPOCHS);
         assert_eq!((problem.train.len(), problem.test.len()), (FRIEDMAN_SAMPLES, FRIEDMAN_TEST));
         let residual = |samples: &Samples, place: usize| {
             let row = &samples.features[place * 10..(place + 1) * 10];

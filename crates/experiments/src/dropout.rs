@@ -13,14 +13,13 @@ use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
     gap_figure, setup, unguarded, values,
 };
+use super::settings::Settings;
 
 const RATE: f64 = 0.2;
 /// Of the sweep; the first two arms are among them.
 const RATES: [f64; 9] = [0.0, 0.1, RATE, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
-    let images = lab.first(IMAGES);
-    let diagnostic = lab.diagnostic(&images, "curves of test accuracy");
+fn arms() -> [Arm; 2] {
     let dropped = Arm {
         name: "dropout 0.2",
         title: "300 images, dropout 0.2 after each hidden layer",
@@ -28,15 +27,34 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         network: network(RATE),
         reference: [(0.850, 0.042), (0.658, 0.022), (0.193, 0.030)],
     };
+    [unguarded(), dropped]
+}
+
+/// Those of the arms, and those of the sweep by their rates.
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let mut settings = Settings::default();
+    for arm in arms() {
+        settings = overfitting::settings(lab, settings, arm.name, &arm.network);
+    }
+    for rate in RATES {
+        settings = overfitting::settings(lab, settings, &format!("rate {rate}"), &network(rate));
+    }
+    Ok(settings)
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let images = lab.first(IMAGES);
+    let diagnostic = lab.diagnostic(&images, "curves of test accuracy");
     let test = lab.test(&images, "test accuracy after training", "last update, all networks");
-    let mut arms = Vec::new();
-    for arm in [unguarded(), dropped] {
+    let mut trained = Vec::new();
+    for arm in arms() {
         let courses = overfitting::train(lab, &arm.network, &images, &test, Some(&diagnostic))?;
         lab.say(&format!("{}: {} networks", arm.name, courses.len()));
-        arms.push((arm, courses));
+        trained.push((arm, courses));
     }
+    let arms = trained;
     let sweep = sweep(lab, &images, &test, &arms)?;
-    let mut setup = setup();
+    let mut setup = setup(lab);
     setup.push(format!(
         "Dropout after each hidden ReLU, scaled by 1/(1−p) in training: p = {RATE}, and a sweep from 0 to 0.8."
     ));
@@ -54,16 +72,18 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![table(&sweep)],
         figures: vec![
             figure(
+                lab,
                 &arms[0].0,
                 &arms[0].1,
                 "Without dropout. Test accuracy is diagnostic: nothing is selected by it.",
             ),
             figure(
+                lab,
                 &arms[1].0,
                 &arms[1].1,
                 "With dropout 0.2, on the same axes. Both accuracies are taken without dropout.",
             ),
-            gap_figure(&arms),
+            gap_figure(lab, &arms),
             sweep_figure(&sweep),
         ],
         data: drawn,

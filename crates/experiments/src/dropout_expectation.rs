@@ -15,10 +15,15 @@ use backburn_training::seeds::Seeds;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
+use serde_json::json;
 
 use super::curves::series;
 use super::lab::Lab;
+use super::settings::Settings;
 use super::tables::spread;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("dropout_expectation.md"));
 
 /// Features of a sample, units of the hidden layer, and outputs.
 const UNITS: usize = 100;
@@ -44,6 +49,9 @@ enum Behind {
     Linear,
     Relu,
 }
+
+const INITIALIZATION: Initialization =
+    Initialization { weights: WeightInitialization::HeNormal, biases: BiasInitialization::Pytorch };
 
 const NETWORKS: [Behind; 2] = [Behind::Linear, Behind::Relu];
 
@@ -72,15 +80,14 @@ impl Behind {
     }
 
     /// Without dropout of its own: that stands before it.
-    fn init(self, seeds: Seeds, device: &Device) -> Result<Network, Failure> {
+    fn model(self) -> ModelConfig {
         let hidden = if self == Self::Linear { vec![] } else { vec![UNITS] };
-        let model = ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false });
-        let network = model.init([1, 1, UNITS], UNITS, device).map_err(usage)?;
-        let initialization = Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Pytorch,
-        };
-        Ok(initialization.apply(network, |name| seeds.weights(name)))
+        ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false })
+    }
+
+    fn init(self, seeds: Seeds, device: &Device) -> Result<Network, Failure> {
+        let network = self.model().init([1, 1, UNITS], UNITS, device).map_err(usage)?;
+        Ok(INITIALIZATION.apply(network, |name| seeds.weights(name)))
     }
 }
 
@@ -100,13 +107,13 @@ impl Approach {
     }
 
     fn slope(&self) -> f64 {
-        slope(&counts(), &self.errors)
+        slope(&counts(self.errors.len()), &self.errors)
     }
 
     /// Over the last [`TAIL`] points.
     fn end_slope(&self) -> f64 {
         let from = self.errors.len() - TAIL;
-        slope(&counts()[from..], &self.errors[from..])
+        slope(&counts(self.errors.len())[from..], &self.errors[from..])
     }
 
     /// Whether the last error is more than sampling explains.
@@ -134,28 +141,33 @@ struct Outcome {
     conventions: Vec<[Conventions; 2]>,
 }
 
+/// Draws of every sample; a power of two.
+fn draws(lab: &Lab) -> usize {
+    lab.unless_smoke(DRAWS, 4 * DRAWS_AT_ONCE)
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings: Settings, behind: &Behind| {
+        let own = json!({ "model": behind.model(), "initialization": INITIALIZATION });
+        let common = json!({ "samples": SAMPLES, "units": UNITS, "draws": draws(lab) });
+        settings.arm(behind.name(), &[&own, &common, &json!({ "dropout": RATES })])
+    };
+    Ok(NETWORKS.iter().fold(Settings::default(), arm))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut outcomes = Vec::new();
     for &seed in &lab.seeds {
         outcomes.push(measure(lab, Seeds::new(seed))?);
-        lab.say(&format!("seed {seed}: {DRAWS} draws at each of {} rates", RATES.len()));
+        lab.say(&format!("seed {seed}: {} draws at each of {} rates", draws(lab), RATES.len()));
     }
     Ok(Findings {
         sentence: sentence(&outcomes),
-        setup: setup(),
-        tables: vec![approach_table(&outcomes), conventions_table(&outcomes)],
+        setup: setup(lab),
+        tables: vec![approach_table(lab, &outcomes), conventions_table(&outcomes)],
         figures: figures(&outcomes),
         data: vec![data(&outcomes)],
-        differences: [
-            "The post states that scaling makes the outputs of training and evaluation equal in expectation. It does for \
-             what follows dropout linearly; behind a ReLU the mean is another one.",
-            "The post multiplies by (1 − p) in testing; PyTorch, which it shows next, and this program divide by (1 − p) in training \
-             instead. Both are the same network with other weights: those behind dropout are 1/(1 − p) times as large in the \
-             post's convention.",
-            "It prints no numbers, so none are compared.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -191,7 +203,7 @@ fn approach(
     let mut means = networks
         .each_ref()
         .map(|network| RunningMean::new(read(outputs(network, samples.clone()))));
-    let passes = DRAWS / DRAWS_AT_ONCE;
+    let passes = draws(lab) / DRAWS_AT_ONCE;
     for pass in 0..passes {
         lab.go_on()?;
         lab.device.seed(seeds.device((number * passes + pass) as u64));
@@ -306,9 +318,9 @@ fn read(x: Tensor<2>) -> Vec<f32> {
     x.into_data().try_to_vec().expect("outputs are 32-bit floats")
 }
 
-/// 1, 2, 4, … up to [`DRAWS`].
-fn counts() -> Vec<f64> {
-    (0..=DRAWS.ilog2()).map(|power| f64::from(1 << power)).collect()
+/// The first `length` of 1, 2, 4, …
+fn counts(length: usize) -> Vec<f64> {
+    (0..length).map(|power| (1_u64 << power) as f64).collect()
 }
 
 /// Slope of the straight line through points on logarithmic axes, by least squares.
@@ -321,22 +333,14 @@ fn slope(xs: &[f64], ys: &[f64]) -> f64 {
     products / xs.iter().map(|x| (x - x_mean).powi(2)).sum::<f64>()
 }
 
-fn setup() -> Vec<String> {
-    let rates = RATES.map(|rate| rate.to_string()).join(", ");
-    vec![
-        format!(
-            "{SAMPLES} samples of {UNITS} features from N(0, 1), dropout with p = {rates} on them, and behind it a linear layer with {UNITS} outputs, or one with \
-             {UNITS} units and ReLU and then a linear one. Weights normal with standard deviation √(2/n), biases uniform in ±1/√n, not trained."
-        ),
-        format!(
-            "K = 1, 2, 4, … {} outputs in training mode, each with a mask of its own, are averaged. Error: root mean square difference from the output in evaluation, as a \
-             share of that output's root mean square.",
-            number::count(DRAWS as u64)
-        ),
-        "Conventions: dropout that divides by (1 − p) in training, as this program's, against a plain mask in training and (1 − p) in evaluation \
-         with weights 1/(1 − p) times as large, on the same masks."
-            .into(),
-    ]
+fn setup(lab: &Lab) -> Vec<String> {
+    let values = [
+        ("samples", SAMPLES.to_string()),
+        ("units", UNITS.to_string()),
+        ("rates", RATES.map(|rate| rate.to_string()).join(", ")),
+        ("draws", number::count(draws(lab) as u64)),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn values(outcomes: &[Outcome], value: impl Fn(&Outcome) -> f64) -> Vec<f64> {
@@ -361,34 +365,34 @@ fn sentence(outcomes: &[Outcome]) -> String {
         every.iter().copied().fold(f64::NEG_INFINITY, f64::max),
     );
     let holds = every.iter().all(|slope| (slope - SLOPE).abs() <= SLOPE_TOLERANCE);
-    let linear = if holds { "as K^−½" } else { "not as K^−½" };
-    let (end, sampling) = (mean(1, |a| a.last()), mean(1, |a| a.sampling));
+    let power = if holds { "as the root" } else { "not as the root" };
     let stays = outcomes.iter().all(|o| o.approaches[SHOWN][1].stays());
-    let plateau = if stays {
-        format!(
-            "behind a ReLU it stays at {:.1} % of the output, {:.0} times what sampling explains",
-            100.0 * end,
-            end / sampling
-        )
-    } else {
-        format!("behind a ReLU it falls to {:.2} % of the output, too", 100.0 * end)
-    };
     let difference = largest_of_conventions(outcomes);
-    let agree =
-        if difference <= ROUNDING { "agree to rounding" } else { "do not agree to rounding" };
-    format!(
-        "With p = {}, the mean of K training-mode outputs of a linear layer approaches the evaluation output {linear} (fitted slopes {:.3} to {:.3} at all rates), \
-         while {plateau}. Scaling in training and scaling in evaluation {agree}: they differ by at most {} of the output.",
-        RATES[SHOWN],
-        least,
-        most,
-        number::scientific(difference),
-    )
-    .replace("slopes -", "slopes −")
-    .replace("to -", "to −")
+    let agree = if difference <= ROUNDING { "agree" } else { "do not agree" };
+    let slope = |slope: f64| format!("{slope:.3}").replace('-', "−");
+    let values = [
+        ("rate", RATES[SHOWN].to_string()),
+        ("power", TEXT.paragraph(power, &[])),
+        ("least", slope(least)),
+        ("most", slope(most)),
+        ("plateau", plateau(stays, mean(1, |a| a.last()), mean(1, |a| a.sampling))),
+        ("agree", TEXT.paragraph(agree, &[])),
+        ("difference", number::scientific(difference)),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
-fn approach_table(outcomes: &[Outcome]) -> ExperimentTable {
+/// Where the error of the ReLU network ends, and what sampling alone would leave of it.
+fn plateau(stays: bool, end: f64, sampling: f64) -> String {
+    if stays {
+        let times = format!("{:.0}", end / sampling);
+        TEXT.paragraph("stays", &[("end", format!("{:.1}", 100.0 * end)), ("times", times)])
+    } else {
+        TEXT.paragraph("falls", &[("end", format!("{:.2}", 100.0 * end))])
+    }
+}
+
+fn approach_table(lab: &Lab, outcomes: &[Outcome]) -> ExperimentTable {
     let mut rows = Vec::new();
     for (place, rate) in RATES.iter().enumerate() {
         for (number, network) in NETWORKS.iter().enumerate() {
@@ -407,12 +411,8 @@ fn approach_table(outcomes: &[Outcome]) -> ExperimentTable {
         }
     }
     ExperimentTable {
-        title: format!("The mean of K outputs, K up to {}", number::count(DRAWS as u64)),
-        note: format!(
-            "Slope: fitted on logarithmic axes over all K, and over the last {TAIL} points. Sampling: what the spread of the outputs alone leads one to expect \
-             at the last K. Plateau: what is left of the error without it; 0 if the error is less than three times what \
-             sampling explains."
-        ),
+        title: format!("The mean of K outputs, K up to {}", number::count(draws(lab) as u64)),
+        note: TEXT.paragraph("table of means", &[("tail", TAIL.to_string())]),
         head: [
             "network, rate",
             "slope",
@@ -444,9 +444,9 @@ fn conventions_table(outcomes: &[Outcome]) -> ExperimentTable {
     }
     ExperimentTable {
         title: "Scaling in training against scaling in evaluation".into(),
-        note: format!(
-            "The largest difference of an output, as a share of the outputs' root mean square. Rounding of sums of {UNITS} products in 32 bits: up to {}.",
-            number::scientific(ROUNDING)
+        note: TEXT.paragraph(
+            "table of conventions",
+            &[("units", UNITS.to_string()), ("rounding", number::scientific(ROUNDING))],
         ),
         head: ["network, rate", "in training, same masks", "in evaluation"]
             .map(String::from)
@@ -456,7 +456,7 @@ fn conventions_table(outcomes: &[Outcome]) -> ExperimentTable {
 }
 
 fn figures(outcomes: &[Outcome]) -> Vec<ExperimentFigure> {
-    let counts = counts();
+    let counts = counts(outcomes[0].approaches[SHOWN][0].errors.len());
     let curve = |name: String, place: usize, number: usize| {
         let errors = |outcome: &Outcome| outcome.approaches[place][number].errors.clone();
         let rows: Vec<Vec<f64>> =
@@ -485,15 +485,12 @@ fn figures(outcomes: &[Outcome]) -> Vec<ExperimentFigure> {
     vec![
         ExperimentFigure {
             name: "approach".into(),
-            caption: "How far the mean of K outputs with dropout lies from the output in evaluation, of a linear layer and of a network \
-                      with a ReLU, whose mean is not the ReLU of the mean. The line of reference falls as 1/√K from where the linear \
-                      layer begins."
-                .into(),
+            caption: TEXT.paragraph("figure of the approach", &[]),
             drawing: both.draw(),
         },
         ExperimentFigure {
             name: "rates".into(),
-            caption: "The same of both networks, at three shares of inputs that are dropped.".into(),
+            caption: TEXT.paragraph("figure of rates", &[]),
             drawing: rates.draw(),
         },
     ]
@@ -505,7 +502,7 @@ fn data(outcomes: &[Outcome]) -> DataTable {
         for (place, rate) in RATES.iter().enumerate() {
             for (number, network) in NETWORKS.iter().enumerate() {
                 let errors = &outcome.approaches[place][number].errors;
-                rows.extend(counts().iter().zip(errors).map(|(k, error)| {
+                rows.extend(counts(errors.len()).iter().zip(errors).map(|(k, error)| {
                     let words = [network.name().to_owned(), rate.to_string(), run.to_string()];
                     words.into_iter().chain([k.to_string(), error.to_string()]).collect()
                 }));
@@ -522,7 +519,7 @@ mod tests {
 
     #[test]
     fn the_slope_of_a_power_is_its_exponent() {
-        let xs = counts();
+        let xs = counts(15);
         let ys: Vec<f64> = xs.iter().map(|x| 3.0 * x.powf(-0.5)).collect();
         assert!((slope(&xs, &ys) + 0.5).abs() < 1e-12);
         assert!(slope(&xs, &vec![0.2; xs.len()]).abs() < 1e-12);
@@ -538,6 +535,16 @@ mod tests {
         assert_eq!(approach.errors, [1.0, 0.0, 0.0]);
         // Variance 16/3 of four draws, over four, and then as a share of 2.
         assert!((approach.sampling - (16.0_f64 / 12.0).sqrt() / 2.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_error_stays_or_falls() {
+        let stays = "behind a ReLU it stays at 5.0 % of the output, 4 times what sampling explains";
+        assert_eq!(plateau(true, 0.05, 0.0125), stays);
+        assert_eq!(
+            plateau(false, 0.0123, 0.01),
+            "behind a ReLU it falls to 1.23 % of the output, too"
+        );
     }
 
     #[test]

@@ -15,7 +15,8 @@ use backburn_training::recipe::{Recipe, built_in};
 use super::curves::series;
 use super::judging::{as_in_source, difference};
 use super::lab::Lab;
-use super::runs::{self, Arm, ArmRuns, Run, Weights};
+use super::runs::{self, Arm, ArmRuns, Run, Weights, unless_smoke};
+use super::settings::Settings;
 
 /// The source's data set.
 const DATASET: &str = "cifar10";
@@ -66,6 +67,13 @@ struct Answers {
     best: Option<Predictions>,
 }
 
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let recipe = recipe(lab)?;
+    let mut all = arms(&recipe);
+    all.push(lowest_loss(&recipe));
+    Ok(runs::settings(&all))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let recipe = recipe(lab)?;
     let arms = runs::train(lab, arms(&recipe))?;
@@ -75,8 +83,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     }
     if courses.iter().any(|course| course.best().is_none()) {
         // Early stopping stopped before it: the same training once more, which keeps it.
-        let recipe = Recipe { keep: Keep::Best, ..recipe.clone() };
-        let best = runs::train(lab, vec![Arm { name: "lowest loss", recipe }])?;
+        let best = runs::train(lab, vec![lowest_loss(&recipe)])?;
         for (course, run) in courses.iter_mut().zip(&best[0].runs) {
             let images = run.test(lab, "weights of the lowest validation loss", "best epoch")?;
             course.test.best = Some(run.predictions(lab, Weights::Kept, &images)?);
@@ -124,13 +131,14 @@ fn recipe(lab: &Lab) -> Result<Recipe, Failure> {
         return Ok(source);
     }
     let (train, valid, epochs) = QUICK;
-    Ok(Recipe {
+    let recipe = Recipe {
         model: ModelConfig::LenetBn(LenetBnConfig { dropout: 0.0, ..LenetBnConfig::default() }),
         epochs,
         train_size: Some(SplitSize::Count(train)),
         valid_size: SplitSize::Count(valid),
         ..source
-    })
+    };
+    Ok(unless_smoke(lab, recipe))
 }
 
 fn threshold(lab: &Lab) -> f64 {
@@ -149,6 +157,11 @@ fn arms(recipe: &Recipe) -> Vec<Arm> {
         Arm { name: "to the end", recipe: recipe.clone() },
         Arm { name: "stopped early", recipe: stopped },
     ]
+}
+
+/// The training to the end once more, for the weights that neither of the arms has kept.
+fn lowest_loss(recipe: &Recipe) -> Arm {
+    Arm { name: "lowest loss", recipe: Recipe { keep: Keep::Best, ..recipe.clone() } }
 }
 
 fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {

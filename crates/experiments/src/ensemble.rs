@@ -15,9 +15,11 @@ use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
 use burn::module::Module;
+use serde_json::json;
 
 use super::images::Images;
 use super::lab::Lab;
+use super::settings::Settings;
 use super::trainee::{Trainee, Training};
 
 const NETWORKS: usize = 10;
@@ -43,6 +45,35 @@ struct Found {
     drawn: Vec<Scores>,
 }
 
+fn updates(lab: &Lab) -> usize {
+    lab.unless_smoke(UPDATES, 3)
+}
+
+fn training(dropout: f64) -> Training {
+    Training {
+        model: ModelConfig::Mlp(MlpConfig { hidden: vec![100; 6], dropout, batch_norm: false }),
+        initialization: Initialization {
+            weights: WeightInitialization::HeNormal,
+            biases: BiasInitialization::Zeros,
+        },
+        optimizer: OptimizerConfig::Sgd,
+        learning_rate: LEARNING_RATE,
+        weight_decay: WeightDecay::default(),
+    }
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let common = json!({
+        "images": SAMPLES.min(lab.data().train.len()),
+        "batch_size": BATCH_SIZE,
+        "updates": updates(lab),
+        "networks": NETWORKS,
+    });
+    let plain = Settings::default().arm("without dropout", &[&training(0.0), &common]);
+    let draws = json!({ "draws": DRAWS });
+    Ok(plain.arm("dropout", &[&training(DROPOUT), &common, &draws]))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let images = lab.first(SAMPLES);
     let mut found = Vec::new();
@@ -51,7 +82,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     }
     Ok(Findings {
         sentence: sentence(&found),
-        setup: setup(&images),
+        setup: setup(lab, &images),
         tables: vec![table(&found), training_table(&found)],
         figures: figures(&found),
         data: vec![data(&found)],
@@ -70,7 +101,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     })
 }
 
-fn setup(images: &Images) -> Vec<String> {
+fn setup(lab: &Lab, images: &Images) -> Vec<String> {
+    let updates = updates(lab);
     [
         format!(
             "MLP 784-6×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero; the first {} \
@@ -78,7 +110,7 @@ fn setup(images: &Images) -> Vec<String> {
             images.set.len()
         ),
         format!(
-            "SGD, learning rate {LEARNING_RATE}, {UPDATES} updates of {BATCH_SIZE} images drawn with replacement. Each network has \
+            "SGD, learning rate {LEARNING_RATE}, {updates} updates of {BATCH_SIZE} images drawn with replacement. Each network has \
              initial weights and batches of its own."
         ),
         format!(
@@ -135,18 +167,8 @@ fn train_and_score(lab: &Lab, images: &Images, seeds: Seeds) -> Result<Found, Fa
 }
 
 fn train(lab: &Lab, images: &Images, dropout: f64, seeds: Seeds) -> Result<Trainee, Failure> {
-    let training = Training {
-        model: ModelConfig::Mlp(MlpConfig { hidden: vec![100; 6], dropout, batch_norm: false }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
-        optimizer: OptimizerConfig::Sgd,
-        learning_rate: LEARNING_RATE,
-        weight_decay: WeightDecay::default(),
-    };
-    let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
-    for batch in images.batches(BATCH_SIZE, UPDATES, seeds, &lab.device)? {
+    let mut trainee = Trainee::new(&training(dropout), images, seeds, &lab.device)?;
+    for batch in images.batches(BATCH_SIZE, updates(lab), seeds, &lab.device)? {
         lab.go_on()?;
         trainee.step(&batch);
     }

@@ -10,13 +10,14 @@ use backburn_regularization::WeightDecay;
 use backburn_training::failure::Failure;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::seeds::Seeds;
+use serde::Serialize;
 
 use super::images::Images;
 use super::judging::on_data_of_source;
 use super::lab::Lab;
 use super::trainee::{Trainee, Training};
 
-pub(super) const BATCH_SIZE: usize = 100;
+const BATCH_SIZE: usize = 100;
 /// Where it is not what is searched for.
 pub(super) const LEARNING_RATE: f64 = 0.01;
 /// Of every hidden layer.
@@ -51,17 +52,9 @@ impl SmallMlp {
         }
     }
 
-    /// Trains on `images`, and calls `look` whenever the schedule says so. Networks that are trained with the
-    /// same seeds see the same batches and, where their layers are alike, start from the same weights.
-    pub(super) fn train(
-        &self,
-        lab: &Lab,
-        images: &Images,
-        schedule: Schedule,
-        seeds: Seeds,
-        mut look: impl FnMut(&Trainee) -> Result<(), Failure>,
-    ) -> Result<Trainee, Failure> {
-        let training = Training {
+    /// How it is made and trained.
+    pub(super) fn training(&self) -> Training {
+        Training {
             model: ModelConfig::Mlp(MlpConfig {
                 hidden: vec![UNITS; self.layers],
                 dropout: self.dropout,
@@ -74,9 +67,21 @@ impl SmallMlp {
             optimizer: OptimizerConfig::Sgd,
             learning_rate: self.learning_rate,
             weight_decay: WeightDecay { strength: self.weight_decay, ..WeightDecay::default() },
-        };
-        let mut trainee = Trainee::new(&training, images, seeds, &lab.device)?;
-        let batches = images.batches(BATCH_SIZE, schedule.updates, seeds, &lab.device)?;
+        }
+    }
+
+    /// Trains on `images`, and calls `look` whenever the schedule says so. Networks that are trained with the
+    /// same seeds see the same batches and, where their layers are alike, start from the same weights.
+    pub(super) fn train(
+        &self,
+        lab: &Lab,
+        images: &Images,
+        schedule: Schedule,
+        seeds: Seeds,
+        mut look: impl FnMut(&Trainee) -> Result<(), Failure>,
+    ) -> Result<Trainee, Failure> {
+        let mut trainee = Trainee::new(&self.training(), images, seeds, &lab.device)?;
+        let batches = images.batches(schedule.batch_size, schedule.updates, seeds, &lab.device)?;
         for (done, batch) in (1..).zip(batches) {
             lab.go_on()?;
             trainee.step(&batch);
@@ -89,15 +94,29 @@ impl SmallMlp {
 }
 
 /// How long to train, and when to look. The sources count their "epochs" by the looks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Schedule {
+    /// Images of each step, drawn with replacement.
+    batch_size: usize,
     /// Steps in all.
     pub(super) updates: usize,
     /// Updates from one look to the next; the first is after the first update.
-    pub(super) interval: usize,
+    #[serde(rename = "updates_between_looks")]
+    interval: usize,
 }
 
 impl Schedule {
+    /// So many updates on batches of 100 images.
+    pub(super) const fn new(updates: usize, interval: usize) -> Self {
+        Self { batch_size: BATCH_SIZE, updates, interval }
+    }
+
+    /// The same, but in the preset that only tries an experiment out the first two looks at most.
+    pub(super) fn of(self, lab: &Lab) -> Self {
+        let updates = lab.unless_smoke(self.updates, self.updates.min(1 + self.interval));
+        Self { updates, ..self }
+    }
+
     fn looks_after(self, updates: usize) -> bool {
         updates % self.interval == 1 % self.interval
     }
@@ -170,11 +189,11 @@ mod tests {
 
     #[test]
     fn the_looks_are_those_of_the_sources() {
-        let looks = Schedule { updates: 191, interval: 10 }.looks();
+        let looks = Schedule::new(191, 10).looks();
         assert_eq!((looks.len(), looks[0], looks[1], looks[19]), (20, 1.0, 11.0, 191.0));
-        let looks = Schedule { updates: 601, interval: 3 }.looks();
+        let looks = Schedule::new(601, 3).looks();
         assert_eq!((looks.len(), looks[200]), (201, 601.0));
-        assert_eq!(Schedule { updates: 3, interval: 1 }.looks(), [1.0, 2.0, 3.0]);
+        assert_eq!(Schedule::new(3, 1).looks(), [1.0, 2.0, 3.0]);
     }
 
     #[test]

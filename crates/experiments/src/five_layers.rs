@@ -44,14 +44,19 @@ impl Scale {
 
     /// The weights of a layer. Those that are drawn are the same draws, scaled.
     fn weights(self, draws: &[f32]) -> Vec<f32> {
+        draws.iter().map(|draw| self.weight(*draw)).collect()
+    }
+
+    /// The weight that a standard normal draw gives.
+    pub(super) fn weight(self, draw: f32) -> f32 {
         let n = UNITS as f32;
         match self {
             // So that a unit's sum is the mean of its inputs.
-            Self::Constant => vec![1.0 / n; draws.len()],
-            Self::One => draws.to_vec(),
-            Self::Hundredth => draws.iter().map(|draw| 0.01 * draw).collect(),
-            Self::Xavier => draws.iter().map(|draw| (1.0 / n).sqrt() * draw).collect(),
-            Self::He => draws.iter().map(|draw| (2.0 / n).sqrt() * draw).collect(),
+            Self::Constant => 1.0 / n,
+            Self::One => draw,
+            Self::Hundredth => 0.01 * draw,
+            Self::Xavier => (1.0 / n).sqrt() * draw,
+            Self::He => (2.0 / n).sqrt() * draw,
         }
     }
 }

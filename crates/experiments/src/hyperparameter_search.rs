@@ -7,14 +7,17 @@ use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPane
 use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
+use serde_json::json;
 
 use super::few_images::{DATASET, percent};
 use super::judging::on_data_of_source;
 use super::lab::Lab;
 use super::random_against_grid::{self, Contest};
 use super::random_search::{
-    IMAGES, KEPT, LAYERS, Point, Range, SCHEDULE, Search, TRIALS, Trial, network, search, split,
+    IMAGES, KEPT, LAYERS, LEARNING_RATES, Point, Range, SCHEDULE, Search, TRIALS, Trial,
+    VALIDATION, WEIGHT_DECAYS, network, search, split, trials,
 };
+use super::settings::{Part, Settings};
 use super::trainee::Trainee;
 
 /// Trials whose mean says whether a round is better than another.
@@ -45,6 +48,24 @@ const PRINTED: [(f64, f64, f64); DRAWN] = [
     (0.30, 0.001_838, 2.539e-7),
     (0.27, 0.001_696, 1.472e-8),
 ];
+
+/// The settings of every trial but for what is searched for, of which there are the exponents of ten.
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let mut training =
+        network(Point { learning_rate: 0.0, weight_decay: 0.0 }).training().settings();
+    training.remove("learning_rate");
+    training.remove("weight_decay");
+    let search = json!({
+        "images": IMAGES.min(lab.data().train.len()),
+        "validation_share": VALIDATION,
+        "trials": trials(lab),
+        "kept_for_the_next_round": KEPT,
+        "learning_rate_exponent": LEARNING_RATES,
+        "weight_decay_exponent": WEIGHT_DECAYS,
+        "repetitions_against_grids": if lab.is_paper() { random_against_grid::repetitions(lab) } else { 0 },
+    });
+    Ok(Settings::default().arm("trial", &[&training, &SCHEDULE.of(lab), &search]))
+}
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let rounds = lab.options.rounds.unwrap_or(1);
@@ -99,7 +120,7 @@ struct Best {
 fn retrain_best(lab: &Lab, search: &Search) -> Result<Best, Failure> {
     let split = split(lab, Seeds::new(lab.seed()));
     let train = |trial: &Trial, look: &mut dyn FnMut(&Trainee) -> Result<(), Failure>| {
-        network(trial.point).train(lab, &split.train, SCHEDULE, trial.seeds, look)
+        network(trial.point).train(lab, &split.train, SCHEDULE.of(lab), trial.seeds, look)
     };
     let mut courses = Vec::new();
     for trial in search[0].iter().take(DRAWN) {
@@ -134,12 +155,13 @@ fn setup(lab: &Lab, rounds: usize) -> Vec<String> {
             "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
         ),
         format!(
-            "{TRIALS} trials a round: learning rate η = 10^U(−6, −2), weight decay λ = 10^U(−8, −4) on weights; each with initial \
-             weights and batches of its own."
+            "{} trials a round: learning rate η = 10^U(−6, −2), weight decay λ = 10^U(−8, −4) on weights; each with initial \
+             weights and batches of its own.",
+            trials(lab)
         ),
         format!(
             "SGD on batches of 100 drawn with replacement; looked at after update 1, 5, … {}, which the source calls 50 epochs.",
-            SCHEDULE.updates
+            SCHEDULE.of(lab).updates
         ),
     ];
     if rounds > 1 {

@@ -4,12 +4,16 @@ use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict};
 use backburn_records::{Compared, number};
 use backburn_training::evaluate::Predictions;
 
-use super::lab::Lab;
+use super::lab::{Lab, Preset};
 
 /// The row as it may stand beside the source's numbers, if both presets have the source's settings: only its
-/// data set, `dataset`, is compared with them.
+/// data set, `dataset`, is compared with them, and nothing of the preset that only tries an experiment out.
 pub(crate) fn on_data_of_source(lab: &Lab, dataset: &str, row: Compared) -> Compared {
-    if lab.data().name == dataset { row } else { row.not_compared("another data set") }
+    match lab.preset {
+        Preset::Smoke => row.not_compared("reduced preset"),
+        _ if lab.data().name == dataset => row,
+        _ => row.not_compared("another data set"),
+    }
 }
 
 /// As [`on_data_of_source`], if only the paper preset has the source's settings.

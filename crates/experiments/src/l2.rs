@@ -12,24 +12,31 @@ use super::resnet_runs::{
     accuracy_figures, change, differences, loss_figures, plain, printed_accuracy, reduced,
     score_figures, score_table, scores, setup, trust,
 };
-use super::runs::{Arm, ArmRuns, epochs, train};
+use super::runs::{self, Arm, ArmRuns, epochs, train};
+use super::settings::Settings;
 
 /// Of every parameter, as `optim.Adam(model.parameters(), weight_decay=1e-3)` has it.
 const WEIGHT_DECAY: WeightDecay =
     WeightDecay { strength: 1e-3, mode: DecayMode::Coupled, parameters: DecayedParameters::All };
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Vec<Arm> {
     let recipe = plain(lab);
     let decayed = Recipe { weight_decay: WEIGHT_DECAY, ..recipe.clone() };
-    let mut setup = setup(lab, &recipe);
+    vec![Arm { name: "no decay", recipe }, Arm { name: "L2 0.001", recipe: decayed }]
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let arms = arms(lab);
+    let mut setup = setup(lab, &arms[0].recipe);
     setup.push(
         "L2: Adam adds 0.001·w to the gradient of every parameter w, also of biases and batch normalization."
             .into(),
     );
-    let arms = train(
-        lab,
-        vec![Arm { name: "no decay", recipe }, Arm { name: "L2 0.001", recipe: decayed }],
-    )?;
+    let arms = train(lab, arms)?;
     let mut figures = accuracy_figures(&arms);
     figures.extend(loss_figures(&arms, &[]));
     figures.extend(score_figures(&arms));

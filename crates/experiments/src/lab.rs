@@ -8,11 +8,11 @@ use std::sync::Arc;
 use backburn_data::normalization::Normalization;
 use backburn_data::{DataSet, ImageSet, TestLog};
 use backburn_records::TestRead;
-use backburn_training::backend::Backend;
+use backburn_training::backend::{Backend, BackendError};
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::now;
 use backburn_training::run_options::RunOptions;
-use backburn_training::watch::{Event, Watch};
+use backburn_training::watch::{Event, Silent, Watch};
 use burn::tensor::Device;
 
 use super::images::{Diagnostic, Images, TestView};
@@ -25,6 +25,9 @@ pub enum Preset {
     Quick,
     /// The source's own model, data, batch, optimizer, rates and length.
     Paper,
+    /// A few images and steps, to see within seconds whether an experiment comes to its end. Its numbers mean
+    /// nothing.
+    Smoke,
 }
 
 impl Preset {
@@ -33,6 +36,7 @@ impl Preset {
         match self {
             Self::Quick => "quick",
             Self::Paper => "paper",
+            Self::Smoke => "smoke",
         }
     }
 }
@@ -73,6 +77,42 @@ pub struct Lab {
 }
 
 impl Lab {
+    /// A lab for one repetition with seed 1, in which nobody is told how far it is. `data`: what the experiment
+    /// needs, if its row in the catalog names data sets; `out`: where whole runs go. What is to be different is
+    /// set in the fields.
+    ///
+    /// # Errors
+    ///
+    /// If the backend was not built, or has no device.
+    pub fn new(
+        preset: Preset,
+        backend: Backend,
+        data: Option<DataSet>,
+        out: PathBuf,
+        run_options: RunOptions,
+    ) -> Result<Self, BackendError> {
+        let open = backend.open()?;
+        Ok(Self {
+            preset,
+            seeds: vec![1],
+            options: Options::default(),
+            backend,
+            device: open.device,
+            hardware: open.name,
+            run_options,
+            out,
+            data_dir: None,
+            data,
+            test_reads: RefCell::default(),
+            watch: RefCell::new(Box::new(Silent)),
+        })
+    }
+
+    /// `full`, but in the preset that only tries an experiment out `smoke`.
+    pub(crate) fn unless_smoke<T>(&self, full: T, smoke: T) -> T {
+        if self.preset == Preset::Smoke { smoke } else { full }
+    }
+
     /// Whether the source's own settings are asked for.
     pub fn is_paper(&self) -> bool {
         self.preset == Preset::Paper

@@ -15,7 +15,8 @@ use super::resnet_runs::{
     lowest_objective, plain, printed_accuracy, reduced, score_figures, score_table, scores, setup,
     trust,
 };
-use super::runs::{Arm, ArmRuns, Run, epochs, train};
+use super::runs::{self, Arm, ArmRuns, Run, epochs, train};
+use super::settings::Settings;
 
 const STRENGTH: f64 = 0.2;
 
@@ -36,15 +37,25 @@ const ROWS: [Row; 2] = [
     },
 ];
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Vec<Arm> {
     let recipe = plain(lab);
-    let classes = lab.data().train.classes();
     let mut arms = vec![Arm { name: "none", recipe: recipe.clone() }];
     for Row { name, convention, .. } in ROWS {
         let label_smoothing = LabelSmoothing { strength: STRENGTH, convention };
         let labels = LabelRegularizers { label_smoothing, ..recipe.labels };
         arms.push(Arm { name, recipe: Recipe { labels, ..recipe.clone() } });
     }
+    arms
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let classes = lab.data().train.classes();
+    let arms = arms(lab);
+    let mut setup = setup(lab, &arms[0].recipe);
     let arms = train(lab, arms)?;
     let floors: Vec<(String, f64)> = ROWS
         .iter()
@@ -53,7 +64,6 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
             (format!("floor of {}, {floor:.3}", row.name), floor)
         })
         .collect();
-    let mut setup = setup(lab, &recipe);
     setup.push(format!(
         "Smoothing {STRENGTH}. `others`, the source's: the label keeps {}, each other class gets {STRENGTH}/{}. `uniform`, \
          PyTorch's: the label keeps {:.2}, each other class gets {STRENGTH}/{classes}.",

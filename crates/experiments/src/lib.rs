@@ -38,12 +38,15 @@ mod random_against_grid;
 mod random_search;
 mod resnet_runs;
 mod runs;
+pub mod settings;
 mod tables;
+mod text;
 mod trainee;
 mod weight_decay;
 mod weight_init;
 
 pub use lab::{Lab, Options, Preset};
+pub use settings::Settings;
 
 /// An experiment of the sources.
 #[derive(Debug)]
@@ -58,9 +61,34 @@ pub struct Experiment {
     pub question: &'static str,
     /// Data sets that it can use, the source's first; none if it needs no images.
     pub datasets: &'static [&'static str],
-    /// Carries it out.
-    pub run: fn(&Lab) -> Result<Findings, Failure>,
+    /// What it trains, setting by setting, without training anything.
+    pub settings: fn(&Lab) -> Result<Settings, Failure>,
+    /// Carries it out; use [`Experiment::carry_out`].
+    pub(crate) run: fn(&Lab) -> Result<Findings, Failure>,
 }
+
+impl Experiment {
+    /// Carries it out with the settings that [`settings`](Self::settings) gives.
+    ///
+    /// # Errors
+    ///
+    /// If something in it fails, or it is asked to stop.
+    ///
+    /// # Panics
+    ///
+    /// If it needs images, and the lab has none.
+    pub fn carry_out(&self, lab: &Lab) -> Result<Findings, Failure> {
+        let mut findings = (self.run)(lab)?;
+        if lab.preset == Preset::Smoke {
+            findings.reduced = vec![TRIED_OUT.into()];
+        }
+        Ok(findings)
+    }
+}
+
+/// What the preset `smoke` reduces.
+const TRIED_OUT: &str = "Next to everything: so few images and steps only show that the experiment comes to its end. \
+                         Its numbers mean nothing.";
 
 /// Data sets of black-and-white images.
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
@@ -76,6 +104,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
                    on the same batches, from the same initial weights?",
         datasets: GREY,
+        settings: compare_optimizers::settings,
         run: compare_optimizers::run,
     },
     Experiment {
@@ -85,6 +114,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Which ways do the optimizers take down a valley that is steep across and flat along, \
                    f = x²/20 + y²?",
         datasets: &[],
+        settings: optimizer_paths::settings,
         run: optimizer_paths::run,
     },
     Experiment {
@@ -94,6 +124,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How are the activations of five layers distributed before the first step, and what gradients do \
                    they leave, under five scales of the initial weights and with three activation functions?",
         datasets: &[],
+        settings: weight_init::settings,
         run: weight_init::run,
     },
     Experiment {
@@ -103,6 +134,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Does batch normalization make learning faster, less dependent on initial weights, and less prone to \
                    overfitting?",
         datasets: GREY,
+        settings: batch_norm::settings,
         run: batch_norm::run,
     },
     Experiment {
@@ -112,6 +144,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "A network that learns 300 images by heart: does weight decay narrow the gap between training \
                    and test accuracy, and does it help the test accuracy?",
         datasets: GREY,
+        settings: weight_decay::settings,
         run: weight_decay::run,
     },
     Experiment {
@@ -121,6 +154,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "The same 300 images with dropout: does it narrow the gap, does it help the test accuracy, and which \
                    rates are too low or too high?",
         datasets: GREY,
+        settings: dropout::settings,
         run: dropout::run,
     },
     Experiment {
@@ -130,6 +164,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How much better than one network is the mean of several that were trained apart, and does dropout give \
                    the same within a single one?",
         datasets: GREY,
+        settings: ensemble::settings,
         run: ensemble::run,
     },
     Experiment {
@@ -139,6 +174,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Which learning rates and weight decays does a random search in log space find on a validation split, and does it find \
                    better ones than a grid of as many trials?",
         datasets: GREY,
+        settings: hyperparameter_search::settings,
         run: hyperparameter_search::run,
     },
     Experiment {
@@ -148,6 +184,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How far does a five-layer network with dropout 0.3 get on MNIST in 15 epochs, and what does it say of \
                    one test image?",
         datasets: GREY,
+        settings: mnist_dropout::settings,
         run: mnist_dropout::run,
     },
     Experiment {
@@ -156,6 +193,7 @@ pub static CATALOG: &[Experiment] = &[
         source: "001",
         question: "How far do L2 and dropout keep a convolutional network from overfitting CIFAR-10?",
         datasets: PHOTOGRAPHS,
+        settings: cifar10_dropout::settings,
         run: cifar10_dropout::run,
     },
     Experiment {
@@ -165,6 +203,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Is what a network says in evaluation the mean of what it says with dropout, for one linear layer and \
                    with a ReLU behind it? And does it matter whether one scales in training or in evaluation?",
         datasets: &[],
+        settings: dropout_expectation::settings,
         run: dropout_expectation::run,
     },
     Experiment {
@@ -173,6 +212,7 @@ pub static CATALOG: &[Experiment] = &[
         source: "002",
         question: "Does dropout raise bias a little and lower variance a lot, as the source says?",
         datasets: GREY,
+        settings: bias_variance::settings,
         run: bias_variance::run,
     },
     Experiment {
@@ -182,6 +222,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How do the weights of the epoch with the lowest validation loss compare with the last ones, and with \
                    those that a fixed threshold selects?",
         datasets: PHOTOGRAPHS,
+        settings: early_stopping::settings,
         run: early_stopping::run,
     },
     Experiment {
@@ -191,6 +232,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Does a network overfit less if DisturbLabel redraws 30 % of the labels in every batch, and can its \
                    training loss be what the source prints?",
         datasets: resnet_runs::DATASETS,
+        settings: disturb_label::settings,
         run: disturb_label::run,
     },
     Experiment {
@@ -200,6 +242,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Does noise on a share of the targets, drawn anew for every batch, keep a regression from \
                    overfitting?",
         datasets: &[],
+        settings: disturb_value::settings,
         run: disturb_value::run,
     },
     Experiment {
@@ -209,6 +252,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "What does label smoothing of 0.2, in either of its two conventions, do to test accuracy, gap and \
                    calibration?",
         datasets: resnet_runs::DATASETS,
+        settings: label_smoothing::settings,
         run: label_smoothing::run,
     },
     Experiment {
@@ -218,6 +262,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "Do random crops and flips of the training images narrow the gap and raise the test accuracy?",
         // A mirrored digit is another sign, or none.
         datasets: &["cifar10", "fashion-mnist"],
+        settings: augmentation::settings,
         run: augmentation::run,
     },
     Experiment {
@@ -226,6 +271,7 @@ pub static CATALOG: &[Experiment] = &[
         source: "004 ③",
         question: "What does weight decay of 0.001 in Adam's gradient do to the gap and the test accuracy?",
         datasets: resnet_runs::DATASETS,
+        settings: l2::settings,
         run: l2::run,
     },
     Experiment {
@@ -235,6 +281,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How do depth and batch normalization change how far a ResNet comes, and how does a small CNN with \
                    dropout compare?",
         datasets: resnet_runs::DATASETS,
+        settings: compare_depths::settings,
         run: compare_depths::run,
     },
     Experiment {
@@ -244,6 +291,7 @@ pub static CATALOG: &[Experiment] = &[
         question: "How does the gap between training and test accuracy depend on the width of the network and on the number \
                    of training samples?",
         datasets: GREY,
+        settings: capacity_and_data::settings,
         run: capacity_and_data::run,
     },
 ];

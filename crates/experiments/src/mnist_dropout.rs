@@ -17,7 +17,8 @@ use super::curves::series;
 use super::images::TestView;
 use super::judging::{difference, on_data_of_source};
 use super::lab::Lab;
-use super::runs::{self, Arm, ArmRuns, Run, Weights};
+use super::runs::{self, Arm, ArmRuns, Run, Weights, unless_smoke};
+use super::settings::Settings;
 
 /// The source's data set.
 const DATASET: &str = "mnist";
@@ -58,9 +59,17 @@ struct Answers {
     undivided: Predictions,
 }
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+fn arms(lab: &Lab) -> Result<Vec<Arm>, Failure> {
     let recipe = built_in("mnist-dropout").map_err(usage)?;
-    let arms = runs::train(lab, vec![Arm { name: "dropout", recipe }])?;
+    Ok(vec![Arm { name: "dropout", recipe: unless_smoke(lab, recipe) }])
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    Ok(runs::settings(&arms(lab)?))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let arms = runs::train(lab, arms(lab)?)?;
     let runs = &arms[0].runs;
     let mut answers = Vec::new();
     for run in runs {

@@ -9,8 +9,13 @@ use backburn_training::failure::{Failure, usage};
 use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use burn::tensor::{Device, Tensor};
+use serde_json::json;
 
 use super::lab::Lab;
+use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("optimizer_paths.md"));
 
 const START: (f64, f64) = (-7.0, 2.0);
 const STEPS: usize = 30;
@@ -86,6 +91,16 @@ impl Way {
     }
 }
 
+pub(super) fn settings(_: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings: Settings, row: &Row| {
+        let (optimizer, learning_rate) = (row.optimizer, row.learning_rate);
+        let own = json!({ "optimizer": optimizer, "learning_rate": learning_rate });
+        let common = json!({ "coefficients": COEFFICIENTS, "start": START, "steps": STEPS });
+        settings.arm(row.name, &[&own, &common])
+    };
+    Ok(ROWS.iter().fold(Settings::default(), arm))
+}
+
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut ways = Vec::new();
     for row in &ROWS {
@@ -102,15 +117,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![numbers(&ways), rates(&sgd)],
         figures: figures(&ways),
         data: vec![data(&ways)],
-        differences: [
-            "The post says only that SGD searches inefficiently on such functions; function, start, number of steps and rates are those \
-             of the book's figure.",
-            "Nesterov and RMSProp are not in that figure; their rates are our choice.",
-            "The book's Adam adds ε to the root before its correction, ours after it; with ε = 1e-7 no eye sees \
-             the difference.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -162,21 +169,14 @@ fn setup() -> Vec<String> {
         let rates = rows.iter().map(|row| format!("{} {}", row.name, row.learning_rate));
         rates.collect::<Vec<_>>().join(", ")
     };
-    vec![
-        format!(
-            "f = x²/20 + y², start ({}, {}), {STEPS} steps, no noise: nothing depends on the seed.",
-            number::short(START.0),
-            number::short(START.1)
-        ),
-        format!(
-            "Learning rates of the book's figure: {}. Ours: {}. Momentum 0.9, Adam's β 0.9 and 0.999, RMSProp's ρ 0.9, ε 1e-7.",
-            rates(&ROWS[..SOURCE_ROWS]),
-            rates(&ROWS[SOURCE_ROWS..])
-        ),
-        "The steps are taken by the optimizers that train networks. Each has a rate of its own, so the \
-         figure compares ways, not speeds."
-            .into(),
-    ]
+    let values = [
+        ("start_x", number::short(START.0)),
+        ("start_y", number::short(START.1)),
+        ("steps", STEPS.to_string()),
+        ("source_rates", rates(&ROWS[..SOURCE_ROWS])),
+        ("our_rates", rates(&ROWS[SOURCE_ROWS..])),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn sentence(ways: &[Way]) -> String {
@@ -187,22 +187,19 @@ fn sentence(ways: &[Way]) -> String {
         .collect();
     let is_worst =
         others().all(|(way, _)| way.crossings() < sgd.crossings() && way.detour() < sgd.detour());
-    let verdict = if is_worst {
-        "SGD's way is the least efficient, as the source says"
-    } else {
-        "unlike in the source, SGD's way is not the least efficient"
-    };
+    let verdict = if is_worst { "SGD is worst" } else { "SGD is not worst" };
     let ends: Vec<String> =
         others().map(|(way, row)| format!("{} {:.2}", row.name, way.distance())).collect();
-    format!(
-        "In {STEPS} steps SGD crosses the valley's floor {} times, on a way {:.1} times as long as the straight one; {}: {verdict}. SGD ends {:.2} \
-         from the minimum, {}.",
-        sgd.crossings(),
-        sgd.detour(),
-        told.join(", "),
-        sgd.distance(),
-        ends.join(", "),
-    )
+    let values = [
+        ("steps", STEPS.to_string()),
+        ("crossings", sgd.crossings().to_string()),
+        ("detour", format!("{:.1}", sgd.detour())),
+        ("others", told.join(", ")),
+        ("verdict", TEXT.paragraph(verdict, &[])),
+        ("distance", format!("{:.2}", sgd.distance())),
+        ("ends", ends.join(", ")),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 fn numbers(ways: &[Way]) -> ExperimentTable {
@@ -217,9 +214,7 @@ fn numbers(ways: &[Way]) -> ExperimentTable {
     });
     ExperimentTable {
         title: format!("After {STEPS} steps"),
-        note: "Detour: length of the path, measured by the straight way from start to end. Crossings: steps after which \
-               y has the other sign."
-            .into(),
+        note: TEXT.paragraph("table of ends", &[]),
         head: ["optimizer", "learning rate", "distance to the minimum", "detour", "crossings"]
             .map(String::from)
             .into(),
@@ -241,9 +236,7 @@ fn rates(ways: &[Way]) -> ExperimentTable {
     });
     ExperimentTable {
         title: "Where SGD's zigzag comes from".into(),
-        note: "A step multiplies x by 1 − η/10 and y by 1 − 2η. Along the valley only a large rate is fast; from η = 0.5 on the \
-               factor across it is negative, which is the zigzag, and beyond 1 it grows."
-            .into(),
+        note: TEXT.paragraph("table of rates", &[]),
         head: ["η", "factor of x", "factor of y", "distance to the minimum", "crossings"]
             .map(String::from)
             .into(),
@@ -295,16 +288,12 @@ fn figures(ways: &[Way]) -> Vec<ExperimentFigure> {
     vec![
         ExperimentFigure {
             name: "paths".into(),
-            caption: "The way of each optimizer over the contour lines of f, a valley that is steep across (y) and flat along \
-                      (x). Crossings: steps that change the sign of y, be it by little."
-                .into(),
+            caption: TEXT.paragraph("figure of paths", &[]),
             drawing: paths.draw(),
         },
         ExperimentFigure {
             name: "distance".into(),
-            caption: "How far each is from the minimum after each step; the rates differ, so the speeds \
-                      cannot be compared."
-                .into(),
+            caption: TEXT.paragraph("figure of distances", &[]),
             drawing: distances.draw(),
         },
     ]

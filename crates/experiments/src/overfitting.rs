@@ -7,16 +7,18 @@ use backburn_report::ExperimentFigure;
 use backburn_report::figure::{Axis, LineChart};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
+use serde_json::json;
 
 use super::curves::series;
 use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
 use super::images::{Diagnostic, Images, TestView};
 use super::lab::Lab;
+use super::settings::Settings;
 
 pub(super) const IMAGES: usize = 300;
 pub(super) const LAYERS: usize = 6;
 /// 201 looks, which the source calls epochs.
-pub(super) const SCHEDULE: Schedule = Schedule { updates: 601, interval: 3 };
+const SCHEDULE: Schedule = Schedule::new(601, 3);
 /// Seeds behind PyTorch's numbers.
 const REFERENCE_SEEDS: usize = 10;
 
@@ -41,6 +43,12 @@ pub(super) fn unguarded() -> Arm {
         network: SmallMlp::new(LAYERS),
         reference: [(1.000, 0.000), (0.753, 0.011), (0.247, 0.011)],
     }
+}
+
+/// What the network is trained with.
+pub(super) fn settings(lab: &Lab, settings: Settings, name: &str, network: &SmallMlp) -> Settings {
+    let images = json!({ "images": IMAGES.min(lab.data().train.len()) });
+    settings.arm(name, &[&network.training(), &SCHEDULE.of(lab), &images])
 }
 
 /// Accuracies of one network while it learns and at the end.
@@ -78,13 +86,14 @@ pub(super) fn train(
 ) -> Result<Vec<Course>, Failure> {
     let of_seed = |&seed: &u64| {
         let mut course = Course::default();
-        let trainee = network.train(lab, images, SCHEDULE, Seeds::new(seed), |trainee| {
-            if let Some(diagnostic) = diagnostic {
-                course.train.push(trainee.scores(images)?.accuracy);
-                course.test.push(diagnostic.scores(trainee)?.accuracy);
-            }
-            Ok(())
-        })?;
+        let trainee =
+            network.train(lab, images, SCHEDULE.of(lab), Seeds::new(seed), |trainee| {
+                if let Some(diagnostic) = diagnostic {
+                    course.train.push(trainee.scores(images)?.accuracy);
+                    course.test.push(diagnostic.scores(trainee)?.accuracy);
+                }
+                Ok(())
+            })?;
         course.end = Accuracies {
             train: trainee.scores(images)?.accuracy,
             test: test.scores(&trainee)?.accuracy,
@@ -154,7 +163,7 @@ pub(super) fn comparison(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> Comparison {
         }
     }
     Comparison {
-        title: format!("After {} updates", SCHEDULE.updates),
+        title: format!("After {} updates", SCHEDULE.of(lab).updates),
         note: "PyTorch 2.15 with the same settings, ten seeds. The source prints no numbers here."
             .into(),
         rows,
@@ -162,8 +171,8 @@ pub(super) fn comparison(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> Comparison {
 }
 
 /// An arm's accuracies, as the source draws them.
-pub(super) fn figure(arm: &Arm, courses: &[Course], caption: &str) -> ExperimentFigure {
-    let xs = SCHEDULE.looks();
+pub(super) fn figure(lab: &Lab, arm: &Arm, courses: &[Course], caption: &str) -> ExperimentFigure {
+    let xs = SCHEDULE.of(lab).looks();
     let y = Axis::linear("accuracy (%)").over(0.0, 100.0);
     let mut chart = LineChart::new(arm.title, Axis::counts("update"), y);
     for (name, values) in
@@ -175,8 +184,8 @@ pub(super) fn figure(arm: &Arm, courses: &[Course], caption: &str) -> Experiment
 }
 
 /// The distance between training and test accuracy of all arms.
-pub(super) fn gap_figure(arms: &[(Arm, Vec<Course>)]) -> ExperimentFigure {
-    let xs = SCHEDULE.looks();
+pub(super) fn gap_figure(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> ExperimentFigure {
+    let xs = SCHEDULE.of(lab).looks();
     let y = Axis::linear("training − test accuracy (points)");
     let mut chart =
         LineChart::new("Gap between training and test accuracy", Axis::counts("update"), y);
@@ -206,7 +215,8 @@ pub(super) fn data(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> DataTable {
     let mut rows = Vec::new();
     for (arm, courses) in arms {
         for (seed, course) in lab.seeds.iter().zip(courses) {
-            let looks = SCHEDULE.looks().into_iter().zip(course.train.iter().zip(&course.test));
+            let looks =
+                SCHEDULE.of(lab).looks().into_iter().zip(course.train.iter().zip(&course.test));
             rows.extend(looks.map(|(update, (train, test))| {
                 let name = arm.name.to_owned();
                 [name, seed.to_string(), update.to_string(), train.to_string(), test.to_string()]
@@ -219,7 +229,8 @@ pub(super) fn data(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> DataTable {
 }
 
 /// What both experiments are set up with.
-pub(super) fn setup() -> Vec<String> {
+pub(super) fn setup(lab: &Lab) -> Vec<String> {
+    let schedule = SCHEDULE.of(lab);
     [
         format!(
             "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
@@ -227,12 +238,12 @@ pub(super) fn setup() -> Vec<String> {
         format!(
             "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on batches of 100 drawn with replacement, \
              the same for all networks of a seed.",
-            SCHEDULE.updates
+            schedule.updates
         ),
         format!(
             "Accuracies after update 1, 4, … {}: what the source calls {} epochs.",
-            SCHEDULE.updates,
-            SCHEDULE.looks().len()
+            schedule.updates,
+            schedule.looks().len()
         ),
     ]
     .into()

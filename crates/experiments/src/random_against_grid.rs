@@ -166,7 +166,7 @@ pub(super) fn setup(lab: &Lab) -> String {
     )
 }
 
-fn repetitions(lab: &Lab) -> usize {
+pub(super) fn repetitions(lab: &Lab) -> usize {
     REPETITIONS.max(lab.seeds.len())
 }
 

@@ -3,6 +3,7 @@
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use rand::{Rng, RngExt};
+use serde::Serialize;
 
 use super::few_images::{Schedule, SmallMlp, percent};
 use super::images::Images;
@@ -11,9 +12,9 @@ use super::lab::Lab;
 pub(super) const IMAGES: usize = 500;
 pub(super) const LAYERS: usize = 6;
 /// Share of the images that is held out for validation.
-const VALIDATION: f64 = 0.2;
+pub(super) const VALIDATION: f64 = 0.2;
 /// 50 looks, which the source calls epochs. It takes the last for the result, three updates before its end.
-pub(super) const SCHEDULE: Schedule = Schedule { updates: 197, interval: 4 };
+pub(super) const SCHEDULE: Schedule = Schedule::new(197, 4);
 pub(super) const TRIALS: usize = 100;
 /// Exponents of ten.
 pub(super) const LEARNING_RATES: Range = Range { low: -6.0, high: -2.0 };
@@ -22,7 +23,7 @@ pub(super) const WEIGHT_DECAYS: Range = Range { low: -8.0, high: -4.0 };
 pub(super) const KEPT: usize = 5;
 
 /// A range of exponents of ten.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(super) struct Range {
     low: f64,
     high: f64,
@@ -61,6 +62,11 @@ pub(super) struct Trial {
     pub(super) accuracy: f64,
 }
 
+/// Trials of a round.
+pub(super) fn trials(lab: &Lab) -> usize {
+    lab.unless_smoke(TRIALS, 20)
+}
+
 /// The first images, shuffled and cut in two.
 pub(super) struct Split {
     pub(super) train: Images,
@@ -93,7 +99,7 @@ pub(super) fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Fail
             weight_decay: weight_decays.at(rng.random()),
             learning_rate: learning_rates.at(rng.random()),
         };
-        let points: Vec<Point> = (0..TRIALS).map(|_| draw()).collect();
+        let points: Vec<Point> = (0..trials(lab)).map(|_| draw()).collect();
         let trials = try_all(lab, &split, &points, |number| seeds.trial(round, number))?;
         lab.say(&format!(
             "seed {seed}, round {round}: best validation accuracy {}",
@@ -117,7 +123,8 @@ pub(super) fn try_all(
     let mut trials = Vec::new();
     for (number, &point) in points.iter().enumerate() {
         let seeds = seeds(number);
-        let network = network(point).train(lab, &split.train, SCHEDULE, seeds, |_| Ok(()))?;
+        let network =
+            network(point).train(lab, &split.train, SCHEDULE.of(lab), seeds, |_| Ok(()))?;
         let accuracy = network.scores(&split.valid)?.accuracy;
         trials.push(Trial { point, seeds, accuracy });
     }

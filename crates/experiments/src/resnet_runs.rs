@@ -16,7 +16,7 @@ use backburn_training::recipe::{Recipe, built_in};
 
 use super::curves::series;
 use super::lab::Lab;
-use super::runs::{ArmRuns, Run};
+use super::runs::{ArmRuns, Run, unless_smoke};
 
 /// What the source prints for ResNet-18 with the weights of the last of 51 epochs and no regularizer.
 const PRINTED_TEST_ACCURACY: f64 = 0.7557;
@@ -37,13 +37,14 @@ pub(super) fn paper(lab: &Lab) -> Recipe {
 
 /// The same with the small CNN of 004 ④, without its dropout, on 5,000 images.
 pub(super) fn quick(lab: &Lab) -> Recipe {
-    Recipe {
+    let recipe = Recipe {
         epochs: 30,
         train_size: Some(SplitSize::Count(5000)),
         valid_size: SplitSize::Count(1000),
         model: ModelConfig::LenetBn(LenetBnConfig { dropout: 0.0, ..Default::default() }),
         ..paper(lab)
-    }
+    };
+    unless_smoke(lab, recipe)
 }
 
 /// The recipe of the lab's preset, without a regularizer.

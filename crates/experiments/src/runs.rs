@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backburn_data::TestLog;
 use backburn_data::normalization::FittedNormalization;
+use backburn_data::{SplitSize, TestLog};
 use backburn_models::{Network, parameters, weights};
 use backburn_records::number::clock;
 use backburn_records::{DataTable, RunRecord, Summary, TestRead};
@@ -26,7 +26,8 @@ use backburn_training::speed::training::Training;
 use backburn_training::watch::Brief;
 
 use super::images::{Images, TestView};
-use super::lab::Lab;
+use super::lab::{Lab, Preset};
+use super::settings::Settings;
 
 /// From this many seconds on, a line is said of every epoch, and a kill loses no more than
 /// [`CHECKPOINT_EVERY`].
@@ -188,6 +189,31 @@ impl ArmRuns {
             run.record.epochs.iter().map(|epoch| value(epoch).unwrap_or(f64::NAN)).collect()
         };
         self.runs.iter().map(of_run).collect()
+    }
+}
+
+/// What is trained, but for what the lab sets.
+pub(crate) fn settings(arms: &[Arm]) -> Settings {
+    arms.iter().fold(Settings::default(), |settings, arm| {
+        let mut recipe = arm.recipe.determinants();
+        recipe.remove("dataset");
+        recipe.remove("seed");
+        settings.arm(arm.name, &[&recipe])
+    })
+}
+
+/// The recipe, but in the preset that only tries an experiment out as little of it as there can be.
+pub(crate) fn unless_smoke(lab: &Lab, recipe: Recipe) -> Recipe {
+    if lab.preset != Preset::Smoke {
+        return recipe;
+    }
+    let validates = recipe.valid_size.of(lab.data().train.len()) > 0;
+    Recipe {
+        epochs: 2,
+        batch_size: recipe.batch_size.min(20),
+        train_size: Some(SplitSize::Count(40)),
+        valid_size: SplitSize::Count(if validates { 20 } else { 0 }),
+        ..recipe
     }
 }
 
@@ -386,7 +412,11 @@ fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), 
                 let started = Training::start(&recipe.model, image, recipe.batch_size, &lab.device);
                 let (mut network, _) = started.map_err(usage)?;
                 // What takes hours is worth a better guess.
-                let trial = Duration::from_millis(if lab.is_paper() { 2000 } else { 300 });
+                let trial = match lab.preset {
+                    Preset::Paper => Duration::from_secs(2),
+                    Preset::Quick => Duration::from_millis(300),
+                    Preset::Smoke => Duration::from_millis(1),
+                };
                 let trial = trial.as_secs_f64();
                 let rates = (network.train(trial).rate(), network.evaluate(trial).rate());
                 known.push((model, rates.0, rates.1));

@@ -11,11 +11,12 @@ use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use backburn_training::seeds::Seeds;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use serde::Serialize;
 
 use super::images::{Diagnostic, Images, TestView};
 
 /// How a network is made and trained.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Training {
     /// The network.
     pub(crate) model: ModelConfig,

@@ -10,12 +10,11 @@ use super::overfitting::{
     self, Arm, IMAGES, LAYERS, caveat, comparison, data, effect, figure, gap_figure, setup,
     unguarded, values,
 };
+use super::settings::Settings;
 
 const STRENGTH: f64 = 0.1;
 
-pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
-    let images = lab.first(IMAGES);
-    let diagnostic = lab.diagnostic(&images, "curves of test accuracy");
+fn arms() -> [Arm; 2] {
     let decayed = Arm {
         name: "λ 0.1",
         title: "300 images, weight decay with λ = 0.1",
@@ -23,13 +22,25 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         network: SmallMlp { weight_decay: STRENGTH, ..SmallMlp::new(LAYERS) },
         reference: [(0.881, 0.021), (0.708, 0.014), (0.173, 0.021)],
     };
+    [unguarded(), decayed]
+}
+
+pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings, arm: &Arm| overfitting::settings(lab, settings, arm.name, &arm.network);
+    Ok(arms().iter().fold(Settings::default(), arm))
+}
+
+pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
+    let images = lab.first(IMAGES);
+    let diagnostic = lab.diagnostic(&images, "curves of test accuracy");
     let test = lab.test(&images, "test accuracy after training", "last update, all networks");
-    let mut arms = Vec::new();
-    for arm in [unguarded(), decayed] {
+    let mut trained = Vec::new();
+    for arm in arms() {
         let courses = overfitting::train(lab, &arm.network, &images, &test, Some(&diagnostic))?;
         lab.say(&format!("{}: {} networks", arm.name, courses.len()));
-        arms.push((arm, courses));
+        trained.push((arm, courses));
     }
+    let arms = trained;
     let (without, with) = (&arms[0].1, &arms[1].1);
     let train = |courses| Spread::of(&values(courses, |end| end.train)).mean;
     let verdict = if train(with) < 1.0 {
@@ -44,7 +55,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         effect(without, with, lab.data().test.len()),
         caveat(lab)
     );
-    let mut setup = setup();
+    let mut setup = setup(lab);
     setup.push(format!(
         "Weight decay adds the penalty ½λ‖W‖² of weights, not of biases: λW joins the gradient. λ is 0 or {STRENGTH}."
     ));
@@ -54,16 +65,18 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         comparisons: vec![comparison(lab, &arms)],
         figures: vec![
             figure(
+                lab,
                 &arms[0].0,
                 without,
                 "Without weight decay. Test accuracy is diagnostic: nothing is selected by it.",
             ),
             figure(
+                lab,
                 &arms[1].0,
                 with,
                 "With λ = 0.1, on the same axes.",
             ),
-            gap_figure(&arms),
+            gap_figure(lab, &arms),
         ],
         data: vec![data(lab, &arms)],
         differences: vec![

@@ -7,6 +7,7 @@ use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use burn::tensor::Device;
+use serde_json::json;
 
 use super::curves::series;
 use super::five_layers::{
@@ -14,7 +15,11 @@ use super::five_layers::{
     moments,
 };
 use super::lab::Lab;
+use super::settings::Settings;
 use super::tables::{spread, three_digits, two_digits};
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("weight_init.md"));
 
 /// The source's.
 const BINS: usize = 30;
@@ -38,6 +43,20 @@ impl Cell {
     fn mean(&self, layer: usize, value: impl Fn(&Layer) -> f64) -> f64 {
         Spread::of(&self.values(layer, value)).mean
     }
+}
+
+/// An arm for each scale. Its weights are those of a draw of 1.
+pub(super) fn settings(_: &Lab) -> Result<Settings, Failure> {
+    let arm = |settings: Settings, scale: &Scale| {
+        let functions = FUNCTIONS.map(Function::name);
+        let network = json!({ "functions": functions, "layers": LAYERS, "units": UNITS });
+        let data = json!({ "samples": SAMPLES, "classes": CLASSES });
+        // A 32-bit number in as few digits as tell it from others.
+        let weight = scale.weight(1.0).to_string().parse::<f64>();
+        let weight = json!({ "weight": weight.expect("it is a number"), "bins": BINS });
+        settings.arm(scale.name(), &[&network, &data, &weight])
+    };
+    Ok(SCALES.iter().fold(Settings::default(), arm))
 }
 
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
@@ -72,20 +91,15 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     Ok(Findings {
         sentence: sentence(&cells),
         setup: setup(),
-        tables: FUNCTIONS.map(|function| table(&cells, function)).into_iter().chain([mistake_table(&listings)]).collect(),
+        tables: FUNCTIONS
+            .map(|function| table(&cells, function))
+            .into_iter()
+            .chain([mistake_table(&listings)])
+            .collect(),
         figures: figures(&cells, &source, &histograms),
         data: vec![data(&cells), source_data(&listings), bars],
         mistakes: vec![mistake(&listings)],
-        differences: [
-            "The source shows four of the fifteen networks, as histograms on [0, 1]; of ReLU that cuts off what \
-             lies above 1.",
-            "It prints no numbers, so none are compared.",
-            "Its networks have no loss; the random labels and the linear layer behind the last one are ours, for \
-             the gradients.",
-            "Constant weights are described there, but not run. The constant is our choice.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -123,22 +137,13 @@ fn listed(draws: &Draws, device: &Device) -> Vec<Listing> {
 }
 
 fn setup() -> Vec<String> {
-    vec![
-        format!(
-            "{SAMPLES} samples of {UNITS} features from N(0, 1) through {LAYERS} layers of {UNITS} units without biases, before any \
-             training."
-        ),
-        "Weights: constant 1/n (a unit's sum is the mean of its inputs), or normal with standard deviation 1, 0.01, \
-         Xavier's √(1/n), He's √(2/n); n = 100 inputs. The draws are the same for all, scaled."
-            .into(),
-        format!(
-            "Gradients: of the mean cross-entropy between random labels of {CLASSES} classes and a linear layer behind the last one, whose weights are \
-             normal with standard deviation √(1/n) and the same for all; the Frobenius norm by each layer's weights."
-        ),
-        "Saturated: sigmoid below 0.05 or above 0.95, tanh beyond ±0.9, ReLU at zero. Rank: singular values above the greatest \
-         times 1.2e-4, NumPy's bound for matrices of this size."
-            .into(),
-    ]
+    let values = [
+        ("samples", SAMPLES.to_string()),
+        ("units", UNITS.to_string()),
+        ("layers", LAYERS.to_string()),
+        ("classes", CLASSES.to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn cell(cells: &[Cell], function: Function, scale: Scale) -> &Cell {
@@ -156,40 +161,34 @@ fn sentence(cells: &[Cell]) -> String {
         .iter()
         .map(|function| last(*function, Scale::Constant, |layer| layer.rank))
         .collect();
-    let symmetric = if constant.iter().all(|rank| *rank <= 1.0) {
-        "with constant weights all units of a layer say the same (rank 1)"
-    } else {
-        "constant weights do not make all units alike"
-    };
+    let symmetric =
+        if constant.iter().all(|rank| *rank <= 1.0) { "units are alike" } else { "units differ" };
     let alive =
         relu(Scale::He, |layer| layer.deviation) / relu(Scale::Xavier, |layer| layer.deviation);
     let kept = cell(cells, Function::Relu, Scale::He);
     let ratio = kept.mean(LAYERS - 1, |l| l.deviation) / kept.mean(0, |l| l.deviation);
-    format!(
-        "In the fifth layer, sigmoid units with std 1 are saturated in {:.0} % of the cases, with std 0.01 all lie at {:.2} ± {}, and with Xavier they spread by {:.2}, \
-         but by {} over the samples; ReLU with He has {:.2} times the spread of its first layer and {:.1} times that of Xavier; {symmetric}.",
-        100.0 * sigmoid(Scale::One, |layer| layer.saturated),
-        sigmoid(Scale::Hundredth, |layer| layer.mean),
-        three_digits(sigmoid(Scale::Hundredth, |layer| layer.deviation)),
-        sigmoid(Scale::Xavier, |layer| layer.deviation),
-        three_digits(sigmoid(Scale::Xavier, |layer| layer.over_samples)),
-        ratio,
-        alive,
-    )
+    let values = [
+        ("saturated", format!("{:.0}", 100.0 * sigmoid(Scale::One, |layer| layer.saturated))),
+        ("middle", format!("{:.2}", sigmoid(Scale::Hundredth, |layer| layer.mean))),
+        ("around", three_digits(sigmoid(Scale::Hundredth, |layer| layer.deviation))),
+        ("spread", format!("{:.2}", sigmoid(Scale::Xavier, |layer| layer.deviation))),
+        ("over_samples", three_digits(sigmoid(Scale::Xavier, |layer| layer.over_samples))),
+        ("ratio", format!("{ratio:.2}")),
+        ("alive", format!("{alive:.1}")),
+        ("symmetric", TEXT.paragraph(symmetric, &[])),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 fn mistake(listings: &[Listing]) -> String {
     let xavier = &listings[2];
     let spread =
         |all: &[Activations]| Layer::of(xavier.function, &all[LAYERS - 1], 0.0).over_samples;
-    format!(
-        "Only the first listing sets x to the input; each later one starts with what the one before left in x, the output of that one's fourth \
-         layer. The histograms of std 0.01, Xavier and He are therefore not of N(0, 1) inputs. In the Xavier figure all samples go in nearly \
-         alike: what spreads there are the units, while the samples differ by {} in the fifth layer (by {} with the right input). The figure \
-         of the source's four networks shows both.",
-        three_digits(spread(&xavier.as_run)),
-        three_digits(spread(&xavier.right)),
-    )
+    let values = [
+        ("as_run", three_digits(spread(&xavier.as_run))),
+        ("right", three_digits(spread(&xavier.right))),
+    ];
+    TEXT.paragraph("mistake", &values)
 }
 
 fn mistake_table(listings: &[Listing]) -> ExperimentTable {
@@ -208,7 +207,7 @@ fn mistake_table(listings: &[Listing]) -> ExperimentTable {
     }
     ExperimentTable {
         title: "The source's four networks, with the right input and as run".into(),
-        note: "Fifth layer, first seed.".into(),
+        note: TEXT.paragraph("table of listings", &[]),
         head: ["network", "mean", "std", "std over samples", "rank"].map(String::from).into(),
         rows,
     }
@@ -236,8 +235,7 @@ fn table(cells: &[Cell], function: Function) -> ExperimentTable {
     }
     ExperimentTable {
         title: format!("Layers with {}", function.name()),
-        note: "Std over samples: of each unit over the samples, then the mean over units. Rank: of the 1000 × 100 activations."
-            .into(),
+        note: TEXT.paragraph("table of layers", &[]),
         head: [
             "weights, layer",
             "mean",
@@ -261,18 +259,20 @@ fn figures(
 ) -> Vec<ExperimentFigure> {
     let mut figures = vec![ExperimentFigure {
         name: "source".into(),
-        caption: "The source's four networks in its 30 bins on [0, 1], with N(0, 1) inputs, as its text says, and as its listings run: fed \
-                  with what the network before left behind. Above each panel: standard deviation; of ReLU the share above 1, \
-                  which these bins leave out."
-            .into(),
+        caption: TEXT.paragraph("figure of the source", &[]),
         drawing: source.draw(),
     }];
     for (function, histograms) in FUNCTIONS.iter().zip(histograms) {
         let name = function.name();
         figures.push(ExperimentFigure {
             name: format!("activations_{}", name.to_lowercase()),
-            caption: format!(
-                "Activations of five layers with {name}, {SAMPLES} samples of {UNITS} units each."
+            caption: TEXT.paragraph(
+                "figure of activations",
+                &[
+                    ("function", name.to_owned()),
+                    ("samples", SAMPLES.to_string()),
+                    ("units", UNITS.to_string()),
+                ],
             ),
             drawing: histograms.draw(),
         });
@@ -281,9 +281,7 @@ fn figures(
         let name = function.name();
         figures.push(ExperimentFigure {
             name: format!("gradients_{}", name.to_lowercase()),
-            caption: format!(
-                "How large the gradient by the weights of each layer is before the first step, with {name}."
-            ),
+            caption: TEXT.paragraph("figure of gradients", &[("function", name.to_owned())]),
             drawing: gradients(cells, function),
         });
     }

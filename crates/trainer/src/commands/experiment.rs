@@ -86,6 +86,9 @@ enum PresetName {
     Quick,
     /// The source's own model, data, batch, optimizer, rates and length.
     Paper,
+    /// A few images and steps, for tests.
+    #[value(hide = true)]
+    Smoke,
 }
 
 impl From<PresetName> for Preset {
@@ -93,6 +96,7 @@ impl From<PresetName> for Preset {
         match name {
             PresetName::Quick => Self::Quick,
             PresetName::Paper => Self::Paper,
+            PresetName::Smoke => Self::Smoke,
         }
     }
 }
@@ -229,7 +233,7 @@ fn carry_out(
     let lab = lab(row, flags, threads, out, command)?;
     interrupt::catch();
     let (started, clock) = (now(), Instant::now());
-    let findings = (row.run)(&lab).inspect_err(|failure| {
+    let findings = row.carry_out(&lab).inspect_err(|failure| {
         if matches!(failure, Failure::Interrupted) {
             say("interrupted; nothing was written but whole runs");
         }
@@ -260,25 +264,20 @@ fn lab(
     let backend = flags.backend.as_deref().map_or(Ok(Backend::preferred()), Backend::named);
     let backend = backend.map_err(usage)?;
     let dataset = dataset(row, flags)?;
-    let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
-    let data = dataset.map(|name| load(name, flags.data_dir.clone())).transpose()?;
+    let run_options = RunOptions {
+        stop: interrupt::stop(),
+        pages: pages(),
+        ..RunOptions::new(threads, command.to_vec())
+    };
+    let lab = Lab::new(flags.preset.into(), backend, None, out.to_owned(), run_options);
+    let lab = lab.map_err(|error| Failure::Error(error.to_string()))?;
     Ok(Lab {
-        preset: flags.preset.into(),
         seeds: (first..end).collect(),
         options: Options { rounds: flags.rounds },
-        backend,
-        device: open.device,
-        hardware: open.name,
-        run_options: RunOptions {
-            stop: interrupt::stop(),
-            pages: pages(),
-            ..RunOptions::new(threads, command.to_vec())
-        },
-        out: out.to_owned(),
+        data: dataset.map(|name| load(name, flags.data_dir.clone())).transpose()?,
         data_dir: flags.data_dir.clone(),
-        data,
-        test_reads: RefCell::default(),
         watch: RefCell::new(Box::new(Terminal::new())),
+        ..lab
     })
 }
 
