@@ -21,12 +21,12 @@ fn images(name: &str) -> DataSet {
     let entry = entry(name).unwrap();
     let shape = ImageShape { height: 1, width: 1, ..entry.shape };
     let set = |count: usize| {
-        let labels = (0..count).map(|i| (i % entry.classes) as u8).collect();
-        ImageSet::new(shape, entry.classes, vec![0; count * shape.pixels()], labels).unwrap()
+        let labels = (0..count).map(|i| (i % entry.classes()) as u16).collect();
+        ImageSet::new(shape, entry.classes(), vec![0; count * shape.pixels()], labels).unwrap()
     };
     DataSet {
-        name: entry.name,
-        class_names: entry.class_names,
+        name: entry.name.to_owned(),
+        class_names: entry.class_names.iter().map(|name| (*name).to_owned()).collect(),
         train: set(entry.train),
         test: TestSplit::seal(set(entry.test)),
         files: Vec::new(),
