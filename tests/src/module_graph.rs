@@ -139,7 +139,7 @@ fn paths(module: &Module, text: &str) -> Vec<Module> {
         }
         paths.extend(inline(statement));
     }
-    paths.into_iter().filter_map(|path| absolute(module, path)).collect()
+    paths.iter().filter_map(|path| absolute(module, path)).collect()
 }
 
 /// Paths that stand in expressions and types.
@@ -189,7 +189,7 @@ fn branches(tree: &str) -> Vec<&str> {
 }
 
 /// A path of `module` from the crate's root; `None` if it leads out of the crate.
-fn absolute(module: &Module, path: Module) -> Option<Module> {
+fn absolute(module: &Module, path: &Module) -> Option<Module> {
     let first = path.first()?.as_str();
     match first {
         "crate" => Some(path[1..].to_vec()),

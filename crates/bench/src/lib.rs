@@ -1,9 +1,9 @@
 //! How fast this machine trains: what `backburn bench` measures, and how.
 //!
 //! Every figure is the median of a few short repetitions. Everything is measured in processes of its
-//! own ([`child`]), which sit idle until they are asked over a pipe ([`protocol`]): so nothing is warm
+//! own ([`child`]), which sit idle until they are asked over a pipe (`protocol.rs`): so nothing is warm
 //! when the first step is timed, the peak of memory is that of one network, and those that are
-//! compared can take turns ([`turns`]). They must, because the speed of a machine that others use too
+//! compared can take turns (`turns.rs`). They must, because the speed of a machine that others use too
 //! drifts within minutes, by as much as what is to be found out.
 
 mod bystanders;

@@ -1,7 +1,7 @@
 //! The sources' experiments, one file each, and one row each in the [`CATALOG`].
 //!
 //! An experiment is a function from a [`Lab`] to [`Findings`]: it trains what it needs, by itself with
-//! [`Trainee`](trainee::Trainee)s or as whole runs with [`runs`], and says what came out. The lab knows what was asked for
+//! `Trainee`s or as whole runs with `runs.rs`, and says what came out. The lab knows what was asked for
 //! on the command line; the findings are written by whoever called it.
 
 use backburn_report::Findings;

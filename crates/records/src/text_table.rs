@@ -5,6 +5,7 @@ const GAP: usize = 2;
 
 /// Cells in columns: those of the first start at its left edge, those of the others end at their
 /// right one. A line ends with its last cell that is not empty.
+#[expect(clippy::indexing_slicing, reason = "every row has N cells")]
 pub fn table<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));

@@ -20,7 +20,7 @@ use crate::run_folder::folder::RunFolder;
 use crate::run_folder::names::{GIVEN_UP, LOSSES};
 use crate::run_folder::restore::{Restored, restore_newest};
 use crate::run_options::RunOptions;
-use crate::session::{self, Run};
+use crate::session::{self, Run, Task};
 use crate::session_error::{ExtendError, MAY_CHANGE, SessionError};
 use crate::state::{State, validation};
 use crate::watch::{Watch, note};
@@ -121,7 +121,8 @@ impl EndedRun {
         folder.make_checkpoints()?;
         folder.write_checkpoint(&checkpoint::to_bytes(&state)?)?;
         let saved = Some(Position::of(&state));
-        session::carry_out(recipe, &prepared, &folder, manifest, &mut state, saved, options, watch)
+        let task = Task { recipe, prepared: &prepared, folder: &folder, options };
+        session::carry_out(&task, manifest, &mut state, saved, watch)
     }
 
     fn name(&self) -> String {

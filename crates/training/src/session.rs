@@ -85,7 +85,8 @@ pub fn start(
     folder.make_checkpoints()?;
     folder.write_recipe(recipe)?;
     let manifest = manifest(recipe, &prepared, &open, &folder, options);
-    carry_out(recipe, &prepared, &folder, manifest, &mut state, None, options, watch)
+    let task = Task { recipe, prepared: &prepared, folder: &folder, options };
+    carry_out(&task, manifest, &mut state, None, watch)
 }
 
 /// The new folder `out`, or one under `runs/` that is named for `name`.
@@ -191,7 +192,8 @@ pub fn resume(
         (manifest, _) => begun_anew(manifest, fresh, &folder),
     };
     let options = RunOptions { checkpoint_every: every, ..options.clone() };
-    carry_out(&recipe, &prepared, &folder, manifest, &mut state, saved, &options, watch)
+    let task = Task { recipe: &recipe, prepared: &prepared, folder: &folder, options: &options };
+    carry_out(&task, manifest, &mut state, saved, watch)
 }
 
 /// How often checkpoints are written inside epochs: as often as is asked for, else as before.
@@ -288,18 +290,25 @@ pub fn check_same_data(prepared: &Prepared, manifest: &Manifest) -> Result<(), S
     Ok(())
 }
 
+/// What is trained, on what, into which folder, and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Task<'a> {
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) folder: &'a RunFolder,
+    pub(crate) options: &'a RunOptions,
+}
+
 /// Trains from where `state` stands to the end, and writes everything down. `saved`: where its checkpoint
 /// stands, if there is one.
 pub(crate) fn carry_out(
-    recipe: &Recipe,
-    prepared: &Prepared,
-    folder: &RunFolder,
+    task: &Task<'_>,
     mut manifest: Manifest,
     state: &mut State,
     saved: Option<Position>,
-    options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
+    let Task { recipe, folder, options, .. } = *task;
     watch.event(Event::CanBeStopped);
     manifest.status = Status::Running;
     manifest.ended = None;
@@ -307,8 +316,7 @@ pub(crate) fn carry_out(
     manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
     let _blamed = blame(recipe, Some(folder));
-    let outcome =
-        train_and_score(recipe, prepared, folder, &mut manifest, state, saved, options, watch);
+    let outcome = train_and_score(task, &mut manifest, state, saved, watch);
     watch.event(Event::Ended);
     manifest.status = match &outcome {
         Ok((_, status)) => *status,
@@ -332,15 +340,13 @@ pub(crate) fn carry_out(
 }
 
 fn train_and_score(
-    recipe: &Recipe,
-    prepared: &Prepared,
-    folder: &RunFolder,
+    task: &Task<'_>,
     manifest: &mut Manifest,
     state: &mut State,
     mut saved: Option<Position>,
-    options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<(Outcome, Status), SessionError> {
+    let Task { recipe, prepared, folder, options } = *task;
     introduce(recipe, prepared, manifest, folder, state, watch);
     let checkpoint_every = options.checkpoint_every;
     let weighing = Weighing::of_version(&manifest.backburn_version);

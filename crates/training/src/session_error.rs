@@ -51,7 +51,7 @@ pub enum SessionError {
     Report { run: String, source: DrawError },
     /// Neither checkpoint can be resumed from.
     #[error("{latest}; {previous}; start the run anew with `cargo xtask train --config {config}`")]
-    Checkpoint { latest: Fault, previous: Fault, config: String },
+    Checkpoint { latest: Box<Fault>, previous: Box<Fault>, config: String },
     /// The recipe is not that of the checkpoint.
     #[error(
         "{path}: {source}; set {config} right to resume, or start a new run with `cargo xtask train --config {config}`"

@@ -304,7 +304,7 @@ fn load(name: &str, data_dir: Option<PathBuf>) -> Result<backburn_data::DataSet,
     let mut terminal = Terminal::new();
     let source = Source::from_environment(data_dir);
     let data = backburn_data::load_with_progress(name, &source, &mut |progress| {
-        terminal.download(progress)
+        terminal.download(progress);
     })
     .map_err(|error| Failure::Error(error.to_string()))?;
     for note in &data.notes {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
 
 use mimalloc::MiMalloc;
 
-/// An allocator for programs that train, which count with it what a training needs ([`Count`]) and may
+/// An allocator for programs that train, which count with it what a training needs and may
 /// [say how they end](end_with) where there is no memory left.
 ///
 /// mimalloc, because the system's allocator hands memory back after every step only to ask for it again.

@@ -50,8 +50,8 @@ pub fn restore_newest(
     match restore(PREVIOUS)? {
         Ok(state) => Ok(Some(Restored { state, instead_of: Some(latest) })),
         Err(previous) => Err(SessionError::Checkpoint {
-            latest,
-            previous,
+            latest: Box::new(latest),
+            previous: Box::new(previous),
             config: folder.path().join(CONFIG).display().to_string(),
         }),
     }
