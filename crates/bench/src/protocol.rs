@@ -18,19 +18,19 @@ pub(crate) struct Greeting {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "measure", rename_all = "snake_case")]
 pub(crate) enum Request {
-    /// Training steps; the answer is [`Work`] in images.
+    /// Training steps; the answer is `Work` in images.
     Training { seconds: f64 },
-    /// Forward passes of the evaluation copy; [`Work`] in images.
+    /// Forward passes of the evaluation copy; `Work` in images.
     Evaluation { seconds: f64 },
     /// [`PeakMemory`] so far.
     PeakMemory,
-    /// [`Work`] in floating-point operations.
+    /// `Work` in floating-point operations.
     MatrixProduct { seconds: f64 },
-    /// A convolution; [`Work`] in floating-point operations.
+    /// A convolution; `Work` in floating-point operations.
     Forward { layer: Layer, seconds: f64 },
-    /// Its gradients; [`Work`] in floating-point operations.
+    /// Its gradients; `Work` in floating-point operations.
     Backward { layer: Layer, seconds: f64 },
-    /// Epochs of the loader alone; [`Work`] in images.
+    /// Epochs of the loader alone; `Work` in images.
     Loader { augment: String, seconds: f64 },
 }
 
