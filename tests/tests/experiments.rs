@@ -37,7 +37,7 @@ fn write_images(folder: &Path) {
             let labels: Vec<u8> = (0..count).map(|image| (7 * image % CLASSES) as u8).collect();
             let pixel = |at: usize| {
                 let (image, row) = (at / (SIDE * SIDE), at / SIDE % SIDE);
-                let noise = (at * 2_654_435_761 >> 7) % 97;
+                let noise = ((at * 2_654_435_761) >> 7) % 97;
                 let bar = if row / 2 == usize::from(labels[image]) + 1 { 150 } else { 0 };
                 (bar + noise) as u8
             };
