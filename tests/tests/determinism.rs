@@ -183,11 +183,16 @@ fn one_thing_each() -> Vec<(String, Recipe)> {
         Schedule::NAMES.iter().map(|name| format!("--model mlp --hidden 16 --schedule {name}"));
     let models =
         ["mlp", "cnn", "lenet-bn", "resnet20"].iter().map(|name| format!("--model {name}"));
-    let everything = "--model resnet20 --dropout 0.2 --stochastic-depth 0.2 --label-smoothing 0.1:others --disturb-label 20 --mixup 0.4 --cutmix 1 --augment crop=2,rotate=10,cutout=4,alternating-flip --weight-decay 1e-3 --l1 1e-5 --decay all --max-norm 2 --ema 0.9 --lookahead k=2,alpha=0.5 --sam 0.05 --clip-norm 1 --schedule plateau --early-stopping patience=9,min-delta=0.001 --accumulate 2";
+    let everything = "--model resnet20 --dropout 0.2 --stochastic-depth 0.2 --label-smoothing \
+        0.1:others --disturb-label 20 --mixup 0.4 --cutmix 1 --augment \
+        crop=2,rotate=10,cutout=4,alternating-flip --weight-decay 1e-3 --l1 1e-5 --decay all \
+        --max-norm 2 --ema 0.9 --lookahead k=2,alpha=0.5 --sam 0.05 --clip-norm 1 --schedule \
+        plateau --early-stopping patience=9,min-delta=0.001 --accumulate 2";
     let all = techniques.chain(augmentations).chain(optimizers).chain(schedules).chain(models);
     let recipe = |flags: String| {
         let words = format!(
-            "digits --train-size 64 --valid-size 32 --batch-size 8 --epochs 3 --learning-rate 0.003 {flags}"
+            "digits --train-size 64 --valid-size 32 --batch-size 8 --epochs 3 --learning-rate \
+             0.003 {flags}"
         );
         let words: Vec<String> = words.split(' ').map(String::from).collect();
         let (recipe, _) = TrainArgs::from_words(&words).unwrap().recipe().unwrap();

@@ -148,7 +148,8 @@ fn a_resumed_training_with_groups_ends_like_one_that_was_not_interrupted() {
 
 #[test]
 fn groups_are_written_to_recipes_and_read_back() {
-    let text = "\n[[groups]]\npath = \"conv1\"\ntraining = \"frozen\"\n\n[[groups]]\nrole = \"bias\"\nrate_factor = 2.0\noptimizer = { name = \"sgd\" }\n";
+    let text = "\n[[groups]]\npath = \"conv1\"\ntraining = \"frozen\"\n\n[[groups]]\nrole = \
+        \"bias\"\nrate_factor = 2.0\noptimizer = { name = \"sgd\" }\n";
     let plain = built_in("digits").unwrap();
     let recipe = Recipe::parse(&(plain.to_toml() + text), "test").unwrap();
     assert_eq!(recipe.groups.len(), 2);

@@ -36,7 +36,8 @@ pub(crate) fn warning(threads: Figure) -> Option<String> {
     let Figure { median, lowest, highest, .. } = threads;
     (median > FEW).then(|| {
         format!(
-            "Other programs kept {median:.1} threads busy ({lowest:.1} to {highest:.1}): figures are\n\
+            "Other programs kept {median:.1} threads busy ({lowest:.1} to {highest:.1}): figures \
+             are\n\
              low, ratios not to be trusted. Repeat it on free cores."
         )
     })

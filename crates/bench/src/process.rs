@@ -145,7 +145,8 @@ impl Process {
 
     fn not_an_answer(&self, line: &str) -> Failure {
         Failure::Error(format!(
-            "{}: expected one JSON object a line, found `{line}`; is the script or program of this version?",
+            "{}: expected one JSON object a line, found `{line}`; is the script or program of this \
+             version?",
             self.what
         ))
     }

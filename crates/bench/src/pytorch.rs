@@ -15,7 +15,8 @@ use super::protocol::Greeting;
 const SCRIPT: &str = "tests/pytorch/bench.py";
 
 /// How to get a Python that can be used. The script says the same of one without torch.
-const CURE: &str = "name a Python that has torch with `--python`; one is made by `python3 -m venv venv` and `venv/bin/pip install torch numpy`, and is then `venv/bin/python`";
+const CURE: &str = "name a Python that has torch with `--python`; one is made by `python3 -m venv \
+    venv` and `venv/bin/pip install torch numpy`, and is then `venv/bin/python`";
 
 /// A Python that has PyTorch.
 #[derive(Clone, Debug)]
@@ -62,7 +63,8 @@ impl PyTorch {
     pub fn find(python: &Path, backend: Backend, stop: &Stop) -> Result<Self, Failure> {
         let device = backend.pytorch_device().ok_or_else(|| {
             Failure::Usage(format!(
-                "`--against pytorch`: PyTorch has no counterpart of the backend `{backend}`; use one that it has, such as `--backend flex`"
+                "`--against pytorch`: PyTorch has no counterpart of the backend `{backend}`; use \
+                 one that it has, such as `--backend flex`"
             ))
         })?;
         let mut pytorch =
@@ -109,7 +111,8 @@ fn script() -> Result<PathBuf, Failure> {
     let candidates = [built_from, PathBuf::from(SCRIPT)];
     candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         Failure::Error(format!(
-            "`--against pytorch`: {SCRIPT} is neither where this program was built nor here; run it in a clone of the repository"
+            "`--against pytorch`: {SCRIPT} is neither where this program was built nor here; run \
+             it in a clone of the repository"
         ))
     })
 }

@@ -50,7 +50,8 @@ fn head(record: &BenchRecord) -> String {
     let instructions = record.instruction_set.map_or(String::new(), |set| format!(", {set}"));
     let repetitions = record.matrix_product.gflop_per_second.repetitions;
     format!(
-        "backburn {} with Burn {}\n{} on {}{instructions}, {threads}\n{repetitions} repetitions of at least {} s",
+        "backburn {} with Burn {}\n{} on {}{instructions}, {threads}\n{repetitions} repetitions of \
+         at least {} s",
         record.backburn_version,
         record.burn_version,
         record.backend,

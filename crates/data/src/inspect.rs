@@ -81,7 +81,8 @@ pub fn inspect_content(
     published |= is_published(publication, file, path, &content_sum)?;
     let note = (!published).then(|| {
         format!(
-            "{}: not the published {}'s {} (SHA-256 {sum}); used as it is, since its format is right",
+            "{}: not the published {}'s {} (SHA-256 {sum}); used as it is, since its format is \
+             right",
             path.display(),
             publication.name,
             file.name

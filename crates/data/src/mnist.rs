@@ -173,8 +173,8 @@ pub(crate) mod tests {
         let root = tempfile::tempdir().unwrap();
         let error = load("mnist", &only(root.path())).unwrap_err().to_string();
         let names = "such as train-images-idx3-ubyte or train-images-idx3-ubyte.gz or \
-                     train-images.idx3-ubyte or train-images.idx3-ubyte.gz, neither directly nor in \
-                     mnist/ or MNIST/raw/";
+            train-images.idx3-ubyte or train-images.idx3-ubyte.gz, neither directly nor in mnist/ \
+            or MNIST/raw/";
         assert!(error.contains(names), "{error}");
     }
 

@@ -37,7 +37,8 @@ pub enum Normalization {
 pub enum NormalizationError {
     /// There is no normalization of this name.
     #[error(
-        "unknown normalization `{name}`; known: none, unit, per-channel, or a mean and std for each channel"
+        "unknown normalization `{name}`; known: none, unit, per-channel, or a mean and std for \
+         each channel"
     )]
     Unknown {
         /// The name that was asked for.
@@ -55,7 +56,8 @@ pub enum NormalizationError {
     },
     /// A mean is not a finite number, or a standard deviation is not positive.
     #[error(
-        "normalization: {what} of channel {channel} is {value}; expected a finite mean and a std above 0"
+        "normalization: {what} of channel {channel} is {value}; expected a finite mean and a std \
+         above 0"
     )]
     Value {
         /// `mean` or `std`.

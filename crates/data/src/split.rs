@@ -86,7 +86,8 @@ fn counts(images: usize, sizes: &[SplitSize]) -> Result<Vec<usize>, DataError> {
         };
         if count > left {
             return Err(refuse(format!(
-                "a part of {size} was asked for, but only {left} are left; set a smaller `--train-size` or `--valid-size`"
+                "a part of {size} was asked for, but only {left} are left; set a smaller \
+                 `--train-size` or `--valid-size`"
             )));
         }
         left -= count;

@@ -31,8 +31,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = arms(lab);
     let mut setup = setup(lab, &arms[0].recipe);
     setup.push(
-        "Crop and flip: the image is padded with 4 black pixels on each side, a piece of its size is cut out at a random \
-         place, and every second image is mirrored."
+        "Crop and flip: the image is padded with 4 black pixels on each side, a piece of its size \
+         is cut out at a random place, and every second image is mirrored."
             .into(),
     );
     let arms = train(lab, arms)?;
@@ -41,8 +41,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
-        "The source names augmentation and shows no code of it; crop and flip are the usual choice for these images, and \
-         network and training are those of its § 1."
+        "The source names augmentation and shows no code of it; crop and flip are the usual choice \
+         for these images, and network and training are those of its § 1."
             .into(),
     );
     Ok(Findings {

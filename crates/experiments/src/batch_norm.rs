@@ -143,8 +143,10 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: figures(lab, &sweeps),
         data: vec![data(lab, &sweeps), end_data(lab, &sweeps)],
         differences: [
-            "The source's listing does not show its ε, on which small weights depend; here it is 1e-5.",
-            "The source draws the curves and no more; the three claims that it lists are measured here.",
+            "The source's listing does not show its ε, on which small weights depend; here it is \
+             1e-5.",
+            "The source draws the curves and no more; the three claims that it lists are measured \
+             here.",
         ]
         .map(String::from)
         .into(),
@@ -260,8 +262,9 @@ fn speed(claims: &[[Claims; 2]]) -> String {
         updates => format!("in {}", counted(updates, ["update", "updates"])),
     };
     format!(
-        "Faster: {verdict}; with batch normalization the mean accuracy is higher at {} of {} scales of initial weights, and \
-         the fastest network learns {:.0} % of the training images {} (without it: {}).",
+        "Faster: {verdict}; with batch normalization the mean accuracy is higher at {} of {} \
+         scales of initial weights, and the fastest network learns {:.0} % of the training images \
+         {} (without it: {}).",
         whole(ahead),
         REFERENCES.len(),
         100.0 * LEARNT,
@@ -291,9 +294,9 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
     let (shared, narrower) = (both(claims, |c| c.shared)[0], both(claims, |c| c.narrower)[0]);
     let is_mostly_narrower = 2.0 * narrower > shared;
     format!(
-        "Less overfitting: {}; at the scale where each learns best, the gap between training and test accuracy is {:.1} points with it \
-         ({} and {}) and {:.1} without ({} and {}); where both learn half of the images or more, it is smaller with it at {} of \
-         {}.",
+        "Less overfitting: {}; at the scale where each learns best, the gap between training and \
+         test accuracy is {:.1} points with it ({} and {}) and {:.1} without ({} and {}); where \
+         both learn half of the images or more, it is smaller with it at {} of {}.",
         match gap.word(["more", "less", "noise"]) {
             "noise" => "not to be told from noise",
             word => verdict(word == "less", is_mostly_narrower),
@@ -334,16 +337,21 @@ fn counted(value: f64, [one, others]: [&str; 2]) -> String {
 fn setup(lab: &Lab) -> Vec<String> {
     let schedule = SCHEDULE.of(lab);
     [
-        format!("MLP 784-{LAYERS}×100-10 with ReLU, batch normalization before each ReLU (ε 1e-5) or none."),
-        "Initial weights normal with a standard deviation of 10⁰ to 10⁻⁴ in 16 steps of equal ratio, biases zero.".into(),
         format!(
-            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on batches of 100 drawn with replacement, \
-             the same for all networks of a seed.",
+            "MLP 784-{LAYERS}×100-10 with ReLU, batch normalization before each ReLU (ε 1e-5) \
+            or none."
+        ),
+        "Initial weights normal with a standard deviation of 10⁰ to 10⁻⁴ in 16 steps of equal \
+         ratio, biases zero."
+            .into(),
+        format!(
+            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on \
+             batches of 100 drawn with replacement, the same for all networks of a seed.",
             schedule.updates
         ),
         format!(
-            "Training accuracy after update 1, 11, … {}: what the source calls {} epochs. Networks whose loss is no longer \
-             finite have diverged.",
+            "Training accuracy after update 1, 11, … {}: what the source calls {} epochs. Networks \
+             whose loss is no longer finite have diverged.",
             schedule.updates,
             schedule.looks().len()
         ),
@@ -364,7 +372,8 @@ fn comparison(lab: &Lab, sweeps: &[Sweep]) -> Comparison {
     }
     Comparison {
         title: format!("Training accuracy after {} updates", SCHEDULE.of(lab).updates),
-        note: "PyTorch 2.15 with the same settings (ε 1e-5), ten seeds. The source draws these numbers and prints none."
+        note: "PyTorch 2.15 with the same settings (ε 1e-5), ten seeds. The source draws these \
+            numbers and prints none."
             .into(),
         rows,
     }
@@ -387,7 +396,9 @@ fn table(claims: &[[Claims; 2]]) -> ExperimentTable {
     let share: fn(&[f64]) -> String = |values| Unit::Percent.spread(values);
     ExperimentTable {
         title: "The three claims".into(),
-        note: "The scale where each learns best is that of the highest final training accuracy; test images choose nothing.".into(),
+        note: "The scale where each learns best is that of the highest final training accuracy; \
+            test images choose nothing."
+            .into(),
         head: ["claim, and its measure", "with", "without"].map(String::from).into(),
         rows: vec![
             row("faster: scales with the higher mean accuracy".into(), |c| c.ahead, counts),
@@ -404,12 +415,21 @@ fn table(claims: &[[Claims; 2]]) -> ExperimentTable {
                 |c| c.working,
                 counts,
             ),
-            row("less overfitting: gap at the scale where it learns best (points)".into(), Claims::gap, points),
+            row(
+                "less overfitting: gap at the scale where it learns best (points)".into(),
+                Claims::gap,
+                points,
+            ),
             row("training accuracy there (%)".into(), |c| c.train, share),
             row("test accuracy there (%)".into(), |c| c.test, share),
-            row("of the scales where both learn half or more: those with the smaller gap".into(), |c| c.narrower, counts),
             row(
-                format!("mean gap at the first look at {:.0} % training accuracy (points)",
+                "of the scales where both learn half or more: those with the smaller gap".into(),
+                |c| c.narrower,
+                counts,
+            ),
+            row(
+                format!(
+                    "mean gap at the first look at {:.0} % training accuracy (points)",
                     100.0 * LEARNT
                 ),
                 |c| c.gap_when_learnt,
@@ -482,14 +502,14 @@ fn figures(lab: &Lab, sweeps: &[Sweep]) -> Vec<ExperimentFigure> {
         figure(
             "scales",
             grid.draw(),
-            "Training accuracy while 16 pairs of networks learn, from the largest initial weights to the smallest. A line \
-             ends where the loss overflows.",
+            "Training accuracy while 16 pairs of networks learn, from the largest initial weights \
+             to the smallest. A line ends where the loss overflows.",
         ),
         figure(
             "ends",
             chart.draw(),
-            "Training and test accuracy after the last update. Between the two lines of a kind lies its gap. Networks \
-             that diverged have no point.",
+            "Training and test accuracy after the last update. Between the two lines of a kind \
+             lies its gap. Networks that diverged have no point.",
         ),
     ]
 }

@@ -165,11 +165,13 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let measurements: Vec<Measurement> =
         LOSSES.iter().map(|loss| measure(lab, &found, loss)).collect();
     let mut differences = vec![
-        "The source states the claim and measures nothing. It calls bias the difference between prediction and truth and \
-         variance the danger of overfitting; here both are defined so that they add up to the error."
+        "The source states the claim and measures nothing. It calls bias the difference between \
+         prediction and truth and variance the danger of overfitting; here both are defined so \
+         that they add up to the error."
             .into(),
         format!(
-            "Not given: batch size ({BATCH_SIZE}), initial weights (normal with standard deviation √(2/n), biases zero)."
+            "Not given: batch size ({BATCH_SIZE}), initial weights (normal with standard deviation \
+             √(2/n), biases zero)."
         ),
     ];
     if size < SET_SIZE {
@@ -192,27 +194,31 @@ fn setup(lab: &Lab, size: usize) -> Vec<String> {
     let (epochs, draws) = (epochs(lab), draws(lab));
     [
         format!(
-            "MLP 784-2×256-10 with ReLU, Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, {epochs} epochs; \
-             dropout {DROPOUT} after each hidden layer in one arm."
+            "MLP 784-2×256-10 with ReLU, Adam, learning rate {LEARNING_RATE}, batches of \
+             {BATCH_SIZE}, {epochs} epochs; dropout {DROPOUT} after each hidden layer in one \
+             arm."
         ),
         format!(
-            "{SETS} disjoint training sets of {size} images, drawn from the published training images with the same share \
-             of each class. Each has initial weights and an order of its own, the same in both arms, so that variance is \
-             that over sets, weights and order."
+            "{SETS} disjoint training sets of {size} images, drawn from the published training \
+             images with the same share of each class. Each has initial weights and an order of \
+             its own, the same in both arms, so that variance is that over sets, weights and \
+             order."
         ),
         format!(
-            "Errors on the first {TEST_IMAGES} test images, in evaluation. Labels are taken for certain, so that noise is 0 and \
-             mislabelled images count as bias."
+            "Errors on the first {TEST_IMAGES} test images, in evaluation. Labels are taken for \
+             certain, so that noise is 0 and mislabelled images count as bias."
         ),
-        "Squared error: Σ over classes of (probability − label)², Brier's score. Its bias² is the squared distance of the \
-         networks' mean from the label, less variance / K, which K networks add to it."
+        "Squared error: Σ over classes of (probability − label)², Brier's score. Its bias² is the \
+         squared distance of the networks' mean from the label, less variance / K, which K \
+         networks add to it."
             .into(),
-        "0-1 loss: the decomposition of Kohavi and Wolpert (ICML 1996), with their correction for the number of \
-         networks; it is half of the other one's, with answers that are certain."
+        "0-1 loss: the decomposition of Kohavi and Wolpert (ICML 1996), with their correction for \
+         the number of networks; it is half of the other one's, with answers that are certain."
             .into(),
         format!(
-            "Intervals: {} % of {draws} values from training sets drawn again with replacement, the same ones for both \
-             arms (bootstrap); pairs of a set with itself are left out of bias².",
+            "Intervals: {} % of {draws} values from training sets drawn again with replacement, \
+             the same ones for both arms (bootstrap); pairs of a set with itself are left out of \
+             bias².",
             100.0 * CONFIDENCE
         ),
     ]
@@ -361,7 +367,8 @@ fn sentence(measurements: &[Measurement], found: &[Found]) -> String {
         let unit = if loss.factor == 1.0 { "" } else { " points" };
         let show = |measured: Measured| signed(loss.factor * measured.value, loss.decimals);
         format!(
-            "of the {}, bias² {}{unit}{}, variance {}{unit}{}: {}, and the error {total} ({}{unit})",
+            "of the {}, bias² {}{unit}{}, variance {}{unit}{}: {}, and the error {total} \
+             ({}{unit})",
             loss.name,
             show(bias),
             relative(0),
@@ -385,8 +392,8 @@ fn sentence(measurements: &[Measurement], found: &[Found]) -> String {
         number::percent(Spread::of(&all).mean)
     });
     format!(
-        "“Bias a little up, variance a lot down” {}. What dropout {DROPOUT} changes: {}. Without dropout the networks fit {} of their \
-         training images, with it {}.",
+        "“Bias a little up, variance a lot down” {}. What dropout {DROPOUT} changes: {}. Without \
+         dropout the networks fit {} of their training images, with it {}.",
         verdicts.join(" and "),
         parts.join("; "),
         fitted[0],
@@ -424,8 +431,8 @@ fn table(loss: &Loss, measurement: &Measurement) -> ExperimentTable {
     ExperimentTable {
         title: format!("Bias and variance: {}", loss.name),
         note: format!(
-            "Mean over {TEST_IMAGES} test images; error = bias² + variance. In brackets and in the last column: {} % \
-             intervals over training sets.{unit}",
+            "Mean over {TEST_IMAGES} test images; error = bias² + variance. In brackets and in the \
+             last column: {} % intervals over training sets.{unit}",
             100.0 * CONFIDENCE
         ),
         head: ["", ARMS[0].0, ARMS[1].0, "change", "interval of the change"]
@@ -478,8 +485,8 @@ fn figures(found: &[Found], measurements: &[Measurement]) -> Vec<ExperimentFigur
         ExperimentFigure {
             name: "terms".into(),
             caption: format!(
-                "Bias², corrected for the number of training sets, variance, and their sum, with {} % intervals over \
-                 training sets.",
+                "Bias², corrected for the number of training sets, variance, and their sum, with \
+                 {} % intervals over training sets.",
                 100.0 * CONFIDENCE
             ),
             drawing: levels.draw(),
@@ -487,8 +494,8 @@ fn figures(found: &[Found], measurements: &[Measurement]) -> Vec<ExperimentFigur
         ExperimentFigure {
             name: "change".into(),
             caption: format!(
-                "The change that dropout makes to each term, with {} % intervals over training sets, which are the same \
-                 in both arms.",
+                "The change that dropout makes to each term, with {} % intervals over training \
+                 sets, which are the same in both arms.",
                 100.0 * CONFIDENCE
             ),
             drawing: changes.draw(),

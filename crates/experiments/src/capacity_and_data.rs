@@ -142,9 +142,9 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: figures(&grid),
         data: vec![data(&grid)],
         differences: vec![
-            "The source names the two causes and shows one network on 300 samples. Network, optimizer and length are ours: \
-             with a fixed number of updates wide networks on few samples would be far past their fit, and narrow ones \
-             on many short of it."
+            "The source names the two causes and shows one network on 300 samples. Network, \
+             optimizer and length are ours: with a fixed number of updates wide networks on few \
+             samples would be far past their fit, and narrow ones on many short of it."
                 .into(),
         ],
         ..Findings::default()
@@ -155,8 +155,8 @@ fn setup(grid: &Grid) -> Vec<String> {
     let Plan { widths, samples, most_updates } = &grid.plan;
     [
         format!(
-            "MLP with {HIDDEN_LAYERS} hidden layers of {} to {} units, ReLU, weights normal with standard deviation √(2/n), biases \
-             zero.",
+            "MLP with {HIDDEN_LAYERS} hidden layers of {} to {} units, ReLU, weights normal with \
+             standard deviation √(2/n), biases zero.",
             widths[0],
             widths[widths.len() - 1]
         ),
@@ -166,8 +166,8 @@ fn setup(grid: &Grid) -> Vec<String> {
             number::count(samples[samples.len() - 1] as u64)
         ),
         format!(
-            "Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, until the mean training loss of an epoch is {FITTED} nats \
-             or less, at most {} updates.",
+            "Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, until the mean training \
+             loss of an epoch is {FITTED} nats or less, at most {} updates.",
             number::count(*most_updates as u64)
         ),
         "Gap: training accuracy less test accuracy, both in evaluation, after training.".into(),
@@ -314,13 +314,15 @@ fn sentence(grid: &Grid) -> String {
     };
     let seeds = grid.cells[0][0].len();
     let noise = if seeds == 1 {
-        "Clear is what exceeds twice the sampling error of the test images; other initial weights may move single cells by more."
+        "Clear is what exceeds twice the sampling error of the test images; other initial weights \
+         may move single cells by more."
     } else {
         "Clear is what exceeds twice the standard error over seeds."
     };
     format!(
-        "With {} samples the gap is {} over the widths, with {} samples {}: {data_verdict}; {width_verdict}. From {} to {} \
-         units, at {} numbers of samples, the gap {}, the test accuracy {}. {noise}",
+        "With {} samples the gap is {} over the widths, with {} samples {}: {data_verdict}; \
+         {width_verdict}. From {} to {} units, at {} numbers of samples, the gap {}, the test \
+         accuracy {}. {noise}",
         number::count(samples[0] as u64),
         gaps(0),
         number::count(samples[last_column] as u64),
@@ -376,7 +378,8 @@ fn tables(grid: &Grid) -> Vec<ExperimentTable> {
         ),
         table(
             "Updates by number of samples",
-            "Mean over seeds; with a star where a network did not come down to the loss at which training ends.",
+            "Mean over seeds; with a star where a network did not come down to the loss at which \
+             training ends.",
             &|cell| {
                 let mean = cell.iter().map(|t| t.updates as f64).sum::<f64>() / cell.len() as f64;
                 let star = if cell.iter().all(|t| t.is_fitted) { "" } else { "*" };
@@ -413,7 +416,8 @@ fn figures(grid: &Grid) -> Vec<ExperimentFigure> {
         caption: caption.into(),
         drawing,
     };
-    let note = "Each cell is a network of that width, trained on so many images until it has fitted them or may train no longer";
+    let note = "Each cell is a network of that width, trained on so many images until it has \
+        fitted them or may train no longer";
     vec![
         figure(
             "gap",

@@ -108,18 +108,21 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: figures(lab, &courses),
         data: vec![runs::epochs(courses.iter().map(|course| &course.runs))],
         mistakes: vec![
-            "The source fits mean and standard deviation of the pixels on all 50,000 training images before it cuts off the \
-             validation images: a small leak. Here they are fitted on the images that are trained on."
+            "The source fits mean and standard deviation of the pixels on all 50,000 training \
+             images before it cuts off the validation images: a small leak. Here they are fitted \
+             on the images that are trained on."
                 .into(),
         ],
         differences: [
-            "The source shows the arm with dropout only, and has the other two in other posts. Here all three are trained side by \
-             side, with the same images, order and initial weights.",
-            "The strength of L2 is our choice: λ = 0.002 in the gradient, which Keras writes as l2(0.001). The training loss shown \
-             is the cross-entropy alone, without the penalty that Keras adds.",
+            "The source shows the arm with dropout only, and has the other two in other posts. \
+             Here all three are trained side by side, with the same images, order and initial \
+             weights.",
+            "The strength of L2 is our choice: λ = 0.002 in the gradient, which Keras writes as \
+             l2(0.001). The training loss shown is the cross-entropy alone, without the penalty \
+             that Keras adds.",
             "The split draws the same share of every class; the source's is random.",
-            "The source ends with the last weights. Here those of the epoch with the lowest validation loss are kept as well, and \
-             both are tested.",
+            "The source ends with the last weights. Here those of the epoch with the lowest \
+             validation loss are kept as well, and both are tested.",
             "Keras's Adam adds ε to the root before its correction, ours and PyTorch's after it.",
         ]
         .map(String::from)
@@ -167,20 +170,24 @@ fn setup(recipe: &Recipe) -> Vec<String> {
     let widths: Vec<String> = cnn.widths.iter().map(usize::to_string).collect();
     vec![
         format!(
-            "CNN: three blocks of two 3×3 convolutions ({} channels) with ReLU and 2×2 pooling, a hidden layer of {}, \
-             10 outputs; Glorot-uniform weights, zero biases.",
+            "CNN: three blocks of two 3×3 convolutions ({} channels) with ReLU and 2×2 pooling, a \
+             hidden layer of {}, 10 outputs; Glorot-uniform weights, zero biases.",
             widths.join(", "),
             cnn.dense
         ),
-        format!("Arms: plain; L2 with λ = {L2} on the weights; dropout {} after each pooling.", cnn.dropout),
+        format!(
+            "Arms: plain; L2 with λ = {L2} on the weights; dropout {} after each pooling.",
+            cnn.dropout
+        ),
         format!(
             "Adam, learning rate {}, ε 1e-7; batches of {}, {} epochs; every channel standardized.",
             number::short(recipe.learning_rate),
             recipe.batch_size,
             recipe.epochs
         ),
-        "Loss and accuracy in training are means over an epoch while the weights move, with dropout, as Keras prints \
-         them; those in validation are taken after the epoch, without dropout."
+        "Loss and accuracy in training are means over an epoch while the weights move, with \
+         dropout, as Keras prints them; those in validation are taken after the epoch, without \
+         dropout."
             .into(),
     ]
 }
@@ -197,7 +204,8 @@ fn reduced(lab: &Lab) -> Vec<String> {
             number::count(valid as u64)
         ),
         format!(
-            "{epochs} epochs for 30, with learning rate {QUICK_LEARNING_RATE} for 0.0001, as there are far fewer steps."
+            "{epochs} epochs for 30, with learning rate {QUICK_LEARNING_RATE} for 0.0001, as there \
+             are far fewer steps."
         ),
         "Half as many channels and hidden units.".into(),
     ]
@@ -294,8 +302,9 @@ fn sentence(courses: &[Course], best: &[Predictions]) -> String {
         })
         .collect();
     format!(
-        "Validation loss is lowest: {}, of {} epochs. {} Test accuracy with the last weights: {}. With dropout the best \
-         weights against the last: {}, at a test loss of {} instead of {} nats.",
+        "Validation loss is lowest: {}, of {} epochs. {} Test accuracy with the last weights: {}. \
+         With dropout the best weights against the last: {}, at a test loss of {} instead of {} \
+         nats.",
         arms.join("; "),
         dropout.last_epoch(),
         verdict(rises[0], rises[DROPOUT]),
@@ -317,7 +326,8 @@ fn verdict(plain: f64, dropout: f64) -> String {
         format!("With dropout it does not turn up: {claim}, and so it is here.")
     } else if dropout < plain {
         format!(
-            "Dropout weakens overfitting and does not prevent it: {claim}, and its own validation loss turns up too."
+            "Dropout weakens overfitting and does not prevent it: {claim}, and its own validation \
+             loss turns up too."
         )
     } else {
         format!("Dropout does not even weaken the rise here: {claim}.")
@@ -398,7 +408,9 @@ fn validation_scores(courses: &[Course]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "Validation loss".into(),
-        note: "In nats. Training loss: mean over the last epoch, with dropout and without L2's penalty.".into(),
+        note: "In nats. Training loss: mean over the last epoch, with dropout and without L2's \
+            penalty."
+            .into(),
         head: ["arm", "lowest at epoch", "lowest", "last", "rise (%)", "last training loss"]
             .map(String::from)
             .into(),

@@ -61,8 +61,9 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut setup = setup(lab, &arms[0].recipe);
     setup[0] = setup[0].replacen("resnet", "All arms as for resnet", 1);
     setup.push(
-        "Small CNN: conv 6 5×5, batch normalization, ReLU, pooling; conv 16 5×5, the same; 120 units, dropout 0.5, 64 units, the \
-         classifier. Without batch normalization (“no BN”) a ResNet's convolutions have no bias either."
+        "Small CNN: conv 6 5×5, batch normalization, ReLU, pooling; conv 16 5×5, the same; 120 \
+         units, dropout 0.5, 64 units, the classifier. Without batch normalization (“no BN”) a \
+         ResNet's convolutions have no bias either."
             .into(),
     );
     let arms = train_or_diverge(lab, arms)?;
@@ -77,8 +78,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
-        "The source defines both depths and trains ResNet-18; it has no arm without batch normalization, and no training of the \
-         small CNN."
+        "The source defines both depths and trains ResNet-18; it has no arm without batch \
+         normalization, and no training of the small CNN."
             .into(),
     );
     Ok(Findings {
@@ -90,8 +91,9 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures,
         data: vec![epochs(&arms)],
         mistakes: vec![
-            "The small CNN's first linear layer says 512 inputs. Images of 32×32 pixels leave 16 channels of 5×5 pixels, 400 inputs; \
-             with 512 the source's network stops with an error at its first batch."
+            "The small CNN's first linear layer says 512 inputs. Images of 32×32 pixels leave 16 \
+             channels of 5×5 pixels, 400 inputs; with 512 the source's network stops with an error \
+             at its first batch."
                 .into(),
         ],
         differences,
@@ -114,11 +116,12 @@ fn reduced(lab: &Lab) -> Vec<String> {
         return Vec::new();
     }
     [
-        "ResNet-20 and ResNet-32 with 0.27 and 0.46 million weights instead of ResNet-18 and ResNet-34 with 11 and 21 million.",
-        "1,000 training and 250 validation images instead of 30,000 and 20,000; 8 epochs instead of 51.",
-        "The weights with the lowest validation loss are scored instead of the last: after so few steps of Adam, what batch \
-         normalization remembers of the images is at times far off."
-        ,
+        "ResNet-20 and ResNet-32 with 0.27 and 0.46 million weights instead of ResNet-18 and \
+         ResNet-34 with 11 and 21 million.",
+        "1,000 training and 250 validation images instead of 30,000 and 20,000; 8 epochs instead \
+         of 51.",
+        "The weights with the lowest validation loss are scored instead of the last: after so few \
+         steps of Adam, what batch normalization remembers of the images is at times far off.",
     ]
     .map(String::from)
     .into()
@@ -131,7 +134,8 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     let mut text = Vec::new();
     for (with, without) in [(shallow, shallow_bare), (deep, deep_bare)] {
         text.push(format!(
-            "{}: {}; without batch normalization {}, {}, and the training loss of an epoch falls to {} instead of {}.",
+            "{}: {}; without batch normalization {}, {}, and the training loss of an epoch falls \
+             to {} instead of {}.",
             with.name,
             test_scores(lab, with),
             test_scores(lab, without),
@@ -183,7 +187,8 @@ fn sizes(arms: &[ArmRuns]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "Size and speed".into(),
-        note: "Of the first seed that did not diverge. The speed depends on the machine and on what else it does."
+        note: "Of the first seed that did not diverge. The speed depends on the machine and on \
+            what else it does."
             .into(),
         head: ["arm", "parameters", "images a second"].map(String::from).into(),
         rows: arms.iter().map(row).collect(),

@@ -176,15 +176,18 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: figures(lab, &courses),
         data: vec![data(&courses), steps(&courses)],
         mistakes: vec![
-            "The listing of SGD calls its argument parms and loops over params, which it does not define: called, it \
-             stops with an error. The source's run imports the classes of the book's library over its own, and so escapes."
+            "The listing of SGD calls its argument parms and loops over params, which it does not \
+             define: called, it stops with an error. The source's run imports the classes of the \
+             book's library over its own, and so escapes."
                 .into(),
         ],
         differences: [
-            "The source gives each network initial weights of its own; here all have the same ones.",
-            "The source measures the loss after the update, on the batch that was just learnt; here it is \
-             measured before and after.",
-            "The source's Adam adds ε to the root before its correction, ours and PyTorch's after it.",
+            "The source gives each network initial weights of its own; here all have the same \
+             ones.",
+            "The source measures the loss after the update, on the batch that was just learnt; \
+             here it is measured before and after.",
+            "The source's Adam adds ε to the root before its correction, ours and PyTorch's after \
+             it.",
             "RMSProp is described in the source, but not run.",
         ]
         .map(String::from)
@@ -243,10 +246,14 @@ fn median_rate(trainee: &Trainee, learning_rate: f64) -> f64 {
 fn setup(lab: &Lab) -> Vec<String> {
     let iterations = iterations(lab);
     [
-        "MLP 784-4×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero.".into(),
-        format!("{iterations} iterations, batches of {BATCH_SIZE} drawn with replacement, the same for all."),
-        "Learning rate 0.01, of Adam 0.001; momentum 0.9, RMSProp's ρ 0.99, Adam's β 0.9 and 0.999, \
-         ε 1e-7."
+        "MLP 784-4×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
+            .into(),
+        format!(
+            "{iterations} iterations, batches of {BATCH_SIZE} drawn with replacement, the same \
+            for all."
+        ),
+        "Learning rate 0.01, of Adam 0.001; momentum 0.9, RMSProp's ρ 0.99, Adam's β 0.9 and \
+         0.999, ε 1e-7."
             .into(),
     ]
     .into()
@@ -268,7 +275,8 @@ fn sentence(courses: &[Vec<Course>]) -> String {
         rate(|course| course.rates[1]) / rate(|course| course.rates[course.rates.len() - 1]);
     let step = if shrinking.is_finite() {
         format!(
-            " AdaGrad's median step per unit of gradient shrinks {} times from iteration {RATE_INTERVAL} to the last.",
+            " AdaGrad's median step per unit of gradient shrinks {} times from iteration \
+             {RATE_INTERVAL} to the last.",
             number::short((10.0 * shrinking).round() / 10.0)
         )
     } else {
@@ -352,8 +360,9 @@ fn printed(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     Comparison {
         title: "All losses that the source prints".into(),
         note: format!(
-            "Loss in nats of one batch, after the update. Ours: mean and spread over the batches of the {AROUND} iterations to \
-             either side, so that the spread is that of single batches; of iteration 0 that batch alone."
+            "Loss in nats of one batch, after the update. Ours: mean and spread over the batches \
+             of the {AROUND} iterations to either side, so that the spread is that of single \
+             batches; of iteration 0 that batch alone."
         ),
         rows,
     }
@@ -387,19 +396,20 @@ fn figures(lab: &Lab, courses: &[Vec<Course>]) -> Vec<ExperimentFigure> {
         figure(
             "loss_after",
             chart("Loss after the update", |course| &course.after),
-            "As the source draws it: the loss of each batch after the step that learnt it, smoothed with a Kaiser window \
-             of 11 iterations.",
+            "As the source draws it: the loss of each batch after the step that learnt it, \
+             smoothed with a Kaiser window of 11 iterations.",
         ),
         figure(
             "loss_before",
             chart("Loss before the update", |course| &course.before),
-            "The loss of each batch before the step that learns it, smoothed in the same way: what the networks make of \
-             images that they have not just seen.",
+            "The loss of each batch before the step that learns it, smoothed in the same way: what \
+             the networks make of images that they have not just seen.",
         ),
         figure(
             "adagrad_step",
             shrinking.draw(),
-            "What AdaGrad multiplies a gradient with, as the median of all weights whose gradient was not always zero.",
+            "What AdaGrad multiplies a gradient with, as the median of all weights whose gradient \
+             was not always zero.",
         ),
     ]
 }

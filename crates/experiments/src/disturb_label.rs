@@ -87,8 +87,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let floor = entropy(1.0 - wrong_share(classes), classes);
     let mut setup = setup(lab, &recipe);
     setup.push(format!(
-        "DisturbLabel with α {ALPHA}: in every batch each label is redrawn over all {classes} classes with probability {}, so that it \
-         stays with probability {:.2}.",
+        "DisturbLabel with α {ALPHA}: in every batch each label is redrawn over all {classes} \
+         classes with probability {}, so that it stays with probability {:.2}.",
         ALPHA / 100.0,
         1.0 - wrong_share(classes)
     ));
@@ -147,8 +147,9 @@ fn what_differs(lab: &Lab) -> Vec<String> {
     let mut differences = differences();
     if is_lenet(lab) {
         differences.push(
-            "Xie et al. train a LeNet of 32 and 64 channels without batch normalization, with 512 hidden units, for 100 epochs of \
-             falling rates at α 10 to 40; this is the small CNN of 004 ④ with α and optimizer of the source."
+            "Xie et al. train a LeNet of 32 and 64 channels without batch normalization, with 512 \
+             hidden units, for 100 epochs of falling rates at α 10 to 40; this is the small CNN of \
+             004 ④ with α and optimizer of the source."
                 .into(),
         );
     } else {
@@ -232,9 +233,10 @@ fn sentence(lab: &Lab, arms: &[ArmRuns], counts: &[Count], floor: f64) -> String
     let lowest = lowest_objective(disturbed);
     let side = if lowest < floor { "falls below" } else { "stays above" };
     let mut text = format!(
-        "Of {} labels drawn {} are wrong, {} expected with a standard error of {}. The training loss {side} the entropy of the labels, \
-         {floor:.3} nats, with {lowest:.3} as the lowest mean of an epoch; without DisturbLabel it falls to {:.3}. Test accuracy {} \
-         without, {} with DisturbLabel: {}.",
+        "Of {} labels drawn {} are wrong, {} expected with a standard error of {}. The training \
+         loss {side} the entropy of the labels, {floor:.3} nats, with {lowest:.3} as the lowest \
+         mean of an epoch; without DisturbLabel it falls to {:.3}. Test accuracy {} without, {} \
+         with DisturbLabel: {}.",
         count(all(counts).drawn as u64),
         percent(all(counts).share()),
         percent(wrong_share(classes)),
@@ -260,8 +262,9 @@ fn comparisons(lab: &Lab, arms: &[ArmRuns], counts: &[Count]) -> Vec<Comparison>
     let mut comparisons = vec![Comparison {
         title: "Wrong labels".into(),
         note: format!(
-            "The source prints no such share; under “source” stands what its p_c comes to. Ours: all labels of the first {COUNTED_EPOCHS} epochs of every seed, drawn \
-             again as the training drew them. The floor of the rule is three standard errors here."
+            "The source prints no such share; under “source” stands what its p_c comes to. Ours: \
+             all labels of the first {COUNTED_EPOCHS} epochs of every seed, drawn again as the \
+             training drew them. The floor of the rule is three standard errors here."
         ),
         rows: vec![share],
     }];
@@ -303,9 +306,11 @@ fn mistake(arms: &[ArmRuns], floor: f64) -> String {
         .mean
     };
     format!(
-        "It prints training losses of {first_loss} ({first}, epoch {first_epoch}) and {second_loss} ({second}, epoch {second_epoch}) with \
-         α {ALPHA}. With labels redrawn in every batch nothing can be learnt by heart, and the mean loss cannot stay below their \
-         entropy, {floor:.3} nats. Such losses belong to clean labels: ours come down to {:.3} without DisturbLabel, and to {:.3} with it.",
+        "It prints training losses of {first_loss} ({first}, epoch {first_epoch}) and \
+         {second_loss} ({second}, epoch {second_epoch}) with α {ALPHA}. With labels redrawn in \
+         every batch nothing can be learnt by heart, and the mean loss cannot stay below their \
+         entropy, {floor:.3} nats. Such losses belong to clean labels: ours come down to {:.3} \
+         without DisturbLabel, and to {:.3} with it.",
         lowest(&arms[0]),
         lowest(&arms[1]),
     )

@@ -344,8 +344,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: figures(&courses, &differences, &problem, &waves),
         data: vec![data(&courses), wave_data(&problem, &waves)],
         differences: vec![
-            "The post describes this in one sentence, without code or numbers: data, network and noise are our choice, and \
-             nothing can be compared."
+            "The post describes this in one sentence, without code or numbers: data, network and \
+             noise are our choice, and nothing can be compared."
                 .into(),
         ],
         ..Findings::default()
@@ -371,22 +371,26 @@ fn setup(lab: &Lab) -> Vec<String> {
     let [friedman_epochs, wave_epochs] = [FRIEDMAN_EPOCHS, WAVE_EPOCHS].map(|all| epochs(lab, all));
     vec![
         format!(
-            "Friedman #1: {FRIEDMAN_FEATURES} features, five of them without effect, {FRIEDMAN_SAMPLES} training samples with noise N(0, 1); {repetitions} training sets \
-             a seed. Test: root mean square error from the function itself on {} fresh samples, in its own unit.",
+            "Friedman #1: {FRIEDMAN_FEATURES} features, five of them without effect, \
+             {FRIEDMAN_SAMPLES} training samples with noise N(0, 1); {repetitions} training sets a \
+             seed. Test: root mean square error from the function itself on {} fresh samples, in \
+             its own unit.",
             number::count(FRIEDMAN_TEST as u64)
         ),
         format!(
-            "MLP {FRIEDMAN_FEATURES}-{}-{}-1 with ReLU, He initialization, Adam with rate 0.001, batches of {BATCH_SIZE}, {friedman_epochs} epochs, squared error of \
-             standardized targets. All arms of a training set share samples, initial weights and order.",
+            "MLP {FRIEDMAN_FEATURES}-{}-{}-1 with ReLU, He initialization, Adam with rate 0.001, \
+             batches of {BATCH_SIZE}, {friedman_epochs} epochs, squared error of standardized \
+             targets. All arms of a training set share samples, initial weights and order.",
             HIDDEN[0], HIDDEN[1]
         ),
-        "DisturbValue adds N(0, s²) to a share of the targets, anew in every batch; s in standard deviations of the training \
-         targets. Noise of mean zero leaves the expected gradient of the squared error as it is: what DisturbValue adds is noise of the \
-         gradient, not a penalty."
+        "DisturbValue adds N(0, s²) to a share of the targets, anew in every batch; s in standard \
+         deviations of the training targets. Noise of mean zero leaves the expected gradient of \
+         the squared error as it is: what DisturbValue adds is noise of the gradient, not a \
+         penalty."
             .into(),
         format!(
-            "Picture: sin 2πx, {WAVE_SAMPLES} samples with noise N(0, {WAVE_NOISE}²), the same network with one input, \
-             {wave_epochs} epochs."
+            "Picture: sin 2πx, {WAVE_SAMPLES} samples with noise N(0, {WAVE_NOISE}²), the same \
+             network with one input, {wave_epochs} epochs."
         ),
     ]
 }
@@ -402,8 +406,10 @@ fn sentence(courses: &[Vec<Course>], differences: &[PairedDifference]) -> String
     let count = |verdict: Verdict| differences.iter().filter(|d| d.verdict == verdict).count();
     let DisturbValue { share, noise } = ARMS[SHOWN];
     format!(
-        "Disturbing {:.0} % of the targets with s = {noise} standard deviation moves the test error from {:.2} to {:.2} ({} ± {:.3} over {} training sets: {verdict}) and the error on the \
-         training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings {} clearly better than none and {} clearly worse.",
+        "Disturbing {:.0} % of the targets with s = {noise} standard deviation moves the test \
+         error from {:.2} to {:.2} ({} ± {:.3} over {} training sets: {verdict}) and the error on \
+         the training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings {} \
+         clearly better than none and {} clearly worse.",
         100.0 * share,
         mean(0, Course::last),
         mean(SHOWN, Course::last),
@@ -451,8 +457,10 @@ fn table(courses: &[Vec<Course>], differences: &[PairedDifference]) -> Experimen
     }
     ExperimentTable {
         title: "Friedman #1 after training".into(),
-        note: "Mean ± standard deviation over the training sets. Difference of the test errors by training set, against the first row: mean ± standard \
-             error. Better or worse: the 95 % interval of the difference, by Student's t, leaves out 0.".into(),
+        note: "Mean ± standard deviation over the training sets. Difference of the test errors by \
+            training set, against the first row: mean ± standard error. Better or worse: the 95 % \
+            interval of the difference, by Student's t, leaves out 0."
+            .into(),
         head: ["disturbed", "test error", "training error", "difference", ""]
             .map(String::from)
             .into(),
@@ -513,8 +521,8 @@ fn figures(
         figure(
             "curve",
             wave_figure(problem, waves),
-            "One input, so that the fit can be seen: what the same network makes of the same samples with and without \
-             disturbed targets.",
+            "One input, so that the fit can be seen: what the same network makes of the same \
+             samples with and without disturbed targets.",
         ),
         figure(
             "test_error",
@@ -524,8 +532,8 @@ fn figures(
         figure(
             "after_training",
             ends.draw(),
-            "Test and training error after the last epoch, in the unit of the function; better and worse is the \
-             test error. The training samples have noise of standard deviation 1.",
+            "Test and training error after the last epoch, in the unit of the function; better and \
+             worse is the test error. The training samples have noise of standard deviation 1.",
         ),
     ]
 }

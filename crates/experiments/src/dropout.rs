@@ -56,7 +56,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let sweep = sweep(lab, &images, &test, &arms)?;
     let mut setup = setup(lab);
     setup.push(format!(
-        "Dropout after each hidden ReLU, scaled by 1/(1−p) in training: p = {RATE}, and a sweep from 0 to 0.8."
+        "Dropout after each hidden ReLU, scaled by 1/(1−p) in training: p = {RATE}, and a sweep \
+         from 0 to 0.8."
     ));
     let mut drawn = vec![data(lab, &arms)];
     drawn.push(sweep_data(lab, &sweep));
@@ -88,8 +89,10 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         ],
         data: drawn,
         differences: [
-            "The post shows no dropout code at this place; 0.2 after each hidden layer is our choice, and so is the sweep.",
-            "The source gives each network initial weights and batches of its own; here all have the same ones.",
+            "The post shows no dropout code at this place; 0.2 after each hidden layer is our \
+             choice, and so is the sweep.",
+            "The source gives each network initial weights and batches of its own; here all have \
+             the same ones.",
         ]
         .map(String::from)
         .into(),
@@ -158,8 +161,9 @@ fn sentence(sweep: &[(f64, Vec<Course>)], test_images: usize) -> String {
         _ => format!("; {} may differ from it by noise alone", listed(&near)),
     };
     format!(
-        "Too little {} (gap {:.1} points at rate {}, {:.1} at {}), and too much {} (training accuracy {} and {}). The highest of {} \
-         test accuracies, {}, is that of {}{noise}. It is read on test images, and no choice rests on it.",
+        "Too little {} (gap {:.1} points at rate {}, {:.1} at {}), and too much {} (training \
+         accuracy {} and {}). The highest of {} test accuracies, {}, is that of {}{noise}. It is \
+         read on test images, and no choice rests on it.",
         gap.word(["overfits", "does not overfit", "does not clearly overfit"]),
         100.0 * gap.to,
         little.0,
@@ -222,8 +226,8 @@ fn sweep_figure(sweep: &[(f64, Vec<Course>)]) -> ExperimentFigure {
     }
     ExperimentFigure {
         name: "sweep".into(),
-        caption: "Training and test accuracy of each rate after the same number of updates, both taken without dropout. The gap \
-                  lies between the two lines."
+        caption: "Training and test accuracy of each rate after the same number of updates, both \
+            taken without dropout. The gap lies between the two lines."
             .into(),
         drawing: chart.draw(),
     }
@@ -260,8 +264,9 @@ mod tests {
     #[test]
     fn clear_changes_are_named() {
         let text = sentence(&sweep(&[(0.0, &[(1.0, 0.75)]), (0.8, &[(0.2, 0.2)])]), 10_000);
-        let start = "Too little overfits (gap 25.0 points at rate 0, 0.0 at 0.8), and too much underfits \
-                     (training accuracy 100.0 % and 20.0 %). The highest of 2 test accuracies, 75.0 %, is that of rate 0. It";
+        let start = "Too little overfits (gap 25.0 points at rate 0, 0.0 at 0.8), and too much \
+            underfits (training accuracy 100.0 % and 20.0 %). The highest of 2 test accuracies, \
+            75.0 %, is that of rate 0. It";
         assert!(text.starts_with(start), "{text}");
     }
 

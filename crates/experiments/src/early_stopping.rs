@@ -94,15 +94,21 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         setup: setup(lab, &recipe),
         reduced: reduced(lab),
         comparisons: vec![comparison(lab, &courses)],
-        tables: courses.iter().zip(&lab.seeds).map(|(course, seed)| choices(lab, course, *seed)).collect(),
+        tables: courses
+            .iter()
+            .zip(&lab.seeds)
+            .map(|(course, seed)| choices(lab, course, *seed))
+            .collect(),
         figures: figures(lab, &arms[0], &courses),
         data: vec![runs::epochs(&arms)],
         mistakes: [
-            "The source saves the weights when the validation loss is below early_stopping_loss, which it sets to 1 and never \
-             updates: what it keeps is the last epoch below 1, not the best. Shown beside the true best and the last.",
-            "Where no epoch is below 1, its last lines fail, since nothing was saved. Here nothing is compared then.",
-            "Its training never stops early: all 51 epochs are trained, and weights are chosen afterwards. Here a second \
-             training stops, and says how many epochs that saves.",
+            "The source saves the weights when the validation loss is below early_stopping_loss, \
+             which it sets to 1 and never updates: what it keeps is the last epoch below 1, not \
+             the best. Shown beside the true best and the last.",
+            "Where no epoch is below 1, its last lines fail, since nothing was saved. Here nothing \
+             is compared then.",
+            "Its training never stops early: all 51 epochs are trained, and weights are chosen \
+             afterwards. Here a second training stops, and says how many epochs that saves.",
             "It calls the test accuracy about 80 %, and prints 75.57 and 76.22 %.",
         ]
         .map(String::from)
@@ -110,10 +116,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         differences: vec![
             "The split draws the same share of every class; the source's is random.".into(),
             format!(
-                "The source does not stop. The arm that does has a patience of {PATIENCE} epochs, our choice; up to where it \
-                 stops it is the same training."
+                "The source does not stop. The arm that does has a patience of {PATIENCE} epochs, \
+                 our choice; up to where it stops it is the same training."
             ),
-            "The source's validation images choose nothing but the weights; here, too, the test images choose nothing."
+            "The source's validation images choose nothing but the weights; here, too, the test \
+             images choose nothing."
                 .into(),
         ],
     })
@@ -171,7 +178,8 @@ fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
             if lab.is_paper() {
                 "ResNet-18 for images of 32×32 pixels, with batch normalization"
             } else {
-                "The small CNN of 004 ④, two convolutions and three linear layers with batch normalization, without its dropout"
+                "The small CNN of 004 ④, two convolutions and three linear layers with batch \
+                 normalization, without its dropout"
             }
         ),
         format!(
@@ -179,9 +187,10 @@ fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
             recipe.learning_rate, recipe.batch_size, recipe.epochs
         ),
         format!(
-            "Two trainings, alike step by step: one to the end, from which the last epoch with a validation loss below {} is \
-             kept as in the source; and one that stops after {PATIENCE} epochs without a new lowest validation loss, and keeps \
-             that of the lowest.",
+            "Two trainings, alike step by step: one to the end, from which the last epoch with a \
+             validation loss below {} is kept as in the source; and one that stops after \
+             {PATIENCE} epochs without a new lowest validation loss, and keeps that of the \
+             lowest.",
             threshold(lab)
         ),
     ]
@@ -202,7 +211,8 @@ fn reduced(lab: &Lab) -> Vec<String> {
         ),
         format!("{epochs} epochs for 51."),
         format!(
-            "A threshold of {} for {THRESHOLD}, below which the validation loss of so few images does not come.",
+            "A threshold of {} for {THRESHOLD}, below which the validation loss of so few images \
+             does not come.",
             threshold(lab)
         ),
     ]
@@ -275,7 +285,8 @@ fn sentence(lab: &Lab, courses: &[Course<'_>]) -> String {
     let turn = if last > lowest {
         let (before, after) = (train_loss(|c| c.best), train_loss(|c| c.last));
         format!(
-            "is lowest at epoch {} and rises from {} to {} nats by the last, while the training loss {} from {} to {}",
+            "is lowest at epoch {} and rises from {} to {} nats by the last, while the training \
+             loss {} from {} to {}",
             epoch(courses, |c| c.choices.best),
             number::loss(lowest),
             number::loss(last),
@@ -311,8 +322,9 @@ fn sentence(lab: &Lab, courses: &[Course<'_>]) -> String {
     };
     let pairs: Vec<_> = courses.iter().map(|c| (&c.test.last, &c.test.stopped)).collect();
     format!(
-        "The validation loss {turn}; {rule}. Early stopping keeps epoch {} after {} of {} epochs. Test accuracy: {} with its \
-         weights, {}{} with the last; early stopping against the last: {}, at a test loss of {} instead of {} nats.",
+        "The validation loss {turn}; {rule}. Early stopping keeps epoch {} after {} of {} epochs. \
+         Test accuracy: {} with its weights, {}{} with the last; early stopping against the last: \
+         {}, at a test loss of {} instead of {} nats.",
         epoch(courses, |c| c.stopped.summary.best_epoch),
         epoch(courses, |c| c.stopped.summary.last_epoch),
         courses[0].choices.last,
@@ -371,7 +383,9 @@ fn comparison(lab: &Lab, courses: &[Course<'_>]) -> Comparison {
     ];
     Comparison {
         title: "What the source prints".into(),
-        note: "Its kept weights are those of the last epoch below its threshold, and so they are here.".into(),
+        note: "Its kept weights are those of the last epoch below its threshold, and so they are \
+            here."
+            .into(),
         rows,
     }
 }
@@ -456,8 +470,8 @@ fn figures(lab: &Lab, arm: &ArmRuns, courses: &[Course<'_>]) -> Vec<ExperimentFi
     vec![
         ExperimentFigure {
             name: "loss".into(),
-            caption: "Training and validation loss of the training to the end, the threshold of the source's rule, and what may be \
-                      kept."
+            caption: "Training and validation loss of the training to the end, the threshold of \
+                the source's rule, and what may be kept."
                 .into(),
             drawing: chart("Loss", Axis::linear("loss (nats)"), loss, Some(threshold(lab))),
         },

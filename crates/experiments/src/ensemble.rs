@@ -87,13 +87,15 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: figures(&found),
         data: vec![data(&found)],
         differences: [
-            "The sources train no ensemble; they say what one is, and that dropout has the same effect in a single \
-             network. Network, batch, rate and length are those of the source's experiment on weight decay, the number of \
-             samples, of networks and of draws are ours."
+            "The sources train no ensemble; they say what one is, and that dropout has the same \
+             effect in a single network. Network, batch, rate and length are those of the source's \
+             experiment on weight decay, the number of samples, of networks and of draws are \
+             ours."
                 .into(),
             format!(
-                "Dropout is judged by {NETWORKS} networks as well, each with the initial weights and the batches of one of \
-                 the ensemble, so that a lucky draw of weights decides nothing."
+                "Dropout is judged by {NETWORKS} networks as well, each with the initial weights \
+                 and the batches of one of the ensemble, so that a lucky draw of weights decides \
+                 nothing."
             ),
         ]
         .into(),
@@ -105,21 +107,21 @@ fn setup(lab: &Lab, images: &Images) -> Vec<String> {
     let updates = updates(lab);
     [
         format!(
-            "MLP 784-6×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero; the first {} \
-             training images.",
+            "MLP 784-6×100-10 with ReLU, weights normal with standard deviation √(2/n), biases \
+             zero; the first {} training images.",
             images.set.len()
         ),
         format!(
-            "SGD, learning rate {LEARNING_RATE}, {updates} updates of {BATCH_SIZE} images drawn with replacement. Each network has \
-             initial weights and batches of its own."
+            "SGD, learning rate {LEARNING_RATE}, {updates} updates of {BATCH_SIZE} images drawn \
+             with replacement. Each network has initial weights and batches of its own."
         ),
         format!(
-            "An ensemble's answer is the mean of its networks' probabilities. Of {NETWORKS} networks every subset is \
-             scored, from single ones to all."
+            "An ensemble's answer is the mean of its networks' probabilities. Of {NETWORKS} \
+             networks every subset is scored, from single ones to all."
         ),
         format!(
-            "Dropout {DROPOUT} after each hidden layer, evaluated once with all units, and as the mean of the probabilities of \
-             {DRAWS} passes that drop units as in training."
+            "Dropout {DROPOUT} after each hidden layer, evaluated once with all units, and as the \
+             mean of the probabilities of {DRAWS} passes that drop units as in training."
         ),
     ]
     .into()
@@ -285,9 +287,11 @@ fn sentence(found: &[Found]) -> String {
         false => "and does not reach the ensemble",
     };
     format!(
-        "The mean of {NETWORKS} networks gets {} of the test images right, one network {} (better than {beaten} of {} networks), \
-         and {lowers} the loss: {} nats instead of {}{half}. A network with dropout {DROPOUT} {dropout}, {place}: {} evaluated once, {} as \
-         the mean of {DRAWS} draws (loss {} and {} nats), after as many updates, which fit {} of its training images.",
+        "The mean of {NETWORKS} networks gets {} of the test images right, one network {} (better \
+         than {beaten} of {} networks), and {lowers} the loss: {} nats instead of {}{half}. A \
+         network with dropout {DROPOUT} {dropout}, {place}: {} evaluated once, {} as the mean of \
+         {DRAWS} draws (loss {} and {} nats), after as many updates, which fit {} of its training \
+         images.",
         number::percent(mean(&all)),
         number::percent(mean(&single)),
         single.len(),
@@ -326,8 +330,9 @@ fn table(found: &[Found]) -> ExperimentTable {
     ExperimentTable {
         title: "On the test images".into(),
         note: format!(
-            "Mean and standard deviation over all subsets of that size, of dropout over networks. Subsets share networks, \
-             so that their spread is less than that of new ensembles, and of all {NETWORKS} networks there is one subset a seed."
+            "Mean and standard deviation over all subsets of that size, of dropout over networks. \
+             Subsets share networks, so that their spread is less than that of new ensembles, and \
+             of all {NETWORKS} networks there is one subset a seed."
         ),
         head: ["", "passes", "cases", "accuracy (%)", "loss (nats)"].map(String::from).into(),
         rows,
@@ -357,9 +362,10 @@ fn training_table(found: &[Found]) -> ExperimentTable {
 fn figures(found: &[Found]) -> Vec<ExperimentFigure> {
     let caption = |what: &str| {
         format!(
-            "{what} of the mean of K networks' probabilities: mean over all subsets of K of the {NETWORKS} networks, with a band of \
-             one standard deviation over the subsets. Level lines: one network with dropout {DROPOUT}, evaluated once and as the \
-             mean of {DRAWS} draws; the bands are one standard deviation over {NETWORKS} such networks."
+            "{what} of the mean of K networks' probabilities: mean over all subsets of K of the \
+             {NETWORKS} networks, with a band of one standard deviation over the subsets. Level \
+             lines: one network with dropout {DROPOUT}, evaluated once and as the mean of {DRAWS} \
+             draws; the bands are one standard deviation over {NETWORKS} such networks."
         )
     };
     let percent = Axis::linear("test accuracy (%)").within(0.0, 100.0);

@@ -94,7 +94,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures,
         data,
         differences: [
-            "The test accuracy of the best network is measured once, after the search; the source has none.",
+            "The test accuracy of the best network is measured once, after the search; the source \
+             has none.",
             "The comparison with a grid is not in the source's code, only in its text.",
         ]
         .map(String::from)
@@ -149,25 +150,28 @@ fn short(value: f64) -> String {
 fn setup(lab: &Lab, rounds: usize) -> Vec<String> {
     let mut setup = vec![
         format!(
-            "The first {IMAGES} training images, shuffled; 20 % of them are for validation, and alone decide which trials are best."
+            "The first {IMAGES} training images, shuffled; 20 % of them are for validation, and \
+             alone decide which trials are best."
         ),
         format!(
-            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
+            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), \
+             biases zero."
         ),
         format!(
-            "{} trials a round: learning rate η = 10^U(−6, −2), weight decay λ = 10^U(−8, −4) on weights; each with initial \
-             weights and batches of its own.",
+            "{} trials a round: learning rate η = 10^U(−6, −2), weight decay λ = 10^U(−8, −4) on \
+             weights; each with initial weights and batches of its own.",
             trials(lab)
         ),
         format!(
-            "SGD on batches of 100 drawn with replacement; looked at after update 1, 5, … {}, which the source calls 50 epochs.",
+            "SGD on batches of 100 drawn with replacement; looked at after update 1, 5, … {}, \
+             which the source calls 50 epochs.",
             SCHEDULE.of(lab).updates
         ),
     ];
     if rounds > 1 {
         setup.push(format!(
-            "{rounds} rounds: each searches the range that the best {KEPT} trials of the round before it span, with {TRIALS} new \
-             trials on the same split."
+            "{rounds} rounds: each searches the range that the best {KEPT} trials of the round \
+             before it span, with {TRIALS} new trials on the same split."
         ));
     }
     if lab.is_paper() {
@@ -206,9 +210,10 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
     let of_rate = correlation(|point| point.learning_rate);
     let of_decay = correlation(|point| point.weight_decay);
     let mut text = format!(
-        "The best of {TRIALS} trials has a validation accuracy of {}{}, with η = {} and λ = {}. The best {KEPT} have η from {} to \
-         {}; {}{} in the source's region, η of {} or more. {} matters more: the {}rank correlation with \
-         validation accuracy is {:.2} for η and {:.2} for λ.",
+        "The best of {TRIALS} trials has a validation accuracy of {}{}, with η = {} and λ = {}. \
+         The best {KEPT} have η from {} to {}; {}{} in the source's region, η of {} or more. {} \
+         matters more: the {}rank correlation with validation accuracy is {:.2} for η and {:.2} \
+         for λ.",
         percent(best.accuracy),
         of_all(percent(mean(&|search| search[0][0].accuracy))),
         short(best.point.learning_rate),
@@ -227,7 +232,8 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
         let (before, after) = (mean(&|s| top(&s[round - 1])), mean(&|s| top(&s[round])));
         let verb = if after > before { "rises" } else { "does not rise" };
         text += &format!(
-            " In round {}, over the range of the best {KEPT}, the mean of the best {TOP} {verb}: {} after {}.",
+            " In round {}, over the range of the best {KEPT}, the mean of the best {TOP} {verb}: \
+             {} after {}.",
             round + 1,
             percent(after),
             percent(before)
@@ -278,9 +284,10 @@ fn comparison(lab: &Lab, searches: &[Search]) -> Comparison {
     };
     Comparison {
         title: "Validation accuracies of the best 20 trials".into(),
-        note: "Which rates are drawn is chance, in the source's one search as in ours: how far two searches differ by chance is \
-               known only from several seeds."
-            .into(),
+        note:
+            "Which rates are drawn is chance, in the source's one search as in ours: how far two \
+            searches differ by chance is known only from several seeds."
+                .into(),
         rows: PRINTED.iter().enumerate().map(row).collect(),
     }
 }
@@ -355,8 +362,8 @@ fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
         figure(
             "best",
             best.draw(),
-            "The best trials of the first round with their validation accuracy at the end and their learning rate η, as \
-             the source draws them.",
+            "The best trials of the first round with their validation accuracy at the end and \
+             their learning rate η, as the source draws them.",
         ),
         figure(
             "learning_rates",
@@ -366,7 +373,8 @@ fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
                 |p| p.learning_rate,
                 |row| row.1,
             ),
-            "Every trial of the first seed by its learning rate, beside the trials that the source prints.",
+            "Every trial of the first seed by its learning rate, beside the trials that the source \
+             prints.",
         ),
         figure(
             "weight_decays",

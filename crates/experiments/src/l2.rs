@@ -33,7 +33,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = arms(lab);
     let mut setup = setup(lab, &arms[0].recipe);
     setup.push(
-        "L2: Adam adds 0.001·w to the gradient of every parameter w, also of biases and batch normalization."
+        "L2: Adam adds 0.001·w to the gradient of every parameter w, also of biases and batch \
+         normalization."
             .into(),
     );
     let arms = train(lab, arms)?;
@@ -42,9 +43,10 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
-        "The source shows the optimizer's line only; network and training are those of its § 1. It calls the optimum within a \
-         circle that the weights may not leave; what Adam is given pulls them to zero instead, divided by its running mean of \
-         squared gradients like the rest of the gradient, so that weights with large gradients are pulled less."
+        "The source shows the optimizer's line only; network and training are those of its § 1. It \
+         calls the optimum within a circle that the weights may not leave; what Adam is given \
+         pulls them to zero instead, divided by its running mean of squared gradients like the \
+         rest of the gradient, so that weights with large gradients are pulled less."
             .into(),
     );
     Ok(Findings {
@@ -65,7 +67,8 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
         |arm: &ArmRuns| number::loss(Spread::of(&arm.values(|run| run.summary.test_loss)).mean);
     let [plain, decayed] = arms else { unreachable!("there are two arms") };
     format!(
-        "Test accuracy {} without weight decay, {} with L2 0.001 in Adam: {}. The test loss is {} without, {} with. {}",
+        "Test accuracy {} without weight decay, {} with L2 0.001 in Adam: {}. The test loss is {} \
+         without, {} with. {}",
         scores(plain),
         scores(decayed),
         change(lab, plain, decayed),

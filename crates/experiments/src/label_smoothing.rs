@@ -65,8 +65,9 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         })
         .collect();
     setup.push(format!(
-        "Smoothing {STRENGTH}. `others`, the source's: the label keeps {}, each other class gets {STRENGTH}/{}. `uniform`, \
-         PyTorch's: the label keeps {:.2}, each other class gets {STRENGTH}/{classes}.",
+        "Smoothing {STRENGTH}. `others`, the source's: the label keeps {}, each other class gets \
+         {STRENGTH}/{}. `uniform`, PyTorch's: the label keeps {:.2}, each other class gets \
+         {STRENGTH}/{classes}.",
         1.0 - STRENGTH,
         classes - 1,
         (ROWS[1].label)(classes)
@@ -77,7 +78,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     figures.extend(score_figures(&arms));
     let mut differences = differences();
     differences.push(
-        "The source shows loss and optimizer; network and training are those of its § 1. It prints no result.".into(),
+        "The source shows loss and optimizer; network and training are those of its § 1. It prints \
+         no result.".into(),
     );
     Ok(Findings {
         sentence: sentence(lab, &arms, &floors),
@@ -117,8 +119,8 @@ fn sentence(lab: &Lab, arms: &[ArmRuns], floors: &[(String, f64)]) -> String {
         let lowest = lowest_objective(arm);
         let side = if lowest < floor { "below" } else { "above" };
         text += &format!(
-            " With `{}`: {}, calibration error {}; {}; the lowest training loss of an epoch is {lowest:.3}, {side} the floor \
-             of {floor:.3}.",
+            " With `{}`: {}, calibration error {}; {}; the lowest training loss of an epoch is \
+             {lowest:.3}, {side} the floor of {floor:.3}.",
             arm.name,
             scores(arm),
             percent(mean(arm)),
@@ -154,8 +156,9 @@ fn calibration(arms: &[ArmRuns]) -> ExperimentTable {
     ];
     ExperimentTable {
         title: "Calibration on test images".into(),
-        note: "Expected calibration error of the top label, 15 bins of equal width. The temperature is fitted on the validation \
-               images; more than 1 makes a network less sure."
+        note: "Expected calibration error of the top label, 15 bins of equal width. The \
+            temperature is fitted on the validation images; more than 1 makes a network less \
+            sure."
             .into(),
         head: head.map(String::from).into(),
         rows: arms.iter().map(row).collect(),
@@ -177,8 +180,8 @@ fn reliability(arms: &[ArmRuns]) -> ExperimentFigure {
     figure(
         "reliability",
         chart.draw(),
-        "Test images in 15 bins of the confidence in the answer; bins with fewer than 20 images are left out. Below the line a \
-         network is surer than right.",
+        "Test images in 15 bins of the confidence in the answer; bins with fewer than 20 images \
+         are left out. Below the line a network is surer than right.",
     )
 }
 

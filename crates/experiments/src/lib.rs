@@ -87,8 +87,8 @@ impl Experiment {
 }
 
 /// What the preset `smoke` reduces.
-const TRIED_OUT: &str = "Next to everything: so few images and steps only show that the experiment comes to its end. \
-                         Its numbers mean nothing.";
+const TRIED_OUT: &str = "Next to everything: so few images and steps only show that the experiment \
+    comes to its end. Its numbers mean nothing.";
 
 /// Data sets of black-and-white images.
 const GREY: &[&str] = &["mnist", "fashion-mnist", "digits"];
@@ -101,8 +101,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "compare-optimizers",
         title: "Five optimizers on the same batches",
         source: "003 §6.1",
-        question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of the same network \
-                   on the same batches, from the same initial weights?",
+        question: "How fast do SGD, Momentum, AdaGrad, RMSProp and Adam lower the training loss of \
+            the same network on the same batches, from the same initial weights?",
         datasets: GREY,
         settings: compare_optimizers::settings,
         run: compare_optimizers::run,
@@ -111,8 +111,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "optimizer-paths",
         title: "The zigzag of SGD",
         source: "003 §6.1",
-        question: "Which ways do the optimizers take down a valley that is steep across and flat along, \
-                   f = x²/20 + y²?",
+        question: "Which ways do the optimizers take down a valley that is steep across and flat \
+            along, f = x²/20 + y²?",
         datasets: &[],
         settings: optimizer_paths::settings,
         run: optimizer_paths::run,
@@ -121,8 +121,9 @@ pub static CATALOG: &[Experiment] = &[
         name: "weight-init",
         title: "Activations under different initial weights",
         source: "003 §6.2",
-        question: "How are the activations of five layers distributed before the first step, and what gradients do \
-                   they leave, under five scales of the initial weights and with three activation functions?",
+        question: "How are the activations of five layers distributed before the first step, and \
+            what gradients do they leave, under five scales of the initial weights and with three \
+            activation functions?",
         datasets: &[],
         settings: weight_init::settings,
         run: weight_init::run,
@@ -131,8 +132,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "batch-norm",
         title: "Batch normalization at sixteen scales of initial weights",
         source: "003 §6.3",
-        question: "Does batch normalization make learning faster, less dependent on initial weights, and less prone to \
-                   overfitting?",
+        question: "Does batch normalization make learning faster, less dependent on initial \
+            weights, and less prone to overfitting?",
         datasets: GREY,
         settings: batch_norm::settings,
         run: batch_norm::run,
@@ -141,8 +142,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "weight-decay",
         title: "Weight decay on 300 images",
         source: "003 §6.4",
-        question: "A network that learns 300 images by heart: does weight decay narrow the gap between training \
-                   and test accuracy, and does it help the test accuracy?",
+        question: "A network that learns 300 images by heart: does weight decay narrow the gap \
+            between training and test accuracy, and does it help the test accuracy?",
         datasets: GREY,
         settings: weight_decay::settings,
         run: weight_decay::run,
@@ -151,8 +152,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "dropout",
         title: "Dropout on 300 images, and a sweep over its rate",
         source: "003 §6.4, 002",
-        question: "The same 300 images with dropout: does it narrow the gap, does it help the test accuracy, and which \
-                   rates are too low or too high?",
+        question: "The same 300 images with dropout: does it narrow the gap, does it help the test \
+            accuracy, and which rates are too low or too high?",
         datasets: GREY,
         settings: dropout::settings,
         run: dropout::run,
@@ -161,8 +162,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "ensemble",
         title: "Several networks, averaged",
         source: "003 §6.4, 002",
-        question: "How much better than one network is the mean of several that were trained apart, and does dropout give \
-                   the same within a single one?",
+        question: "How much better than one network is the mean of several that were trained \
+            apart, and does dropout give the same within a single one?",
         datasets: GREY,
         settings: ensemble::settings,
         run: ensemble::run,
@@ -171,8 +172,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "hyperparameter-search",
         title: "Random search for learning rate and weight decay",
         source: "003 §6.5",
-        question: "Which learning rates and weight decays does a random search in log space find on a validation split, and does it find \
-                   better ones than a grid of as many trials?",
+        question: "Which learning rates and weight decays does a random search in log space find \
+            on a validation split, and does it find better ones than a grid of as many trials?",
         datasets: GREY,
         settings: hyperparameter_search::settings,
         run: hyperparameter_search::run,
@@ -181,8 +182,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "mnist-dropout",
         title: "Dropout in a five-layer network on MNIST",
         source: "000",
-        question: "How far does a five-layer network with dropout 0.3 get on MNIST in 15 epochs, and what does it say of \
-                   one test image?",
+        question: "How far does a five-layer network with dropout 0.3 get on MNIST in 15 epochs, \
+            and what does it say of one test image?",
         datasets: GREY,
         settings: mnist_dropout::settings,
         run: mnist_dropout::run,
@@ -191,7 +192,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "cifar10-dropout",
         title: "A CNN on CIFAR-10: plain, with L2, with dropout",
         source: "001",
-        question: "How far do L2 and dropout keep a convolutional network from overfitting CIFAR-10?",
+        question: "How far do L2 and dropout keep a convolutional network from overfitting \
+            CIFAR-10?",
         datasets: PHOTOGRAPHS,
         settings: cifar10_dropout::settings,
         run: cifar10_dropout::run,
@@ -200,8 +202,9 @@ pub static CATALOG: &[Experiment] = &[
         name: "dropout-expectation",
         title: "Dropout in expectation",
         source: "002",
-        question: "Is what a network says in evaluation the mean of what it says with dropout, for one linear layer and \
-                   with a ReLU behind it? And does it matter whether one scales in training or in evaluation?",
+        question: "Is what a network says in evaluation the mean of what it says with dropout, for \
+            one linear layer and with a ReLU behind it? And does it matter whether one scales in \
+            training or in evaluation?",
         datasets: &[],
         settings: dropout_expectation::settings,
         run: dropout_expectation::run,
@@ -219,8 +222,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "early-stopping",
         title: "Early stopping: the best weights against the last",
         source: "004 §1",
-        question: "How do the weights of the epoch with the lowest validation loss compare with the last ones, and with \
-                   those that a fixed threshold selects?",
+        question: "How do the weights of the epoch with the lowest validation loss compare with \
+            the last ones, and with those that a fixed threshold selects?",
         datasets: PHOTOGRAPHS,
         settings: early_stopping::settings,
         run: early_stopping::run,
@@ -229,8 +232,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "disturb-label",
         title: "Training on labels that are partly wrong, anew in every batch",
         source: "004 §2",
-        question: "Does a network overfit less if DisturbLabel redraws 30 % of the labels in every batch, and can its \
-                   training loss be what the source prints?",
+        question: "Does a network overfit less if DisturbLabel redraws 30 % of the labels in every \
+            batch, and can its training loss be what the source prints?",
         datasets: resnet_runs::DATASETS,
         settings: disturb_label::settings,
         run: disturb_label::run,
@@ -239,8 +242,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "disturb-value",
         title: "Disturbed targets in regression",
         source: "004 ⑥",
-        question: "Does noise on a share of the targets, drawn anew for every batch, keep a regression from \
-                   overfitting?",
+        question: "Does noise on a share of the targets, drawn anew for every batch, keep a \
+            regression from overfitting?",
         datasets: &[],
         settings: disturb_value::settings,
         run: disturb_value::run,
@@ -249,8 +252,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "label-smoothing",
         title: "Asking for less than certainty",
         source: "004 §3",
-        question: "What does label smoothing of 0.2, in either of its two conventions, do to test accuracy, gap and \
-                   calibration?",
+        question: "What does label smoothing of 0.2, in either of its two conventions, do to test \
+            accuracy, gap and calibration?",
         datasets: resnet_runs::DATASETS,
         settings: label_smoothing::settings,
         run: label_smoothing::run,
@@ -259,7 +262,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "augmentation",
         title: "The same training with and without augmented images",
         source: "004 ①",
-        question: "Do random crops and flips of the training images narrow the gap and raise the test accuracy?",
+        question: "Do random crops and flips of the training images narrow the gap and raise the \
+            test accuracy?",
         // A mirrored digit is another sign, or none.
         datasets: &["cifar10", "fashion-mnist"],
         settings: augmentation::settings,
@@ -269,7 +273,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "l2",
         title: "Adam with L2 regularization",
         source: "004 ③",
-        question: "What does weight decay of 0.001 in Adam's gradient do to the gap and the test accuracy?",
+        question: "What does weight decay of 0.001 in Adam's gradient do to the gap and the test \
+            accuracy?",
         datasets: resnet_runs::DATASETS,
         settings: l2::settings,
         run: l2::run,
@@ -278,8 +283,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "compare-depths",
         title: "Two depths of ResNet, with and without batch normalization, and a small CNN",
         source: "004",
-        question: "How do depth and batch normalization change how far a ResNet comes, and how does a small CNN with \
-                   dropout compare?",
+        question: "How do depth and batch normalization change how far a ResNet comes, and how \
+            does a small CNN with dropout compare?",
         datasets: resnet_runs::DATASETS,
         settings: compare_depths::settings,
         run: compare_depths::run,
@@ -288,8 +293,8 @@ pub static CATALOG: &[Experiment] = &[
         name: "capacity-and-data",
         title: "The two causes of overfitting",
         source: "003 §6.4",
-        question: "How does the gap between training and test accuracy depend on the width of the network and on the number \
-                   of training samples?",
+        question: "How does the gap between training and test accuracy depend on the width of the \
+            network and on the number of training samples?",
         datasets: GREY,
         settings: capacity_and_data::settings,
         run: capacity_and_data::run,

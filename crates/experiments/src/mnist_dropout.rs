@@ -86,14 +86,16 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         figures: vec![cost_figure(lab, &arms[0]), prediction_figure(&drawn)],
         data: vec![data(&arms[0])],
         mistakes: vec![
-            "The network is trained on pixels from 0 to 1, and the source tests it, and predicts its one image, on pixels \
-             from 0 to 255: it reads them past the transform that divides. Tested on pixels from 0 to 1 here; the source's \
-             way is shown beside it. The layers are nearly linear in the scale of the input, so that the greatest output mostly \
-             stays the greatest, and only its size, and with it the loss, is wrong."
+            "The network is trained on pixels from 0 to 1, and the source tests it, and predicts \
+             its one image, on pixels from 0 to 255: it reads them past the transform that \
+             divides. Tested on pixels from 0 to 1 here; the source's way is shown beside it. The \
+             layers are nearly linear in the scale of the input, so that the greatest output \
+             mostly stays the greatest, and only its size, and with it the loss, is wrong."
                 .into(),
         ],
         differences: vec![
-            "The random numbers are others than PyTorch's, so that single runs differ within their spread.".into(),
+            "The random numbers are others than PyTorch's, so that single runs differ within their \
+             spread.".into(),
         ],
         ..Findings::default()
     })
@@ -114,10 +116,10 @@ impl Answers {
 
 fn setup() -> Vec<String> {
     [
-        "MLP 784-4×512-10 with ReLU, and dropout 0.3 after each hidden layer; Xavier-uniform weights, biases uniform in \
-         ±1/√n.",
-        "Adam, learning rate 0.001; batches of 100, the last partial batch dropped; pixels from 0 to 1; no validation, the \
-         last weights.",
+        "MLP 784-4×512-10 with ReLU, and dropout 0.3 after each hidden layer; Xavier-uniform \
+         weights, biases uniform in ±1/√n.",
+        "Adam, learning rate 0.001; batches of 100, the last partial batch dropped; pixels from 0 \
+         to 1; no validation, the last weights.",
         "The cost of an epoch is the mean over its batches, in training, with dropout.",
     ]
     .map(String::from)
@@ -144,9 +146,10 @@ fn sentence(arm: &ArmRuns, answers: &[Answers], drawn: &Prediction<'_>) -> Strin
     let pairs: Vec<_> = answers.iter().map(|a| (&a.divided, &a.undivided)).collect();
     let Prediction { label, class, .. } = drawn;
     format!(
-        "The mean training cost {} from {} nats in the first epoch to {} in epoch {epochs}, and {} of the test images are \
-         answered right. On pixels that are not divided by 255, as in the source's test, it is {} ({}), while the test loss \
-         is {} times as high: {} nats instead of {}. The drawn image, of class {label}, is read as {class}.",
+        "The mean training cost {} from {} nats in the first epoch to {} in epoch {epochs}, and {} \
+         of the test images are answered right. On pixels that are not divided by 255, as in the \
+         source's test, it is {} ({}), while the test loss is {} times as high: {} nats instead of \
+         {}. The drawn image, of class {label}, is read as {class}.",
         if last < first { "falls" } else { "goes" },
         number::loss(first),
         number::loss(last),
@@ -211,9 +214,11 @@ fn mistake(answers: &[Answers]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "What pixels that are not divided do".into(),
-        note: "The same network on the same test images. Confidence is the mean probability of the answer; the calibration \
-               error how far it is from the share of right answers, in 15 bins."
-            .into(),
+        note:
+            "The same network on the same test images. Confidence is the mean probability of the \
+            answer; the calibration error how far it is from the share of right answers, in 15 \
+            bins."
+                .into(),
         head: [
             "test pixels",
             "accuracy (%)",
@@ -305,7 +310,9 @@ fn prediction_table(drawn: &[Prediction<'_>]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "One test image and its prediction".into(),
-        note: "Drawn by the seed; the source draws another one, and prints “Label: 5”, “Prediction: 5”.".into(),
+        note: "Drawn by the seed; the source draws another one, and prints “Label: 5”, \
+            “Prediction: 5”."
+            .into(),
         head: ["test pixels", "seed", "image", "label", "prediction", "probability (%)"]
             .map(String::from)
             .into(),
@@ -335,8 +342,8 @@ fn prediction_figure(drawn: &[Prediction<'_>]) -> ExperimentFigure {
     };
     ExperimentFigure {
         name: "prediction".into(),
-        caption: "A test image drawn at random, its label, and what the trained network says of it, with pixels as in \
-                  training and as in the source's test."
+        caption: "A test image drawn at random, its label, and what the trained network says of \
+            it, with pixels as in training and as in the source's test."
             .into(),
         drawing: grid.draw(),
     }

@@ -127,7 +127,8 @@ pub(super) fn effect(without: &[Course], with: &[Course], test_images: usize) ->
         (change(Accuracies::gap, of_gap), change(|end: Accuracies| end.test, of_test));
     let points = |share: f64| format!("{:.1}", 100.0 * share);
     format!(
-        "{} the gap between training and test accuracy ({} points instead of {}), and the test accuracy {} ({} instead of {})",
+        "{} the gap between training and test accuracy ({} points instead of {}), and the test \
+         accuracy {} ({} instead of {})",
         gap.word(["widens", "narrows", "does not clearly change"]),
         points(gap.to),
         points(gap.from),
@@ -142,7 +143,8 @@ pub(super) fn caveat(lab: &Lab) -> &'static str {
     if lab.seeds.len() > 1 {
         return "";
     }
-    " One seed: only the choice of the images is counted as noise, not that of initial weights and batches."
+    " One seed: only the choice of the images is counted as noise, not that of initial weights and \
+     batches."
 }
 
 /// Rows of training accuracy, test accuracy and gap.
@@ -198,8 +200,8 @@ pub(super) fn gap_figure(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> ExperimentFi
     }
     ExperimentFigure {
         name: "gap".into(),
-        caption: "How much better each network knows the images that it learns than others. A network that has learnt \
-                  little has a small gap, too."
+        caption: "How much better each network knows the images that it learns than others. A \
+            network that has learnt little has a small gap, too."
             .into(),
         drawing: chart.draw(),
     }
@@ -233,11 +235,12 @@ pub(super) fn setup(lab: &Lab) -> Vec<String> {
     let schedule = SCHEDULE.of(lab);
     [
         format!(
-            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
+            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), \
+             biases zero."
         ),
         format!(
-            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on batches of 100 drawn with replacement, \
-             the same for all networks of a seed.",
+            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on \
+             batches of 100 drawn with replacement, the same for all networks of a seed.",
             schedule.updates
         ),
         format!(

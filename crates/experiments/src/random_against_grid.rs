@@ -108,7 +108,8 @@ impl Contest {
         ExperimentTable {
             title: "Random search against a grid".into(),
             note: format!(
-                "Best validation accuracy of {TRIALS} trials, {} repetitions; 95 % intervals by Student's t on differences within a repetition.",
+                "Best validation accuracy of {TRIALS} trials, {} repetitions; 95 % intervals by \
+                 Student's t on differences within a repetition.",
                 self.random.len()
             ),
             head: ["search", "best (%)", "random is better by (points)", "interval"]
@@ -134,8 +135,9 @@ impl Contest {
         };
         ExperimentFigure {
             name: "random_against_grid".into(),
-            caption: "The best validation accuracy that each kind of search found, a ring a repetition. A grid with points at the ends of the \
-                      ranges tries the highest learning rate ten times, one of middles never."
+            caption: "The best validation accuracy that each kind of search found, a ring a \
+                repetition. A grid with points at the ends of the ranges tries the highest \
+                learning rate ten times, one of middles never."
                 .into(),
             drawing: plot.draw(),
         }
@@ -159,8 +161,9 @@ impl Contest {
 /// What is compared, for the set-up.
 pub(super) fn setup(lab: &Lab) -> String {
     format!(
-        "Grids of 10×10 points over the same ranges, with points at the ends of the ranges or in the middles of ten equal \
-         parts, in {} repetitions with seeds from {} on, each with its own split.",
+        "Grids of 10×10 points over the same ranges, with points at the ends of the ranges or in \
+         the middles of ten equal parts, in {} repetitions with seeds from {} on, each with its \
+         own split.",
         repetitions(lab),
         lab.seed()
     )

@@ -58,8 +58,8 @@ pub(super) fn reduced(lab: &Lab) -> Vec<String> {
         return Vec::new();
     }
     [
-        "The network is the small CNN of 004 ④ without its dropout, with 59,430 parameters on CIFAR-10, instead of \
-         ResNet-18 with 11 million.",
+        "The network is the small CNN of 004 ④ without its dropout, with 59,430 parameters on \
+         CIFAR-10, instead of ResNet-18 with 11 million.",
         "5,000 training and 1,000 validation images instead of 30,000 and 20,000; 30 epochs.",
     ]
     .map(String::from)
@@ -74,18 +74,18 @@ pub(super) fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
     let dataset = &lab.data().name;
     vec![
         format!(
-            "{}, {train} training and {valid} validation images of {dataset}, pixels with mean 0.5 and standard deviation \
-             0.5 taken off.",
+            "{}, {train} training and {valid} validation images of {dataset}, pixels with mean 0.5 \
+             and standard deviation 0.5 taken off.",
             recipe.model.name()
         ),
         format!(
-            "{} epochs, batches of {}, Adam with learning rate {}; initial weights and biases uniform in ±1/√n, PyTorch's \
-             default.",
+            "{} epochs, batches of {}, Adam with learning rate {}; initial weights and biases \
+             uniform in ±1/√n, PyTorch's default.",
             recipe.epochs, recipe.batch_size, recipe.learning_rate
         ),
         format!(
-            "All arms see the same images in the same order, from the same initial weights where their layers are the same; \
-             scores are those of the weights of {}.",
+            "All arms see the same images in the same order, from the same initial weights where \
+             their layers are the same; scores are those of the weights of {}.",
             match recipe.keep {
                 Keep::Last => "the last epoch",
                 _ => "the epoch with the lowest validation loss",
@@ -112,9 +112,10 @@ pub(super) fn printed_accuracy(lab: &Lab, arm: &ArmRuns) -> Comparison {
     };
     Comparison {
         title: "Accuracy that the source prints".into(),
-        note: "Of ResNet-18 on CIFAR-10 with the weights of the last epoch, without a regularizer; of the other arms it \
-               prints nothing."
-            .into(),
+        note:
+            "Of ResNet-18 on CIFAR-10 with the weights of the last epoch, without a regularizer; \
+            of the other arms it prints nothing."
+                .into(),
         rows: vec![row],
     }
 }
@@ -185,7 +186,8 @@ fn sampling_error(one: f64, other: f64, images: usize) -> f64 {
 /// How far means over this many seeds can be trusted.
 pub(super) fn trust(lab: &Lab) -> String {
     match lab.seeds.len() {
-        1 => "One seed: another one may differ by more than the chance of the test images, which is all that is reckoned with."
+        1 => "One seed: another one may differ by more than the chance of the test images, which \
+            is all that is reckoned with."
             .into(),
         seeds => format!("Means of {seeds} seeds."),
     }
@@ -217,8 +219,8 @@ pub(super) fn score_table(arms: &[ArmRuns]) -> ExperimentTable {
     ];
     ExperimentTable {
         title: "Scores after training".into(),
-        note: "On clean labels and unchanged images, with dropout off. The gap is training accuracy minus test accuracy. Of several \
-               seeds mean ± standard deviation."
+        note: "On clean labels and unchanged images, with dropout off. The gap is training \
+            accuracy minus test accuracy. Of several seeds mean ± standard deviation."
             .into(),
         head: head.map(String::from).into(),
         rows: arms.iter().map(row).collect(),
@@ -265,7 +267,8 @@ pub(super) fn loss_figures(arms: &[ArmRuns], floors: &[(String, f64)]) -> Vec<Ex
         figure(
             "training_loss",
             training.draw(),
-            "What is minimized, as the mean over the images of each epoch, measured before the step that learns them.",
+            "What is minimized, as the mean over the images of each epoch, measured before the \
+             step that learns them.",
         ),
         figure(
             "validation_loss",
@@ -280,8 +283,8 @@ pub(super) fn accuracy_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
     let axis = || Axis::linear("accuracy (%)").within(0.0, 100.0);
     let training = |epoch: &EpochRecord| Some(100.0 * epoch.train_accuracy);
     let validation = |epoch: &EpochRecord| epoch.valid_accuracy.map(|share| 100.0 * share);
-    const ON_BATCHES: &str = "Share of right answers against clean labels, on the batches of each epoch as they are learnt, with \
-                              dropout and augmentation where an arm has them.";
+    const ON_BATCHES: &str = "Share of right answers against clean labels, on the batches of each \
+        epoch as they are learnt, with dropout and augmentation where an arm has them.";
     if arms.len() <= 2 {
         let mut chart = LineChart::new("Accuracy while training", Axis::counts("epoch"), axis());
         for arm in arms {
@@ -298,7 +301,8 @@ pub(super) fn accuracy_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
         figure(
             "validation_accuracy",
             validation.draw(),
-            "Share of right answers on validation images after each epoch, without dropout and augmentation.",
+            "Share of right answers on validation images after each epoch, without dropout and \
+             augmentation.",
         ),
     ]
 }

@@ -435,7 +435,8 @@ fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), 
         let most = if may_stop { ", less where training stops early" } else { "" };
         let folder = lab.runs_dir().display();
         lab.say(&format!(
-            "about {} at the speed measured now{most}; Ctrl-C stops, the same command goes on; runs are in {folder}",
+            "about {} at the speed measured now{most}; Ctrl-C stops, the same command goes on; \
+             runs are in {folder}",
             clock(seconds)
         ));
     }

@@ -49,7 +49,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         "reaches 100 %, unlike in the source"
     };
     let sentence = format!(
-        "With λ = {STRENGTH} the training accuracy {verdict} ({} instead of {}). Weight decay {}.{}",
+        "With λ = {STRENGTH} the training accuracy {verdict} ({} instead of {}). Weight decay \
+         {}.{}",
         percent(train(with)),
         percent(train(without)),
         effect(without, with, lab.data().test.len()),
@@ -57,7 +58,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     );
     let mut setup = setup(lab);
     setup.push(format!(
-        "Weight decay adds the penalty ½λ‖W‖² of weights, not of biases: λW joins the gradient. λ is 0 or {STRENGTH}."
+        "Weight decay adds the penalty ½λ‖W‖² of weights, not of biases: λW joins the gradient. λ \
+         is 0 or {STRENGTH}."
     ));
     Ok(Findings {
         sentence,
@@ -70,17 +72,14 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
                 without,
                 "Without weight decay. Test accuracy is diagnostic: nothing is selected by it.",
             ),
-            figure(
-                lab,
-                &arms[1].0,
-                with,
-                "With λ = 0.1, on the same axes.",
-            ),
+            figure(lab, &arms[1].0, with, "With λ = 0.1, on the same axes."),
             gap_figure(lab, &arms),
         ],
         data: vec![data(lab, &arms)],
         differences: vec![
-            "The source gives each network initial weights and batches of its own; here both have the same ones.".into(),
+            "The source gives each network initial weights and batches of its own; here both have \
+             the same ones."
+                .into(),
         ],
         ..Findings::default()
     })

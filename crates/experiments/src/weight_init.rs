@@ -361,7 +361,8 @@ fn histograms(cells: &[Cell], function: Function) -> HistogramGrid {
     };
     let note = match function {
         Function::Relu => {
-            "Vertical: share of the activations. Zeros are not drawn. Each panel ends at its greatest value."
+            "Vertical: share of the activations. Zeros are not drawn. Each panel ends at its \
+             greatest value."
         }
         _ => "Vertical: share of the activations, rows have axes of their own.",
     };

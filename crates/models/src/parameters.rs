@@ -83,7 +83,8 @@ pub enum ImportError {
     },
     /// The weights have a tensor that the network lacks.
     #[error(
-        "the weights hold `{name}`, which this model does not have; were they saved from another model?"
+        "the weights hold `{name}`, which this model does not have; were they saved from another \
+         model?"
     )]
     Unknown {
         /// The tensor's name.
@@ -91,7 +92,8 @@ pub enum ImportError {
     },
     /// Names agree, shapes do not.
     #[error(
-        "`{name}`: expected shape {expected:?}, found {found:?}; were the weights saved from another model?"
+        "`{name}`: expected shape {expected:?}, found {found:?}; were the weights saved from \
+         another model?"
     )]
     Shape {
         /// The tensor's name.

@@ -5,10 +5,10 @@ use serde::Serialize;
 use crate::statistics::Spread;
 
 /// The rule, in words.
-pub const RULE: &str = "Two values agree if their means differ by no more than the greater of a floor \
-     and 3·√(s₁²/n₁ + s₂²/n₂), with standard deviations s over n runs. A single run has the other side's \
-     standard deviation; where neither side has one, the floor alone decides. Networks whose loss overflowed agree as \
-     “diverged”. One row in thirty may miss by chance.";
+pub const RULE: &str = "Two values agree if their means differ by no more than the greater of a \
+    floor and 3·√(s₁²/n₁ + s₂²/n₂), with standard deviations s over n runs. A single run has the \
+    other side's standard deviation; where neither side has one, the floor alone decides. Networks \
+    whose loss overflowed agree as “diverged”. One row in thirty may miss by chance.";
 
 /// Whether so many rows that agree, of those that are compared, are as many as the [`RULE`] asks for: one
 /// in thirty may miss, of fewer than thirty none.

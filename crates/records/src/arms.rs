@@ -231,14 +231,15 @@ impl ArmsComparison {
     /// How a verdict is come to, and how far it can be trusted.
     pub fn rule(&self) -> [String; 2] {
         let rule = format!(
-            "Differences are taken seed by seed from {}; better or worse: {}; else the effect is unclear.",
+            "Differences are taken seed by seed from {}; better or worse: {}; else the effect is \
+             unclear.",
             self.baseline(),
             Basis::SeedsOfOneSign.rule()
         );
         let trust = match (self.seeds.len(), self.false_alarms) {
             (seeds, Some(share)) => format!(
-                "{seeds} seeds are {}: without any effect, up to {:.0} % of these verdicts would be \
-                 better or worse by chance alone, in each column.",
+                "{seeds} seeds are {}: without any effect, up to {:.0} % of these verdicts would \
+                 be better or worse by chance alone, in each column.",
                 if seeds < 10 { "few" } else { "still a sample" },
                 100.0 * share
             ),
@@ -309,8 +310,8 @@ mod tests {
         let [rule, _] = sample::arms().rule();
         assert_eq!(
             rule,
-            "Differences are taken seed by seed from none; better or worse: more than 2 standard errors on average, \
-             and the same sign in every seed; else the effect is unclear."
+            "Differences are taken seed by seed from none; better or worse: more than 2 standard \
+             errors on average, and the same sign in every seed; else the effect is unclear."
         );
     }
 

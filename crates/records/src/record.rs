@@ -428,7 +428,10 @@ fn parse<T: DeserializeOwned>(
         },
         found: format!("{error}"),
         cure: match line {
-            Some(_) => "restore the line from a copy; a last line that a kill has cut short is written anew by `cargo xtask train --resume`",
+            Some(_) => {
+                "restore the line from a copy; a last line that a kill has cut short is \
+                written anew by `cargo xtask train --resume`"
+            }
             None => DAMAGED,
         },
     })
@@ -438,7 +441,8 @@ fn parse<T: DeserializeOwned>(
 pub const MOST_BYTES: u64 = 1 << 28;
 
 /// What to do about a recipe that is no longer that of its run.
-pub const CHANGED_RECIPE: &str = "restore it from a copy, or from the recipe that the run's report.html shows; another recipe needs a run of its own, `cargo xtask train --config`";
+pub const CHANGED_RECIPE: &str = "restore it from a copy, or from the recipe that the run's \
+    report.html shows; another recipe needs a run of its own, `cargo xtask train --config`";
 
 const DAMAGED: &str =
     "restore the file, or repeat the run with `cargo xtask train --config` of its config.toml";
@@ -473,8 +477,8 @@ mod tests {
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
-                 threads dataset train_images seed started ended status test_reads checkpoint_every resumed \
-                 extends rollbacks files"
+                 threads dataset train_images seed started ended status test_reads \
+                 checkpoint_every resumed extends rollbacks files"
             )
         );
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));

@@ -14,7 +14,7 @@ use crate::prechelt::{generalization_loss, progress_quotient, successive_rises};
 
 /// The text forms of the rules.
 const FORMS: &str = "patience=EPOCHS[,min-delta=CHANGE][,monitor=accuracy], gl=PERCENT, \
-                     pq=QUOTIENT[,strip=EPOCHS] or up=STRIPS[,strip=EPOCHS], each with [,warmup=EPOCHS]";
+    pq=QUOTIENT[,strip=EPOCHS] or up=STRIPS[,strip=EPOCHS], each with [,warmup=EPOCHS]";
 
 /// When to stop. All rules are asked after every epoch.
 ///

@@ -98,10 +98,10 @@ fn scores(comparison: &ArmsComparison) -> String {
         .measured()
         .map(|arm| [vec![arm.arm.name.clone()], arm.spreads(" ")].concat())
         .collect();
-    let note = "<p>Mean ± standard deviation over seeds, with the weights that each run ends with, on \
-                clean images and labels. The gap is training minus test accuracy in percentage points, NLL the \
-                test loss in nats, ECE the expected calibration error on the test split. What is \
-                chosen is chosen on validation.";
+    let note = "<p>Mean ± standard deviation over seeds, with the weights that each run ends with, \
+        on clean images and labels. The gap is training minus test accuracy in percentage points, \
+        NLL the test loss in nats, ECE the expected calibration error on the test split. What is \
+        chosen is chosen on validation.";
     let looks = match comparison.test_looks() {
         0 | 1 => "Each run accessed the test split once, at its end.".to_owned(),
         many => {
@@ -112,9 +112,9 @@ fn scores(comparison: &ArmsComparison) -> String {
 }
 
 fn picture(comparison: &ArmsComparison) -> String {
-    let caption = "Every row has the same training but for what its name says. A smaller gap is worth \
-                   something only where test accuracy does not fall with it. The same as \
-                   comparison.svg and comparison.png beside this page.";
+    let caption = "Every row has the same training but for what its name says. A smaller gap is \
+        worth something only where test accuracy does not fall with it. The same as comparison.svg \
+        and comparison.png beside this page.";
     format!("<div class=\"figures\">\n{}</div>\n", figure(&arms_figure(comparison), caption))
 }
 
@@ -146,10 +146,10 @@ fn differences(comparison: &ArmsComparison) -> String {
         .collect();
     let notes: String =
         comparison.rule().iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect();
-    let limits = "<p>Runs of one seed share their images, initial weights and order of images, so that \
-                  their difference is that of the arm. The standard error is over seeds alone: the test \
-                  images are the same for all, and strengths are ordinary values that were not tuned \
-                  for this training.</p>\n";
+    let limits = "<p>Runs of one seed share their images, initial weights and order of images, so \
+        that their difference is that of the arm. The standard error is over seeds alone: the test \
+        images are the same for all, and strengths are ordinary values that were not tuned for \
+        this training.</p>\n";
     format!(
         "<p>Mean ± standard error.</p>\n{}{notes}{limits}",
         table(&head, rows.iter().map(Vec::as_slice))
@@ -188,8 +188,9 @@ fn commands(comparison: &ArmsComparison) -> String {
         })
         .collect();
     format!(
-        "<p>All of them:</p>\n<pre>{}</pre>\n<p>Each alone, with its first seed; <code>--seed</code> \
-         gives the others:</p>\n<pre>{lines}</pre>\n<p>Reports by seed: {}.</p>\n",
+        "<p>All of them:</p>\n<pre>{}</pre>\n<p>Each alone, with its first seed; \
+         <code>--seed</code> gives the others:</p>\n<pre>{lines}</pre>\n<p>Reports by seed: \
+         {}.</p>\n",
         line(&comparison.command),
         arms().map(reports).collect::<Vec<_>>().join("; ")
     )

@@ -171,9 +171,9 @@ pub fn comparison_page(runs: &[RunRecord]) -> String {
     let rows: Vec<Vec<String>> =
         runs.iter().map(|run| columns.iter().map(|c| (c.value)(run)).collect()).collect();
     let note = "<p>Scores are of the selected weights; the gap is training minus test accuracy, in \
-                percentage points. Test accesses: how often the run's test split was accessed; among several, \
-                the best score is too good. A dash stands for what a run has not measured. Two runs of one \
-                seed each tell little: the difference may be that of the seeds.</p>\n";
+        percentage points. Test accesses: how often the run's test split was accessed; among \
+        several, the best score is too good. A dash stands for what a run has not measured. Two \
+        runs of one seed each tell little: the difference may be that of the seeds.</p>\n";
     let table = table(&head, rows.iter().map(Vec::as_slice));
     let figures = figure(&curves::compare_accuracy(runs), "Validation accuracy after each epoch.")
         + &figure(&curves::compare_loss(runs), "Cross-entropy on clean labels after each epoch.");

@@ -49,8 +49,9 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
             let agreement =
                 if compared == 0 { ABSENT.to_owned() } else { format!("{agree} of {compared}") };
             format!(
-                "<tr><th scope=\"row\"><a href=\"{}\">{}</a></th><td>{}</td>\
-                 <td class=\"prose\">{}</td><td class=\"number\">{agreement}</td><td class=\"number\">{}</td></tr>\n",
+                "<tr><th scope=\"row\"><a href=\"{}\">{}</a></th><td>{}</td><td \
+                 class=\"prose\">{}</td><td class=\"number\">{agreement}</td><td \
+                 class=\"number\">{}</td></tr>\n",
                 escape(link),
                 escape(&record.name),
                 escape(&record.source),
@@ -62,10 +63,11 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
     let seconds: f64 = records.iter().map(|(_, record)| record.provenance.seconds).sum();
     let body = format!(
         "<header>\n<h1>Experiments</h1>\n<p class=\"byline\">{} experiments in {}</p>\n</header>\n\
-         <section>\n<div class=\"scroll\"><table class=\"columned\">\n<thead><tr>\
-         <th scope=\"col\">experiment</th><th scope=\"col\">source</th><th scope=\"col\">result</th>\
-         <th scope=\"col\" class=\"number\">numbers that agree</th>\
-         <th scope=\"col\" class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n",
+         <section>\n<div class=\"scroll\"><table class=\"columned\">\n<thead><tr><th \
+         scope=\"col\">experiment</th><th scope=\"col\">source</th><th \
+         scope=\"col\">result</th><th scope=\"col\" class=\"number\">numbers that agree</th><th \
+         scope=\"col\" \
+         class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n",
         records.len(),
         duration(seconds)
     );
@@ -85,7 +87,8 @@ fn head(record: &ExperimentRecord) -> String {
         record.name, record.source
     );
     format!(
-        "<header>\n<h1>{}</h1>\n<p class=\"byline\">{}</p>\n<p>{}</p>\n<p class=\"lead\">{}</p>\n</header>\n",
+        "<header>\n<h1>{}</h1>\n<p class=\"byline\">{}</p>\n<p>{}</p>\n<p \
+         class=\"lead\">{}</p>\n</header>\n",
         escape(&record.title),
         escape(&byline),
         escape(&record.question),
@@ -148,7 +151,8 @@ fn rule(findings: &Findings) -> String {
                 (_, false) => ", fewer than the rule asks for",
             };
             paragraph(&format!(
-                "{agree} of the {compared} numbers compared with the source or PyTorch agree{verdict}. {RULE}"
+                "{agree} of the {compared} numbers compared with the source or PyTorch \
+                 agree{verdict}. {RULE}"
             ))
         }
     }
@@ -281,10 +285,12 @@ pub(crate) mod tests {
             "Weight decay on 300 images",
             "Does it help?",
             "It helps.",
-            "<td class=\"number\">91.00 ± 1.00</td><td class=\"number\">90.50 ± 0.71</td><td>agrees</td>",
+            "<td class=\"number\">91.00 ± 1.00</td><td class=\"number\">90.50 ± \
+             0.71</td><td>agrees</td>",
             "<td>disagrees</td>",
             "<td>cannot be right</td>",
-            "1 of the 2 numbers compared with the source or PyTorch agree, fewer than the rule asks for.",
+            "1 of the 2 numbers compared with the source or PyTorch agree, fewer than the rule \
+             asks for.",
             "3·√(s₁²/n₁ + s₂²/n₂)",
             "It forgot something.",
             "backburn experiment weight-decay",

@@ -9,10 +9,11 @@ use backburn_records::shell::quoted;
 use crate::experiment::ExperimentRecord;
 
 /// What the column `source` means.
-const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on dropout in lecture 09-3 of the PyTorch course \"Deep learning for \
-     everyone\", 001 on dropout in a Keras network for CIFAR-10, 002 on what dropout does, 003 on chapter 6 of Saito's \
-     \"Deep Learning from Scratch\", 004 on overfitting of a ResNet-18. Where neither they nor PyTorch \
-     give a number, none is compared (—).\n\n";
+const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on \
+    dropout in lecture 09-3 of the PyTorch course \"Deep learning for everyone\", 001 on dropout \
+    in a Keras network for CIFAR-10, 002 on what dropout does, 003 on chapter 6 of Saito's \"Deep \
+    Learning from Scratch\", 004 on overfitting of a ResNet-18. Where neither they nor PyTorch \
+    give a number, none is compared (—).\n\n";
 
 /// The page. `figures`: the folder with the figures, relative to the page; each is there under
 /// `<experiment>-<figure>.svg`.
@@ -23,9 +24,9 @@ pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> Stri
         let provenance = &first.provenance;
         let _ = write!(
             page,
-            "The sources' experiments in the preset `{}`, as `cargo xtask experiment all` carries them out: {} in {}, \
-             on {} with {}, Burn {}. Every sentence and number is computed from the run. The rule of agreement stands \
-             in every experiment's `report.html`.\n\n",
+            "The sources' experiments in the preset `{}`, as `cargo xtask experiment all` carries \
+             them out: {} in {}, on {} with {}, Burn {}. Every sentence and number is computed \
+             from the run. The rule of agreement stands in every experiment's `report.html`.\n\n",
             provenance.preset,
             records.len(),
             duration(seconds),
@@ -73,7 +74,8 @@ fn experiment(record: &ExperimentRecord, figures: &str) -> String {
     for comparison in &findings.comparisons {
         let _ = write!(
             text,
-            "\n{}:\n\n| quantity | source | PyTorch | ours | |\n| --- | ---: | ---: | ---: | --- |\n",
+            "\n{}:\n\n| quantity | source | PyTorch | ours | |\n| --- | ---: | ---: | ---: | --- \
+             |\n",
             comparison.title
         );
         for row in &comparison.rows {

@@ -21,7 +21,8 @@ pub(crate) fn document(title: &str, body: &str, origin: &Origin) -> String {
          <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
          <style>\n:root {{ {light} }}\n\
          @media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n\
-         {STYLE}</style>\n</head>\n<body>\n<main>\n{body}<footer class=\"origin\">\n{origin}\n</footer>\n</main>\n</body>\n</html>\n"
+         {STYLE}</style>\n</head>\n<body>\n<main>\n{body}<footer \
+         class=\"origin\">\n{origin}\n</footer>\n</main>\n</body>\n</html>\n"
     )
 }
 

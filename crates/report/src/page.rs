@@ -156,7 +156,8 @@ pub(crate) fn looks_in_words(looks: usize) -> String {
         0 => "The test split has not been accessed.".into(),
         1 => "The test split was accessed once.".into(),
         many => format!(
-            "<strong>The test split was accessed {} times</strong>: what was chosen among these accesses scores too well.",
+            "<strong>The test split was accessed {} times</strong>: what was chosen among these \
+             accesses scores too well.",
             count(many as u64)
         ),
     }

@@ -83,7 +83,8 @@ impl Trial {
             }
             (Status::Finished | Status::StoppedEarly, None) => {
                 return Err(Failure::Error(format!(
-                    "{} has lost its summary.json; restore it from a copy, or move the folder elsewhere, and it is trained again",
+                    "{} has lost its summary.json; restore it from a copy, or move the folder \
+                     elsewhere, and it is trained again",
                     path.display()
                 )));
             }

@@ -112,7 +112,8 @@ fn vectors_note(limit: &OsStr, used: &str) -> Result<Option<String>, String> {
     let shown = limit.display();
     match (place(limit), place(used.as_ref())) {
         (None, _) => Err(format!(
-            "BACKBURN_SIMD: expected {}, found `{shown}`; set one of them, or none for the widest of this CPU",
+            "BACKBURN_SIMD: expected {}, found `{shown}`; set one of them, or none for the widest \
+             of this CPU",
             INSTRUCTION_SETS.join(", ")
         )),
         (limit, used_place) if limit > used_place => {

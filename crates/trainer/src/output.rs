@@ -11,7 +11,9 @@ use std::sync::OnceLock;
 /// Stdout cannot be written to.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot write to stdout: {0}; send it where there is disk space and permission for it, such as to a file in another folder with `>`; what the command wrote into folders is there all the same"
+    "cannot write to stdout: {0}; send it where there is disk space and permission for it, such as \
+     to a file in another folder with `>`; what the command wrote into folders is there all the \
+     same"
 )]
 pub struct LostOutput(&'static io::Error);
 

@@ -145,7 +145,8 @@ impl RegularizerFlags {
             let rate = in_range("--stochastic-depth", rate)?;
             *model.stochastic_depth_mut().ok_or_else(|| {
                 usage(format!(
-                    "`--stochastic-depth` skips residual blocks, and the model `{name}` has none; it applies to the resnets"
+                    "`--stochastic-depth` skips residual blocks, and the model `{name}` has none; \
+                     it applies to the resnets"
                 ))
             })? = rate;
         }

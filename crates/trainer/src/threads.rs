@@ -20,13 +20,11 @@ pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
     }
     let threads = threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build_global()
-        .map_err(|error| {
-            Failure::Error(format!(
-                "cannot start {threads} threads: {error}; start fewer with `--threads`, or allow more of them (`ulimit -u`) and more memory (`ulimit -v`)"
-            ))
-        })?;
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|error| {
+        Failure::Error(format!(
+            "cannot start {threads} threads: {error}; start fewer with `--threads`, or allow \
+                 more of them (`ulimit -u`) and more memory (`ulimit -v`)"
+        ))
+    })?;
     Ok(threads)
 }

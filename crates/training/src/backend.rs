@@ -54,7 +54,8 @@ pub enum BackendError {
     },
     /// This program was built without it.
     #[error(
-        "this program was built without the backend `{backend}` (it has {compiled}); run it as `cargo xtask … --backend {backend}`, which builds that one"
+        "this program was built without the backend `{backend}` (it has {compiled}); run it as \
+         `cargo xtask … --backend {backend}`, which builds that one"
     )]
     NotCompiled {
         /// What was asked for.
@@ -64,7 +65,9 @@ pub enum BackendError {
     },
     /// Built, but there is no hardware or driver for it.
     #[error(
-        "the backend `{backend}` found no device it can use: {reason}; check the driver (for Vulkan `vulkaninfo --summary`; on Debian `mesa-vulkan-drivers` has one that runs on the CPU), or use `--backend flex`"
+        "the backend `{backend}` found no device it can use: {reason}; check the driver (for \
+         Vulkan `vulkaninfo --summary`; on Debian `mesa-vulkan-drivers` has one that runs on the \
+         CPU), or use `--backend flex`"
     )]
     NoDevice {
         /// What was asked for.

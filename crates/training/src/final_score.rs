@@ -49,7 +49,8 @@ pub(crate) fn score(
         note(
             watch,
             &format!(
-                "note: no epoch's validation loss was under {threshold}, so the last weights are kept"
+                "note: no epoch's validation loss was under {threshold}, so the last weights are \
+                 kept"
             ),
         );
     }

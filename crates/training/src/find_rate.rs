@@ -137,7 +137,8 @@ impl Suggestions {
 pub enum NoSuggestion {
     /// It is flat, or rises only.
     #[error(
-        "the loss never fell by more than noise; try a wider range of rates with `--from` and `--to`, or more `--steps`"
+        "the loss never fell by more than noise; try a wider range of rates with `--from` and \
+         `--to`, or more `--steps`"
     )]
     NeverFell,
     /// Its lowest point is its last.

@@ -82,13 +82,16 @@ impl Prepared {
         }
         if train.is_empty() {
             return Err(RecipeError::Invalid(
-                "no image is left to train on; set a greater `--train-size` or a smaller `--valid-size`".into(),
+                "no image is left to train on; set a greater `--train-size` or a smaller \
+                 `--valid-size`"
+                    .into(),
             )
             .into());
         }
         if train.len() < recipe.batch_size {
             return Err(RecipeError::Invalid(format!(
-                "`batch_size`: expected at most the {} training images, found {}; set `--batch-size` or `--train-size`",
+                "`batch_size`: expected at most the {} training images, found {}; set \
+                 `--batch-size` or `--train-size`",
                 train.len(),
                 recipe.batch_size
             ))
@@ -154,7 +157,9 @@ impl Prepared {
             let earliest = rule.earliest();
             (earliest >= epochs).then(|| {
                 format!(
-                    "early stopping by `{rule}` does nothing in a run of {epochs} epochs: it stops after {earliest} at the earliest; set it to act sooner, or a greater `--epochs`"
+                    "early stopping by `{rule}` does nothing in a run of {epochs} epochs: it stops \
+                     after {earliest} at the earliest; set it to act sooner, or a greater \
+                     `--epochs`"
                 )
             })
         });
@@ -256,7 +261,8 @@ fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError
         )
     };
     Err(RecipeError::Invalid(format!(
-        "batch normalization in `{model}`: expected at least two values of each unit in a batch, found {found}, where each value is its own mean and nothing is learned; set {cure}"
+        "batch normalization in `{model}`: expected at least two values of each unit in a batch, \
+         found {found}, where each value is its own mean and nothing is learned; set {cure}"
     )))
 }
 
@@ -273,7 +279,9 @@ fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError>
         return Ok(());
     }
     Err(RecipeError::Invalid(format!(
-        "`lookahead.steps`: expected at most the {steps} steps of the run, found {}: the slow weights would never move; set a smaller k, as in `--lookahead k={steps}`, or more `--epochs`",
+        "`lookahead.steps`: expected at most the {steps} steps of the run, found {}: the slow \
+         weights would never move; set a smaller k, as in `--lookahead k={steps}`, or more \
+         `--epochs`",
         lookahead.steps
     )))
 }

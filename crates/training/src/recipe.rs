@@ -330,13 +330,17 @@ impl Recipe {
         self.schedule.check_epochs(self.epochs).map_err(RecipeError::Invalid)?;
         if matches!(self.schedule, Schedule::Plateau { .. }) && !self.validates() {
             return Err(RecipeError::Invalid(
-                "the schedule `plateau` follows the validation loss, but `valid_size` is 0; set `--valid-size`, for example to 10%".into(),
+                "the schedule `plateau` follows the validation loss, but `valid_size` is 0; set \
+                 `--valid-size`, for example to 10%"
+                    .into(),
             ));
         }
         let is_adamw = matches!(self.optimizer, OptimizerConfig::Adamw { .. });
         if is_adamw && self.weight_decay.mode == DecayMode::Coupled && decay > 0.0 {
             return Err(RecipeError::Invalid(
-                "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to `decoupled`, or use `adam` for L2".into(),
+                "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to \
+                 `decoupled`, or use `adam` for L2"
+                    .into(),
             ));
         }
         Ok(())
@@ -354,12 +358,14 @@ impl Recipe {
             let is_of_regression = on_labels.changes == backburn_regularization::Changes::Values;
             if self.loss == Loss::CrossEntropy && is_of_regression {
                 return Err(RecipeError::Invalid(format!(
-                    "`labels.{name}` adds noise to the targets of a regression, and cross-entropy needs distributions; set `--loss squared-error`, or use `--disturb-label`"
+                    "`labels.{name}` adds noise to the targets of a regression, and cross-entropy \
+                     needs distributions; set `--loss squared-error`, or use `--disturb-label`"
                 )));
             }
             if self.loss == Loss::SquaredError && !is_of_regression {
                 return Err(RecipeError::Invalid(format!(
-                    "`labels.{name}` changes distributions over the classes, and `squared-error` is a regression; use `--loss cross-entropy`, or `--disturb-value`"
+                    "`labels.{name}` changes distributions over the classes, and `squared-error` \
+                     is a regression; use `--loss cross-entropy`, or `--disturb-value`"
                 )));
             }
         }
@@ -397,7 +403,10 @@ impl Recipe {
         let stops = self.early_stopping.is_some_and(|rule| rule.monitor().is_loss());
         if self.loss == Loss::SquaredError && (stops || plateau || self.keep.follows_loss()) {
             return Err(RecipeError::Invalid(
-                "`squared-error` trains no probabilities, so its validation loss, a cross-entropy, says nothing to stop, slow down or select by; set `--keep last` or `best-accuracy`, no early stopping but `patience` with `monitor=accuracy`, and another schedule than `plateau`".into(),
+                "`squared-error` trains no probabilities, so its validation loss, a cross-entropy, \
+                 says nothing to stop, slow down or select by; set `--keep last` or \
+                 `best-accuracy`, no early stopping but `patience` with `monitor=accuracy`, and \
+                 another schedule than `plateau`".into(),
             ));
         }
         let follows = match (self.early_stopping, self.keep) {
@@ -408,7 +417,8 @@ impl Recipe {
         };
         if !self.validates() {
             return Err(RecipeError::Invalid(format!(
-                "{follows} follows the validation split, but `valid_size` is 0; set `--valid-size`, for example to 10%"
+                "{follows} follows the validation split, but `valid_size` is 0; set \
+                 `--valid-size`, for example to 10%"
             )));
         }
         Ok(())

@@ -362,7 +362,8 @@ fn train_and_score(
         note(
             watch,
             &format!(
-                "warning: {} lacks batches of epochs that were trained; the run is resumed without them",
+                "warning: {} lacks batches of epochs that were trained; the run is resumed without \
+                 them",
                 folder.path().join(LOSSES).display()
             ),
         );
@@ -493,7 +494,10 @@ fn introduce(
             detail(
                 watch,
                 &format!(
-                    "note: version {version} began this run, so that a short batch goes on counting as much as a full one in epochs' objectives and accumulated gradients; from 0.2 on it counts by its images, and Lookahead's steps since its last look count too"
+                    "note: version {version} began this run, so that a short batch goes on \
+                     counting as much as a full one in epochs' objectives and accumulated \
+                     gradients; from 0.2 on it counts by its images, and Lookahead's steps since \
+                     its last look count too"
                 ),
             );
         }

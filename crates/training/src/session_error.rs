@@ -54,39 +54,48 @@ pub enum SessionError {
     Checkpoint { latest: Box<Fault>, previous: Box<Fault>, config: String },
     /// The recipe is not that of the checkpoint.
     #[error(
-        "{path}: {source}; set {config} right to resume, or start a new run with `cargo xtask train --config {config}`"
+        "{path}: {source}; set {config} right to resume, or start a new run with `cargo xtask \
+         train --config {config}`"
     )]
     OtherRecipe { path: String, config: String, source: CheckpointError },
     /// What a rollback goes back to cannot be used.
     #[error(
-        "training diverged at epoch {epoch}, and cannot go back: {fault}; start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
+        "training diverged at epoch {epoch}, and cannot go back: {fault}; start a new run with a \
+         smaller `--learning-rate`, or `--clip-norm 1`"
     )]
     Rollback { epoch: usize, fault: Fault },
     #[error(transparent)]
     Extend(#[from] ExtendError),
     /// An extended run has lost the epochs that it began with.
     #[error(
-        "{run} trains {extends} further, and has no checkpoint left to resume from; extend that run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
+        "{run} trains {extends} further, and has no checkpoint left to resume from; extend that \
+         run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
     )]
     LostExtension { run: String, extends: String },
     /// A run that has come to its end.
     #[error(
-        "{run} is {status}: there is nothing to resume; for more epochs train it further, `cargo xtask train --extend {run} --epochs N`, or start a new run, `cargo xtask train --config {run}/config.toml --epochs N`"
+        "{run} is {status}: there is nothing to resume; for more epochs train it further, `cargo \
+         xtask train --extend {run} --epochs N`, or start a new run, `cargo xtask train --config \
+         {run}/config.toml --epochs N`"
     )]
     Ended { run: String, status: Status },
     /// A run that would diverge again.
     #[error(
-        "{run} is diverged, and going on would repeat that; start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+        "{run} is diverged, and going on would repeat that; start a new run with a smaller \
+         learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },
     /// The data have changed since the run was begun.
     #[error(
-        "{file}: expected the file that the run was begun with, SHA-256 {expected}, found {found}; name the folder that has it with `--data-dir`"
+        "{file}: expected the file that the run was begun with, SHA-256 {expected}, found {found}; \
+         name the folder that has it with `--data-dir`"
     )]
     OtherData { file: String, expected: String, found: String },
     /// The loss is no longer a number.
     #[error(
-        "training diverged: the loss or the weights were not finite at epoch {epoch}, batch {batch} (step {step}, learning rate {learning_rate:e}){rolled_back}; {last_good}; try {cure}"
+        "training diverged: the loss or the weights were not finite at epoch {epoch}, batch \
+         {batch} (step {step}, learning rate {learning_rate:e}){rolled_back}; {last_good}; try \
+         {cure}"
     )]
     Diverged {
         epoch: usize,
@@ -102,7 +111,9 @@ pub enum SessionError {
     },
     /// The weights are numbers, but too large to be scored.
     #[error(
-        "training diverged: the weights of epoch {epoch} are finite, but their loss on the training images is not (learning rate {learning_rate:e}); start a new run with a smaller `--learning-rate`, or `--clip-norm 1`"
+        "training diverged: the weights of epoch {epoch} are finite, but their loss on the \
+         training images is not (learning rate {learning_rate:e}); start a new run with a smaller \
+         `--learning-rate`, or `--clip-norm 1`"
     )]
     NoFiniteScore { epoch: usize, learning_rate: f64 },
 }
@@ -128,7 +139,8 @@ pub enum ExtendError {
     },
     /// It has no checkpoint.
     #[error(
-        "{run} has no checkpoint any more, so that nothing is left to train on with; start a new run with `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
+        "{run} has no checkpoint any more, so that nothing is left to train on with; start a new \
+         run with `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
     )]
     NoCheckpoint {
         /// Its folder.
@@ -148,7 +160,9 @@ pub enum ExtendError {
     },
     /// Its epochs so far and those to come would not mean the same.
     #[error(
-        "{run} was trained by version {version}, in which a short last batch counted as much as the others, and Lookahead's steps since its last look not at all; train it anew, `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
+        "{run} was trained by version {version}, in which a short last batch counted as much as \
+         the others, and Lookahead's steps since its last look not at all; train it anew, `cargo \
+         xtask train --config {run}/config.toml --epochs {epochs}`"
     )]
     EarlierVersion {
         /// Its folder.
@@ -160,7 +174,8 @@ pub enum ExtendError {
     },
     /// A setting was changed that the weights so far depend on.
     #[error(
-        "`--extend` trains the same network on, and may change {} alone, but {differences}; another recipe needs a new run, `cargo xtask train --config {run}/config.toml`", MAY_CHANGE.join(", ")
+        "`--extend` trains the same network on, and may change {} alone, but {differences}; \
+         another recipe needs a new run, `cargo xtask train --config {run}/config.toml`", MAY_CHANGE.join(", ")
     )]
     OtherRecipe {
         /// Its folder.
@@ -170,7 +185,8 @@ pub enum ExtendError {
     },
     /// Early stopping would end it at once.
     #[error(
-        "early stopping, {rule}, has ended {run} after {trained} epochs, and would again; set `--early-stopping none` or a rule with more patience"
+        "early stopping, {rule}, has ended {run} after {trained} epochs, and would again; set \
+         `--early-stopping none` or a rule with more patience"
     )]
     StopsAtOnce {
         /// Its folder.
@@ -187,7 +203,8 @@ pub fn how_to_finish(run: &Path, status: Status) -> String {
     let run = run.display();
     match status {
         Status::Diverged => format!(
-            "start a new run with a smaller learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
+            "start a new run with a smaller learning rate, `cargo xtask train --config \
+             {run}/config.toml --learning-rate X`"
         ),
         Status::Running => "wait until it has ended".to_owned(),
         _ => format!("resume it with `cargo xtask train --resume {run}`"),

@@ -122,7 +122,8 @@ pub const CATALOG: &[AugmentRow] = &[
         name: "scale",
         summary: "enlarge or shrink by a factor",
         default: "0.9:1.1",
-        options: "SMALLEST:LARGEST factor from 0.1 to 10, with `:reflect` or without, such as `scale=0.9:1.1`",
+        options: "SMALLEST:LARGEST factor from 0.1 to 10, with `:reflect` or without, such as \
+            `scale=0.9:1.1`",
         build: |options| Some(Arc::new(Scale::from_options(options)?)),
     },
     AugmentRow {
@@ -136,7 +137,8 @@ pub const CATALOG: &[AugmentRow] = &[
         name: "elastic",
         summary: "bend like a sheet of rubber",
         default: "34:4",
-        options: "ALPHA from 0 to 1000 and SIGMA from 0.5 to 100 pixels, with `:reflect` or without, such as `elastic=34:4`",
+        options: "ALPHA from 0 to 1000 and SIGMA from 0.5 to 100 pixels, with `:reflect` or \
+            without, such as `elastic=34:4`",
         build: |options| Some(Arc::new(Elastic::from_options(options)?)),
     },
     AugmentRow {

@@ -168,7 +168,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     if let Some(temperature) = temperature {
         if args.split == Split::Valid {
             say(
-                "note: the temperature was fitted on these very images; `--split test` shows what it is worth",
+                "note: the temperature was fitted on these very images; `--split test` shows what \
+                 it is worth",
             );
         }
         variants.push(Variant {
@@ -261,7 +262,8 @@ fn best_so_far(
         None => (format!("{position}, so far"), format!("its newest checkpoint ({position})")),
     };
     let remark = format!(
-        "unfinished: {run} is {status}, after {} of {} epochs; the weights scored are those of {which}",
+        "unfinished: {run} is {status}, after {} of {} epochs; the weights scored are those of \
+         {which}",
         position.epochs, recipe.epochs
     );
     Ok(Scored { network: state.selected(), weights, remark: Some(remark) })
@@ -284,7 +286,8 @@ fn dropping(recipe: &Recipe, network: &Network) -> Result<DroppingNetwork, Failu
     let spatial = model.spatial_dropout_mut().copied().unwrap_or(0.0);
     if dropout == 0.0 && spatial == 0.0 {
         return Err(Failure::Usage(format!(
-            "`--mc-dropout`: MC dropout needs dropout; the run's model, {}, has it at rate 0; name a run that was trained with `--dropout`",
+            "`--mc-dropout`: MC dropout needs dropout; the run's model, {}, has it at rate 0; name \
+             a run that was trained with `--dropout`",
             model.name()
         )));
     }
@@ -295,7 +298,8 @@ fn temperature(prepared: &Prepared, network: &Network, device: &Device) -> Resul
     let answers = predict_validation(network, prepared, device).map_err(loader_failure)?;
     let Some(valid) = answers else {
         return Err(Failure::Error(
-            "`--temperature` is fitted on the validation split, and the run kept no images for it; name a run that was trained with a `--valid-size`".into(),
+            "`--temperature` is fitted on the validation split, and the run kept no images for it; \
+             name a run that was trained with a `--valid-size`".into(),
         ));
     };
     fit_temperature(&valid).map_err(|error| {

@@ -79,12 +79,16 @@ pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failur
     interrupt::hear(Notices::MEASUREMENT, args.train.stop_on);
     if args.train.resume.is_some() || args.train.extend.is_some() {
         return Err(Failure::Usage(
-            "`find-rate` begins with the recipe's initial weights and has nothing to resume or extend; name the run's recipe with `--config RUN/config.toml`".into(),
+            "`find-rate` begins with the recipe's initial weights and has nothing to resume or \
+             extend; name the run's recipe with `--config RUN/config.toml`"
+                .into(),
         ));
     }
     if args.train.checkpoint_every.is_some() {
         return Err(Failure::Usage(
-            "`find-rate` trains a few steps and writes no checkpoint; leave `--checkpoint-every` out".into(),
+            "`find-rate` trains a few steps and writes no checkpoint; leave `--checkpoint-every` \
+             out"
+            .into(),
         ));
     }
     let range = RateRange { from: args.from, to: args.to, steps: args.steps };

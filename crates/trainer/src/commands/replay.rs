@@ -137,7 +137,8 @@ fn read(path: &Path) -> Result<RunRecord, Failure> {
     let run = RunRecord::read(path).map_err(|error| Failure::Error(error.to_string()))?;
     if run.epochs.iter().all(|epoch| epoch.valid_loss.is_none()) {
         return Err(Failure::Error(format!(
-            "{}: expected epochs with a validation loss in metrics.jsonl, found none; a run has them if it is trained with `--valid-size`, for example 10%",
+            "{}: expected epochs with a validation loss in metrics.jsonl, found none; a run has \
+             them if it is trained with `--valid-size`, for example 10%",
             path.display()
         )));
     }

@@ -138,7 +138,8 @@ fn finish(run: Run, json: bool) -> Result<(), Failure> {
                 other => format!(" --backend {other}"),
             };
             say(&format!(
-                "interrupted; a checkpoint was saved, resume it with `cargo xtask train --resume {}{backend}`",
+                "interrupted; a checkpoint was saved, resume it with `cargo xtask train --resume \
+                 {}{backend}`",
                 run.path.display()
             ));
             Err(Failure::Interrupted)
@@ -195,12 +196,16 @@ impl TrainArgs {
     fn check_resume(&self, run: &Path) -> Result<(), Failure> {
         if self.changes != Changes::default() {
             return Err(Failure::Usage(
-                "`--resume` continues with the run's own recipe; flags that change it need a new run, `cargo xtask train --config RUN/config.toml …`, or, for more epochs of a finished one, `--extend RUN --epochs N`".into(),
+                "`--resume` continues with the run's own recipe; flags that change it need a new \
+                 run, `cargo xtask train --config RUN/config.toml …`, or, for more epochs of a \
+                 finished one, `--extend RUN --epochs N`"
+                    .into(),
             ));
         }
         if self.out.is_some() {
             return Err(Failure::Usage(format!(
-                "`--resume` continues in the run's own folder, {0}; leave `--out` out, or begin a new run with `cargo xtask train --config {0}/config.toml --out RUN`",
+                "`--resume` continues in the run's own folder, {0}; leave `--out` out, or begin a \
+                 new run with `cargo xtask train --config {0}/config.toml --out RUN`",
                 run.display()
             )));
         }
@@ -212,7 +217,8 @@ impl TrainArgs {
         let (folder, run) = (run, run.display());
         if self.recipe.is_some() || self.config.is_some() {
             return Err(Failure::Usage(format!(
-                "`{flag}` takes the recipe of {run}; leave `--recipe` and `--config` out, or begin a new run without `{flag}`"
+                "`{flag}` takes the recipe of {run}; leave `--recipe` and `--config` out, or begin \
+                 a new run without `{flag}`"
             )));
         }
         let Some(asked) = &self.dataset else { return Ok(()) };
@@ -222,7 +228,9 @@ impl TrainArgs {
             return Ok(());
         }
         Err(Failure::Usage(format!(
-            "{run} was trained on {dataset}, not on {asked}; leave the data set out, `cargo xtask train {flag} {run}`, or begin a new run, `cargo xtask train --config {run}/config.toml {asked}`"
+            "{run} was trained on {dataset}, not on {asked}; leave the data set out, `cargo xtask \
+             train {flag} {run}`, or begin a new run, `cargo xtask train --config \
+             {run}/config.toml {asked}`"
         )))
     }
 
@@ -288,7 +296,8 @@ impl TrainArgs {
             let Some(name) = self.recipe.as_ref().or(self.dataset.as_ref()) else {
                 let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();
                 return Err(Failure::Usage(format!(
-                    "which data set? `cargo xtask train DATASET`, one of {}; or `--config`, `--resume` or `--extend`",
+                    "which data set? `cargo xtask train DATASET`, one of {}; or `--config`, \
+                     `--resume` or `--extend`",
                     known.join(", ")
                 )));
             };
@@ -349,7 +358,8 @@ fn changed_since(path: &Path) -> Option<String> {
     let manifest = folder.manifest().ok()?;
     folder.read_as_written(CONFIG, &manifest).err()?;
     Some(format!(
-        "{} has been edited since its run ended; what is trained now is what it says now, not a repetition of that run",
+        "{} has been edited since its run ended; what is trained now is what it says now, not a \
+         repetition of that run",
         path.display()
     ))
 }

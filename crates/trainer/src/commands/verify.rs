@@ -29,7 +29,8 @@ pub struct VerifyArgs {
 pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if !args.run.is_dir() {
         return Err(Failure::Error(format!(
-            "there is no folder {}; name a run folder, as `cargo xtask train` makes it under `runs/`",
+            "there is no folder {}; name a run folder, as `cargo xtask train` makes it under \
+             `runs/`",
             args.run.display()
         )));
     }
@@ -43,7 +44,8 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     // A process may also have begun since.
     if [at_work, AtWork::on(&args.run)].contains(&AtWork::Yes) {
         return Err(Failure::Error(format!(
-            "a process is at work on {}, so that its files change while they are read; verify it when that has ended",
+            "a process is at work on {}, so that its files change while they are read; verify it \
+             when that has ended",
             args.run.display()
         )));
     }

@@ -77,7 +77,8 @@ fn every_verb_names_the_file_that_has_changed() {
 #[test]
 fn a_comparison_does_not_reuse_a_run_that_has_changed() {
     let place = Place::new();
-    let command = "compare-regularizers digits --model mlp --train-size 200 --epochs 1 --seeds 1 --only dropout --threads 1 --out runs";
+    let command = "compare-regularizers digits --model mlp --train-size 200 --epochs 1 --seeds 1 \
+        --only dropout --threads 1 --out runs";
     place.run(command).expect(DONE, &[]);
     edit(&place, "runs/dropout/seed-1/summary.json", "\"test_accuracy\": ", "\"test_accuracy\": 0");
     place.run(command).expect(ERROR, &["runs/dropout/seed-1/summary.json: expected", "SHA-256"]);

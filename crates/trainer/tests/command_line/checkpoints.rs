@@ -23,7 +23,9 @@ pub(crate) fn sealed(mut checkpoint: Vec<u8>) -> Vec<u8> {
 }
 
 /// Three epochs of 30 steps.
-const THREE: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 3 --model mlp --hidden 16 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 --augment crop=2 --dropout 0.2 --threads 1";
+const THREE: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 3 --model mlp \
+    --hidden 16 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 --augment \
+    crop=2 --dropout 0.2 --threads 1";
 
 /// A run that was interrupted after some epochs, and the same run without an interruption.
 #[cfg(unix)]
@@ -69,7 +71,8 @@ fn how_often_is_refused_if_it_is_neither_steps_nor_a_time() {
 #[test]
 fn a_run_killed_within_its_first_epoch_goes_on_from_there_as_it_was_started() {
     let place = Place::with_mnist();
-    let one = "mnist --data-dir data --train-size 160 --valid-size 20 --epochs 1 --model cnn --widths 4,4 --batch-size 1 --augment none --dropout 0.2 --threads 1";
+    let one = "mnist --data-dir data --train-size 160 --valid-size 20 --epochs 1 --model cnn \
+        --widths 4,4 --batch-size 1 --augment none --dropout 0.2 --threads 1";
     place.run(&format!("train {one} --out whole")).expect(DONE, &[]);
     let command = format!("train {one} --checkpoint-every 3 --out run");
     let child = start(place.command(command.split(' ')));

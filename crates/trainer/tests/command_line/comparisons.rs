@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::place::*;
 
 /// A comparison of a few seconds.
-const COMPARE: &str = "compare-regularizers digits --only dropout --train-size 60 --epochs 1 --seeds 2 --threads 1 --out all";
+const COMPARE: &str = "compare-regularizers digits --only dropout --train-size 60 --epochs 1 \
+    --seeds 2 --threads 1 --out all";
 const RUNS: [&str; 4] = ["none/seed-1", "dropout/seed-1", "none/seed-2", "dropout/seed-2"];
 
 fn written(place: &Place, run: &str) -> SystemTime {
@@ -20,7 +21,10 @@ fn written(place: &Place, run: &str) -> SystemTime {
 fn an_arm_that_does_not_go_with_the_data_is_left_out_with_the_reason() {
     let place = Place::new();
     // Four steps, of which Lookahead would look after five.
-    let run = place.run("compare-regularizers digits --model mlp --train-size 200 --epochs 1 --seeds 1 --only dropout,lookahead --threads 1 --out runs");
+    let run = place.run(
+        "compare-regularizers digits --model mlp --train-size 200 --epochs 1 \
+        --seeds 1 --only dropout,lookahead --threads 1 --out runs",
+    );
     run.expect(DONE, &["lookahead", "left out", "at most the 4 steps of the run"]);
 }
 

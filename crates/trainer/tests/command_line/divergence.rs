@@ -9,12 +9,17 @@ use crate::place::*;
 
 /// A linear regression by gradient descent, whose weights grow by a factor in every step if the learning
 /// rate is too large for it: with 0.3 the loss is infinite in the fourth epoch, with 1 in the second.
-pub(crate) const LINEAR: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 8 --model mlp --hidden none --loss squared-error --keep last --batch-size 8 --optimizer sgd --schedule constant --weight-decay 0 --dropout 0 --augment crop=2 --threads 1";
+pub(crate) const LINEAR: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 \
+    --epochs 8 --model mlp --hidden none --loss squared-error --keep last --batch-size 8 \
+    --optimizer sgd --schedule constant --weight-decay 0 --dropout 0 --augment crop=2 --threads \
+    1";
 
 /// A network whose learning rate rises. With 1.25 its first epoch ends worse than guessing, and the second
 /// diverges. With half of that the first ends well, the second with a loss beyond all measure, and the third
 /// diverges.
-const RELU: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 12 --model mlp --hidden 32,32,32 --keep last --batch-size 8 --optimizer sgd --schedule one-cycle --learning-rate 1.25 --weight-decay 0 --dropout 0 --augment none --threads 1";
+const RELU: &str = "train mnist --data-dir data --train-size 96 --valid-size 20 --epochs 12 \
+    --model mlp --hidden 32,32,32 --keep last --batch-size 8 --optimizer sgd --schedule one-cycle \
+    --learning-rate 1.25 --weight-decay 0 --dropout 0 --augment none --threads 1";
 
 const LATEST: &str = "run/checkpoints/latest.safetensors";
 
@@ -170,7 +175,8 @@ fn weights_whose_loss_is_not_finite_are_not_gone_back_to() {
         let roll = format!("{run} --on-divergence rollback");
         place.run(&format!("{roll} --out whole")).expect(
             DONE,
-            &["going back to the beginning, as no epoch's end was better than guessing, with half the rate (rollback 1 of 3)"],
+            &["going back to the beginning, as no epoch's end was better than guessing, with half \
+                the rate (rollback 1 of 3)"],
         );
         let rollbacks = place.json("whole/manifest.json")["rollbacks"].clone();
         assert_eq!((&rollbacks[0]["epoch"], &rollbacks[0]["batch"]), (&2.into(), &12.into()));
@@ -187,7 +193,8 @@ fn weights_whose_loss_is_not_finite_are_not_gone_back_to() {
 fn a_validation_loss_that_is_not_finite_is_a_divergence() {
     let place = Place::with_mnist();
     // A step an epoch, after which the weights are finite.
-    let run = "train mnist --data-dir data --train-size 64 --epochs 3 --model mlp --hidden 8 --optimizer sgd --schedule constant --learning-rate 1e36 --batch-size 64 --threads 1";
+    let run = "train mnist --data-dir data --train-size 64 --epochs 3 --model mlp --hidden 8 \
+        --optimizer sgd --schedule constant --learning-rate 1e36 --batch-size 64 --threads 1";
     let without = place.run(&format!("{run} --valid-size 0 --out without"));
     without.expect(ERROR, &["training diverged", "at epoch 2, batch 1 (step 2"]);
     let with = place.run(&format!("{run} --valid-size 16 --out with"));
@@ -209,8 +216,15 @@ fn a_rollback_goes_back_to_the_last_end_that_is_better_than_guessing() {
     );
     let roll = format!("{rising} --learning-rate 2 --on-divergence rollback=8");
     let run = place.run(&format!("{roll} --out whole"));
-    run.expect(DONE, &["going back to the beginning, as no epoch's end was better than guessing, with half the rate (rollback 1 of 8)"]);
-    run.mention(&["going back to the end of epoch 1, the last that was better than guessing, with half the rate"]);
+    run.expect(
+        DONE,
+        &["going back to the beginning, as no epoch's end was better than guessing, \
+        with half the rate (rollback 1 of 8)"],
+    );
+    run.mention(&[
+        "going back to the end of epoch 1, the last that was better than guessing, with \
+        half the rate",
+    ]);
     let manifest = place.json("whole/manifest.json");
     let rollbacks = manifest["rollbacks"].as_array().unwrap();
     for (number, rollback) in (1..).zip(rollbacks) {

@@ -28,7 +28,9 @@ fn many_epochs_of_small_steps_take_no_more_memory_and_open_no_more_files() {
     let epochs: u64 = epochs.unwrap_or(EPOCHS);
     let place = Place::with_mnist();
     let training = format!(
-        "train mnist --data-dir data --train-size 40 --valid-size 20 --epochs {epochs} --model mlp --hidden 8 --batch-size 4 --learning-rate 1e-5 --schedule constant --augment crop=2 --dropout 0.1 --threads 1 --out run"
+        "train mnist --data-dir data --train-size 40 --valid-size 20 --epochs {epochs} --model mlp \
+         --hidden 8 --batch-size 4 --learning-rate 1e-5 --schedule constant --augment crop=2 \
+         --dropout 0.1 --threads 1 --out run"
     );
     let started = std::time::Instant::now();
     let mut child = start(place.command(training.split(' ')));

@@ -6,7 +6,8 @@ use crate::divergence::LINEAR;
 use crate::place::*;
 
 /// A training of less than a second, whose rate does not depend on the number of epochs.
-const STEADY: &str = "--train-size 70 --valid-size 32 --model mlp --hidden 8 --batch-size 16 --learning-rate 0.01 --schedule step --augment crop=2 --dropout 0.2 --ema 0.9 --threads 1";
+const STEADY: &str = "--train-size 70 --valid-size 32 --model mlp --hidden 8 --batch-size 16 \
+    --learning-rate 0.01 --schedule step --augment crop=2 --dropout 0.2 --ema 0.9 --threads 1";
 
 #[test]
 fn an_extended_run_is_one_that_had_all_epochs_from_its_beginning() {
@@ -66,7 +67,11 @@ fn a_schedule_over_all_epochs_goes_on_at_its_place_and_says_so() {
     place.run(&format!("train digits {cosine} --out run")).expect(DONE, &[]);
     let run = place.run("train --extend run --epochs 4 --out more");
     // Half of the cosine is behind it: step 8 of 16, (1 + cos(π 8/15)) / 2 of the peak.
-    run.expect(DONE, &["the schedule is cosine over 4 epochs in all, at its place; the learning rate was 0.000e0 and is 4.477e-3 now"]);
+    run.expect(
+        DONE,
+        &["the schedule is cosine over 4 epochs in all, at its place; the learning \
+        rate was 0.000e0 and is 4.477e-3 now"],
+    );
     let run = place
         .run("train --extend run --epochs 4 --schedule constant --learning-rate 0.002 --out flat");
     run.expect(

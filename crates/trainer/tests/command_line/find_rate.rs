@@ -5,7 +5,8 @@ use serde_json::Value;
 use crate::place::*;
 
 /// A range test of a few seconds.
-const TEST: &str = "digits --valid-size 64 --model mlp --hidden 32 --batch-size 32 --optimizer adam --augment crop=2 --dropout 0.2";
+const TEST: &str = "digits --valid-size 64 --model mlp --hidden 32 --batch-size 32 --optimizer \
+    adam --augment crop=2 --dropout 0.2";
 
 fn numbers(record: &Value, name: &str) -> Vec<f64> {
     record[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
@@ -25,8 +26,8 @@ fn the_rate_that_is_found_lies_within_the_range_and_trains() {
     let record = place.json("found/find-rate.json");
     expect_keys(
         &record,
-        "backburn_version origin seed recipe range smoothing suggestions recommended no_suggestion end \
-         rates losses smoothed",
+        "backburn_version origin seed recipe range smoothing suggestions recommended no_suggestion \
+         end rates losses smoothed",
     );
     let rates = numbers(&record, "rates");
     assert!(rates.windows(2).all(|pair| pair[0] < pair[1]), "{rates:?}");

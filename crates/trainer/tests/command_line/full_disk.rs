@@ -153,7 +153,9 @@ fn expect_whole_rows(place: &Place, run: &str) {
 fn losses_for_which_there_is_no_more_space_are_written_as_far_as_they_fit() {
     let place = Place::with_mnist();
     // Checkpoints of some 35 kB; every epoch has 180 rows of some 20 bytes.
-    let long = "train mnist --data-dir data --train-size 180 --valid-size 20 --epochs 60 --model mlp --hidden none --batch-size 1 --optimizer sgd --keep last --learning-rate 0.001 --dropout 0 --threads 1";
+    let long = "train mnist --data-dir data --train-size 180 --valid-size 20 --epochs 60 --model \
+        mlp --hidden none --batch-size 1 --optimizer sgd --keep last --learning-rate 0.001 \
+        --dropout 0 --threads 1";
     place.run(&format!("{long} --out whole")).expect(DONE, &[]);
     let binary = env!("CARGO_BIN_EXE_backburn");
     let limited = format!("trap '' XFSZ; ulimit -f 100; exec {binary} {long} --out run");

@@ -40,11 +40,15 @@ fn equal_images_are_counted_within_and_across_splits() {
     let place = Place::with_mnist();
     // Test image n of this place is training image n.
     let run = place.run("data verify mnist --data-dir data");
-    run.expect(DONE, &[
-        "  within training: 0\n",
-        "  within test: 0\n",
-        "  test images that are training images: 30, of which 0 with another label (test 0 = training 0, ",
-    ]);
+    run.expect(
+        DONE,
+        &[
+            "  within training: 0\n",
+            "  within test: 0\n",
+            "  test images that are training images: 30, of which 0 with another label (test 0 = \
+         training 0, ",
+        ],
+    );
     // The third training image becomes a copy of the first, whose label is another.
     let path = place.path("data/train-images-idx3-ubyte");
     let mut images = fs::read(&path).unwrap();
@@ -81,11 +85,13 @@ fn every_figure_and_page_says_which_run_seed_commit_and_data_it_comes_from() {
     is_traced("run/report.html", "run<br>", "seed: 7<br>");
     place.run("report run run --out page.html").expect(DONE, &[]);
     is_traced("page.html", "run, run<br>", "seed: 7<br>");
-    let rate = "find-rate mnist --data-dir data --seed 7 --train-size 100 --valid-size 10 --batch-size 20 --steps 20 --model mlp --hidden 8 --threads 1 --out rate";
+    let rate = "find-rate mnist --data-dir data --seed 7 --train-size 100 --valid-size 10 \
+        --batch-size 20 --steps 20 --model mlp --hidden 8 --threads 1 --out rate";
     place.run(rate).expect(DONE, &[]);
     is_traced("rate/curve.svg", "rate\n", "seed: 7\n");
     is_traced("rate/curve.png", "rate\n", "seed: 7\n");
-    let compare = "compare-regularizers digits --model mlp --train-size 60 --epochs 1 --seed 7 --seeds 2 --only l1 --threads 1 --out arms";
+    let compare = "compare-regularizers digits --model mlp --train-size 60 --epochs 1 --seed 7 \
+        --seeds 2 --only l1 --threads 1 --out arms";
     place.run(compare).expect(DONE, &[]);
     for file in ["comparison.svg", "comparison.png", "report.html"] {
         let text = String::from_utf8_lossy(&place.bytes(&format!("arms/{file}"))).into_owned();

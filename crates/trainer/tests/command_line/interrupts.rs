@@ -84,7 +84,8 @@ fn a_killed_run_resumes_from_its_last_epoch_to_the_same_weights() {
 fn a_second_ctrl_c_quits_at_once() {
     let place = Place::with_mnist();
     // One batch of this takes seconds.
-    let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet34 --batch-size 150 --schedule constant --threads 1 --out run";
+    let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model \
+        resnet34 --batch-size 150 --schedule constant --threads 1 --out run";
     let child = start(place.command(slow.split(' ')));
     wait_for("the training", || place.path("run/manifest.json").exists());
     child.signal("INT");
@@ -105,7 +106,8 @@ fn a_second_ctrl_c_quits_at_once() {
 fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
     let place = Place::with_mnist();
     // Its only batch takes a second.
-    let slow = "train mnist --data-dir data --train-size 60 --valid-size 10 --epochs 1 --model resnet20 --batch-size 60 --schedule constant --threads 1 --out run";
+    let slow = "train mnist --data-dir data --train-size 60 --valid-size 10 --epochs 1 --model \
+        resnet20 --batch-size 60 --schedule constant --threads 1 --out run";
     let child = start(place.command(slow.split(' ')));
     wait_for("the training", || place.path("run/losses.csv").exists());
     child.signal("INT");
@@ -167,7 +169,8 @@ fn a_first_ctrl_c_saves_whatever_has_asked_to_stop_before_it() {
     for first in ["TERM", "HUP"] {
         let place = Place::with_mnist();
         // Its only batch takes seconds.
-        let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model resnet20 --batch-size 150 --schedule constant --threads 1 --out run";
+        let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 \
+            --model resnet20 --batch-size 150 --schedule constant --threads 1 --out run";
         let child = start(place.command(slow.split(' ')));
         wait_for("the training", || place.path("run/losses.csv").exists());
         child.signal(first);
@@ -187,7 +190,8 @@ fn a_first_ctrl_c_saves_whatever_has_asked_to_stop_before_it() {
 
 /// An epoch of twenty steps, which take a second.
 #[cfg(unix)]
-const ONE_EPOCH: &str = "train mnist --data-dir data --train-size 80 --valid-size 10 --epochs 1 --model resnet20 --batch-size 4 --threads 1";
+const ONE_EPOCH: &str = "train mnist --data-dir data --train-size 80 --valid-size 10 --epochs 1 \
+    --model resnet20 --batch-size 4 --threads 1";
 
 #[cfg(unix)]
 #[test]

@@ -29,18 +29,21 @@ fn flags(number: usize) -> String {
     match CATALOG.get(number).map(|row| row.name) {
         Some(model @ ("resnet18" | "resnet34")) => {
             format!(
-                "{RUN} --model {model} --optimizer sgd --epochs 1 --train-size 3 --batch-size 1 --valid-size 0"
+                "{RUN} --model {model} --optimizer sgd --epochs 1 --train-size 3 --batch-size 1 \
+                 --valid-size 0"
             )
         }
         Some(model @ ("resnet32" | "resnet44" | "resnet56")) => format!(
-            "{RUN} --model {model} --optimizer {optimizer} --epochs 2 --train-size 8 --batch-size 2 --valid-size 4"
+            "{RUN} --model {model} --optimizer {optimizer} --epochs 2 --train-size 8 --batch-size \
+             2 --valid-size 4"
         ),
         named => {
             let small = || SMALL[number % SMALL.len()];
             let model = named.and_then(|name| SMALL.into_iter().find(|it| it.starts_with(name)));
             let model = model.unwrap_or_else(small);
             format!(
-                "{RUN} --model {model} --optimizer {optimizer} --epochs 2 --train-size 16 --batch-size 4 --valid-size 8"
+                "{RUN} --model {model} --optimizer {optimizer} --epochs 2 --train-size 16 \
+                 --batch-size 4 --valid-size 8"
             )
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::place::*;
 
-const SMALL: &str = "train digits --train-size 129 --valid-size 50 --epochs 1 --model mlp --hidden 8 --dropout 0 --schedule constant --augment none --threads 1";
+const SMALL: &str = "train digits --train-size 129 --valid-size 50 --epochs 1 --model mlp --hidden \
+    8 --dropout 0 --schedule constant --augment none --threads 1";
 
 fn rows_of_losses(place: &Place, run: &str) -> usize {
     place.text(&format!("{run}/losses.csv")).lines().count() - 1

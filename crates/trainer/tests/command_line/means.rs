@@ -5,10 +5,14 @@ use std::fs;
 use crate::place::*;
 
 /// Two batches an epoch, of 128 images and of 1.
-const RAGGED: &str = "train digits --train-size 129 --valid-size 0 --batch-size 128 --epochs 5 --model mlp --hidden 32 --dropout 0 --optimizer adam --learning-rate 0.01 --schedule constant --threads 1";
+const RAGGED: &str = "train digits --train-size 129 --valid-size 0 --batch-size 128 --epochs 5 \
+    --model mlp --hidden 32 --dropout 0 --optimizer adam --learning-rate 0.01 --schedule constant \
+    --threads 1";
 
 /// Three batches of 64 images and one of 1, in two steps.
-const ACCUMULATED: &str = "train digits --train-size 193 --valid-size 0 --batch-size 64 --accumulate 2 --epochs 1 --model mlp --hidden 8 --dropout 0 --learning-rate 0.01 --checkpoint-every 1 --keep last --threads 1";
+const ACCUMULATED: &str = "train digits --train-size 193 --valid-size 0 --batch-size 64 \
+    --accumulate 2 --epochs 1 --model mlp --hidden 8 --dropout 0 --learning-rate 0.01 \
+    --checkpoint-every 1 --keep last --threads 1";
 
 const LATEST: &str = "checkpoints/latest.safetensors";
 

@@ -38,7 +38,8 @@ fn bytes(text: &str, before: &str) -> f64 {
 #[test]
 fn a_training_that_cannot_fit_is_refused_before_its_first_step() {
     let place = Place::new();
-    let arguments = "train digits --model resnet18 --batch-size 1024 --train-size 2048 --epochs 1 --threads 2 --out run";
+    let arguments = "train digits --model resnet18 --batch-size 1024 --train-size 2048 --epochs 1 \
+        --threads 2 --out run";
     let refused = place.run_within(1500, arguments);
     refused.refuse(
         ERROR,
@@ -58,7 +59,8 @@ fn a_training_that_cannot_fit_is_refused_before_its_first_step() {
 #[test]
 fn a_run_that_is_refused_memory_ends_in_words_and_is_resumed_where_there_is_more() {
     let place = Place::new();
-    let training = "train digits --model mlp --hidden 256 --batch-size 4096 --train-size 8192 --valid-size 64 --epochs 2 --learning-rate 0.001 --schedule constant --threads 1";
+    let training = "train digits --model mlp --hidden 256 --batch-size 4096 --train-size 8192 \
+        --valid-size 64 --epochs 2 --learning-rate 0.001 --schedule constant --threads 1";
     place.run(&format!("{training} --out whole")).expect(DONE, &[]);
     // Looks for a limit that lets the run begin and not end: how the allocator cuts its addresses up
     // differs between machines.
@@ -112,7 +114,8 @@ fn the_estimate_is_near_what_a_training_takes() {
     let models = [("mlp", 4000), ("cnn", 400), ("lenet-bn", 4000), ("resnet20", 200)];
     for (number, (model, batch)) in models.into_iter().enumerate() {
         let training = format!(
-            "train digits --model {model} --batch-size {batch} --train-size {batch} --valid-size 64 --epochs 1 --schedule constant --threads 2 --out run-{number}"
+            "train digits --model {model} --batch-size {batch} --train-size {batch} --valid-size \
+             64 --epochs 1 --schedule constant --threads 2 --out run-{number}"
         );
         // The least limit that is enough for the trial with a few images.
         let mut limits = (100..400).step_by(20);

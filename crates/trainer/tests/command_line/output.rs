@@ -32,7 +32,8 @@ fn finish_with_stderr(command: &mut std::process::Command) -> Run {
 fn what_cannot_be_printed_is_an_error_of_every_verb() {
     let place = Place::with_mnist();
     place.run(&format!("train mnist --data-dir data {TINY} --out run")).expect(DONE, &[]);
-    let find_rate = "find-rate mnist --data-dir data --train-size 64 --valid-size 32 --model mlp --hidden 8 --batch-size 16 --steps 20 --threads 1 --out rate";
+    let find_rate = "find-rate mnist --data-dir data --train-size 64 --valid-size 32 --model mlp \
+        --hidden 8 --batch-size 16 --steps 20 --threads 1 --out rate";
     for arguments in [
         "--help",
         "--version",

@@ -15,13 +15,17 @@ pub(crate) const USAGE: i32 = 2;
 pub(crate) const INTERRUPTED: i32 = 130;
 
 /// A training of less than a second.
-pub(crate) const TINY: &str = "--train-size 64 --valid-size 32 --epochs 2 --model mlp --hidden 8 --batch-size 16 --learning-rate 0.01 --augment crop=2 --dropout 0.2 --threads 1";
+pub(crate) const TINY: &str = "--train-size 64 --valid-size 32 --epochs 2 --model mlp --hidden 8 \
+    --batch-size 16 --learning-rate 0.01 --augment crop=2 --dropout 0.2 --threads 1";
 
 /// A training of a few seconds on [`Place::with_mnist`], for tests that stop it.
-pub(crate) const LONG: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 120 --model mlp --hidden 32 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 --augment crop=2 --dropout 0.2 --threads 1";
+pub(crate) const LONG: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 120 \
+    --model mlp --hidden 32 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 \
+    --augment crop=2 --dropout 0.2 --threads 1";
 
 /// A training whose first step is far too long.
-pub(crate) const DIVERGING: &str = "--train-size 64 --valid-size 16 --epochs 1 --model mlp --hidden 8 --optimizer sgd --schedule constant --learning-rate 1e38 --threads 1";
+pub(crate) const DIVERGING: &str = "--train-size 64 --valid-size 16 --epochs 1 --model mlp \
+    --hidden 8 --optimizer sgd --schedule constant --learning-rate 1e38 --threads 1";
 
 /// What a finished run leaves behind, by the run folder's contract.
 pub(crate) const RUN_FILES: [&str; 9] = [

@@ -6,7 +6,8 @@ use backburn_regularization::CATALOG;
 
 use crate::place::*;
 
-const DATA: &str = "mnist --data-dir data --train-size 48 --valid-size 32 --epochs 2 --batch-size 16 --learning-rate 0.01 --threads 1";
+const DATA: &str = "mnist --data-dir data --train-size 48 --valid-size 32 --epochs 2 --batch-size \
+    16 --learning-rate 0.01 --threads 1";
 
 /// A small model that the technique applies to, with what it needs besides.
 fn model(flag: &str) -> &'static str {
@@ -61,7 +62,11 @@ fn what_is_off_leaves_the_weights_as_they_are_and_what_is_on_does_not() {
 }
 
 /// All that goes together in a residual network.
-const EVERYTHING: &str = "--model resnet20 --dropout 0.2 --stochastic-depth 0.2 --label-smoothing 0.1:others --disturb-label 20 --mixup 0.4 --cutmix 1 --augment crop=2,rotate=10,cutout=4,alternating-flip --weight-decay 1e-3 --l1 1e-5 --decay all --max-norm 2 --ema 0.9 --lookahead k=2,alpha=0.5 --sam 0.05 --clip-norm 1 --schedule plateau --early-stopping patience=9,min-delta=0.001";
+const EVERYTHING: &str = "--model resnet20 --dropout 0.2 --stochastic-depth 0.2 --label-smoothing \
+    0.1:others --disturb-label 20 --mixup 0.4 --cutmix 1 --augment \
+    crop=2,rotate=10,cutout=4,alternating-flip --weight-decay 1e-3 --l1 1e-5 --decay all \
+    --max-norm 2 --ema 0.9 --lookahead k=2,alpha=0.5 --sam 0.05 --clip-norm 1 --schedule plateau \
+    --early-stopping patience=9,min-delta=0.001";
 
 #[test]
 fn everything_together_trains_and_resumes_to_the_same_weights() {

@@ -145,8 +145,8 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
     let printed: Value = serde_json::from_str(&run.stdout).unwrap();
     expect_keys(
         &printed,
-        "split images class_names loss accuracy top_k brier ece mce per_class confusion reliability \
-         variants test_looks status weights",
+        "split images class_names loss accuracy top_k brier ece mce per_class confusion \
+         reliability variants test_looks status weights",
     );
     assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);
     assert_eq!(printed["loss"], place.json("run/summary.json")["valid_loss"]);
@@ -154,7 +154,9 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
 }
 
 /// Two epochs of [`TINY`], after which the network is wrong now and then and right more often.
-const LEARNED: &str = "train mnist --data-dir data --train-size 160 --valid-size 40 --epochs 3 --model mlp --hidden 16 --batch-size 8 --learning-rate 0.003 --dropout 0.3 --threads 1 --out run";
+const LEARNED: &str = "train mnist --data-dir data --train-size 160 --valid-size 40 --epochs 3 \
+    --model mlp --hidden 16 --batch-size 8 --learning-rate 0.003 --dropout 0.3 --threads 1 --out \
+    run";
 
 #[test]
 fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {

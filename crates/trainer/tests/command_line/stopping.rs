@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::place::*;
 
 /// Overfits 64 images within a few epochs; a second for 30.
-const OVERFIT: &str = "--train-size 64 --valid-size 64 --model mlp --hidden 32 --batch-size 16 --learning-rate 0.01 --schedule constant --augment none --dropout 0 --threads 1";
+const OVERFIT: &str = "--train-size 64 --valid-size 64 --model mlp --hidden 32 --batch-size 16 \
+    --learning-rate 0.01 --schedule constant --augment none --dropout 0 --threads 1";
 
 /// Replaces the log of a run by one with these validation losses.
 fn write_log(place: &Place, run: &str, valid: &[&str]) {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::place::*;
 
-const RUN: &str = "train mnist --data-dir data --train-size 64 --valid-size 32 --epochs 3 --model mlp --hidden 8 --batch-size 16 --learning-rate 0.01 --threads 1 --out run";
+const RUN: &str = "train mnist --data-dir data --train-size 64 --valid-size 32 --epochs 3 --model \
+    mlp --hidden 8 --batch-size 16 --learning-rate 0.01 --threads 1 --out run";
 
 /// Changes a digit of the last number in a text.
 fn change_a_digit(text: &str) -> String {

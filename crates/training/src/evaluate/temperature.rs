@@ -16,7 +16,8 @@ const TOLERANCE: f64 = 1e-9;
 pub enum TemperatureError {
     /// The loss falls as the temperature does, without end.
     #[error(
-        "the network is wrong on none of the {images} validation images, so that no temperature is the best: the lower, the smaller their loss"
+        "the network is wrong on none of the {images} validation images, so that no temperature is \
+         the best: the lower, the smaller their loss"
     )]
     AllRight {
         /// Validation images.
@@ -24,7 +25,8 @@ pub enum TemperatureError {
     },
     /// The loss falls as the temperature rises, without end.
     #[error(
-        "the network's answers tell nothing about the labels of the validation images, so that no temperature is the best: the higher, the smaller their loss"
+        "the network's answers tell nothing about the labels of the validation images, so that no \
+         temperature is the best: the higher, the smaller their loss"
     )]
     Uninformed,
     /// The loss is not a number.

@@ -84,7 +84,8 @@ impl ParameterGroup {
         let factor = self.rate_factor;
         if !(factor > 0.0 && factor.is_finite()) {
             return Err(format!(
-                "`groups.rate_factor`: expected a positive number, found {factor}; parameters that should stay as they are have `training = \"frozen\"`"
+                "`groups.rate_factor`: expected a positive number, found {factor}; parameters that \
+                 should stay as they are have `training = \"frozen\"`"
             ));
         }
         self.optimizer.as_ref().map_or(Ok(()), OptimizerConfig::check)

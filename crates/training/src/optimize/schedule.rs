@@ -225,7 +225,9 @@ impl Schedule {
     pub fn check_epochs(&self, epochs: usize) -> Result<(), String> {
         match self.warmup() {
             Some(WarmUp::Epochs(warm)) if warm >= epochs => Err(format!(
-                "schedule setting `warmup`: expected fewer epochs than the {epochs} of the run, found {warm}; set a greater `--epochs` or a shorter warm-up, such as `--schedule {}=warmup:10%`",
+                "schedule setting `warmup`: expected fewer epochs than the {epochs} of the run, \
+                 found {warm}; set a greater `--epochs` or a shorter warm-up, such as `--schedule \
+                 {}=warmup:10%`",
                 self.name()
             )),
             _ => Ok(()),
@@ -245,7 +247,9 @@ impl Schedule {
             return Ok(());
         }
         Err(format!(
-            "the schedule `{self}` trains every step of this run, {steps} in all, at less than {} % of `learning_rate`; set a greater `--epochs` or a smaller `--batch-size`, or `--schedule constant`",
+            "the schedule `{self}` trains every step of this run, {steps} in all, at less than {} \
+             % of `learning_rate`; set a greater `--epochs` or a smaller `--batch-size`, or \
+             `--schedule constant`",
             100.0 * NEXT_TO_NOTHING
         ))
     }
@@ -255,7 +259,8 @@ impl Schedule {
         let steps = epochs * steps_per_epoch;
         let constant = |why: &str| {
             Some(format!(
-                "the schedule `{self}` does the same as `constant` in a run of {epochs} epochs: {why}"
+                "the schedule `{self}` does the same as `constant` in a run of {epochs} epochs: \
+                 {why}"
             ))
         };
         match *self {
@@ -267,12 +272,14 @@ impl Schedule {
                 constant("it never changes the learning rate")
             }
             Self::Step { epochs: period, .. } if period >= epochs => constant(&format!(
-                "it first changes the learning rate after {period}; set fewer, as in `--schedule step=EPOCHS`"
+                "it first changes the learning rate after {period}; set fewer, as in `--schedule \
+                 step=EPOCHS`"
             )),
             // The first epoch is the best so far, and one more than `patience` must not be better.
             Self::Plateau { patience, .. } if patience.saturating_add(2) >= epochs => {
                 constant(&format!(
-                    "it first changes the learning rate after {}; set a smaller patience, as in `--schedule plateau=patience:EPOCHS`",
+                    "it first changes the learning rate after {}; set a smaller patience, as in \
+                     `--schedule plateau=patience:EPOCHS`",
                     patience.saturating_add(2)
                 ))
             }
@@ -281,15 +288,19 @@ impl Schedule {
                 let last = self.share(steps - 1, steps_per_epoch, steps);
                 if steps <= FEW_STEPS && last < NEXT_TO_NOTHING {
                     return Some(format!(
-                        "the schedule `{self}` trains the last of the {steps} steps of this run at {last} times `learning_rate`, which is next to nothing; set a greater `--epochs` or a smaller `--batch-size`, or `--schedule constant`"
+                        "the schedule `{self}` trains the last of the {steps} steps of this run at \
+                         {last} times `learning_rate`, which is next to nothing; set a greater \
+                         `--epochs` or a smaller `--batch-size`, or `--schedule constant`"
                     ));
                 }
-                (self.warmup() != Some(WarmUp::NONE) && self.begins_at_the_peak(steps_per_epoch, steps))
-                    .then(|| {
-                        format!(
-                            "the warm-up of the schedule `{self}` is too short for this run of {steps} steps, which begins at the peak"
-                        )
-                    })
+                (self.warmup() != Some(WarmUp::NONE)
+                    && self.begins_at_the_peak(steps_per_epoch, steps))
+                .then(|| {
+                    format!(
+                        "the warm-up of the schedule `{self}` is too short for this run of \
+                             {steps} steps, which begins at the peak"
+                    )
+                })
             }
         }
     }

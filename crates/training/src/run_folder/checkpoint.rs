@@ -308,7 +308,8 @@ impl Checkpoint {
             return Ok(());
         }
         Err(does_not_fit(format!(
-            "expected a place between two steps, found {epochs} epochs, {batches} batches and {steps} steps"
+            "expected a place between two steps, found {epochs} epochs, {batches} batches and \
+             {steps} steps"
         )))
     }
 

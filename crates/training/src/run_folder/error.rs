@@ -16,13 +16,15 @@ pub const MISSING: &str = "the file is missing";
 #[non_exhaustive]
 pub enum RunError {
     /// A folder that should be new has something in it.
-    #[error("{} is not empty; name another folder with `--out`; a run is continued with `--resume {}`", path.display(), path.display())]
+    #[error("{} is not empty; name another folder with `--out`; a run is continued with `--resume \
+        {}`", path.display(), path.display())]
     NotEmpty {
         /// The folder.
         path: PathBuf,
     },
     /// A file or folder cannot be written.
-    #[error("cannot write {}: {source}; see to its disk space and permissions, or name another folder with `--out`; a run that has begun is resumed with `--resume`", path.display())]
+    #[error("cannot write {}: {source}; see to its disk space and permissions, or name another \
+        folder with `--out`; a run that has begun is resumed with `--resume`", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -38,13 +40,15 @@ pub enum RunError {
         source: io::Error,
     },
     /// A run has lost its manifest.
-    #[error("{}: {MISSING}; restore it from a copy, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name(CONFIG).display())]
+    #[error("{}: {MISSING}; restore it from a copy, or repeat the run with `cargo xtask train \
+        --config {}`", path.display(), path.with_file_name(CONFIG).display())]
     NoManifest {
         /// Where it should be.
         path: PathBuf,
     },
     /// A file is not what it should be.
-    #[error("{}: {reason}; the file is damaged or of another version; restore it, or repeat the run with `cargo xtask train --config {}`", path.display(), path.with_file_name(CONFIG).display())]
+    #[error("{}: {reason}; the file is damaged or of another version; restore it, or repeat the \
+        run with `cargo xtask train --config {}`", path.display(), path.with_file_name(CONFIG).display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -62,7 +66,8 @@ pub enum RunError {
         cure: String,
     },
     /// The recipe is no text.
-    #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the recipe that the run's report.html shows, if there is one", path.display())]
+    #[error("{}: expected UTF-8 text, found other bytes; restore it from a copy, or from the \
+        recipe that the run's report.html shows, if there is one", path.display())]
     RecipeNotText {
         /// The file.
         path: PathBuf,

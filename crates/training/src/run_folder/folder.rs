@@ -408,7 +408,8 @@ impl RunFolder {
             Err(changed) => {
                 let config = self.path.join(CONFIG);
                 let cure = format!(
-                    "restore it from a copy, or repeat the run with `cargo xtask train --config {}`",
+                    "restore it from a copy, or repeat the run with `cargo xtask train --config \
+                     {}`",
                     config.display()
                 );
                 Err(RunError::Changed { path, changed, cure })

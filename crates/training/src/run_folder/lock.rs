@@ -49,7 +49,8 @@ impl RunLock {
             Err(TryLockError::Error(error)) => note(
                 watch,
                 &format!(
-                    "note: cannot lock {}: {error}; see to it that no other process works on this run",
+                    "note: cannot lock {}: {error}; see to it that no other process works on this \
+                     run",
                     path.display()
                 ),
             ),

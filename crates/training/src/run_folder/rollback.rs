@@ -69,7 +69,8 @@ pub(crate) fn roll_back<'a>(
         _ => format!("end of epoch {back_to}"),
     };
     let told = format!(
-        "the loss was not finite at learning rate {learning_rate:e}; going back to the {place} with half the rate (rollback {} of {})",
+        "the loss was not finite at learning rate {learning_rate:e}; going back to the {place} \
+         with half the rate (rollback {} of {})",
         state.rollbacks.len(),
         setup.recipe.on_divergence.rollbacks(),
     );
@@ -167,7 +168,8 @@ pub(crate) fn diverged(
         None => "there is no checkpoint from before".to_owned(),
     };
     let cure = if setup.recipe.on_divergence.is_stop() {
-        "a smaller `--learning-rate`, `--clip-norm 1`, or `--on-divergence rollback`, which goes back and halves the rate"
+        "a smaller `--learning-rate`, `--clip-norm 1`, or `--on-divergence rollback`, which goes \
+         back and halves the rate"
     } else {
         "a smaller `--learning-rate`, or `--clip-norm 1`"
     };

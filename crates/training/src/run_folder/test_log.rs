@@ -63,7 +63,8 @@ impl TestLog for ManifestLog<'_> {
             note(
                 self.watch,
                 &format!(
-                    "note: this is access {accesses} to the test split, recorded in manifest.json; what is chosen among several accesses scores too well"
+                    "note: this is access {accesses} to the test split, recorded in manifest.json; \
+                     what is chosen among several accesses scores too well"
                 ),
             );
         }

@@ -71,7 +71,8 @@ const RESOLUTION: f64 = 1.0 / (1_u64 << 23) as f64;
 pub enum VerifyError {
     /// The backend computes something else.
     #[error(
-        "the backend `{backend}` computes something else than it should: {worst}; nothing was trained; {}",
+        "the backend `{backend}` computes something else than it should: {worst}; nothing was \
+         trained; {}",
         cure(*backend)
     )]
     Wrong {
@@ -82,12 +83,14 @@ pub enum VerifyError {
     },
     /// The weights before the first step are too large to compute with.
     #[error(
-        "kernels cannot be verified: the loss of the initial weights is not finite; set a smaller `--initialization`"
+        "kernels cannot be verified: the loss of the initial weights is not finite; set a smaller \
+         `--initialization`"
     )]
     NotFinite,
     /// There is nothing to compare with.
     #[error(
-        "kernels are verified against the backend `flex`: {0}; `cargo xtask` builds it along with any other backend, by hand it is `--features flex,NAME`"
+        "kernels are verified against the backend `flex`: {0}; `cargo xtask` builds it along with \
+         any other backend, by hand it is `--features flex,NAME`"
     )]
     NoReference(BackendError),
     /// The images cannot be had as batches, or the model does not take them.
@@ -98,7 +101,8 @@ pub enum VerifyError {
 fn cure(backend: Backend) -> &'static str {
     match backend {
         Backend::Flex => {
-            "try `BACKBURN_SIMD=portable`, which takes other instructions, or `--backend ndarray`, and report it"
+            "try `BACKBURN_SIMD=portable`, which takes other instructions, or `--backend ndarray`, \
+             and report it"
         }
         _ => "update the driver, or train with `--backend flex`, and report it",
     }
@@ -130,7 +134,8 @@ impl fmt::Display for Verified {
         let steps = if *steps == 1 { "1 step".into() } else { format!("{steps} steps") };
         write!(
             f,
-            "largest relative errors in {steps}{kinks}: {:.1e} of the {} (allowed {:.0e}), {:.1e} of the {} (allowed {:.0e}); {seconds:.1} s",
+            "largest relative errors in {steps}{kinks}: {:.1e} of the {} (allowed {:.0e}), {:.1e} \
+             of the {} (allowed {:.0e}); {seconds:.1} s",
             loss.found, loss.quantity, loss.allowed, tensor.found, tensor.quantity, tensor.allowed,
         )
     }
