@@ -36,6 +36,7 @@ mod optimizer_paths;
 mod overfitting;
 mod random_against_grid;
 mod random_search;
+mod regression;
 mod resnet_runs;
 mod runs;
 pub mod settings;

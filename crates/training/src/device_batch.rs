@@ -31,12 +31,19 @@ impl DeviceBatch {
     ) -> Self {
         let size = batch.len();
         let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
-        let labels: Vec<i32> = batch.labels.iter().map(|&label| i32::from(label)).collect();
-        let targets = Targets::one_hot(&batch.labels, classes);
-        let mut batch = LabelledBatch { images: batch.images, shape, targets };
+        let Batch { images, labels, .. } = batch;
+        let targets = Targets::one_hot(&labels, classes);
+        let mut batch = LabelledBatch { images, shape, targets };
         regularize(&mut batch);
+        Self::of(batch, &labels, device)
+    }
 
-        let targets = TensorData::new(batch.targets.into_probabilities(), [size, classes]);
+    /// Uploads a batch whose targets are there. `labels`: what counts as a right answer to each image.
+    pub fn of(batch: LabelledBatch, labels: &[u16], device: &Device) -> Self {
+        let (shape, outputs) = (batch.shape, batch.targets.classes());
+        let size = shape[0];
+        let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
+        let targets = TensorData::new(batch.targets.into_probabilities(), [size, outputs]);
         let plain = device.clone().without_autodiff();
         Self {
             images: Tensor::from_data(TensorData::new(batch.images, shape), device),
