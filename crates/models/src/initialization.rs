@@ -1,5 +1,7 @@
 //! Initial weights, drawn on the host so that they are the same on every backend.
 
+use std::str::FromStr;
+
 use burn::module::Module;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
@@ -63,6 +65,17 @@ impl Initialization {
     pub const PYTORCH: Self =
         Self { weights: WeightInitialization::Pytorch, biases: BiasInitialization::Pytorch };
 
+    /// What [`Initialization::from_str`] reads.
+    pub const FORMS: [&str; 7] = [
+        "he-normal",
+        "he-uniform",
+        "xavier-normal",
+        "xavier-uniform",
+        "normal=STD",
+        "constant=X",
+        "pytorch",
+    ];
+
     /// Draws all values of `network` anew.
     ///
     /// `stream` gives the generator for the parameter of a name, so that a parameter's values do
@@ -89,6 +102,33 @@ impl Initialization {
             }
         }
         parameters::import(network, tensors).expect("a network takes its own tensors")
+    }
+}
+
+impl FromStr for Initialization {
+    type Err = String;
+
+    /// Reads `he-normal`, `normal=0.01` and the like. Biases are zero then, but for `pytorch`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let number = || {
+            let value = value.parse::<f64>();
+            value.map_err(|_| format!("expected a number, as in {name}=0.01, found `{text}`"))
+        };
+        if !value.is_empty() && !matches!(name, "normal" | "constant") {
+            return Err(format!("`{name}` takes no value, found `{text}`"));
+        }
+        let weights = match name {
+            "he-normal" => WeightInitialization::HeNormal,
+            "he-uniform" => WeightInitialization::HeUniform,
+            "xavier-normal" => WeightInitialization::XavierNormal,
+            "xavier-uniform" => WeightInitialization::XavierUniform,
+            "normal" => WeightInitialization::Normal(number()?),
+            "constant" => WeightInitialization::Constant(number()?),
+            "pytorch" => return Ok(Self::PYTORCH),
+            _ => return Err(format!("unknown `{name}`; known: {}", Self::FORMS.join(", "))),
+        };
+        Ok(Self { weights, biases: BiasInitialization::Zeros })
     }
 }
 
@@ -134,6 +174,21 @@ fn normal(values: &mut [f32], std: f64, rng: &mut ChaCha8Rng) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_form_is_read_and_nothing_else() {
+        for form in Initialization::FORMS {
+            let text = form.replace("STD", "0.5").replace('X', "0.5");
+            let read: Initialization = text.parse().unwrap();
+            assert_eq!(read.biases == BiasInitialization::Pytorch, form == "pytorch", "{form}");
+        }
+        let normal: Initialization = "normal=0.01".parse().unwrap();
+        assert_eq!(normal.weights, WeightInitialization::Normal(0.01));
+        let wrong = |text: &str| text.parse::<Initialization>().unwrap_err();
+        assert!(wrong("zeros").contains("known: he-normal, "));
+        assert!(wrong("he-normal=2").contains("takes no value"));
+        assert!(wrong("normal").contains("as in normal=0.01"));
+    }
     use crate::{CnnConfig, MlpConfig, ModelConfig, Network};
     use burn::tensor::Device;
     use rand::SeedableRng;

@@ -4,6 +4,7 @@
 //! any process can tell which are there, which are not, and train one. [`arms`] trains them one after the other and
 //! compares.
 
+pub mod arm_list;
 pub mod arms;
 pub mod study;
 pub mod trial;

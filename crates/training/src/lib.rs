@@ -20,6 +20,8 @@ pub mod origin;
 mod outlook;
 pub mod prepare;
 pub mod recipe;
+pub mod recipe_change;
+pub mod recipe_settings;
 pub mod run_folder;
 pub mod run_options;
 pub mod seeds;

@@ -217,6 +217,15 @@ pub enum RecipeError {
     /// Settings that do not go together, or one that checks itself.
     #[error("{0}")]
     Invalid(String),
+    /// A change of what the recipe's model or optimizer does not have.
+    #[error("{0}")]
+    DoesNotApply(String),
+    /// A change that leaves the recipe as it is.
+    #[error("nothing would change: the model `{model}` has it already")]
+    ChangesNothing {
+        /// The recipe's model.
+        model: &'static str,
+    },
 }
 
 /// The built-in recipe of a name.

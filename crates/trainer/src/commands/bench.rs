@@ -12,6 +12,7 @@ use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
 use clap::{Args, ValueEnum};
 
+use crate::help;
 use crate::interrupt::{self, Notices};
 use crate::output::{print_line, say};
 use crate::threads::set_threads;
@@ -52,8 +53,8 @@ pub struct BenchArgs {
     /// Threads to compute with; all cores if not given.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     threads: Option<usize>,
-    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
-    #[arg(long)]
+    /// What computes, by its name.
+    #[arg(long, help = help::backends())]
     backend: Option<String>,
     /// Where to write everything that was measured.
     #[arg(long, value_name = "FILE", default_value = "bench.json")]

@@ -1,20 +1,23 @@
 //! Comparisons of arms on the command line: the same training with one thing changed, several seeds each.
 //!
-//! An arm is a row of flags for `train`, read by the same code, so that every run of a comparison can
-//! be repeated alone.
+//! An arm is what it changes of a recipe, and every run of a comparison can be repeated alone by the flags of `train`
+//! that ask for the same.
 
 use std::path::PathBuf;
 
 use backburn_data::SplitSize;
 use backburn_records::{ArmsComparison, Origin};
+use backburn_studies::arm_list::ListedArm;
 use backburn_studies::arms;
 use backburn_studies::study::{Study, StudyArm};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::Recipe;
+use backburn_training::recipe_change::RecipeChange;
 use backburn_training::run_options::RunOptions;
 use clap::Args;
 
 use crate::commands::train::TrainArgs;
+use crate::help;
 use crate::interrupt::{self, Notices};
 use crate::output::print_line;
 use crate::pages::pages;
@@ -27,7 +30,8 @@ const MOST_SEEDS: u64 = 1000;
 /// `compare-… [DATASET]`
 #[derive(Args, Clone, Debug, Default)]
 pub struct CompareArgs {
-    /// Data set: mnist (if none is named), fashion-mnist, cifar10, or digits, which needs no files.
+    /// Data set, by its name in the catalog.
+    #[arg(help = format!("{}; mnist if none is named", help::data_sets()))]
     dataset: Option<String>,
     /// Architecture; that of the recipe `small`, a cnn, if not given.
     #[arg(long, value_name = "NAME")]
@@ -47,8 +51,8 @@ pub struct CompareArgs {
     /// Only these arms, and the one that they are compared with.
     #[arg(long, value_name = "ARM,ARM", value_delimiter = ',')]
     only: Vec<String>,
-    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
-    #[arg(long)]
+    /// What computes, by its name.
+    #[arg(long, help = help::backends())]
     backend: Option<String>,
     /// Folder with the data; nothing else is looked at.
     #[arg(long, value_name = "DIR")]
@@ -75,75 +79,10 @@ pub(crate) struct ArmsExperiment {
     pub(crate) subject: &'static str,
     /// As on the command line.
     pub(crate) verb: &'static str,
-    /// Flags of `train` that all arms share, each with its value.
-    pub(crate) base: &'static [&'static str],
-    /// The arms; the others are compared with the first, which has no flags of its own.
-    pub(crate) arms: &'static [ArmFlags],
-}
-
-/// An arm, as a row of a catalog.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct ArmFlags {
-    /// Name, also of its folder.
-    pub(crate) name: &'static str,
-    /// What it is, in one line.
-    pub(crate) summary: &'static str,
-    /// Flags of `train` that make the difference.
-    pub(crate) flags: &'static [&'static str],
-}
-
-/// What the flags of an arm come to.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// A recipe that can be trained.
-    Recipe(Box<Recipe>),
-    /// Nothing that can be compared, for this reason.
-    Absent(String),
-}
-
-/// An arm and what its flags come to.
-type ChangedBy = (&'static ArmFlags, Change);
-
-/// The recipe that all arms share and, for each arm that is asked for, what its flags come to, all
-/// for one seed.
-///
-/// # Errors
-///
-/// If the arguments ask for what cannot be, whatever the arm.
-pub(crate) fn changes(
-    experiment: &'static ArmsExperiment,
-    args: &CompareArgs,
-    seed: u64,
-) -> Result<(Recipe, Vec<ChangedBy>), Failure> {
-    let base = args.base_words(experiment)?;
-    let args_of = |flags| TrainArgs::from_words(&with_arm(&base, flags, seed));
-    let (common, _) = args_of(&[])?.recipe()?;
-    let change = |arm: &'static ArmFlags| {
-        // What cannot even be read is a mistake in the catalog; what is read and refused does not go
-        // with the model or the data.
-        let change = match args_of(arm.flags)?.recipe() {
-            // The first arm is the common recipe; another one that is changes nothing.
-            Ok((recipe, _)) if recipe == common && !arm.flags.is_empty() => Change::Absent(
-                format!("nothing would change: the model `{}` has it already", common.model.name()),
-            ),
-            Ok((recipe, _)) => Change::Recipe(Box::new(recipe)),
-            Err(Failure::Usage(reason)) => Change::Absent(reason),
-            Err(other) => return Err(other),
-        };
-        Ok((arm, change))
-    };
-    let changes = args.arms(experiment)?.into_iter().map(change).collect::<Result<_, _>>()?;
-    Ok((common, changes))
-}
-
-/// The words after `train` that repeat one run: the shared flags, each with its value, but for those
-/// that the arm sets itself, and the arm's.
-fn with_arm(base: &[String], flags: &[&str], seed: u64) -> Vec<String> {
-    let (dataset, shared) = base.split_at(1);
-    let kept = shared.chunks(2).filter(|pair| !flags.contains(&pair[0].as_str())).flatten();
-    let flags = flags.iter().map(|flag| (*flag).to_owned());
-    let seed = ["--seed".to_owned(), seed.to_string()];
-    dataset.iter().chain(kept).cloned().chain(flags).chain(seed).collect()
+    /// The built-in recipe that the arms change.
+    pub(crate) recipe: &'static str,
+    /// The arms; the others are compared with the first, which changes nothing.
+    pub(crate) arms: Vec<ListedArm>,
 }
 
 impl CompareArgs {
@@ -151,10 +90,49 @@ impl CompareArgs {
         self.dataset.as_deref().unwrap_or("mnist")
     }
 
-    /// The words after `train` that all runs share.
-    fn base_words(&self, experiment: &ArmsExperiment) -> Result<Vec<String>, Failure> {
-        let mut words = vec![self.dataset().to_owned()];
-        words.extend(experiment.base.iter().map(|word| (*word).to_owned()));
+    /// The recipe that all arms share but for the seed and, for each arm that is asked for, what is trained.
+    ///
+    /// # Errors
+    ///
+    /// If the arguments ask for what cannot be, whatever the arm.
+    pub(crate) fn study_arms(
+        &self,
+        experiment: &ArmsExperiment,
+        seed: u64,
+    ) -> Result<(Recipe, Vec<StudyArm>), Failure> {
+        let place = self.place_words(experiment)?;
+        let (given, _) = TrainArgs::from_words(&place)?.recipe()?;
+        let settings = [
+            ("model", self.model.clone()),
+            ("train-size", self.train_size.map(|size| size.to_string())),
+            ("epochs", self.epochs.map(|epochs| epochs.to_string())),
+            ("seed", Some(seed.to_string())),
+        ];
+        let settings = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let mut shared =
+            settings.fold(RecipeChange::default(), |change, (name, text)| change.with(name, text));
+        // Some architectures have dropout unless they are told otherwise.
+        if *shared.apply(&given).map_err(usage)?.model.dropout_mut() > 0.0 {
+            shared = shared.with("dropout", 0);
+        }
+        let common = shared.apply(&given).map_err(usage)?;
+        common.check().map_err(usage)?;
+        let arm = |arm: &ListedArm| {
+            let repeat = ["cargo", "xtask", "train"].map(str::to_owned).into_iter();
+            let words = shared.clone().and(&arm.change).words();
+            StudyArm {
+                name: arm.name.clone(),
+                summary: arm.summary.clone(),
+                command: repeat.chain(place.clone()).chain(words).collect(),
+                recipe: arm.change.apply_as_arm(&common).map_err(|error| error.to_string()),
+            }
+        };
+        let arms = self.arms(experiment)?.into_iter().map(arm).collect();
+        Ok((common, arms))
+    }
+
+    /// The words after `train` that name the data, the recipe and what computes.
+    fn place_words(&self, experiment: &ArmsExperiment) -> Result<Vec<String>, Failure> {
         let folder = self.data_dir.as_ref().map(|folder| {
             let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
             absolute.into_os_string().into_string().map_err(|path| {
@@ -163,35 +141,26 @@ impl CompareArgs {
             })
         });
         let flags = [
-            ("--model", self.model.clone()),
-            ("--train-size", self.train_size.map(|size| size.to_string())),
-            ("--epochs", self.epochs.map(|epochs| epochs.to_string())),
+            ("--recipe", Some(experiment.recipe.to_owned())),
             ("--backend", self.backend.clone()),
             ("--data-dir", folder.transpose()?),
         ];
-        for (flag, value) in flags {
-            words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
-        }
-        // Some architectures have dropout unless they are told otherwise.
-        let (mut recipe, _) = TrainArgs::from_words(&words)?.recipe()?;
-        if *recipe.model.dropout_mut() > 0.0 {
-            words.extend(["--dropout", "0"].map(str::to_owned));
-        }
-        Ok(words)
+        let flags = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        Ok([self.dataset().to_owned()].into_iter().chain(flags.flatten()).collect())
     }
 
     /// The arms that are asked for, the first of the catalog always among them.
-    fn arms(&self, experiment: &'static ArmsExperiment) -> Result<Vec<&'static ArmFlags>, Failure> {
-        let known = |name: &String| experiment.arms.iter().any(|arm| arm.name == name);
+    fn arms<'a>(&self, experiment: &'a ArmsExperiment) -> Result<Vec<&'a ListedArm>, Failure> {
+        let known = |name: &String| experiment.arms.iter().any(|arm| arm.name == *name);
         if let Some(name) = self.only.iter().find(|name| !known(name)) {
-            let known: Vec<&str> = experiment.arms.iter().map(|arm| arm.name).collect();
+            let known: Vec<&str> = experiment.arms.iter().map(|arm| arm.name.as_str()).collect();
             return Err(Failure::Usage(format!(
                 "`--only`: unknown arm `{name}`; known: {}",
                 known.join(", ")
             )));
         }
-        let wanted = |(place, arm): &(usize, &ArmFlags)| {
-            *place == 0 || self.only.is_empty() || self.only.iter().any(|name| name == arm.name)
+        let wanted = |(place, arm): &(usize, &ListedArm)| {
+            *place == 0 || self.only.is_empty() || self.only.contains(&arm.name)
         };
         Ok(experiment.arms.iter().enumerate().filter(wanted).map(|(_, arm)| arm).collect())
     }
@@ -215,7 +184,7 @@ impl CompareArgs {
 ///
 /// What stands in the way, with the cure.
 pub(crate) fn compare(
-    experiment: &'static ArmsExperiment,
+    experiment: &ArmsExperiment,
     args: &CompareArgs,
     command: Vec<String>,
 ) -> Result<(), Failure> {
@@ -225,17 +194,7 @@ pub(crate) fn compare(
     }
     interrupt::hear(Notices::TRAINING, None);
     let seeds = args.all_seeds()?;
-    let (common, changes) = changes(experiment, args, seeds[0])?;
-    let base = args.base_words(experiment)?;
-    let arm = |(arm, change): ChangedBy| StudyArm {
-        name: arm.name.into(),
-        summary: arm.summary.into(),
-        command: repeat(&with_arm(&base, arm.flags, seeds[0])),
-        recipe: match change {
-            Change::Recipe(recipe) => Ok(*recipe),
-            Change::Absent(reason) => Err(reason),
-        },
-    };
+    let (common, arms) = args.study_arms(experiment, seeds[0])?;
     let default = || format!("runs/{}-{}", experiment.verb, args.dataset()).into();
     let folder: PathBuf = args.out.clone().unwrap_or_else(default);
     if folder.join("config.toml").exists() {
@@ -244,7 +203,7 @@ pub(crate) fn compare(
             folder.display()
         )));
     }
-    let study = Study { arms: changes.into_iter().map(arm).collect(), seeds, folder };
+    let study = Study { arms, seeds, folder };
     let options = RunOptions {
         stop: interrupt::stop(),
         pages: pages(),
@@ -256,7 +215,7 @@ pub(crate) fn compare(
     let Study { seeds, folder, .. } = study;
     let runs = arms::records(&arms, &folder)?;
     let origin = Origin::of_runs(&runs, folder.display().to_string());
-    let words = repeat(&[]).into_iter().take(2).chain(rest).collect();
+    let words = ["cargo", "xtask"].map(str::to_owned).into_iter().chain(rest).collect();
     let names = [args.dataset(), common.model.name()];
     let comparison = ArmsComparison::new(experiment.subject, names, words, seeds, arms, origin);
     backburn_report::write_arms(&comparison, &folder)
@@ -270,18 +229,10 @@ pub(crate) fn compare(
     Ok(())
 }
 
-/// `cargo xtask train …`
-fn repeat(words: &[String]) -> Vec<String> {
-    ["cargo", "xtask", "train"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(words.iter().cloned())
-        .collect()
-}
-
 fn list(experiment: &ArmsExperiment) -> String {
-    let arm = |arm: &ArmFlags| {
-        let flags = if arm.flags.is_empty() { "(no flags)".into() } else { arm.flags.join(" ") };
+    let arm = |arm: &ListedArm| {
+        let words = arm.change.words();
+        let flags = if words.is_empty() { "(no flags)".into() } else { words.join(" ") };
         format!("{}\n  {}\n  {flags}\n", arm.name, arm.summary)
     };
     experiment.arms.iter().map(arm).collect()

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::commands::preview::{PreviewArgs, preview};
 use crate::download_bar::DownloadBar;
+use crate::help;
 use crate::output::{print_line, say};
 
 /// `data list | fetch | verify | preview`
@@ -29,7 +30,8 @@ enum DataVerb {
     },
     /// Downloads a data set, or copies it from a folder, and checks it.
     Fetch {
-        /// Data set: mnist, fashion-mnist, cifar10.
+        /// Data set with files, by its name in the catalog.
+        #[arg(help = help::published_data_sets())]
         name: String,
         /// Folder or address to take the files from.
         #[arg(long, value_name = "DIR|URL")]
@@ -40,7 +42,8 @@ enum DataVerb {
     },
     /// Checks the files of a data set: sizes, checksums, formats, labels, images that occur twice.
     Verify {
-        /// Data set: mnist, fashion-mnist, cifar10, digits.
+        /// Data set, by its name in the catalog.
+        #[arg(help = help::data_sets())]
         name: String,
         /// Look in this folder only.
         #[arg(long, value_name = "DIR")]

@@ -18,6 +18,7 @@ use backburn_training::run_options::RunOptions;
 use backburn_training::version;
 use clap::{Args, ValueEnum};
 
+use crate::help;
 use crate::interrupt::{self, Notices};
 use crate::output::{print_line, say};
 use crate::pages::pages;
@@ -64,8 +65,8 @@ pub(crate) struct ExperimentFlags {
     /// Rounds of `hyperparameter-search`; each searches where the one before found its best.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     rounds: Option<usize>,
-    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
-    #[arg(long)]
+    /// What computes, by its name.
+    #[arg(long, help = help::backends())]
     backend: Option<String>,
     /// Folder with the data; nothing else is looked at.
     #[arg(long, value_name = "DIR")]

@@ -14,6 +14,7 @@ use backburn_training::seeds::Seeds;
 use clap::Args;
 
 use crate::download_bar::DownloadBar;
+use crate::help;
 use crate::output::print_line;
 
 /// Rows of a sheet at most.
@@ -26,7 +27,8 @@ const LINE: usize = 80;
 /// `data preview NAME`
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
-    /// Data set: mnist, fashion-mnist, cifar10, digits.
+    /// Data set, by its name in the catalog.
+    #[arg(help = help::data_sets())]
     name: String,
     /// Augmentation, as for `train`; that of the data set's recipe if not given.
     #[arg(long, value_name = "LIST")]

@@ -21,6 +21,7 @@ use backburn_training::session::{self, Outcome, Run};
 use backburn_training::session_error::SessionError;
 use clap::{Args, FromArgMatches};
 
+use crate::help;
 use crate::interrupt::{self, Notices, StopOn};
 use crate::output::{print_line, say};
 use crate::pages::pages;
@@ -34,7 +35,8 @@ const STDIN: &str = "-";
 /// `train [DATASET]`
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// Data set: mnist, fashion-mnist, cifar10, or digits, which needs no files.
+    /// Data set, by its name in the catalog.
+    #[arg(help = help::data_sets())]
     pub dataset: Option<String>,
 
     /// Built-in recipe; the data set's own if not given.
@@ -53,8 +55,8 @@ pub struct TrainArgs {
     /// New folder for the results; one under runs/, named for time, data and model, if not given.
     #[arg(long, value_name = "RUN")]
     pub(crate) out: Option<PathBuf>,
-    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
-    #[arg(long)]
+    /// What computes, by its name.
+    #[arg(long, help = help::backends())]
     backend: Option<String>,
     /// Folder with the data; nothing else is looked at.
     #[arg(long, value_name = "DIR")]
@@ -194,7 +196,7 @@ impl TrainArgs {
 
     /// That nothing is asked of a run that is resumed but to be what it is.
     fn check_resume(&self, run: &Path) -> Result<(), Failure> {
-        if self.changes != Changes::default() {
+        if !self.changes.0.is_empty() {
             return Err(Failure::Usage(
                 "`--resume` continues with the run's own recipe; flags that change it need a new \
                  run, `cargo xtask train --config RUN/config.toml …`, or, for more epochs of a \
@@ -243,7 +245,7 @@ impl TrainArgs {
     ) -> Result<Run, Failure> {
         self.check_same_recipe("--extend", run)?;
         let ended = EndedRun::open(run)?;
-        if !self.changes.has_epochs() {
+        if !self.changes.0.sets("epochs") {
             return Err(Failure::Usage(format!(
                 "`--extend` wants `--epochs`, the number of all epochs, more than the {} of {}",
                 ended.recipe().epochs,
@@ -252,7 +254,7 @@ impl TrainArgs {
         }
         let mut recipe = ended.recipe().clone();
         self.change_place(&mut recipe, named_backend(self.backend.as_deref())?);
-        self.changes.apply(&mut recipe)?;
+        let recipe = self.changes.0.apply(&recipe).map_err(usage)?;
         recipe.check().map_err(usage)?;
         let options = self.options(command)?;
         Ok(ended.extend(&recipe, self.out.as_deref(), &options, watch)?)
@@ -312,7 +314,7 @@ impl TrainArgs {
         }
         // A built-in recipe leaves the backend to the program.
         recipe.backend = named_backend(self.backend.as_deref())?.unwrap_or(recipe.backend);
-        self.changes.apply(&mut recipe)?;
+        let recipe = self.changes.0.apply(&recipe).map_err(usage)?;
         recipe.check().map_err(usage)?;
         Ok((recipe, name))
     }

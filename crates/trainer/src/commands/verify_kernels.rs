@@ -6,6 +6,7 @@ use backburn_training::failure::{Failure, usage};
 use backburn_training::verify_kernels::{Task, verify};
 use clap::Args;
 
+use crate::help;
 use crate::output::print_line;
 use crate::threads::set_threads;
 
@@ -20,8 +21,8 @@ pub struct VerifyKernelsArgs {
     /// of layer.
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     models: Vec<String>,
-    /// What computes: flex, ndarray, wgpu, vulkan, metal, cuda, rocm.
-    #[arg(long)]
+    /// What computes, by its name.
+    #[arg(long, help = help::backends())]
     backend: Option<String>,
     /// Threads to compute with; all cores if not given.
     #[arg(long, value_name = "N", allow_negative_numbers = true)]

@@ -1,0 +1,23 @@
+//! Help that lists what there is.
+
+use backburn_training::backend::Backend;
+
+/// For `--backend`.
+pub(crate) fn backends() -> String {
+    format!("What computes: {}", Backend::ALL.map(Backend::name).join(", "))
+}
+
+/// For a data set of any kind.
+pub(crate) fn data_sets() -> String {
+    format!("Data set: {}", names(|_| true))
+}
+
+/// For a data set that has files.
+pub(crate) fn published_data_sets() -> String {
+    format!("Data set: {}", names(|entry| !entry.built_in))
+}
+
+fn names(wanted: impl Fn(&backburn_data::Entry) -> bool) -> String {
+    let rows = backburn_data::CATALOG.iter().filter(|entry| wanted(entry));
+    rows.map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}

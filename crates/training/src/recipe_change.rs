@@ -1,0 +1,287 @@
+//! A change to a recipe as data: what the flags of `train` ask for, what makes an arm of a study.
+//!
+//! ```toml
+//! dropout = 0.5
+//! augment = "crop=4,flip"
+//! "optimizer.beta2" = 0.99
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use toml::Value;
+
+use crate::recipe::{Recipe, RecipeError};
+use crate::recipe_settings::{CATALOG, Setting};
+
+/// Values for settings. One that is named in [`CATALOG`] takes what its flag takes; any other is a path of names
+/// with dots between them, as the settings stand in `config.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RecipeChange {
+    values: BTreeMap<String, Value>,
+}
+
+/// The flag of `train` for a setting without a flag of its own.
+pub const SET: &str = "set";
+
+impl RecipeChange {
+    /// Whether it changes nothing of any recipe.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Whether it gives this setting a value.
+    pub fn sets(&self, setting: &str) -> bool {
+        self.values.contains_key(setting)
+    }
+
+    /// The same with a setting's value, in place of one that it had.
+    #[must_use]
+    pub fn with(mut self, setting: &str, value: impl Into<Value>) -> Self {
+        self.values.insert(setting.to_owned(), value.into());
+        self
+    }
+
+    /// The same with a setting given as `PATH=VALUE`, the value as in TOML; what is no value there is a text.
+    ///
+    /// # Errors
+    ///
+    /// If there is no `=`.
+    pub fn with_text(self, text: &str) -> Result<Self, RecipeError> {
+        let (setting, value) = text.split_once('=').ok_or_else(|| {
+            RecipeError::Invalid(format!(
+                "`--{SET}`: expected PATH=VALUE, such as optimizer.beta2=0.99, found `{text}`"
+            ))
+        })?;
+        let value = value.trim();
+        let read = value.parse().unwrap_or_else(|_| Value::String(value.to_owned()));
+        Ok(self.with(setting.trim(), read))
+    }
+
+    /// This change and then another one.
+    #[must_use]
+    pub fn and(mut self, then: &Self) -> Self {
+        self.values.extend(then.values.clone());
+        self
+    }
+
+    /// The recipe with this change; see [`Recipe::check`] for what is right in its kind and outside its range.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such setting, a value is none of its kind, or a setting does not apply to the recipe.
+    pub fn apply(&self, recipe: &Recipe) -> Result<Recipe, RecipeError> {
+        let mut changed = recipe.clone();
+        for row in CATALOG {
+            if let Some(value) = self.values.get(row.name) {
+                row.set(&mut changed, &text(value))?;
+            }
+        }
+        let paths = self.values.iter().filter(|(name, _)| Setting::named(name).is_none());
+        for (path, value) in paths {
+            changed = with_path(&changed, path, value)?;
+        }
+        Ok(changed)
+    }
+
+    /// As [`apply`](Self::apply), of a change that is to be compared with the recipe as it is: the result can be
+    /// trained, and differs from it unless the change is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply) and [`Recipe::check`], and if the recipe stays as it is.
+    pub fn apply_as_arm(&self, recipe: &Recipe) -> Result<Recipe, RecipeError> {
+        let changed = self.apply(recipe)?;
+        changed.check()?;
+        if changed == *recipe && !self.is_empty() {
+            return Err(RecipeError::ChangesNothing { model: recipe.model.name() });
+        }
+        Ok(changed)
+    }
+
+    /// The words on the command line of `train` that ask for this change.
+    pub fn words(&self) -> Vec<String> {
+        let named = CATALOG.iter().filter_map(|row| Some((row.name, self.values.get(row.name)?)));
+        let named = named.flat_map(|(name, value)| [format!("--{name}"), text(value)]);
+        let paths = self.values.iter().filter(|(name, _)| Setting::named(name).is_none());
+        let paths = paths.flat_map(|(path, value)| [format!("--{SET}"), format!("{path}={value}")]);
+        named.chain(paths).collect()
+    }
+}
+
+/// A value as a flag takes it: without quotes, a list with commas, a switch as `on` or `off`.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
+/// The recipe with another value at a path into its file.
+fn with_path(recipe: &Recipe, path: &str, value: &Value) -> Result<Recipe, RecipeError> {
+    let wrong = |reason: &dyn std::fmt::Display| {
+        RecipeError::DoesNotApply(format!(
+            "`{path}`: {reason}; a setting is named as a flag of `train` or as in a run's config.toml"
+        ))
+    };
+    // JSON, since a table of TOML has no numbers from 2⁶³ on, such as a seed may be.
+    let mut settings = serde_json::to_value(recipe).map_err(|error| wrong(&error))?;
+    let mut place = &mut settings;
+    for name in path.split('.') {
+        let table = place.as_object_mut().ok_or_else(|| wrong(&"it lies in no table"))?;
+        // What is unset is missing in the file.
+        place = table.entry(name).or_insert_with(|| serde_json::Map::new().into());
+    }
+    *place = serde_json::to_value(value).map_err(|error| wrong(&error))?;
+    serde_json::from_value(settings).map_err(|error| wrong(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_models::{Initialization, ModelConfig, WeightInitialization};
+    use backburn_regularization::{DecayMode, WeightDecay};
+
+    use super::*;
+    use crate::optimize::optimizer::OptimizerConfig;
+    use crate::recipe::{self, built_in};
+
+    fn change(text: &str) -> RecipeChange {
+        toml::from_str(text).unwrap()
+    }
+
+    fn changed(text: &str) -> Result<Recipe, String> {
+        let recipe = change(text).apply(&built_in("cifar10").unwrap());
+        recipe.and_then(|recipe| recipe.check().map(|()| recipe)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_values_every_recipe_stays_as_it_is() {
+        for row in recipe::CATALOG {
+            let recipe = built_in(row.name).unwrap();
+            assert_eq!(RecipeChange::default().apply_as_arm(&recipe), Ok(recipe));
+        }
+    }
+
+    #[test]
+    fn values_change_what_they_name() {
+        let recipe = changed(
+            "model = \"mlp\"\nhidden = [64, 32]\ndropout = 0.25\noptimizer = \"nesterov\"\n\
+             momentum = 0.8\nweight-decay = 5e-4\ndecay-mode = \"coupled\"\naugment = \"none\"\n\
+             early-stopping = \"patience=5,min-delta=0.001\"\ninitialization = \"normal=0.01\"\n\
+             schedule = \"cosine=warmup:2\"\nbatch-norm = false\nmixup = 1",
+        )
+        .unwrap();
+        assert_eq!(recipe.schedule.to_string(), "cosine=warmup:2");
+        assert_eq!(recipe.weight_decay.mode, DecayMode::Coupled);
+        let ModelConfig::Mlp(model) = &recipe.model else { panic!("{:?}", recipe.model) };
+        assert_eq!((model.hidden.as_slice(), model.dropout), (&[64, 32][..], 0.25));
+        assert!(!model.batch_norm);
+        assert_eq!(recipe.optimizer, OptimizerConfig::Nesterov { momentum: 0.8 });
+        assert_eq!(recipe.weight_decay.strength, 5e-4);
+        assert!(recipe.augment.is_empty());
+        assert_eq!(recipe.early_stopping, "patience=5,min-delta=0.001".parse().ok());
+        assert_eq!(recipe.initialization.weights, WeightInitialization::Normal(0.01));
+        assert_eq!(recipe.labels.mixup.alpha, 1.0);
+    }
+
+    #[test]
+    fn another_optimizer_starts_with_its_own_decay() {
+        let decay = |name| changed(&format!("optimizer = \"{name}\"")).unwrap().weight_decay;
+        assert_eq!(decay("adam"), WeightDecay::default());
+        let adamw = built_in("cifar10").unwrap().weight_decay;
+        assert_eq!(decay("adamw"), adamw);
+        assert_eq!((adamw.strength, adamw.mode), (0.01, DecayMode::Decoupled));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_by_name() {
+        let cases = [
+            ("model = \"vgg\"", "unknown model `vgg`"),
+            ("optimizer = \"lion\"", "unknown optimizer"),
+            ("hidden = 10", "--hidden"),
+            ("widths = \"a\"", "--widths"),
+            ("augment = \"spin\"", "spin"),
+            ("early-stopping = 5", "patience="),
+            ("momentum = 0.9", "--momentum"),
+            ("learning-rate = nan", "learning_rate"),
+            ("learning-rate = \"fast\"", "`--learning-rate`: expected a number, found `fast`"),
+            ("epochs = 0", "epochs"),
+            ("epochs = 1.5", "`--epochs`: expected a whole number, found `1.5`"),
+            ("schedule = \"cosine=warmup:99\"", "warmup"),
+            ("initialization = \"zeros\"", "zeros"),
+            ("decay-mode = \"weak\"", "expected coupled or decoupled, found `weak`"),
+            ("dropout = 1", "expected a rate in [0, 1), found 1"),
+            ("drop-out = 0.5", "`drop-out`: unknown field"),
+            ("\"optimizer.beta3\" = 0.5", "`optimizer.beta3`: unknown field `beta3`"),
+            ("\"epochs.first\" = 1", "it lies in no table"),
+        ];
+        for (text, expected) in cases {
+            let message = changed(text).unwrap_err();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_name_is_set_by_its_path() {
+        let recipe = changed(
+            "\"optimizer.beta2\" = 0.99\n\"initialization.biases\" = \"pytorch\"\n\
+             \"lookahead\" = \"k=7\"\n\"lookahead.alpha\" = 0.25",
+        )
+        .unwrap();
+        let OptimizerConfig::Adamw { beta1, beta2, .. } = recipe.optimizer else { panic!() };
+        assert_eq!((beta1, beta2), (0.9, 0.99));
+        assert_eq!(recipe.initialization.biases, Initialization::PYTORCH.biases);
+        let lookahead = recipe.lookahead.unwrap();
+        assert_eq!((lookahead.steps, lookahead.alpha), (7, 0.25));
+    }
+
+    #[test]
+    fn a_path_leaves_all_else_as_it_was() {
+        for row in recipe::CATALOG {
+            let recipe = Recipe { seed: u64::MAX, ..built_in(row.name).unwrap() };
+            let same = RecipeChange::default().with("epochs", recipe.epochs as i64);
+            assert_eq!(same.apply(&recipe), Ok(recipe.clone()));
+            let by_path = with_path(&recipe, "epochs", &Value::from(recipe.epochs as i64));
+            assert_eq!(by_path, Ok(recipe));
+        }
+    }
+
+    #[test]
+    fn an_arm_must_change_something_and_be_right() {
+        let recipe = built_in("small").unwrap();
+        let arm = |text| change(text).apply_as_arm(&recipe);
+        assert_eq!(arm("epochs = 30"), Err(RecipeError::ChangesNothing { model: "cnn" }));
+        assert!(matches!(arm("stochastic-depth = 0.2"), Err(RecipeError::DoesNotApply(_))));
+        assert!(matches!(arm("epochs = 0"), Err(RecipeError::Setting { setting: "epochs", .. })));
+        assert_eq!(*arm("dropout = 0.5").unwrap().model.dropout_mut(), 0.5);
+    }
+
+    #[test]
+    fn the_later_of_two_changes_counts() {
+        let both = change("dropout = 0.5\nepochs = 3").and(&change("dropout = 0"));
+        assert_eq!(both, change("dropout = 0\nepochs = 3"));
+        assert!(both.sets("epochs") && !both.sets("seed") && !both.is_empty());
+    }
+
+    #[test]
+    fn its_words_ask_for_the_same() {
+        let arm = change(
+            "\"optimizer.beta2\" = 0.99\ndropout = 0.5\nhidden = [64, 32]\nbatch-norm = true\n\
+             augment = \"crop=2,flip\"",
+        );
+        let words = arm.words();
+        assert_eq!(
+            words.join(" "),
+            "--hidden 64,32 --batch-norm on --augment crop=2,flip --dropout 0.5 --set \
+             optimizer.beta2=0.99"
+        );
+        let set = RecipeChange::default().with_text(&words[9]).unwrap();
+        assert_eq!(set, change("\"optimizer.beta2\" = 0.99"));
+        let text = RecipeChange::default().with_text("model.name = cnn").unwrap();
+        assert_eq!(text, change("\"model.name\" = \"cnn\""));
+        assert!(RecipeChange::default().with_text("seed").is_err());
+    }
+}
