@@ -14,6 +14,13 @@ impl Place {
         let mut command = std::process::Command::new("sh");
         finish(command.args(["-c", &script]).current_dir(self.path(".")))
     }
+
+    /// Megabytes of addresses that the program starts with: its own size, which the compiler's settings decide, and
+    /// little more.
+    fn least_megabytes(&self) -> u64 {
+        let starts = |megabytes: &u64| self.run_within(*megabytes, "--version").code == Some(DONE);
+        (10..1000).step_by(10).find(starts).expect("the program starts")
+    }
 }
 
 /// The paragraph that begins with `error: `, or `warning: `.
@@ -65,7 +72,8 @@ fn a_run_that_is_refused_memory_ends_in_words_and_is_resumed_where_there_is_more
     // Looks for a limit that lets the run begin and not end: how the allocator cuts its addresses up
     // differs between machines.
     let mut ended = None;
-    for megabytes in (60..400).step_by(10) {
+    let least = place.least_megabytes();
+    for megabytes in (least..least + 340).step_by(10) {
         let out = format!("run-{megabytes}");
         let run = place.run_within(megabytes, &format!("{training} --out {out}"));
         if run.code == Some(DONE) {
@@ -95,7 +103,10 @@ fn a_run_that_is_refused_memory_ends_in_words_and_is_resumed_where_there_is_more
 fn threads_that_do_not_fit_are_refused_with_the_cure() {
     let place = Place::new();
     // Each has a stack of 2 MiB.
-    let refused = place.run_within(100, "train digits --model mlp --threads 64 --out run");
+    let refused = place.run_within(
+        place.least_megabytes() + 40,
+        "train digits --model mlp --threads 64 --out run",
+    );
     refused.refuse(ERROR, &["cannot start 64 threads", "`--threads`", "`ulimit -v`"]);
     place.expect_empty();
 }
@@ -103,7 +114,8 @@ fn threads_that_do_not_fit_are_refused_with_the_cure() {
 #[test]
 fn where_nothing_is_trained_a_lack_of_memory_is_told_too() {
     let place = Place::new();
-    let run = place.run_within(40, "data preview digits --augment flip --out p.html");
+    let run = place
+        .run_within(place.least_megabytes(), "data preview digits --augment flip --out p.html");
     run.expect(ERROR, &["error: "]);
     paragraph(&run, "error: ");
 }
@@ -111,6 +123,7 @@ fn where_nothing_is_trained_a_lack_of_memory_is_told_too() {
 #[test]
 fn the_estimate_is_near_what_a_training_takes() {
     let place = Place::new();
+    let least = place.least_megabytes();
     let models = [("mlp", 4000), ("cnn", 400), ("lenet-bn", 4000), ("resnet20", 200)];
     for (number, (model, batch)) in models.into_iter().enumerate() {
         let training = format!(
@@ -118,7 +131,7 @@ fn the_estimate_is_near_what_a_training_takes() {
              64 --epochs 1 --schedule constant --threads 2 --out run-{number}"
         );
         // The least limit that is enough for the trial with a few images.
-        let mut limits = (100..400).step_by(20);
+        let mut limits = (least..least + 340).step_by(20);
         let estimate = limits.find_map(|megabytes| {
             let run = place.run_within(
                 megabytes,
