@@ -25,8 +25,9 @@ impl ModuleGraph {
         read(src, &mut Vec::new(), &mut files);
         let known: BTreeSet<&Module> = files.keys().collect();
         let uses = |(module, text): (&Module, &String)| {
-            let paths = paths(module, &without_tests(&without_comments(text)));
-            let used = paths.iter().filter_map(|path| longest(path, &known));
+            let parts = inline_modules(module, &without_tests(&without_comments(text)));
+            let paths = parts.iter().flat_map(|(module, text)| paths(module, text));
+            let used = paths.filter_map(|path| longest(&path, &known));
             (module.clone(), used.filter(|used| used != module).collect())
         };
         Self { uses: files.iter().map(uses).collect() }
@@ -106,7 +107,7 @@ fn without_tests(text: &str) -> String {
     let mut kept = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        if line != "#[cfg(test)]" {
+        if line != "#[cfg(test)]" && !line.starts_with("#[cfg(all(test, ") {
             kept.push(line);
             continue;
         }
@@ -121,6 +122,33 @@ fn without_tests(text: &str) -> String {
     kept.join("\n")
 }
 
+/// A file's text outside of the modules that it holds, and the text of each of those, as `cargo fmt` indents them.
+fn inline_modules(module: &Module, text: &str) -> Vec<(Module, String)> {
+    let mut parts = vec![(module.clone(), String::new())];
+    // Of each module that is open: its place among the parts, and the line that closes it.
+    let mut open: Vec<(usize, String)> = vec![(0, String::new())];
+    for line in text.lines() {
+        let code = line.trim_start();
+        let name = code.strip_suffix(" {").and_then(|head| {
+            let (before, name) = head.rsplit_once("mod ")?;
+            (before.is_empty() || before.starts_with("pub")).then_some(name)
+        });
+        let (part, _) = open[open.len() - 1];
+        if let Some(name) = name {
+            let inside = parts[part].0.iter().cloned().chain([name.to_owned()]).collect();
+            let indent = &line[..line.len() - code.len()];
+            open.push((parts.len(), format!("{indent}}}")));
+            parts.push((inside, String::new()));
+        } else if open.len() > 1 && open[open.len() - 1].1 == line {
+            open.pop();
+        } else {
+            parts[part].1 += line;
+            parts[part].1.push('\n');
+        }
+    }
+    parts
+}
+
 /// The module that a path leads to: as much of it as is one.
 fn longest(path: &Module, known: &BTreeSet<&Module>) -> Option<Module> {
     (1..=path.len()).rev().map(|length| path[..length].to_vec()).find(|it| known.contains(it))
@@ -132,7 +160,9 @@ fn paths(module: &Module, text: &str) -> Vec<Module> {
     for statement in text.split(';') {
         let tree = statement.rsplit_once("use ").map(|(before, tree)| (before.trim_end(), tree));
         match tree {
-            Some((before, tree)) if before.is_empty() || before.ends_with([')', 'b', '}', ']']) => {
+            Some((before, tree))
+                if before.is_empty() || before.ends_with([')', 'b', '{', '}', ']']) =>
+            {
                 expand(&[], tree, &mut paths);
             }
             _ => {}
@@ -224,6 +254,8 @@ mod tests {
             ("use crate::b::X;", "use super::a::Y;"),
             ("pub(crate) use super::{b::{X, Z}};", "fn f() { crate::a::y() }"),
             ("#[x]\nuse crate::b;", "type T = Vec<super::a::T>;"),
+            ("fn f() {\n    use crate::b::{X};\n}", "mod x {\n    use super::super::a::Y;\n}"),
+            ("mod x {\n    fn f() {\n        super::super::b::y()\n    }\n}", "use crate::a;"),
         ] {
             let circles = graph(&[("lib.rs", "mod a; mod b;"), ("a.rs", a), ("b.rs", b)]).circles();
             assert_eq!(circles, [["a", "b"]], "{a} {b}");

@@ -77,8 +77,7 @@ pub(crate) mod ours {
     }
 }
 
-#[cfg(test)]
-#[cfg(feature = "flex")]
+#[cfg(all(test, feature = "flex"))]
 mod tests {
     use burn::tensor::{Device, Distribution, Tensor};
 

@@ -39,8 +39,7 @@ pub(crate) fn window_product(x: Tensor<4>, weight: Tensor<4>, options: ConvOptio
     windows.matmul(weight).reshape([batch, rows, columns, outputs])
 }
 
-#[cfg(test)]
-#[cfg(feature = "flex")]
+#[cfg(all(test, feature = "flex"))]
 mod tests {
     use burn::tensor::{Device, Distribution, module};
 

@@ -12,7 +12,7 @@ use super::step::Augment;
 const GREATEST: u32 = 30;
 
 /// How strong that is.
-const SCALES: Scales = Scales {
+pub(super) const SCALES: Scales = Scales {
     degrees: 30.0,
     shear: 0.3,
     reach: Reach::Share(150.0 / 331.0),
@@ -35,8 +35,9 @@ const SCALES: Scales = Scales {
 ///
 /// Either sign is equally likely. The scales are those of torchvision's
 /// [`RandAugment`](https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.RandAugment.html),
-/// but for solarize, so that magnitude 0 leaves white as it is; its magnitudes are from 0 to 30 as well. What moves in is black, and changes of geometry that follow
-/// each other are resampled together. Saturation leaves grey images alone.
+/// but for solarize, so that magnitude 0 leaves white as it is; its magnitudes are from 0 to 30 as well. What moves in
+/// is black, and changes of geometry that follow each other are resampled together. Saturation leaves grey images
+/// alone.
 ///
 /// Cubuk et al., [RandAugment](https://arxiv.org/abs/1909.13719), 2020.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Augment for RandAugment {
         for _ in 0..self.operations {
             let operation = OPERATIONS[draw.rng.random_range(0..OPERATIONS.len())];
             let sign = if draw.rng.random() { 1.0 } else { -1.0 };
-            operation.apply(image, sign * strength, &SCALES);
+            (operation.apply)(image, sign * strength, &SCALES);
         }
     }
 

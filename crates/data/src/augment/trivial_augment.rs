@@ -11,7 +11,7 @@ use super::step::Augment;
 const GREATEST: u32 = 30;
 
 /// The paper's wide ranges.
-const SCALES: Scales =
+pub(super) const SCALES: Scales =
     Scales { degrees: 135.0, shear: 0.99, reach: Reach::Pixels(32.0), factor: 0.99, bits: 6.0 };
 
 /// Applies one operation of RandAugment's fourteen, all equally likely, at a strength drawn for every image: the share
@@ -30,7 +30,9 @@ const SCALES: Scales =
 /// Either sign is equally likely. There is nothing to tune, which is its point: the list is that of RandAugment, the
 /// ranges are those of the paper's wide space, which are torchvision's
 /// [`TrivialAugmentWide`](https://docs.pytorch.org/vision/stable/generated/torchvision.transforms.TrivialAugmentWide.html)
-/// too, but for solarize, which leaves white as it is at strength 0. What moves in is black.
+/// too, but for solarize, which leaves white as it is at strength 0. What moves in is black. Pixels are interpolated
+/// between their four neighbours, images lean around their middle and are moved by parts of a pixel as well, where
+/// torchvision takes the nearest pixel, the upper left corner and whole pixels.
 ///
 /// Müller & Hutter, [TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation](https://arxiv.org/abs/2103.10158),
 /// ICCV 2021.
@@ -50,7 +52,7 @@ impl Augment for TrivialAugment {
         let operation = OPERATIONS[draw.rng.random_range(0..OPERATIONS.len())];
         let strength = f64::from(draw.rng.random_range(0..=GREATEST)) / f64::from(GREATEST);
         let sign = if draw.rng.random() { 1.0 } else { -1.0 };
-        operation.apply(image, sign * strength, &SCALES);
+        (operation.apply)(image, sign * strength, &SCALES);
     }
 }
 
@@ -74,13 +76,5 @@ mod tests {
         let (found, error) = (same as f64 / draws as f64, (expected / draws as f64).sqrt());
         // Some operations change nothing at small strengths, such as a turn by less than a pixel.
         assert!(found > expected - 4.0 * error && found < 2.5 * expected, "{found}");
-    }
-
-    #[test]
-    fn images_are_turned_further_than_by_rand_augment() {
-        let mut image = photograph(3);
-        super::super::operations::Operation::Rotate.apply(&mut image, 1.0, &SCALES);
-        // After 135 degrees the middle is where it was, and the corners are black.
-        assert_eq!(image.pixels()[0], 0);
     }
 }
