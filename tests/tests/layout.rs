@@ -18,7 +18,7 @@ const DIRECTIONS: [(&str, &[&str]); 12] = [
     ("models", &["regularization", "kernels"]),
     ("report", &["records"]),
     ("training", &["data", "models", "regularization", "kernels", "records"]),
-    ("studies", &["training", "records", "report"]),
+    ("studies", &["training", "records"]),
     (
         "experiments",
         &[

@@ -6,7 +6,7 @@ use backburn_data::SplitSize;
 use backburn_models::{MlpConfig, ModelConfig, ParameterSlot, parameters};
 use backburn_regularization::WeightDecay;
 use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::optimize::parameter_group::ParameterGroup;
+use backburn_training::optimize::parameter_group::{GroupTraining, ParameterGroup};
 use backburn_training::optimize::schedule::Schedule;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::{Recipe, built_in};
@@ -106,7 +106,7 @@ fn frozen_gradients_are_no_part_of_the_norm_that_is_clipped() {
         let moved = change.iter().filter(|(name, _)| name.starts_with("head."));
         moved.flat_map(|(_, by)| by).map(|by| f64::from(by.powi(2))).sum::<f64>().sqrt()
     };
-    let all = ["hidden", "norms", "norm"].map(ParameterGroup::of);
+    let all = ["hidden", "norms"].map(ParameterGroup::of);
     let frozen = all.map(ParameterGroup::frozen).to_vec();
     // A step of the head alone has the whole norm: the rate times the limit.
     assert!((norm(frozen) / (0.01 * 1e-3) - 1.0).abs() < 0.05);
@@ -144,6 +144,46 @@ fn a_resumed_training_with_groups_ends_like_one_that_was_not_interrupted() {
     let mut state = State::new(&other, &prepared, &Device::flex()).unwrap();
     let error = checkpoint::restore(&mut state, &saved[0]).unwrap_err().to_string();
     assert!(error.contains("groups"), "{error}");
+}
+
+#[test]
+fn a_training_with_groups_by_role_is_resumed_whatever_the_role() {
+    for role in [ParameterSlot::Weight, ParameterSlot::Bias, ParameterSlot::Norm] {
+        for training in [GroupTraining::On, GroupTraining::Frozen] {
+            let optimizer = Some(OptimizerConfig::Sgd);
+            let group =
+                ParameterGroup { role: Some(role), optimizer, training, ..Default::default() };
+            let mut recipe = recipe(vec![group]);
+            recipe.optimizer = OptimizerConfig::named("adam").unwrap();
+            (recipe.batch_size, recipe.epochs) = (10, 2);
+            let (_, whole, saved) = trained(&recipe, None);
+            let (_, resumed, _) = trained(&recipe, Some(&saved[0]));
+            assert_eq!(resumed, whole, "{role:?} {training:?}");
+        }
+    }
+}
+
+#[test]
+fn groups_that_choose_nothing_or_freeze_everything_are_refused() {
+    let refused = |groups| {
+        let recipe = recipe(groups);
+        let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
+        State::new(&recipe, &prepared, &Device::flex()).unwrap_err().to_string()
+    };
+    let typo = refused(vec![ParameterGroup::of("head"), ParameterGroup::of("hiden")]);
+    assert!(
+        typo.contains("number 2") && typo.contains("modules are hidden, norms, head"),
+        "{typo}"
+    );
+    let behind = refused(vec![ParameterGroup::of("hidden"), ParameterGroup::of("hidden.0")]);
+    assert!(behind.contains("number 2"), "{behind}");
+    assert!(refused(vec![ParameterGroup::default().frozen()]).contains("found all frozen"));
+    let mut recipe = recipe(vec![ParameterGroup {
+        optimizer: OptimizerConfig::named("adamw"),
+        ..ParameterGroup::of("head")
+    }]);
+    recipe.weight_decay.strength = 0.1;
+    assert!(recipe.check().unwrap_err().to_string().contains("decoupled"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -64,6 +64,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Contents, WeightsError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let file = SafeTensors::deserialize(bytes)?;
+    let names: BTreeSet<&str> = file.names().into_iter().collect();
     let mut tensors = Vec::with_capacity(file.len());
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
@@ -72,7 +73,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Contents, WeightsError> {
         let (values, _) = view.data().as_chunks::<4>();
         tensors.push(NamedTensor {
             name: name.to_owned(),
-            role: role_of(name),
+            role: role_of(name, &|name| names.contains(name)),
             shape: view.shape().to_vec(),
             values: values.iter().map(|&value| f32::from_le_bytes(value)).collect(),
         });
@@ -80,13 +81,16 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Contents, WeightsError> {
     Ok((tensors, metadata))
 }
 
-/// A file names a tensor but not its role; import goes by the network's own roles, so that this is
-/// a description only.
-fn role_of(name: &str) -> Role {
-    match name.rsplit('.').next() {
-        Some("bias") => Role::Bias,
-        Some("running_mean") => Role::RunningMean,
-        Some("running_var") => Role::RunningVariance,
+/// A file names a tensor but not its role. Batch normalization is the layer that has running statistics.
+fn role_of(name: &str, is_there: &dyn Fn(&str) -> bool) -> Role {
+    let (layer, last) = name.rsplit_once('.').unwrap_or(("", name));
+    let normalizes = || is_there(&format!("{layer}.running_mean"));
+    match last {
+        "running_mean" => Role::RunningMean,
+        "running_var" => Role::RunningVariance,
+        "bias" if normalizes() => Role::NormShift,
+        "bias" => Role::Bias,
+        _ if normalizes() => Role::NormScale,
         _ => Role::Weight,
     }
 }
@@ -96,15 +100,24 @@ mod tests {
     use super::*;
 
     fn sample() -> Vec<NamedTensor> {
-        let tensor = |name: &str, shape: &[usize], values: &[f32]| NamedTensor {
+        let tensor = |name: &str, role, shape: &[usize], values: &[f32]| NamedTensor {
             name: name.into(),
-            role: role_of(name),
+            role,
             shape: shape.into(),
             values: values.into(),
         };
         vec![
-            tensor("hidden.0.weight", &[2, 3], &[1.0, -2.5, 3e-8, 4.0, f32::MAX, -0.0]),
-            tensor("hidden.0.bias", &[2], &[0.1, 0.2]),
+            tensor("norm.weight", Role::NormScale, &[1], &[1.5]),
+            tensor("norm.running_var", Role::RunningVariance, &[1], &[0.5]),
+            tensor("norm.running_mean", Role::RunningMean, &[1], &[-0.5]),
+            tensor("norm.bias", Role::NormShift, &[1], &[2.5]),
+            tensor(
+                "hidden.0.weight",
+                Role::Weight,
+                &[2, 3],
+                &[1.0, -2.5, 3e-8, 4.0, f32::MAX, -0.0],
+            ),
+            tensor("hidden.0.bias", Role::Bias, &[2], &[0.1, 0.2]),
         ]
     }
 

@@ -24,7 +24,9 @@ pub enum ReportError {
         source: io::Error,
     },
     /// A figure could not be turned into pixels.
-    #[error("cannot draw {figure} as PNG: {reason}; the SVG beside it is complete")]
+    #[error(
+        "cannot draw {figure} as PNG: {reason}; update Backburn, or open the SVG if there is one"
+    )]
     Draw {
         /// The figure's name.
         figure: String,

@@ -4,8 +4,7 @@ use backburn_records::evaluation::EvaluationRecord;
 use backburn_records::number::{self, count, duration, loss, percent, points};
 use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
-// Public for the move, as the root's names from there are.
-pub use backburn_records::shell::quoted;
+use backburn_records::shell::quoted;
 
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};

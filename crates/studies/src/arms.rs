@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use backburn_records::shell::quoted;
 use backburn_records::{Arm, ArmRun, RunRecord, number};
-use backburn_report::page::quoted;
 use backburn_training::failure::Failure;
 use backburn_training::prepare::PrepareError;
 use backburn_training::run_options::RunOptions;
@@ -105,7 +105,10 @@ fn carry_out(
         match end {
             Ok(TrialEnd::Interrupted) => return interrupted(resume, watch),
             // What the arm asks for does not go with the data.
-            Err(SessionError::Prepare(PrepareError::Recipe(error))) if run.place.arm != 0 => {
+            Err(SessionError::Prepare(
+                error
+                @ (PrepareError::Recipe(_) | PrepareError::Loader(_) | PrepareError::Model(_)),
+            )) if run.place.arm != 0 => {
                 note(watch, &format!("{line} left out"));
                 arm.runs.clear();
                 arm.absent = Some(error.to_string());
@@ -118,7 +121,8 @@ fn carry_out(
                     100.0 * summary.train_accuracy,
                     100.0 * summary.test_accuracy
                 );
-                let folder = format!("{}/seed-{seed}", arm.name);
+                let path = run.trial.path.strip_prefix(&study.folder).unwrap_or(&run.trial.path);
+                let folder = path.display().to_string();
                 let test_looks = read(&run.trial.path)?.manifest.test_reads.len();
                 arm.runs.push(ArmRun { seed, folder, summary: *summary, test_looks });
             }

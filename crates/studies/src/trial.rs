@@ -106,7 +106,10 @@ impl Trial {
     ) -> Result<TrialEnd, SessionError> {
         let run = match found {
             Found::Whole(summary) => return Ok(TrialEnd::Scored(summary)),
-            Found::Diverged => return Ok(TrialEnd::Diverged("its loss was not finite".to_owned())),
+            Found::Diverged => {
+                let run = self.path.display().to_string();
+                return Ok(TrialEnd::Diverged(SessionError::EndedDiverged { run }.to_string()));
+            }
             Found::Part => session::resume(&self.path, |_| {}, options, watch),
             Found::Nothing => session::start(&self.recipe, Some(&self.path), "run", options, watch),
         };

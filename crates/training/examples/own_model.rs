@@ -76,8 +76,8 @@ pub(crate) fn run() -> Result<(Vec<f64>, f64), Box<dyn Error>> {
     let layer = |inputs, outputs, on: &Device| LinearConfig::new(inputs, outputs).init(on);
     let trained = device.clone().autodiff();
     let network = TwoLayers { hidden: layer(64, 32, &trained), head: layer(32, 2, &trained) };
-    let setup = Setup::new(&recipe, &prepared, 2)?.with_regularizer("noise", PixelNoise(0.5));
-    let mut state = State::with_network(&recipe, &prepared, network, &device);
+    let setup = Setup::new(&recipe, &prepared, 2)?.with_regularizer("noise", PixelNoise(0.5))?;
+    let mut state = State::with_network(&recipe, &prepared, network, &device)?;
     let mut losses = Losses::default();
     train(&setup, &mut state, &mut losses, &mut no_save)?;
     let accuracy = state.epochs.last().and_then(|epoch| epoch.valid_accuracy).unwrap_or(0.0);

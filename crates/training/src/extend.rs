@@ -169,9 +169,7 @@ impl EndedRun {
         watch: &mut dyn Watch,
     ) -> Result<State, SessionError> {
         let (old, run) = (&self.recipe, self.name());
-        let fresh = || -> Result<State, SessionError> {
-            Ok(State::new(old, prepared, device).map_err(PrepareError::from)?)
-        };
+        let fresh = || -> Result<State, SessionError> { Ok(State::new(old, prepared, device)?) };
         let Some(Restored { mut state, instead_of }) = restore_newest(&self.folder, fresh)? else {
             return Err(ExtendError::NoCheckpoint { run, epochs: new.epochs }.into());
         };

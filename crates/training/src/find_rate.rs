@@ -266,7 +266,7 @@ pub fn measure(
             passed.images += images as u64;
             let batch = setup.upload(batch, epoch, number, state.device());
             let pass = state.learner.gradients(&batch, recipe.loss, state.device(), seed);
-            meter.push(&pass.objective, pass.right);
+            meter.push(&pass.objective, batch.right(pass.outputs));
             gradients.add(pass.gradients, images);
         }
         state.learner.step(gradients.take_mean(), range.rate(step));

@@ -35,8 +35,8 @@ pub struct Learner<N = Network> {
 pub struct Pass {
     /// `[1]`, what is minimized.
     pub objective: Tensor<1>,
-    /// `[1]`, the number of right answers.
-    pub right: Tensor<1>,
+    /// `[batch, classes]`, without gradients.
+    pub outputs: Tensor<2>,
     /// Of the objective.
     pub gradients: NamedGradients,
 }
@@ -118,17 +118,21 @@ impl<N: Classifier> Learner<N> {
 
 /// A forward and backward pass over a batch.
 pub fn backward<N: Classifier>(network: &N, batch: &DeviceBatch, loss: Loss) -> Pass {
-    let (objective, right) = batch.objective(network, loss);
+    let (objective, outputs) = batch.objective(network, loss);
     let gradients = NamedGradients::gather(network, objective.backward());
-    Pass { objective, right, gradients }
+    Pass { objective, outputs, gradients }
 }
 
 impl DeviceBatch {
-    /// What is minimized on this batch, and the number of right answers, each `[1]`.
-    pub fn objective<N: Classifier>(&self, network: &N, loss: Loss) -> (Tensor<1>, Tensor<1>) {
+    /// What is minimized on this batch, `[1]`, and the network's outputs, `[batch, classes]`, without gradients.
+    pub fn objective<N: Classifier>(&self, network: &N, loss: Loss) -> (Tensor<1>, Tensor<2>) {
         let outputs = network.forward(self.images.clone());
-        let answers = outputs.clone().without_autodiff().argmax(1);
-        let right = answers.equal(self.labels.clone()).float().sum();
-        (loss.forward(outputs, self.targets.clone()), right)
+        let plain = outputs.clone().without_autodiff();
+        (loss.forward(outputs, self.targets.clone()), plain)
+    }
+
+    /// The number of right answers among a network's outputs, `[1]`.
+    pub fn right(&self, outputs: Tensor<2>) -> Tensor<1> {
+        outputs.argmax(1).equal(self.labels.clone()).float().sum()
     }
 }

@@ -70,6 +70,8 @@ impl Prepared {
     ///
     /// If the recipe asks for more images than there are, or for what they cannot give.
     pub fn of(data: DataSet, recipe: &Recipe) -> Result<Self, PrepareError> {
+        recipe.check()?;
+        recipe.labels.check(data.train.classes()).map_err(RecipeError::from)?;
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
         let (train, valid) = split(&data.train, recipe)?;
         if recipe.validates() && valid.is_empty() {
@@ -179,14 +181,8 @@ impl Prepared {
 
     /// Share of each class among the training images.
     pub(crate) fn class_shares(&self) -> Vec<f32> {
-        let labels = (0..self.train.len()).map(|image| usize::from(self.train.label(image)));
-        let mut counts = vec![0.0; self.classes()];
-        for label in labels {
-            if let Some(count) = counts.get_mut(label) {
-                *count += 1.0;
-            }
-        }
-        counts.into_iter().map(|count| count / self.train.len() as f32).collect()
+        let counts = self.train.class_counts().into_iter();
+        counts.map(|count| count as f32 / self.train.len() as f32).collect()
     }
 
     /// Delivers training batches as the recipe says.
@@ -230,13 +226,8 @@ impl Prepared {
 
 /// The names of the classes of which there is no image.
 fn absent_classes(images: &ImageSet, names: &[String]) -> Vec<String> {
-    let mut is_there = vec![false; images.classes()];
-    for &label in images.labels() {
-        if let Some(it) = is_there.get_mut(usize::from(label)) {
-            *it = true;
-        }
-    }
-    let absent = is_there.into_iter().enumerate().filter(|(_, is_there)| !is_there);
+    let counts = images.class_counts().into_iter().enumerate();
+    let absent = counts.filter(|(_, count)| *count == 0);
     let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
     absent.map(|(class, _)| name(class)).collect()
 }

@@ -228,6 +228,12 @@ pub enum RecipeError {
     },
 }
 
+impl From<StrengthError> for RecipeError {
+    fn from(StrengthError { setting, expected, found }: StrengthError) -> Self {
+        Self::Setting { setting, expected, found: found.to_string() }
+    }
+}
+
 /// The built-in recipe of a name.
 ///
 /// # Errors
@@ -334,7 +340,10 @@ impl Recipe {
         self.check_labels()?;
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
-        self.groups.iter().try_for_each(ParameterGroup::check).map_err(RecipeError::Invalid)?;
+        for (number, group) in (1..).zip(&self.groups) {
+            let numbered = |error| RecipeError::Invalid(format!("group {number}: {error}"));
+            group.check().map_err(numbered)?;
+        }
         self.schedule.check().map_err(RecipeError::Invalid)?;
         self.schedule.check_epochs(self.epochs).map_err(RecipeError::Invalid)?;
         if matches!(self.schedule, Schedule::Plateau { .. }) && !self.validates() {
@@ -344,8 +353,12 @@ impl Recipe {
                     .into(),
             ));
         }
-        let is_adamw = matches!(self.optimizer, OptimizerConfig::Adamw { .. });
-        if is_adamw && self.weight_decay.mode == DecayMode::Coupled && decay > 0.0 {
+        let rules = self.groups.iter().filter_map(|group| group.optimizer.as_ref());
+        let is_adamw = |rule: &OptimizerConfig| matches!(rule, OptimizerConfig::Adamw { .. });
+        if rules.chain([&self.optimizer]).any(is_adamw)
+            && self.weight_decay.mode == DecayMode::Coupled
+            && decay > 0.0
+        {
             return Err(RecipeError::Invalid(
                 "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to \
                  `decoupled`, or use `adam` for L2"
@@ -359,9 +372,7 @@ impl Recipe {
         // A data set that does not exist is refused elsewhere.
         let classes =
             backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes());
-        self.labels.check(classes).map_err(|StrengthError { setting, expected, found }| {
-            RecipeError::Setting { setting, expected, found: found.to_string() }
-        })?;
+        self.labels.check(classes)?;
         for (technique, on_labels) in self.labels.on() {
             let name = technique.flag.replace('-', "_");
             let is_of_regression = on_labels.changes == backburn_regularization::Changes::Values;

@@ -78,7 +78,7 @@ pub fn start(
     if options.verify_kernels {
         verify_kernels(recipe, &prepared, &open, watch)?;
     }
-    let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
+    let mut state = State::new(recipe, &prepared, &open.device)?;
     // Only now, so that a mistake in the recipe leaves no folder behind.
     let folder = create_folder(out, name)?;
     let _lock = folder.lock(watch)?;
@@ -137,9 +137,8 @@ pub fn resume(
         verify_kernels(&recipe, &prepared, &open, watch)?;
     }
     let every = checkpoint_every(path, manifest.as_ref(), options)?;
-    let fresh = || -> Result<State, SessionError> {
-        Ok(State::new(&recipe, &prepared, &open.device).map_err(PrepareError::from)?)
-    };
+    let fresh =
+        || -> Result<State, SessionError> { Ok(State::new(&recipe, &prepared, &open.device)?) };
     // First: a checkpoint need not fit other data.
     if let (Some(manifest), true) = (&manifest, folder.has_checkpoint()) {
         check_same_data(&prepared, manifest)?;

@@ -1,7 +1,7 @@
 //! What stays the same during a training.
 
 use backburn_data::loader::{Batch, Epoch, Loader, LoaderError};
-use backburn_regularization::LabelRegularizer;
+use backburn_regularization::{LabelRegularizer, StrengthError};
 use burn::tensor::Device;
 
 use crate::device_batch::DeviceBatch;
@@ -56,14 +56,21 @@ impl<'a> Setup<'a> {
 
     /// With a regularizer that no recipe knows. What it draws depends on `name`, the recipe's seed, the epoch and
     /// the batch alone.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// If its strength is outside its range.
     pub fn with_regularizer(
         mut self,
         name: &str,
         regularizer: impl LabelRegularizer + 'static,
-    ) -> Self {
-        self.regularizers.push((name.to_owned(), Box::new(regularizer)));
-        self
+    ) -> Result<Self, StrengthError> {
+        regularizer.check(self.loader.set().classes())?;
+        if !regularizer.is_off() {
+            // A stream of its own, whatever the recipe's regularizers are called.
+            self.regularizers.push((format!("own/{name}"), Box::new(regularizer)));
+        }
+        Ok(self)
     }
 }
 

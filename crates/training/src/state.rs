@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use backburn_data::loader::{Batch, Epoch};
 use backburn_models::parameters::{self, NamedTensor};
-use backburn_models::{Classifier, ModelError, Network};
+use backburn_models::{Classifier, Network};
 use backburn_records::{EpochRecord, RollbackRecord};
 use backburn_regularization::{EarlyStopping, Ema, MaxNorm, Sam, Validation, Verdict};
 use burn::tensor::Device;
@@ -14,9 +14,10 @@ use crate::learner::Learner;
 use crate::meter::EpochInProgress;
 use crate::optimize::averaging::Averaging;
 use crate::optimize::optimizer::Optimizer;
+use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::plateau::Plateau;
-use crate::prepare::Prepared;
-use crate::recipe::{Recipe, Settings};
+use crate::prepare::{PrepareError, Prepared};
+use crate::recipe::{Recipe, RecipeError, Settings};
 use crate::setup::Setup;
 
 /// A training between two batches.
@@ -67,17 +68,35 @@ impl State {
     ///
     /// # Errors
     ///
-    /// If the model's settings are outside their range or the images too small for it.
-    pub fn new(recipe: &Recipe, prepared: &Prepared, device: &Device) -> Result<Self, ModelError> {
+    /// If the model's settings are outside their range or the images too small for it, or as
+    /// [`with_network`](Self::with_network).
+    pub fn new(
+        recipe: &Recipe,
+        prepared: &Prepared,
+        device: &Device,
+    ) -> Result<Self, PrepareError> {
         let network = prepared.network(recipe, &device.clone().autodiff())?;
-        Ok(Self::with_network(recipe, prepared, network, device))
+        Ok(Self::with_network(recipe, prepared, network, device)?)
     }
 }
 
 impl<N: Classifier> State<N> {
     /// The state before the first step of a network of any kind, which lives on `device` with gradients
     /// (`device.autodiff()`) and is trained as the recipe says; the recipe's own model plays no part.
-    pub fn with_network(recipe: &Recipe, prepared: &Prepared, network: N, device: &Device) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// If one of the recipe's groups chooses none of the network's parameters, or all are frozen.
+    pub fn with_network(
+        recipe: &Recipe,
+        prepared: &Prepared,
+        network: N,
+        device: &Device,
+    ) -> Result<Self, RecipeError> {
+        if !recipe.groups.is_empty() {
+            ParameterGroup::check_choices(&recipe.groups, &parameters::roles(&network))
+                .map_err(RecipeError::Invalid)?;
+        }
         let optimizer = Optimizer::new(recipe.optimizer, recipe.weight_decay)
             .with_l1(recipe.l1)
             .with_max_norm(recipe.max_norm.map(|limit| MaxNorm { limit }))
@@ -88,7 +107,7 @@ impl<N: Classifier> State<N> {
             .with_averaging(averaging)
             .with_sam(recipe.sam.map(|rho| Sam { rho }))
             .with_clip_norm(recipe.clip_norm);
-        Self {
+        Ok(Self {
             learner,
             device: device.clone().autodiff(),
             stopping: recipe.early_stopping.map(EarlyStopping::new),
@@ -101,7 +120,7 @@ impl<N: Classifier> State<N> {
             waited: Duration::ZERO,
             batches_per_epoch: recipe.last_batch.batches(prepared.train.len(), recipe.batch_size),
             accumulate: recipe.accumulate,
-        }
+        })
     }
 
     /// The epoch that is to be trained, counted from 1; `None` if all are behind us or early stopping has ended

@@ -42,7 +42,7 @@ pub fn train<N: Classifier, E: From<LoaderError>>(
             let (images, seed) = (batch.len(), setup.device_seed(epoch, number));
             let batch = setup.upload(batch, epoch, number, state.device());
             let pass = state.learner.gradients(&batch, setup.recipe.loss, state.device(), seed);
-            meter.push(&pass.objective, pass.right);
+            meter.push(&pass.objective, batch.right(pass.outputs));
             gradients.add(pass.gradients, images);
             if setup.ends_step(number) {
                 let learning_rate = state.learning_rate(setup, epoch, number);

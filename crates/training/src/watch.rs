@@ -17,7 +17,7 @@ pub trait Watch {
 pub enum Event<'a> {
     /// A file of data is being downloaded.
     Download(FetchProgress<'a>),
-    /// Something that must be known, however little is shown: a line that begins with `note` or `warning`.
+    /// Something that must be known, however little is shown: a line of text.
     Note(&'a str),
     /// What is trained, on what, by what; a line of text.
     Detail(&'a str),
@@ -58,13 +58,6 @@ pub enum Event<'a> {
         record: &'a EpochRecord,
         /// Whether its weights are kept so far.
         is_best: bool,
-    },
-    /// A checkpoint has been written.
-    Saved {
-        /// Epochs that it has.
-        epochs: usize,
-        /// Batches of the next one that it has.
-        batches: usize,
     },
     /// Training has ended, however it did.
     Ended,

@@ -147,7 +147,7 @@ fn measure(
     if args.train.verify_kernels {
         session::verify_kernels(recipe, &prepared, &open, &mut watch)?;
     }
-    let mut state = State::new(recipe, &prepared, &open.device).map_err(PrepareError::from)?;
+    let mut state = State::new(recipe, &prepared, &open.device)?;
     watch.event(Event::CanBeStopped);
     let mut detail = |text: String| watch.event(Event::Detail(&text));
     let (images, model) = (prepared.train.len(), recipe.model.name());

@@ -143,7 +143,8 @@ impl Need {
 fn batches_ahead(recipe: &Recipe, prepared: &Prepared, loader: &Loader, threads: usize) -> u64 {
     let config = loader_config(recipe.batch_size, recipe.last_batch, threads);
     let batches = (config.threads * (config.prefetch + 1)).min(loader.batches_per_epoch());
-    let of_image = size_of::<f32>() * prepared.train.shape().pixels() + 1 + size_of::<usize>();
+    let of_image =
+        size_of::<f32>() * prepared.train.shape().pixels() + size_of::<u16>() + size_of::<usize>();
     (batches * recipe.batch_size * of_image + size_of::<usize>() * prepared.train.len()) as u64
 }
 
@@ -178,7 +179,7 @@ impl<'a> Trial<'a> {
             regularizers: Vec::new(),
         };
         let count = Count::begin();
-        let mut state = State::new(recipe, prepared, device).map_err(PrepareError::from)?;
+        let mut state = State::new(recipe, prepared, device)?;
         // From the first step on the optimizer has its averages.
         step(&setup, &mut state, 1);
         let ((), before) = count.peak_of(|| ());

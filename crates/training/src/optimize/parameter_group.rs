@@ -77,6 +77,43 @@ impl ParameterGroup {
         is_below && self.role.is_none_or(|slot| slot.includes(role))
     }
 
+    /// Checks that a recipe's groups say what becomes of a network's `parameters`: each chooses some that none
+    /// before it has chosen, and some parameter is trained.
+    ///
+    /// # Errors
+    ///
+    /// The first group that chooses nothing, or that all is frozen.
+    pub fn check_choices(groups: &[Self], parameters: &[(String, Role)]) -> Result<(), String> {
+        let trained: Vec<_> = parameters.iter().filter(|(_, role)| role.is_trained()).collect();
+        let mut left = trained.clone();
+        let mut frozen = 0;
+        for (number, group) in (1..).zip(groups) {
+            let before = left.len();
+            left.retain(|(name, role)| !group.chooses(name, *role));
+            let chosen = before - left.len();
+            if chosen == 0 {
+                let mut modules: Vec<&str> = Vec::new();
+                for (name, _) in &trained {
+                    let module = name.split('.').next().unwrap_or(name);
+                    if !modules.contains(&module) {
+                        modules.push(module);
+                    }
+                }
+                return Err(format!(
+                    "`groups`: number {number} chooses no parameter that is not in a group before it; \
+                     the network's modules are {}, and its parameters are named as in \
+                     model.safetensors",
+                    modules.join(", ")
+                ));
+            }
+            frozen += if group.training == GroupTraining::Frozen { chosen } else { 0 };
+        }
+        if frozen == trained.len() && frozen > 0 {
+            return Err("`groups`: expected some parameter to be trained, found all frozen".into());
+        }
+        Ok(())
+    }
+
     /// # Errors
     ///
     /// If a setting is outside its range: its name, the range and what was found.

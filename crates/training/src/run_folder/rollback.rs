@@ -8,7 +8,6 @@ use backburn_records::{EpochRecord, RollbackRecord};
 
 use crate::loss::Loss;
 use crate::outlook::Outlook;
-use crate::prepare::PrepareError;
 use crate::run_folder::checkpoint::{self, Position};
 use crate::run_folder::error::Fault;
 use crate::run_folder::folder::RunFolder;
@@ -121,7 +120,7 @@ fn end_to_go_back_to(
     state: &State,
 ) -> Result<Result<State, Fault>, SessionError> {
     let device = state.device().clone().without_autodiff();
-    let fresh = || State::new(setup.recipe, setup.prepared, &device).map_err(PrepareError::from);
+    let fresh = || State::new(setup.recipe, setup.prepared, &device);
     let path = folder.path().join(EPOCH_END);
     // Only an end that is better than guessing leaves one.
     let should_be_there =
