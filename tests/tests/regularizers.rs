@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use backburn_models::{Classifier, CnnConfig, MlpConfig, ModelConfig, Network, Role, parameters};
-use backburn_regularization::{Ema, L1, Lookahead, MaxNorm, Sam, WeightDecay};
+use backburn_regularization::{L1, Lookahead, MaxNorm, Sam, WeightDecay};
 use backburn_tests::{
     CLASSES, assert_close, formula, images, logits_and_loss, training_device, without_dropout,
 };
 use backburn_training::optimize::averaging::Averaging;
 use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::recipe::built_in;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;
@@ -52,8 +53,10 @@ fn compare(case: &Reference) {
         .with_l1(l1)
         .with_max_norm(only("max_norm").map(|limit| MaxNorm { limit }));
     let mut network = small();
-    let lookahead = only("lookahead").map(|alpha| Lookahead { steps: 2, alpha });
-    let mut averaging = Averaging::new(lookahead, only("ema").map(|decay| Ema { decay }), &network);
+    let mut recipe = built_in("digits").unwrap();
+    recipe.lookahead = only("lookahead").map(|alpha| Lookahead { steps: 2, alpha });
+    recipe.ema = only("ema");
+    let mut averaging = Averaging::new(&recipe, &network);
     for step in 0..case.steps {
         let here = gradients(&network, step);
         let gradients = match sam {

@@ -3,6 +3,8 @@
 
 use burn::tensor::Tensor;
 
+use crate::weight_average::WeightAverage;
+
 /// `a ← d · a + (1 − d) · w` after every step, with `d = min(decay, (1 + t) / (10 + t))` after `t`
 /// steps, so that the initial weights are soon forgotten.
 ///
@@ -25,13 +27,18 @@ impl Ema {
         let step = step as f64;
         self.decay.min((1.0 + step) / (10.0 + step))
     }
+}
 
-    /// The average after `step` steps.
-    ///
-    /// # Shapes
-    ///
-    /// - `average`, `weights`, returns: `[values]`
-    pub fn average(&self, average: Tensor<1>, weights: Tensor<1>, step: u64) -> Tensor<1> {
+impl WeightAverage for Ema {
+    fn includes_statistics(&self) -> bool {
+        true
+    }
+
+    fn is_due(&self, _step: u64) -> bool {
+        true
+    }
+
+    fn average(&self, average: Tensor<1>, weights: Tensor<1>, step: u64) -> Tensor<1> {
         let decay = self.decay_at(step);
         average.mul_scalar(decay) + weights.mul_scalar(1.0 - decay)
     }

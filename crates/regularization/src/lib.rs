@@ -18,6 +18,7 @@
 //! | weight decay (L2) | weights | `weight_decay.rs` |
 //! | L1 | weights | `l1.rs` |
 //! | max-norm | weights | `max_norm.rs` |
+//! | averages of the weights: what they have in common | | `weight_average.rs` |
 //! | exponential moving average | weights | `ema.rs` |
 //! | Lookahead | weights | `lookahead.rs` |
 //! | sharpness-aware minimization | gradients | `sam.rs` |
@@ -46,6 +47,7 @@ pub mod spatial_dropout;
 pub mod stochastic_depth;
 pub mod strength;
 pub mod targets;
+pub mod weight_average;
 pub mod weight_decay;
 
 pub use catalog::{CATALOG, OnLabels, Technique};
@@ -69,4 +71,5 @@ pub use spatial_dropout::SpatialDropout;
 pub use stochastic_depth::StochasticDepth;
 pub use strength::StrengthError;
 pub use targets::Targets;
+pub use weight_average::WeightAverage;
 pub use weight_decay::{DecayMode, DecayedParameters, ParameterKind, WeightDecay};

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::weight_average::WeightAverage;
+
 /// After every `steps` steps of the optimizer ("fast" weights `θ`) the "slow" weights `φ` go part
 /// of the way to them, `φ ← φ + α (θ − φ)`, and the fast ones start anew from there, `θ ← φ`.
 ///
@@ -27,19 +29,28 @@ pub struct Lookahead {
 impl Lookahead {
     /// The paper's choice: k = 5, α = 0.5.
     pub const PAPER: Self = Self { steps: 5, alpha: 0.5 };
+}
 
-    /// Whether the slow weights move after this step, counted from 1.
-    pub fn is_due(&self, step: u64) -> bool {
+impl WeightAverage for Lookahead {
+    fn includes_statistics(&self) -> bool {
+        false
+    }
+
+    fn is_due(&self, step: u64) -> bool {
         step.is_multiple_of(self.steps)
     }
 
-    /// The slow weights after a look at the fast ones.
-    ///
-    /// # Shapes
-    ///
-    /// - `slow`, `fast`, returns: `[values]`
-    pub fn look(&self, slow: Tensor<1>, fast: Tensor<1>) -> Tensor<1> {
+    fn average(&self, slow: Tensor<1>, fast: Tensor<1>, _step: u64) -> Tensor<1> {
         slow.mul_scalar(1.0 - self.alpha) + fast.mul_scalar(self.alpha)
+    }
+
+    fn replaces_weights(&self) -> bool {
+        true
+    }
+
+    /// As if it looked now: the steps since the last look count too.
+    fn evaluated(&self, slow: Tensor<1>, fast: Tensor<1>, step: u64) -> Tensor<1> {
+        if self.is_due(step) { slow } else { self.average(slow, fast, step) }
     }
 }
 
@@ -76,7 +87,7 @@ mod tests {
             fast += 1.0;
             if lookahead.is_due(step) {
                 let tensor = |value: f32| Tensor::<1>::from_floats([value], &Device::flex());
-                slow = lookahead.look(tensor(slow), tensor(fast)).into_scalar();
+                slow = lookahead.average(tensor(slow), tensor(fast), step).into_scalar();
                 fast = slow;
             }
         }
@@ -96,7 +107,7 @@ mod tests {
     fn with_alpha_one_nothing_is_taken_back() {
         let lookahead = Lookahead { steps: 1, alpha: 1.0 };
         let tensor = |values: [f32; 2]| Tensor::<1>::from_floats(values, &Device::flex());
-        let slow = lookahead.look(tensor([0.1, -7.3]), tensor([0.3, 1e-9]));
+        let slow = lookahead.average(tensor([0.1, -7.3]), tensor([0.3, 1e-9]), 1);
         assert_eq!(slow.into_data(), tensor([0.3, 1e-9]).into_data());
     }
 }

@@ -44,7 +44,7 @@ pub struct Pass {
 impl<N: Classifier> Learner<N> {
     /// A network before its first step. It lives on a device with gradients.
     pub fn new(network: N, optimizer: Optimizer) -> Self {
-        let averaging = Averaging::new(None, None, &network);
+        let averaging = Averaging::default();
         let frozen = optimizer.frozen(&network);
         Self { network: Some(network), optimizer, averaging, sam: None, clip_norm: None, frozen }
     }

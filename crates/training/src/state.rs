@@ -6,7 +6,7 @@ use backburn_data::loader::{Batch, Epoch};
 use backburn_models::parameters::{self, NamedTensor};
 use backburn_models::{Classifier, Network};
 use backburn_records::{EpochRecord, RollbackRecord};
-use backburn_regularization::{EarlyStopping, Ema, MaxNorm, Sam, Validation, Verdict};
+use backburn_regularization::{EarlyStopping, MaxNorm, Sam, Validation, Verdict};
 use burn::tensor::Device;
 
 use crate::evaluate::Scores;
@@ -101,8 +101,7 @@ impl<N: Classifier> State<N> {
             .with_l1(recipe.l1)
             .with_max_norm(recipe.max_norm.map(|limit| MaxNorm { limit }))
             .with_groups(recipe.groups.clone());
-        let ema = recipe.ema.map(|decay| Ema { decay });
-        let averaging = Averaging::new(recipe.lookahead, ema, &network);
+        let averaging = Averaging::new(recipe, &network);
         let learner = Learner::new(network, optimizer)
             .with_averaging(averaging)
             .with_sam(recipe.sam.map(|rho| Sam { rho }))

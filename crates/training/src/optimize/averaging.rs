@@ -1,95 +1,108 @@
-//! What follows the weights from step to step: their moving average, and Lookahead's slow weights.
+//! Averages that follow the weights from step to step, as the recipe asks for them.
+
+use std::sync::Arc;
 
 use backburn_models::NamedTensor;
-use backburn_regularization::{Ema, Lookahead};
+use backburn_regularization::{Ema, WeightAverage};
 use burn::module::Module;
 use burn::tensor::Device;
 
 use crate::optimize::named_weights::NamedWeights;
+use crate::recipe::Recipe;
 
-/// Followers of the weights; a checkpoint holds them.
-#[derive(Clone, Debug)]
+/// An average that recipes can ask for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Average {
+    /// The setting that turns it on, and the prefix of its tensors in a checkpoint.
+    pub(crate) name: &'static str,
+    rule: fn(&Recipe) -> Option<Arc<dyn WeightAverage>>,
+}
+
+/// Every average, one row each, in the order in which they follow the weights. The last one that a recipe has is
+/// what is evaluated.
+pub(crate) static CATALOG: &[Average] = &[
+    Average { name: "lookahead", rule: |recipe| recipe.lookahead.map(shared) },
+    Average { name: "ema", rule: |recipe| recipe.ema.map(|decay| shared(Ema { decay })) },
+];
+
+fn shared(rule: impl WeightAverage + 'static) -> Arc<dyn WeightAverage> {
+    Arc::new(rule)
+}
+
+/// What follows the weights; a checkpoint holds it.
+#[derive(Clone, Debug, Default)]
 pub struct Averaging {
-    lookahead: Option<(Lookahead, NamedWeights)>,
-    ema: Option<(Ema, NamedWeights)>,
+    followers: Vec<Follower>,
+}
+
+#[derive(Clone, Debug)]
+struct Follower {
+    name: &'static str,
+    rule: Arc<dyn WeightAverage>,
+    average: NamedWeights,
 }
 
 impl Averaging {
-    /// Both start at the network's initial weights.
-    pub fn new<M: Module>(lookahead: Option<Lookahead>, ema: Option<Ema>, network: &M) -> Self {
-        Self {
-            lookahead: lookahead.map(|it| (it, NamedWeights::trained(&network.valid()))),
-            ema: ema.map(|it| (it, NamedWeights::all(&network.valid()))),
-        }
+    /// The recipe's averages, which start at the network's initial weights.
+    pub fn new<M: Module>(recipe: &Recipe, network: &M) -> Self {
+        let network = network.valid();
+        let follower = |row: &Average| {
+            let rule = (row.rule)(recipe)?;
+            let average = weights_for(&*rule, &network);
+            Some(Follower { name: row.name, rule, average })
+        };
+        Self { followers: CATALOG.iter().filter_map(follower).collect() }
     }
 
     /// Follows the optimizer's step number `step`, counted from 1, and gives the network to go on
     /// with.
     pub fn follow<M: Module>(&mut self, mut network: M, step: u64) -> M {
-        if let Some((lookahead, slow)) = &mut self.lookahead
-            && lookahead.is_due(step)
-        {
-            let fast = NamedWeights::trained(&network.valid());
-            let moved = std::mem::take(slow).combine(fast, |slow, fast| lookahead.look(slow, fast));
-            network = moved.put_into(network);
-            *slow = moved;
-        }
-        if let Some((ema, average)) = &mut self.ema {
-            let weights = NamedWeights::all(&network.valid());
-            *average = std::mem::take(average).combine(weights, |a, w| ema.average(a, w, step));
+        for Follower { rule, average, .. } in &mut self.followers {
+            if rule.is_due(step) {
+                let weights = weights_for(&**rule, &network.valid());
+                let moved = std::mem::take(average);
+                *average = moved.combine(weights, |a, w| rule.average(a, w, step));
+                if rule.replaces_weights() {
+                    network = average.put_into(network);
+                }
+            }
         }
         network
     }
 
-    /// The network to evaluate and keep after the optimizer's step number `step`: the average, else the slow
-    /// weights with the running statistics of `network`, else `network`'s own.
-    ///
-    /// Between two of Lookahead's looks, the slow weights are those that it would have if it looked now: the
-    /// steps since the last look count too.
+    /// The network to evaluate and keep after the optimizer's step number `step`: what the last of the averages
+    /// says, if there is one, else `network`'s own weights.
     pub fn evaluation_copy<M: Module>(&self, network: &M, step: u64) -> M {
-        match (&self.ema, &self.lookahead) {
-            (Some((_, average)), _) => average.put_into(network.valid()),
-            (None, Some((lookahead, slow))) if lookahead.is_due(step) => {
-                slow.put_into(network.valid())
-            }
-            (None, Some((lookahead, slow))) => {
-                let fast = NamedWeights::trained(&network.valid());
-                let moved = slow.clone().combine(fast, |slow, fast| lookahead.look(slow, fast));
-                moved.put_into(network.valid())
-            }
-            (None, None) => network.valid(),
-        }
+        let network = network.valid();
+        let Some(Follower { rule, average, .. }) = self.followers.last() else { return network };
+        let weights = weights_for(&**rule, &network);
+        average.clone().combine(weights, |a, w| rule.evaluated(a, w, step)).put_into(network)
     }
 
-    /// Lookahead's slow weights and the average, for a checkpoint; empty where there are none.
-    pub fn export(&self) -> [Vec<NamedTensor>; 2] {
-        let slow = self.lookahead.as_ref().map(|(_, weights)| weights.export());
-        let average = self.ema.as_ref().map(|(_, weights)| weights.export());
-        [slow.unwrap_or_default(), average.unwrap_or_default()]
+    /// Every average by its name, for a checkpoint.
+    pub fn export(&self) -> impl Iterator<Item = (&'static str, Vec<NamedTensor>)> {
+        self.followers.iter().map(|it| (it.name, it.average.export()))
     }
 
-    /// What [`Averaging::export`] gave.
+    /// What [`Averaging::export`] gave; `average` has the tensors of a name.
     ///
     /// # Errors
     ///
     /// The name of a tensor that does not belong to this training.
     pub fn restore(
         &mut self,
-        [slow, average]: [Vec<NamedTensor>; 2],
+        mut average: impl FnMut(&str) -> Vec<NamedTensor>,
         device: &Device,
     ) -> Result<(), String> {
-        restore(self.lookahead.as_mut().map(|(_, weights)| weights), slow, device)?;
-        restore(self.ema.as_mut().map(|(_, weights)| weights), average, device)
+        self.followers.iter_mut().try_for_each(|it| it.average.restore(average(it.name), device))
     }
 }
 
-fn restore(
-    weights: Option<&mut NamedWeights>,
-    tensors: Vec<NamedTensor>,
-    device: &Device,
-) -> Result<(), String> {
-    match weights {
-        Some(weights) => weights.restore(tensors, device),
-        None => tensors.into_iter().next().map_or(Ok(()), |tensor| Err(tensor.name)),
+/// What a rule follows, of an evaluation copy (`network.valid()`).
+fn weights_for<M: Module>(rule: &dyn WeightAverage, network: &M) -> NamedWeights {
+    if rule.includes_statistics() {
+        NamedWeights::all(network)
+    } else {
+        NamedWeights::trained(network)
     }
 }

@@ -1,8 +1,8 @@
 //! Checkpoints: the whole state of a training in one file.
 //!
 //! A safetensors file with the current weights (`model/…`), those kept so far (`best/…`), the
-//! optimizer's memory (`optimizer/…`), Lookahead's slow weights (`lookahead/…`) and the moving average
-//! (`ema/…`); everything that is not a tensor is JSON in its header.
+//! optimizer's memory (`optimizer/…`) and the averages of the weights (`ema/…` and the others that
+//! `averaging.rs` lists); everything that is not a tensor is JSON in its header.
 //! Tensors are found by parameter name, so that the state is complete in another process too. A
 //! checksum over the whole file keeps a damaged one from going on as another training, and the
 //! recipe's settings in the header keep a training from going on by another recipe.
@@ -23,6 +23,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::meter::EpochInProgress;
+use crate::optimize::averaging;
 use crate::optimize::optimizer::{Optimizer, OptimizerConfig};
 use crate::optimize::plateau::Plateau;
 use crate::recipe::Settings;
@@ -141,9 +142,9 @@ pub fn to_bytes(state: &State) -> Result<Vec<u8>, CheckpointError> {
         tensors.extend(prefixed("best", best.weights.clone()));
     }
     tensors.extend(prefixed("optimizer", state.learner.optimizer.export()));
-    let [slow, average] = state.learner.averaging.export();
-    tensors.extend(prefixed("lookahead", slow));
-    tensors.extend(prefixed("ema", average));
+    for (name, average) in state.learner.averaging.export() {
+        tensors.extend(prefixed(name, average));
+    }
     let mut bytes = weights::to_bytes(&tensors, HashMap::from([(STATE_KEY.to_owned(), header)]))?;
     let place = find(&bytes, NO_CHECKSUM).expect("the header holds it");
     let sum = checksum(&bytes, place);
@@ -280,12 +281,10 @@ impl Checkpoint {
         if let Some(name) = expected.difference(&found).next() {
             return Err(does_not_fit(format!("it lacks the optimizer's state `{name}`")));
         }
-        let has_group = |group: &str| self.groups.contains_key(group);
-        for (name, is_there) in [
-            ("early_stopping", self.header.stopping.is_some()),
-            ("lookahead", has_group("lookahead")),
-            ("ema", has_group("ema")),
-        ] {
+        let stopping = [("early_stopping", self.header.stopping.is_some())];
+        let averages =
+            averaging::CATALOG.iter().map(|row| (row.name, self.groups.contains_key(row.name)));
+        for (name, is_there) in stopping.into_iter().chain(averages) {
             match (is_there, setting(name).is_some()) {
                 (false, true) => {
                     return Err(does_not_fit(format!("it lacks the state of `{name}`")));
@@ -337,9 +336,9 @@ impl Checkpoint {
             .map_err(|name| {
                 does_not_fit(format!("`{name}` is no state that the optimizer keeps"))
             })?;
-        state.learner.averaging.restore([take("lookahead"), take("ema")], &device).map_err(
-            |name| does_not_fit(format!("`{name}` is not as the recipe's averaging needs it")),
-        )?;
+        state.learner.averaging.restore(&mut take, &device).map_err(|name| {
+            does_not_fit(format!("`{name}` is not as the recipe's averaging needs it"))
+        })?;
         let best = take("best");
         if let Some(epoch) = header.best_epoch {
             let record = epoch.checked_sub(1).and_then(|place| header.epochs.get(place));
