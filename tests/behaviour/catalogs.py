@@ -142,6 +142,7 @@ FAMILIES = [
         "l1": ["--l1 1e-3", "--l1 1e-3 --decay all"],
         "max-norm": ["--max-norm 1", merged(CNN, "--max-norm 1")],
         "ema": ["--ema 0.9"],
+        "swa": ["--epochs 3 --swa 2", merged(CNN, "--batch-norm on --swa 1")],
         "lookahead": ["--lookahead k=5,alpha=0.5"],
         "sam": ["--sam 0.05"],
         # Its rules are a family of their own; here it is only watched by.

@@ -20,8 +20,8 @@ BATCH = 3
 STEPS = 5
 LEARNING_RATE = 0.5
 MODEL = {"name": "mlp", "hidden": [6], "dropout": 0.0}
-# Setting of the recipe -> its strength; for Lookahead after every second step.
-STRENGTHS = {"sam": 0.5, "l1": 0.01, "max_norm": 1.0, "ema": 0.3, "lookahead": 0.4}
+# Setting of the recipe -> its strength; for Lookahead after every second step, for SWA in epochs of two steps.
+STRENGTHS = {"sam": 0.5, "l1": 0.01, "max_norm": 1.0, "ema": 0.3, "lookahead": 0.4, "swa": 1}
 
 
 def network() -> nn.Module:
@@ -65,6 +65,7 @@ def run(name: str) -> dict:
         avg_fn=lambda a, w, n: (d := min(strength, (1 + n) / (10 + n))) * a + (1 - d) * w,
     )
     average.update_parameters(model)
+    epochs = AveragedModel(model, use_buffers=True)
     for step in range(STEPS):
         if name == "sam":
             sam_gradient(model, step, strength)
@@ -85,9 +86,12 @@ def run(name: str) -> dict:
                     s += strength * (p - s)
                     p.copy_(s)
         average.update_parameters(model)
+        if (step + 1) % 2 == 0:
+            epochs.update_parameters(model)
     # The fifth step comes after the last look, and counts all the same.
     looked = [s + strength * (p.detach() - s) for p, s in zip(model.parameters(), slow, strict=True)]
-    kept = {"ema": list(average.parameters()), "lookahead": looked}.get(name, list(model.parameters()))
+    averages = {"ema": list(average.parameters()), "lookahead": looked, "swa": list(epochs.parameters())}
+    kept = averages.get(name, list(model.parameters()))
     names = [key for key, _ in model.named_parameters()]
     values = {key: p.flatten().tolist() for key, p in zip(names, kept, strict=True)}
     return {"setting": name, "strength": strength, "steps": STEPS, "parameters": values}

@@ -162,7 +162,7 @@ fn one_thing_each() -> Vec<(String, Recipe)> {
     let techniques = backburn_regularization::CATALOG.iter().map(|technique| {
         let on = match technique.flag {
             // Strong enough, and soon enough, for a training of three epochs.
-            "max-norm" => "1",
+            "max-norm" | "swa" => "1",
             "early-stopping" => "patience=1",
             _ => technique.usual,
         };

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use backburn_models::{Classifier, CnnConfig, MlpConfig, ModelConfig, Network, Role, parameters};
+use backburn_models::{
+    Classifier, CnnConfig, MlpConfig, ModelConfig, NamedTensor, Network, Role, parameters,
+};
 use backburn_regularization::{L1, Lookahead, MaxNorm, Sam, WeightDecay};
 use backburn_tests::{
     CLASSES, assert_close, formula, images, logits_and_loss, training_device, without_dropout,
@@ -13,7 +15,7 @@ use backburn_tests::{
 use backburn_training::optimize::averaging::Averaging;
 use backburn_training::optimize::gradients::NamedGradients;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
-use backburn_training::recipe::built_in;
+use backburn_training::recipe::{Recipe, built_in};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use serde::Deserialize;
@@ -21,6 +23,7 @@ use serde::Deserialize;
 const IMAGE: [usize; 3] = [1, 2, 3];
 const BATCH: usize = 3;
 const LEARNING_RATE: f64 = 0.5;
+const STEPS_PER_EPOCH: usize = 2;
 
 /// Five steps in single precision.
 const RELATIVE: f64 = 1e-5;
@@ -39,7 +42,7 @@ fn five_steps_lead_where_pytorch_leads() {
     let reference: Vec<Reference> =
         serde_json::from_str(include_str!("../reference/regularizers.json")).unwrap();
     let settings: Vec<&str> = reference.iter().map(|case| case.setting.as_str()).collect();
-    assert_eq!(settings, ["sam", "l1", "max_norm", "ema", "lookahead"]);
+    assert_eq!(settings, ["sam", "l1", "max_norm", "ema", "lookahead", "swa"]);
     for case in &reference {
         compare(case);
     }
@@ -56,7 +59,8 @@ fn compare(case: &Reference) {
     let mut recipe = built_in("digits").unwrap();
     recipe.lookahead = only("lookahead").map(|alpha| Lookahead { steps: 2, alpha });
     recipe.ema = only("ema");
-    let mut averaging = Averaging::new(&recipe, &network);
+    recipe.swa = only("swa").map(|epoch| epoch as usize);
+    let mut averaging = Averaging::new(&recipe, STEPS_PER_EPOCH, &network);
     for step in 0..case.steps {
         let here = gradients(&network, step);
         let gradients = match sam {
@@ -147,4 +151,35 @@ fn the_second_pass_of_sam_leaves_running_statistics_alone() {
     neighbour.forward(images(16, [2, 9, 8], &device));
     assert!(before == statistics(&network));
     assert!(before != statistics(&neighbour), "the pass was not one of training");
+}
+
+#[test]
+fn stochastic_weight_averaging_takes_running_statistics_in() {
+    let (mut network, _) = cnn();
+    let recipe = Recipe { swa: Some(2), ..built_in("digits").unwrap() };
+    let mut averaging = Averaging::new(&recipe, 1, &network);
+    let mut epochs: Vec<Vec<NamedTensor>> = Vec::new();
+    for step in 1..=4 {
+        // What a pass moves are the statistics.
+        network.forward(images(16, [2, 9, 8], &training_device()));
+        network = averaging.follow(network, step);
+        epochs.push(parameters::export(&network.valid()));
+        let kept = parameters::export(&averaging.evaluation_copy(&network, step));
+        if step <= 2 {
+            assert!(kept == *epochs.last().unwrap(), "of one epoch, and before it");
+        }
+        let averaged = &epochs[1.min(epochs.len() - 1)..];
+        for (number, tensor) in kept.iter().enumerate() {
+            for (i, &found) in tensor.values.iter().enumerate() {
+                let values = averaged.iter().map(|epoch| f64::from(epoch[number].values[i]));
+                let mean = values.sum::<f64>() / averaged.len() as f64;
+                let what = format!("step {step}: {} {i}", tensor.name);
+                assert_close(&what, f64::from(found), mean, RELATIVE, ABSOLUTE);
+            }
+        }
+    }
+    let statistics = |epoch: &[NamedTensor]| -> Vec<_> {
+        epoch.iter().filter(|tensor| !tensor.role.is_trained()).cloned().collect()
+    };
+    assert!(statistics(&epochs[2]) != statistics(&epochs[3]), "no pass of training");
 }

@@ -173,6 +173,14 @@ pub static CATALOG: &[Technique] = &[
         on_labels: None,
     },
     Technique {
+        flag: "swa",
+        acts_on: "weights",
+        summary: "evaluates and keeps the mean of the weights at the ends of epochs",
+        off: "0",
+        usual: "10",
+        on_labels: None,
+    },
+    Technique {
         flag: "lookahead",
         acts_on: "weights",
         summary: "lets slow weights follow the optimizer's",

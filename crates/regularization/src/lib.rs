@@ -21,6 +21,7 @@
 //! | averages of the weights: what they have in common | | `weight_average.rs` |
 //! | exponential moving average | weights | `ema.rs` |
 //! | Lookahead | weights | `lookahead.rs` |
+//! | stochastic weight averaging | weights | `swa.rs` |
 //! | sharpness-aware minimization | gradients | `sam.rs` |
 
 pub mod catalog;
@@ -46,6 +47,7 @@ pub mod sam;
 pub mod spatial_dropout;
 pub mod stochastic_depth;
 pub mod strength;
+pub mod swa;
 pub mod targets;
 pub mod weight_average;
 pub mod weight_decay;
@@ -70,6 +72,7 @@ pub use sam::Sam;
 pub use spatial_dropout::SpatialDropout;
 pub use stochastic_depth::StochasticDepth;
 pub use strength::StrengthError;
+pub use swa::Swa;
 pub use targets::Targets;
 pub use weight_average::WeightAverage;
 pub use weight_decay::{DecayMode, DecayedParameters, ParameterKind, WeightDecay};

@@ -27,6 +27,12 @@ pub trait WeightAverage: Debug + Send + Sync {
         false
     }
 
+    /// Whether there is an average after `step` steps. Until there is, what comes before it is evaluated: the average
+    /// above it in the list, or the weights themselves.
+    fn has_begun(&self, _step: u64) -> bool {
+        true
+    }
+
     /// What is validated and kept after `step` steps.
     ///
     /// # Shapes

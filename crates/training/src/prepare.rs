@@ -258,7 +258,7 @@ fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError
 }
 
 /// Steps of the optimizer in an epoch of so many images.
-fn steps_per_epoch(recipe: &Recipe, images: usize) -> usize {
+pub(crate) fn steps_per_epoch(recipe: &Recipe, images: usize) -> usize {
     recipe.last_batch.batches(images, recipe.batch_size).div_ceil(recipe.accumulate)
 }
 

@@ -136,6 +136,9 @@ pub struct Recipe {
     /// Decay of the moving average of the weights, in `(0, 1)`; unset means no average.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<f64>,
+    /// Epoch from whose end on the weights at the ends of epochs are averaged, 1 to `epochs`; unset means no average.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swa: Option<usize>,
     /// Which epoch's weights the run ends with.
     #[serde(default)]
     pub keep: Keep,
@@ -319,17 +322,7 @@ impl Recipe {
                 return setting(name, "at least 0", value.to_string());
             }
         }
-        if let Some(decay) = self.ema.filter(|decay| !(*decay > 0.0 && *decay < 1.0)) {
-            return setting("ema", "a decay in (0, 1)", decay.to_string());
-        }
-        if let Some(Lookahead { steps, alpha }) = self.lookahead {
-            if steps == 0 {
-                return setting("lookahead.steps", "at least 1", "0".into());
-            }
-            if !(alpha > 0.0 && alpha <= 1.0) {
-                return setting("lookahead.alpha", "a share in (0, 1]", alpha.to_string());
-            }
-        }
+        self.check_averages()?;
         if let Some(folder) = &self.data_dir
             && folder.to_str().is_none()
         {
@@ -362,6 +355,42 @@ impl Recipe {
             return Err(RecipeError::Invalid(
                 "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to \
                  `decoupled`, or use `adam` for L2"
+                    .into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_averages(&self) -> Result<(), RecipeError> {
+        let setting = |setting, expected, found: String| {
+            Err(RecipeError::Setting { setting, expected, found })
+        };
+        if let Some(decay) = self.ema.filter(|decay| !(*decay > 0.0 && *decay < 1.0)) {
+            return setting("ema", "a decay in (0, 1)", decay.to_string());
+        }
+        if let Some(Lookahead { steps, alpha }) = self.lookahead {
+            if steps == 0 {
+                return setting("lookahead.steps", "at least 1", "0".into());
+            }
+            if !(alpha > 0.0 && alpha <= 1.0) {
+                return setting("lookahead.alpha", "a share in (0, 1]", alpha.to_string());
+            }
+        }
+        let Some(first) = self.swa else { return Ok(()) };
+        if first == 0 {
+            return setting("swa", "at least 1", "0".into());
+        }
+        if first > self.epochs {
+            return Err(RecipeError::Invalid(format!(
+                "`swa`: expected at most the {} epochs of the run, found {first}: nothing would be \
+                 averaged; set an earlier epoch, or a greater `--epochs`",
+                self.epochs
+            )));
+        }
+        if self.ema.is_some() {
+            return Err(RecipeError::Invalid(
+                "`swa` and `ema` both average the weights that are evaluated and kept; turn one \
+                 of them off, with `--swa 0` or `--ema 0`"
                     .into(),
             ));
         }
@@ -477,7 +506,7 @@ mod tests {
     #[test]
     fn values_outside_their_range_are_refused_by_name() {
         type Spoil = fn(&mut Recipe);
-        let cases: [(Spoil, &str); 8] = [
+        let cases: [(Spoil, &str); 11] = [
             (|r| r.epochs = 0, "epochs"),
             (|r| r.batch_size = 0, "batch_size"),
             (|r| r.accumulate = 0, "accumulate"),
@@ -485,6 +514,9 @@ mod tests {
             (|r| r.learning_rate = -0.1, "learning_rate"),
             (|r| r.clip_norm = Some(0.0), "clip_norm"),
             (|r| r.weight_decay.strength = -1.0, "weight_decay"),
+            (|r| r.swa = Some(0), "`swa`: expected at least 1, found 0"),
+            (|r| (r.epochs, r.swa) = (3, Some(4)), "at most the 3 epochs of the run, found 4"),
+            (|r| (r.swa, r.ema) = (Some(1), Some(0.9)), "`swa` and `ema` both"),
             (|r| r.optimizer = OptimizerConfig::Momentum { momentum: 1.0 }, "momentum"),
         ];
         for (spoil, name) in cases {

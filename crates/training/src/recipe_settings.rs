@@ -460,6 +460,18 @@ pub static CATALOG: &[Setting] = &[
         set: |recipe, given| given.unless_zero().map(|decay| recipe.ema = decay),
     },
     Setting {
+        name: "swa",
+        value: "EPOCH",
+        values: &[],
+        part: REGULARIZERS,
+        help: || {
+            "Evaluate and keep the mean of the weights at the ends of epochs, from this epoch on; 0 \
+             for none"
+                .into()
+        },
+        set: |recipe, given| given.unless_zero().map(|epoch| recipe.swa = epoch),
+    },
+    Setting {
         name: "lookahead",
         value: "RULE",
         values: &[],
@@ -541,8 +553,8 @@ impl Given<'_> {
     }
 
     /// A penalty or a limit; 0 means that there is none.
-    fn unless_zero(self) -> Result<Option<f64>, RecipeError> {
-        self.number().map(|value| Some(value).filter(|value| *value != 0.0))
+    fn unless_zero<T: FromStr + Default + PartialEq>(self) -> Result<Option<T>, RecipeError> {
+        self.number().map(|value| Some(value).filter(|value| *value != T::default()))
     }
 
     /// A rate of what is dropped.

@@ -16,7 +16,7 @@ use crate::optimize::averaging::Averaging;
 use crate::optimize::optimizer::Optimizer;
 use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::plateau::Plateau;
-use crate::prepare::{PrepareError, Prepared};
+use crate::prepare::{PrepareError, Prepared, steps_per_epoch};
 use crate::recipe::{Recipe, RecipeError, Settings};
 use crate::setup::Setup;
 
@@ -101,7 +101,8 @@ impl<N: Classifier> State<N> {
             .with_l1(recipe.l1)
             .with_max_norm(recipe.max_norm.map(|limit| MaxNorm { limit }))
             .with_groups(recipe.groups.clone());
-        let averaging = Averaging::new(recipe, &network);
+        let steps_per_epoch = steps_per_epoch(recipe, prepared.train.len());
+        let averaging = Averaging::new(recipe, steps_per_epoch, &network);
         let learner = Learner::new(network, optimizer)
             .with_averaging(averaging)
             .with_sam(recipe.sam.map(|rho| Sam { rho }))

@@ -50,6 +50,20 @@ fn an_extended_run_is_one_that_had_all_epochs_from_its_beginning() {
 }
 
 #[test]
+fn an_extended_run_takes_its_epochs_into_the_average_of_those_before() {
+    let place = Place::new();
+    let swa = STEADY.replace("--ema 0.9", "--swa 2 --accumulate 2");
+    for (epochs, out) in [(5, "whole"), (3, "short")] {
+        let run = place.run(&format!("train digits {swa} --epochs {epochs} --out {out}"));
+        run.expect(DONE, &[]);
+    }
+    place.run("train --extend short --epochs 5 --out longer").expect(DONE, &[]);
+    place.expect_same("longer", "whole");
+    let other = place.run("train --extend short --epochs 5 --swa 3");
+    other.refuse(USAGE, &["`swa` was 2, is 3"]);
+}
+
+#[test]
 fn an_extended_run_rolls_back_to_the_end_that_it_began_with() {
     let place = Place::with_mnist();
     let sound = LINEAR.replace("--epochs 8", "--epochs 2");

@@ -51,9 +51,9 @@ fn what_is_off_leaves_the_weights_as_they_are_and_what_is_on_does_not() {
         let off = weights(format!("{flag}-off"), with_only(flag, technique.off));
         assert!(off == *plain, "--{flag} {} changes the weights", technique.off);
         let strength = match flag {
-            // Two epochs are too few to stop early, and to grow out of the usual ball.
+            // Two epochs are too few to stop early, to grow out of the usual ball, and to average late.
             "early-stopping" => continue,
-            "max-norm" => "1",
+            "max-norm" | "swa" => "1",
             _ => technique.usual,
         };
         let on = weights(format!("{flag}-on"), with_only(flag, strength));
@@ -91,7 +91,7 @@ fn everything_together_trains_and_resumes_to_the_same_weights() {
 #[test]
 fn values_outside_their_range_are_refused_by_name_with_the_range() {
     let place = Place::new();
-    let cases: [(&str, &[&str]); 19] = [
+    let cases: [(&str, &[&str]); 21] = [
         ("--dropout 1.0", &["--dropout", "[0, 1)", "1"]),
         ("--dropout=-0.1", &["--dropout", "[0, 1)"]),
         ("--model cnn --spatial-dropout 1", &["--spatial-dropout", "[0, 1)"]),
@@ -115,6 +115,8 @@ fn values_outside_their_range_are_refused_by_name_with_the_range() {
         ("--l1=-1", &["l1", "at least 0"]),
         ("--max-norm=-1", &["max_norm", "positive"]),
         ("--ema 1", &["ema", "(0, 1)"]),
+        ("--epochs 3 --swa 4", &["`swa`", "at most the 3 epochs", "found 4", "--epochs"]),
+        ("--swa 2 --ema 0.9", &["`swa` and `ema`", "--swa 0", "--ema 0"]),
         ("--lookahead k=0", &["lookahead.steps", "at least 1"]),
         ("--augment crop=99", &["crop=99", "28×28"]),
     ];

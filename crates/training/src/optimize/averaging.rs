@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backburn_models::NamedTensor;
-use backburn_regularization::{Ema, WeightAverage};
+use backburn_regularization::{Ema, Swa, WeightAverage};
 use burn::module::Module;
 use burn::tensor::Device;
 
@@ -15,14 +15,22 @@ use crate::recipe::Recipe;
 pub(crate) struct Average {
     /// The setting that turns it on, and the prefix of its tensors in a checkpoint.
     pub(crate) name: &'static str,
-    rule: fn(&Recipe) -> Option<Arc<dyn WeightAverage>>,
+    /// By the recipe, and the number of the optimizer's steps in an epoch.
+    rule: fn(&Recipe, u64) -> Option<Arc<dyn WeightAverage>>,
 }
 
-/// Every average, one row each, in the order in which they follow the weights. The last one that a recipe has is
-/// what is evaluated.
+/// Every average, one row each, in the order in which they follow the weights. The last one that a recipe has
+/// and that has begun is what is evaluated.
 pub(crate) static CATALOG: &[Average] = &[
-    Average { name: "lookahead", rule: |recipe| recipe.lookahead.map(shared) },
-    Average { name: "ema", rule: |recipe| recipe.ema.map(|decay| shared(Ema { decay })) },
+    Average { name: "lookahead", rule: |recipe, _| recipe.lookahead.map(shared) },
+    Average { name: "ema", rule: |recipe, _| recipe.ema.map(|decay| shared(Ema { decay })) },
+    Average {
+        name: "swa",
+        rule: |recipe, steps_per_epoch| {
+            let first = recipe.swa? as u64;
+            Some(shared(Swa { first, steps_per_epoch }))
+        },
+    },
 ];
 
 fn shared(rule: impl WeightAverage + 'static) -> Arc<dyn WeightAverage> {
@@ -43,11 +51,12 @@ struct Follower {
 }
 
 impl Averaging {
-    /// The recipe's averages, which start at the network's initial weights.
-    pub fn new<M: Module>(recipe: &Recipe, network: &M) -> Self {
+    /// The recipe's averages, which start at the network's initial weights. `steps_per_epoch`: of the optimizer,
+    /// at least 1.
+    pub fn new<M: Module>(recipe: &Recipe, steps_per_epoch: usize, network: &M) -> Self {
         let network = network.valid();
         let follower = |row: &Average| {
-            let rule = (row.rule)(recipe)?;
+            let rule = (row.rule)(recipe, steps_per_epoch as u64)?;
             let average = weights_for(&*rule, &network);
             Some(Follower { name: row.name, rule, average })
         };
@@ -71,10 +80,11 @@ impl Averaging {
     }
 
     /// The network to evaluate and keep after the optimizer's step number `step`: what the last of the averages
-    /// says, if there is one, else `network`'s own weights.
+    /// that have begun says, if there is one, else `network`'s own weights.
     pub fn evaluation_copy<M: Module>(&self, network: &M, step: u64) -> M {
         let network = network.valid();
-        let Some(Follower { rule, average, .. }) = self.followers.last() else { return network };
+        let last = self.followers.iter().rfind(|it| it.rule.has_begun(step));
+        let Some(Follower { rule, average, .. }) = last else { return network };
         let weights = weights_for(&**rule, &network);
         average.clone().combine(weights, |a, w| rule.evaluated(a, w, step)).put_into(network)
     }
