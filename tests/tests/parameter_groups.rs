@@ -14,7 +14,7 @@ use backburn_training::run_folder::checkpoint;
 use backburn_training::session_error::SessionError;
 use backburn_training::setup::Setup;
 use backburn_training::state::State;
-use backburn_training::train::train;
+use backburn_training::train::{no_save, train};
 use backburn_training::watch::Silent;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -95,6 +95,24 @@ fn what_is_frozen_stays_as_it_is_though_it_decays_and_the_rest_learns() {
     for (name, by) in change.iter().filter(|(name, _)| !is_running(name)) {
         let moves = by.iter().any(|by| *by != 0.0);
         assert_eq!(moves, !name.starts_with("hidden."), "{name}");
+    }
+}
+
+#[test]
+fn what_is_frozen_is_evaluated_as_it_is_though_weights_are_averaged() {
+    let mut recipe = recipe(vec![ParameterGroup::of("hidden").frozen()]);
+    (recipe.ema, recipe.lookahead) = (Some(0.9), "k=1,alpha=0.3".parse().ok());
+    (recipe.batch_size, recipe.epochs) = (10, 2);
+    let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
+    let setup = Setup::new(&recipe, &prepared, 1).unwrap();
+    let mut state = State::new(&recipe, &prepared, &Device::flex()).unwrap();
+    let before = weights(&state);
+    train(&setup, &mut state, &mut Silent, &mut no_save).unwrap();
+    for tensor in parameters::export(&state.evaluation_copy()) {
+        if !is_running(&tensor.name) {
+            let stays = tensor.values == before[&tensor.name];
+            assert_eq!(stays, tensor.name.starts_with("hidden."), "{}", tensor.name);
+        }
     }
 }
 

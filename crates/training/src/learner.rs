@@ -52,7 +52,7 @@ impl<N: Classifier> Learner<N> {
     /// With averages that follow the weights.
     #[must_use]
     pub fn with_averaging(self, averaging: Averaging) -> Self {
-        Self { averaging, ..self }
+        Self { averaging: averaging.without(&self.frozen), ..self }
     }
 
     /// With gradients of sharpness-aware minimization.

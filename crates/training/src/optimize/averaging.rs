@@ -1,5 +1,6 @@
 //! Averages that follow the weights from step to step, as the recipe asks for them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use backburn_models::NamedTensor;
@@ -61,6 +62,15 @@ impl Averaging {
             Some(Follower { name: row.name, rule, average })
         };
         Self { followers: CATALOG.iter().filter_map(follower).collect() }
+    }
+
+    /// The same for a network of which these parameters stay as they are: averaged, they would be rounded.
+    #[must_use]
+    pub fn without(mut self, frozen: &BTreeSet<String>) -> Self {
+        for Follower { average, .. } in &mut self.followers {
+            *average = std::mem::take(average).without(frozen);
+        }
+        self
     }
 
     /// Follows the optimizer's step number `step`, counted from 1, and gives the network to go on

@@ -1,6 +1,6 @@
 //! Weights by parameter name, on the device: averaged, compared, put back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backburn_models::parameters::Path;
 use backburn_models::{NamedTensor, Role};
@@ -46,6 +46,13 @@ impl NamedWeights {
         let mut gather = Gather { path: Path::default(), wanted, by_name: BTreeMap::new() };
         network.visit(&mut gather);
         Self { by_name: gather.by_name }
+    }
+
+    /// Those of other names than these.
+    #[must_use]
+    pub fn without(mut self, names: &BTreeSet<String>) -> Self {
+        self.by_name.retain(|name, _| !names.contains(name));
+        self
     }
 
     /// Combines each tensor with the one of the same name in `other`.
