@@ -37,6 +37,7 @@ pub(super) enum Reach {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
     /// As the papers call it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by people and tests"))]
     pub(super) name: &'static str,
     /// Changes an image by a strength in `[-1, 1]`, of the greatest in the scales.
     pub(super) apply: fn(&mut Image, f64, &Scales),
