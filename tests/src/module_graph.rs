@@ -102,7 +102,7 @@ fn without_comments(text: &str) -> String {
     text.lines().map(code).collect::<Vec<_>>().join("\n")
 }
 
-/// Without what is compiled for tests only. Such items begin at the left edge, as `cargo fmt` puts them.
+/// The text without what is compiled for tests only. Such items begin at the left edge, as `cargo fmt` puts them.
 fn without_tests(text: &str) -> String {
     let mut kept = Vec::new();
     let mut lines = text.lines();

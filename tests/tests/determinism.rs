@@ -55,7 +55,7 @@ struct Trained {
     best: Option<Vec<NamedTensor>>,
     objectives: Vec<f64>,
     valid_losses: Vec<Option<f64>>,
-    /// Of each epoch's last step.
+    /// Learning rate of each epoch's last step.
     learning_rates: Vec<f64>,
     /// The checkpoint of every epoch.
     checkpoints: Vec<Vec<u8>>,
@@ -67,7 +67,7 @@ fn trained(recipe: &Recipe, checkpoint: Option<&[u8]>, threads: usize) -> Traine
     trained_on(&prepared, recipe, checkpoint, threads, None)
 }
 
-/// As [`trained`], on data that are there already, with checkpoints inside epochs too.
+/// Trains like [`trained`], on data that are there already, with checkpoints inside epochs too.
 fn trained_on(
     prepared: &Prepared,
     recipe: &Recipe,

@@ -12,7 +12,7 @@ use backburn_tests::{
 use backburn_training::optimize::gradients::NamedGradients;
 use serde::Deserialize;
 
-/// Of a loss, and of the norm of a gradient.
+/// Tolerance of a loss, and of the norm of a gradient.
 const TOLERANCE: f64 = 1e-4;
 
 /// Share of a network's largest gradient norm that counts as zero: the bias of a convolution before

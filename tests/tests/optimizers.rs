@@ -87,7 +87,7 @@ fn linear() -> Network {
     formula::fill(ModelConfig::Mlp(config).init(IMAGE, CLASSES, &training_device()).unwrap())
 }
 
-/// Of the sum of logits times coefficients: it depends on the step only.
+/// Gradients of the sum of logits times coefficients, which depend on the step only.
 fn gradients(network: &Network, step: usize) -> NamedGradients {
     let device = training_device();
     let [channels, height, width] = IMAGE;

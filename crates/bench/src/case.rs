@@ -10,7 +10,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// As messages and tables name it.
+    /// Name in messages and tables.
     pub fn name(&self) -> String {
         format!("{}, batch {}", self.model, self.batch_size)
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 /// The median of a few repetitions, and how far they are apart.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Figure {
-    /// Of an even number of repetitions, the mean of the two in the middle.
+    /// The median; of an even number of repetitions, the mean of the two in the middle.
     pub(crate) median: f64,
     pub(crate) lowest: f64,
     pub(crate) highest: f64,
@@ -25,8 +25,8 @@ impl Figure {
         Self { median, lowest, highest, repetitions }
     }
 
-    /// Of the ratios of what was measured in turns. Each pair had the machine in one state, so their
-    /// ratio says more than that of the two medians.
+    /// Median and spread of the ratios of what was measured in turns. Each pair had the machine in
+    /// one state, so their ratio says more than that of the two medians.
     ///
     /// # Panics
     ///

@@ -23,7 +23,7 @@ pub(crate) struct Layer {
     pub(crate) outputs: usize,
     /// Height and width in pixels; odd.
     pub(crate) kernel: usize,
-    /// In pixels.
+    /// Stride in pixels.
     pub(crate) stride: usize,
     /// Height and width of the images that come in, in pixels.
     pub(crate) side: usize,
@@ -145,7 +145,7 @@ impl Layer {
     }
 }
 
-/// As a row of the table names it: `64→128 3×3/2 at 32`.
+/// Writes the layer as a row of the table names it: `64→128 3×3/2 at 32`.
 impl fmt::Display for Layer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { inputs, outputs, kernel, stride, side } = self;

@@ -15,10 +15,10 @@ use backburn_training::speed::work::Work;
 /// What the loader is measured with, in the words of `--augment`.
 pub(crate) const AUGMENTATIONS: [&str; 2] = ["none", "crop=4:reflect,flip"];
 
-/// As CIFAR-10 has them.
+/// Shape of CIFAR-10's images.
 const SHAPE: ImageShape = ImageShape { channels: 3, height: 32, width: 32 };
 
-/// Enough that starting the threads does not count.
+/// Number of images, enough that starting the threads does not count.
 const IMAGES: usize = 8192;
 
 const BATCH_SIZE: usize = 128;

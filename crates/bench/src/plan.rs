@@ -15,17 +15,17 @@ use super::pytorch::PyTorch;
 /// What all measurements share.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// This program.
+    /// Path of this program.
     pub program: PathBuf,
     /// What computes.
     pub backend: Backend,
-    /// To compute with, at least 1.
+    /// Threads to compute with, at least 1.
     pub threads: usize,
     /// Least length of a repetition.
     pub seconds: f64,
-    /// Of each measurement, at least 1.
+    /// Repetitions of each measurement, at least 1.
     pub repetitions: usize,
-    /// To compare with.
+    /// PyTorch, if there is one to compare with.
     pub pytorch: Option<PyTorch>,
     /// Ends the measurement when it is asked to.
     pub stop: Stop,

@@ -26,7 +26,7 @@ pub(crate) struct Process {
     answers: Receiver<String>,
     /// What it says besides.
     stderr: File,
-    /// For messages: what it is.
+    /// What the process is, for messages.
     what: String,
     stop: Stop,
 }

@@ -8,9 +8,10 @@ use super::layers::Layer;
 /// What a process says when it is ready.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Greeting {
-    /// Of the hardware, or of the program and its version.
+    /// Name of the hardware, or of the program and its version.
     pub(crate) name: String,
-    /// From the network's construction to the end of the first training step, if it has a network.
+    /// Seconds from the network's construction to the end of the first training step, if the
+    /// process has a network.
     pub(crate) first_step_seconds: Option<f64>,
 }
 
@@ -28,7 +29,7 @@ pub(crate) enum Request {
     MatrixProduct { seconds: f64 },
     /// A convolution; `Work` in floating-point operations.
     Forward { layer: Layer, seconds: f64 },
-    /// Its gradients; `Work` in floating-point operations.
+    /// Gradients of a convolution; `Work` in floating-point operations.
     Backward { layer: Layer, seconds: f64 },
     /// Epochs of the loader alone; `Work` in images.
     Loader { augment: String, seconds: f64 },

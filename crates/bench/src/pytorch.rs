@@ -11,7 +11,7 @@ use super::case::Case;
 use super::process::Process;
 use super::protocol::Greeting;
 
-/// In the workspace.
+/// Path of the script in the workspace.
 const SCRIPT: &str = "tests/pytorch/bench.py";
 
 /// How to get a Python that can be used. The script says the same of one without torch.
@@ -23,7 +23,7 @@ const CURE: &str = "name a Python that has torch with `--python`; one is made by
 pub struct PyTorch {
     python: PathBuf,
     script: PathBuf,
-    /// As PyTorch names it.
+    /// Device, as PyTorch names it.
     device: &'static str,
     /// `PyTorch` and its version.
     pub name: String,
@@ -39,8 +39,7 @@ pub(crate) enum MemoryFormat {
 }
 
 impl MemoryFormat {
-    /// Those that make a difference to an architecture: one without convolutions sees images as rows
-    /// of numbers.
+    /// Formats that make a difference to an architecture: one without convolutions sees images as rows of numbers.
     pub(crate) fn of(model: &str) -> &'static [Self] {
         if model == "mlp" { &[Self::Contiguous] } else { &[Self::Contiguous, Self::ChannelsLast] }
     }

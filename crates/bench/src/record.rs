@@ -17,7 +17,8 @@ pub struct BenchRecord {
     pub(crate) backend: &'static str,
     /// What the backend computes on.
     pub(crate) device: String,
-    /// Where the system tells its model, that; else what it is called by the compiler.
+    /// Model of the processor where the system tells it; else the compiler's name for its
+    /// architecture.
     pub(crate) processor: String,
     /// The widest that the processor has, of those that matter here.
     pub(crate) instruction_set: Option<&'static str>,
@@ -44,12 +45,13 @@ pub(crate) struct NetworkRecord {
     pub(crate) batch_size: usize,
     pub(crate) training_images_per_second: Figure,
     pub(crate) evaluation_images_per_second: Figure,
-    /// From the network's construction to the end of the first training step, in a new process.
+    /// Seconds from the network's construction to the end of the first training step, in a new
+    /// process.
     pub(crate) first_step_seconds: Figure,
-    /// Of a process that trains, without what a GPU has of its own; absent where the system does not
-    /// tell.
+    /// Peak memory of a process that trains, without what a GPU has of its own; absent where the
+    /// system does not tell.
     pub(crate) peak_memory_bytes: Option<u64>,
-    /// For the smallest batch size, if there is more than one thread.
+    /// Speed with one thread, for the smallest batch size, if there is more than one thread.
     pub(crate) one_thread: Option<OneThreadRecord>,
     pub(crate) pytorch: Option<PyTorchRecord>,
 }
@@ -70,7 +72,7 @@ pub(crate) struct PyTorchRecord {
     pub(crate) evaluation: ComparisonRecord,
     /// Ours over PyTorch's in the format that trains faster: below 1, ours is earlier.
     pub(crate) first_step_ratio: Figure,
-    /// Likewise: below 1, ours needs less.
+    /// Ours over PyTorch's in the format that trains faster: below 1, ours needs less.
     pub(crate) peak_memory_ratio: Option<f64>,
 }
 
@@ -101,7 +103,7 @@ pub(crate) struct MatrixProductRecord {
     /// Rows and columns.
     pub(crate) size: usize,
     pub(crate) gflop_per_second: Figure,
-    /// If there is more than one thread.
+    /// Rate with one thread, if there is more than one.
     pub(crate) one_thread_gflop_per_second: Option<Figure>,
     /// Speed with all threads over that with one, turn by turn.
     pub(crate) gain: Option<Figure>,
@@ -116,17 +118,17 @@ pub(crate) struct LayerRecord {
     pub(crate) layer: Layer,
     pub(crate) batch_size: usize,
     pub(crate) forward_gflop_per_second: Figure,
-    /// Of the matrix product's rate just before, in `[0, 1]`.
+    /// Share of the matrix product's rate just before, in `[0, 1]`.
     pub(crate) forward_share: Figure,
     pub(crate) backward_gflop_per_second: Figure,
-    /// Likewise.
+    /// Share of the matrix product's rate just before, in `[0, 1]`.
     pub(crate) backward_share: Figure,
 }
 
 /// The loader alone.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct LoaderRecord {
-    /// As `--augment` takes it.
+    /// Augmentation, as `--augment` takes it.
     pub(crate) augment: &'static str,
     pub(crate) images_per_second: Figure,
 }

@@ -15,7 +15,7 @@ const NOTE: &str = "\
 Figures are medians with the lowest and the highest. Ratios and shares are those
 of repetitions that took turns.";
 
-/// Of bytes.
+/// Bytes in a mebibyte.
 const MEBI: f64 = (1024 * 1024) as f64;
 
 /// All tables, without a line end.
@@ -171,7 +171,7 @@ fn cells(figure: Figure) -> [String; 3] {
     [figure.median, figure.lowest, figure.highest].map(digits)
 }
 
-/// At least three digits.
+/// A number with three decimals, or fewer where it has three digits all the same.
 fn digits(value: f64) -> String {
     match value {
         value if value < 1.0 => format!("{value:.3}"),

@@ -29,11 +29,11 @@ enum Player {
 struct Seat {
     player: Player,
     process: Process,
-    /// Of every process that was started for it.
+    /// Seconds until the first step, of every process that was started for the player.
     first_step_seconds: Vec<f64>,
-    /// Images a second, turn by turn.
+    /// Images a second in training, turn by turn.
     training: Vec<f64>,
-    /// Likewise.
+    /// Images a second in evaluation, turn by turn.
     evaluation: Vec<f64>,
     peak_memory_bytes: Option<u64>,
 }

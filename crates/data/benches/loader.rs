@@ -26,7 +26,7 @@ const CASES: [(&str, ImageShape, &str); 6] = [
     ("mnist/elastic,rotate", MNIST, "elastic=34:4,rotate=15"),
 ];
 
-/// Enough that starting the threads does not count.
+/// Number of images, enough that starting the threads does not count.
 const IMAGES: usize = 8192;
 
 fn loader(shape: ImageShape, spec: &str, threads: usize) -> Loader {
@@ -39,7 +39,7 @@ fn loader(shape: ImageShape, spec: &str, threads: usize) -> Loader {
     Loader::new(set, &normalization, augment, config).expect("64 images make a batch")
 }
 
-/// As in training: one key, a stream for each image.
+/// Generators of an image, as in training: one key, a stream for each image.
 fn draw(image: usize) -> Draw {
     let stream = |epoch: u64| {
         let mut rng = ChaCha8Rng::from_seed([7; 32]);

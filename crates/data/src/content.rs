@@ -16,14 +16,14 @@ pub enum Content {
     },
     /// One label an image.
     Labels(Vec<u16>),
-    /// Both.
+    /// Images with their labels.
     Labeled {
         /// `[images, channels, height, width]`
         pixels: Vec<u8>,
         /// One label an image.
         labels: Vec<u16>,
     },
-    /// Nothing that is needed.
+    /// A text, of which nothing is needed.
     Text,
 }
 

@@ -5,7 +5,7 @@ use crate::{image_set::ImageSet, inspect::FileRecord, test_split::TestSplit};
 /// A data set in memory.
 #[derive(Clone, Debug)]
 pub struct DataSet {
-    /// Its name: in the [`CATALOG`](crate::CATALOG), or whatever who made it calls it.
+    /// Name in the [`CATALOG`](crate::CATALOG), or whatever who made it calls it.
     pub name: String,
     /// Name of each class, in label order.
     pub class_names: Vec<String>,

@@ -53,7 +53,7 @@ pub fn fetch(
     fetch_published(publication, destination_root, from, progress)
 }
 
-/// Like [`fetch`], for a data set that need not be in the catalog.
+/// Fetches like [`fetch`], for a data set that need not be in the catalog.
 ///
 /// # Errors
 ///

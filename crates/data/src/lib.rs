@@ -125,7 +125,7 @@ pub fn load(name: &str, source: &Source) -> Result<DataSet, DataError> {
     load_with_progress(name, source, &mut |_| {})
 }
 
-/// Like [`load`], and tells `progress` how a download gets on.
+/// Loads like [`load`], and tells `progress` how a download gets on.
 ///
 /// # Errors
 ///

@@ -197,7 +197,7 @@ pub(crate) mod tests {
         publication::Format,
     };
 
-    /// Only that folder, no download.
+    /// A source of that folder alone, without download.
     pub(crate) fn only(folder: &Path) -> Source {
         let data_dir = Some(folder.to_owned());
         Source { data_dir, environment: None, local: "no such folder".into(), download: false }

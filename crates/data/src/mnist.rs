@@ -112,7 +112,7 @@ pub(crate) mod tests {
         assert!(set.notes[0].contains("not the published mnist's train-images-idx3-ubyte"));
     }
 
-    /// As [`write_small_mnist`], with a point in the names.
+    /// Writes the files of [`write_small_mnist`] with a point in their names.
     fn write_dotted_mnist(folder: &Path) {
         write_small_mnist(folder);
         for name in ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"]

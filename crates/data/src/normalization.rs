@@ -1,4 +1,4 @@
-//! From bytes to the numbers a network sees.
+//! Normalization: bytes become the numbers that a network sees.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,14 +17,14 @@ use crate::image_set::ImageSet;
 pub enum Normalization {
     /// The bytes themselves, 0 to 255.
     None,
-    /// Divided by 255: `[0, 1]`.
+    /// Bytes divided by 255: `[0, 1]`.
     #[default]
     Unit,
     /// `(pixel / 255 − mean) / std` with one given mean and standard deviation per channel.
     Given {
-        /// Per channel, of pixels scaled to `[0, 1]`.
+        /// Mean of each channel, of pixels scaled to `[0, 1]`.
         mean: Vec<f32>,
-        /// Per channel, of pixels scaled to `[0, 1]`; positive.
+        /// Standard deviation of each channel, of pixels scaled to `[0, 1]`; positive.
         std: Vec<f32>,
     },
     /// Each channel to mean 0 and standard deviation 1 over all pixels of the training split.
@@ -62,7 +62,7 @@ pub enum NormalizationError {
     Value {
         /// `mean` or `std`.
         what: &'static str,
-        /// Counted from 0.
+        /// Channel, counted from 0.
         channel: usize,
         /// What was given.
         value: f32,
@@ -150,7 +150,7 @@ pub struct FittedNormalization {
 }
 
 impl FittedNormalization {
-    /// From mean and standard deviation of the bytes of each channel.
+    /// The normalization by mean and standard deviation of the bytes of each channel.
     fn from_bytes(moments: Vec<(f64, f64)>) -> Self {
         let (scale, shift) =
             moments.into_iter().map(|(m, s)| ((1.0 / s) as f32, (-m / s) as f32)).unzip();
@@ -173,7 +173,7 @@ impl FittedNormalization {
         self.scale.len().min(self.shift.len())
     }
 
-    /// For each channel, what [`apply`](Self::apply) gives for each of the 256 bytes.
+    /// What [`apply`](Self::apply) gives for each of the 256 bytes, channel by channel.
     pub fn tables(&self) -> Vec<[f32; 256]> {
         let table = |channel| std::array::from_fn(|pixel| self.apply(channel, pixel as u8));
         (0..self.channels()).map(table).collect()

@@ -14,14 +14,14 @@ use crate::{publication::Publication, source::Source};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Owner {
-    /// It lies where the program puts what it downloads by itself.
+    /// The file lies where the program puts what it downloads by itself.
     Program,
-    /// It lies in a folder that the user has named or filled.
+    /// The file lies in a folder that the user has named or filled.
     #[default]
     User,
-    /// It lies where `data fetch --from` was told to take it from.
+    /// The file lies where `data fetch --from` was told to take it from.
     From,
-    /// It came from a mirror just now, and is not kept.
+    /// The file came from a mirror just now, and is not kept.
     Mirror,
 }
 

@@ -11,13 +11,13 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Publication {
-    /// Its name in the catalog.
+    /// Name in the catalog.
     pub name: String,
-    /// Its full title.
+    /// Full title.
     pub title: String,
     /// Where it is described.
     pub homepage: String,
-    /// Under what terms it may be used, as far as its publishers say.
+    /// Terms under which it may be used, as far as its publishers say.
     pub licence: String,
     /// The work to cite.
     pub citation: String,
@@ -112,7 +112,7 @@ impl Publication {
         own.chain([root.to_owned()]).collect()
     }
 
-    /// Its file with that checksum, compressed or not.
+    /// The file with that checksum, compressed or not.
     pub fn file_with(&self, sha256: &str) -> Option<&PublishedFile> {
         self.files.iter().find(|file| file.has_sha256(sha256))
     }

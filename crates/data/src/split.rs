@@ -19,7 +19,7 @@ pub enum SplitSize {
 }
 
 impl SplitSize {
-    /// In images, of so many.
+    /// Number of images in the part, of `images` in all.
     pub fn of(self, images: usize) -> usize {
         match self {
             Self::Count(count) => count,

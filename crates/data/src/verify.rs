@@ -41,13 +41,13 @@ pub struct FileReport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileStatus {
-    /// Its checksum is the published one.
+    /// The checksum is the published one.
     Published,
-    /// Its checksum is not known, but its format is right.
+    /// The checksum is not known, but the format is right.
     Unknown,
     /// There is no such file.
     Missing,
-    /// It cannot be used, for this reason.
+    /// The file cannot be used, for this reason.
     Damaged(String),
 }
 

@@ -51,7 +51,7 @@ const OVERFLOW: (f64, f64) = (f64::NAN, f64::NAN);
 /// The share of the most frequent digit.
 const STUCK: (f64, f64) = (0.117, 0.001);
 
-/// In figures and tables: with and without.
+/// Names in figures and tables: with and without.
 const NAMES: [&str; 2] = ["with batch normalization", "without"];
 
 /// What became of one network.
@@ -59,7 +59,7 @@ const NAMES: [&str; 2] = ["with batch normalization", "without"];
 struct Course {
     /// Training accuracy at each look; NaN from the look on at which the loss is no longer finite.
     train: Vec<f64>,
-    /// After the last update; NaN if the loss overflowed.
+    /// Test accuracy after the last update; NaN if the loss overflowed.
     test: f64,
     /// Training less test accuracy at the first look at which it had learnt, if it ever had.
     gap_when_learnt: Option<f64>,
@@ -96,7 +96,7 @@ impl Course {
 /// All networks of one seed: by scale, with and without.
 type Sweep = Vec<[Course; 2]>;
 
-/// With and without batch normalization, at this scale of initial weights.
+/// The networks with and without batch normalization, at this scale of initial weights.
 fn networks(place: usize) -> [SmallMlp; 2] {
     [true, false].map(|batch_norm| {
         let weights = WeightInitialization::Normal(scale(place));
@@ -312,7 +312,7 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
     )
 }
 
-/// Of a claim that was measured twice.
+/// Verdict on a claim that was measured twice.
 fn verdict(one: bool, other: bool) -> &'static str {
     match (one, other) {
         (true, true) => "yes",

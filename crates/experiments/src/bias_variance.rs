@@ -26,7 +26,7 @@ const SETS: usize = 20;
 const SET_SIZE: usize = 1000;
 const TEST_IMAGES: usize = 2000;
 const EPOCHS: usize = 20;
-/// Not given by the source.
+/// Images in a batch; the source does not give it.
 const BATCH_SIZE: usize = 100;
 const LEARNING_RATE: f64 = 0.001;
 const DROPOUT: f64 = 0.5;
@@ -41,7 +41,7 @@ const ARMS: [(&str, f64); 2] = [("without dropout", 0.0), ("with dropout 0.5", D
 /// How errors are counted.
 struct Loss {
     name: &'static str,
-    /// On axes.
+    /// Label of axes.
     label: &'static str,
     /// What values are multiplied with to be shown.
     factor: f64,
@@ -86,7 +86,7 @@ struct Look {
 
 /// What one seed gives, by arm.
 struct Found {
-    /// At [`LOOKS`].
+    /// Predictions after each of the epochs [`LOOKS`].
     looks: [Vec<Look>; 2],
     /// Share of its training images that each network gets right at the end.
     fitted: [Vec<f64>; 2],
@@ -102,9 +102,9 @@ struct Measured {
 
 /// A loss, with its terms in the order of [`TERMS`].
 struct Measurement {
-    /// By arm.
+    /// Terms of each arm.
     arms: [[Measured; 3]; 2],
-    /// With dropout less without.
+    /// Terms with dropout less those without.
     change: [Measured; 3],
 }
 

@@ -35,7 +35,7 @@ const FITTED: f64 = 0.01;
 struct Plan {
     widths: Vec<usize>,
     samples: Vec<usize>,
-    /// At which training ends, fitted or not.
+    /// Updates at which training ends, fitted or not.
     most_updates: usize,
 }
 

@@ -26,9 +26,9 @@ const DATASET: &str = "cifar10";
 const L2: f64 = 0.002;
 /// Place of the arm that the source shows.
 const DROPOUT: usize = 2;
-/// Of the quick preset: images to train on and to validate on, and epochs.
+/// Images to train on and to validate on, and epochs, in the quick preset.
 const QUICK: (usize, usize, usize) = (2000, 1000, 15);
-/// Of the quick preset; the source's would need far more steps.
+/// Learning rate of the quick preset; the source's would need far more steps.
 const QUICK_LEARNING_RATE: f64 = 0.001;
 
 /// Epochs whose numbers are set beside the source's.
@@ -273,7 +273,7 @@ fn last(losses: &[f64]) -> f64 {
     losses[losses.len() - 1]
 }
 
-/// By which share the last loss is above the lowest.
+/// Share by which the last loss is above the lowest.
 fn rise(losses: &[f64]) -> f64 {
     last(losses) / least(losses) - 1.0
 }

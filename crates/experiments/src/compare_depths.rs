@@ -26,7 +26,7 @@ struct Depths {
     models: [fn(ResNetConfig) -> ModelConfig; 2],
 }
 
-/// The source's.
+/// The source's depths.
 const LARGE: Depths = Depths {
     names: [["ResNet-18", "ResNet-18, no BN"], ["ResNet-34", "ResNet-34, no BN"]],
     models: [ModelConfig::Resnet18, ModelConfig::Resnet34],

@@ -23,7 +23,7 @@ use super::trainee::{Trainee, Training, read};
 
 const ITERATIONS: usize = 2000;
 const BATCH_SIZE: usize = 128;
-/// Outside the root, in all optimizers that have it.
+/// ε, outside the root, in all optimizers that have it.
 const EPSILON: f64 = 1e-7;
 /// Iterations between two looks at AdaGrad's sums of squares.
 const RATE_INTERVAL: usize = 20;

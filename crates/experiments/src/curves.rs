@@ -12,7 +12,7 @@ pub(crate) fn series(name: impl Into<String>, xs: &[f64], rows: &[Vec<f64>]) -> 
     if rows.len() < 2 { line } else { line.with_band(band(xs, rows, &points)) }
 }
 
-/// As [`series`], smoothed as in the sources; of a single row the row itself is shown faintly behind it.
+/// A [`series`] smoothed as in the sources; a single row is itself shown faintly behind it.
 pub(crate) fn smoothed(name: impl Into<String>, xs: &[f64], rows: &[Vec<f64>]) -> Series {
     let raw = mean(xs, rows);
     let points = kaiser_smoothed(&raw);

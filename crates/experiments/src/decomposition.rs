@@ -51,14 +51,14 @@ impl Terms {
 }
 
 impl Residuals {
-    /// Of the squared error of the class probabilities, summed over classes as in Brier's score.
+    /// Residuals of the squared error of the class probabilities, summed over classes as in Brier's score.
     /// `probabilities`: `[images, classes]` of each network.
     pub(super) fn squared(probabilities: &[Vec<f64>], labels: &[usize]) -> Self {
         Self::scaled(probabilities, labels, 1.0)
     }
 
-    /// Of the 0-1 loss, which is half the squared error of an answer that gives its class probability 1: with
-    /// that the decomposition is Kohavi and Wolpert's, with their correction for the number of networks.
+    /// Residuals of the 0-1 loss, which is half the squared error of an answer that gives its class probability 1:
+    /// with that the decomposition is Kohavi and Wolpert's, with their correction for the number of networks.
     ///
     /// Kohavi and Wolpert, Bias Plus Variance Decomposition for Zero-One Loss Functions, ICML 1996.
     pub(super) fn zero_one(probabilities: &[Vec<f64>], labels: &[usize]) -> Self {

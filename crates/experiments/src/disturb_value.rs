@@ -48,7 +48,7 @@ fn repetitions(lab: &Lab) -> usize {
     lab.unless_smoke(REPETITIONS, 2)
 }
 
-/// Of a problem that is trained for so many.
+/// Epochs for a problem that is trained for `all` of them in the other presets than `smoke`.
 fn epochs(lab: &Lab, all: usize) -> usize {
     lab.unless_smoke(all, 3)
 }
@@ -114,7 +114,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     })
 }
 
-/// Of the test error after training, arm by arm against the first.
+/// Differences of the test error after training, arm by arm against the first.
 fn differences(courses: &[Vec<Course>]) -> Vec<PairedDifference> {
     let pair = |arm: &Vec<Course>| {
         let pairs = arm.iter().zip(&courses[0]);

@@ -16,7 +16,7 @@ use super::overfitting::{
 use super::settings::Settings;
 
 const RATE: f64 = 0.2;
-/// Of the sweep; the first two arms are among them.
+/// Rates of the sweep; the first two arms are among them.
 const RATES: [f64; 9] = [0.0, 0.1, RATE, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8];
 
 fn arms() -> [Arm; 2] {
@@ -30,7 +30,7 @@ fn arms() -> [Arm; 2] {
     [unguarded(), dropped]
 }
 
-/// Those of the arms, and those of the sweep by their rates.
+/// Settings of the arms, and those of the sweep by their rates.
 pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
     let mut settings = Settings::default();
     for arm in arms() {

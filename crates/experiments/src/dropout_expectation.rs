@@ -63,7 +63,7 @@ impl Behind {
         }
     }
 
-    /// For legends.
+    /// Name in legends.
     fn short(self) -> &'static str {
         match self {
             Self::Linear => "linear",
@@ -79,7 +79,7 @@ impl Behind {
         }
     }
 
-    /// Without dropout of its own: that stands before it.
+    /// The network, without dropout of its own: that stands before it.
     fn model(self) -> ModelConfig {
         let hidden = if self == Self::Linear { vec![] } else { vec![UNITS] };
         ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false })
@@ -110,7 +110,7 @@ impl Approach {
         slope(&counts(self.errors.len()), &self.errors)
     }
 
-    /// Over the last [`TAIL`] points.
+    /// Slope over the last [`TAIL`] points.
     fn end_slope(&self) -> f64 {
         let from = self.errors.len() - TAIL;
         slope(&counts(self.errors.len())[from..], &self.errors[from..])
@@ -246,7 +246,7 @@ impl RunningMean {
         }
     }
 
-    /// Of the evaluation output: root of the sum of squares.
+    /// Size of the evaluation output: root of the sum of squares.
     fn size(&self) -> f64 {
         self.evaluation.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
     }

@@ -24,9 +24,9 @@ const DATASET: &str = "cifar10";
 const PATIENCE: usize = 5;
 /// The source's threshold, in nats.
 const THRESHOLD: f64 = 1.0;
-/// Of the quick preset: images to train on and to validate on, and epochs.
+/// Images to train on and to validate on, and epochs, in the quick preset.
 const QUICK: (usize, usize, usize) = (6000, 4000, 15);
-/// Stands for the source's threshold in the quick preset, whose validation loss does not come below 1.
+/// Threshold of the quick preset, whose validation loss does not come below 1, in the place of the source's.
 const QUICK_THRESHOLD: f64 = 1.4;
 
 /// What the source prints: test accuracy with the last weights, and with those it keeps.
@@ -39,7 +39,7 @@ const PRINTED_BEST_EPOCH: f64 = 6.0;
 struct Course<'a> {
     to_the_end: &'a Run,
     stopped: &'a Run,
-    /// Of the training to the end.
+    /// Choices of the training to the end.
     choices: Choices,
     /// The test images, by weights.
     test: Answers,
@@ -58,12 +58,12 @@ struct Choices {
 
 /// Answers to the test images.
 struct Answers {
-    /// With the weights that the source's rule keeps; of no use if no epoch is below the threshold.
+    /// Answers with the weights that the source's rule keeps; of no use if no epoch is below the threshold.
     source: Predictions,
     last: Predictions,
-    /// With those that early stopping keeps.
+    /// Answers with the weights that early stopping keeps.
     stopped: Predictions,
-    /// With those of the lowest validation loss; none yet if none of the others are those.
+    /// Answers with the weights of the lowest validation loss; none yet if none of the others are those.
     best: Option<Predictions>,
 }
 
@@ -270,7 +270,7 @@ fn mean(courses: &[Course<'_>], value: impl Fn(&Course<'_>) -> f64) -> f64 {
     Spread::of(&courses.iter().map(value).collect::<Vec<_>>()).mean
 }
 
-/// Of several seeds the mean, with a decimal.
+/// An epoch as text; of several seeds the mean, with a decimal.
 fn epoch(courses: &[Course<'_>], value: impl Fn(&Course<'_>) -> usize) -> String {
     number::short((mean(courses, |course| value(course) as f64) * 10.0).round() / 10.0)
 }

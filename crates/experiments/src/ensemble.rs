@@ -33,11 +33,11 @@ const DRAWS: usize = 50;
 
 /// What one seed gives.
 struct Found {
-    /// Of every subset of the networks: its size and the scores of its mean on the test images.
+    /// Size of every subset of the networks, and the scores of its mean on the test images.
     subsets: Vec<(usize, Scores)>,
-    /// Of each network.
+    /// Training scores of each network.
     plain_training: Vec<Scores>,
-    /// Of each network with dropout.
+    /// Training scores of each network with dropout.
     dropout_training: Vec<Scores>,
     /// Test scores of each network with dropout, all units at work.
     once: Vec<Scores>,

@@ -18,9 +18,9 @@ use super::lab::Lab;
 use super::trainee::{Trainee, Training};
 
 const BATCH_SIZE: usize = 100;
-/// Where it is not what is searched for.
+/// Learning rate where it is not what is searched for.
 pub(super) const LEARNING_RATE: f64 = 0.01;
-/// Of every hidden layer.
+/// Units of every hidden layer.
 const UNITS: usize = 100;
 
 /// An MLP of hidden layers of 100 units with ReLU, and how it is trained with SGD.
@@ -28,11 +28,11 @@ const UNITS: usize = 100;
 pub(super) struct SmallMlp {
     /// Hidden layers.
     pub(super) layers: usize,
-    /// After each hidden layer.
+    /// Dropout rate after each hidden layer.
     pub(super) dropout: f64,
-    /// Before each ReLU.
+    /// Whether batch normalization stands before each ReLU.
     pub(super) batch_norm: bool,
-    /// Biases are zero.
+    /// Initial weights; biases are zero.
     pub(super) weights: WeightInitialization,
     pub(super) learning_rate: f64,
     /// λ of the penalty ½λ‖W‖², on weights only.
@@ -106,7 +106,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// So many updates on batches of 100 images.
+    /// A schedule of so many updates on batches of 100 images.
     pub(super) const fn new(updates: usize, interval: usize) -> Self {
         Self { batch_size: BATCH_SIZE, updates, interval }
     }

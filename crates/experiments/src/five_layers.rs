@@ -15,7 +15,7 @@ pub(super) const SAMPLES: usize = 1000;
 /// Features of a sample, and units of every layer.
 pub(super) const UNITS: usize = 100;
 pub(super) const LAYERS: usize = 5;
-/// Of the random labels that gradients are taken against.
+/// Classes of the random labels that gradients are taken against.
 pub(super) const CLASSES: usize = 10;
 
 /// A scale of the initial weights.

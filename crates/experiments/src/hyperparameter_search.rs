@@ -141,7 +141,7 @@ fn retrain_best(lab: &Lab, search: &Search) -> Result<Best, Failure> {
     Ok(Best { courses, test_accuracy: test.scores(&network)?.accuracy })
 }
 
-/// Two digits.
+/// The value with two digits.
 fn short(value: f64) -> String {
     let places = (1.0 - value.log10().floor()).max(0.0) as usize;
     if value < 1e-4 { number::scientific(value) } else { format!("{value:.places$}") }
@@ -245,7 +245,7 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
     text + &format!(" The test accuracy of the best network is {}.", percent(test_accuracy))
 }
 
-/// That so many of the best [`KEPT`] trials lie somewhere.
+/// Words for how many of the best [`KEPT`] trials lie somewhere.
 fn lying(count: usize) -> String {
     match count {
         0 => "none of them lies".into(),

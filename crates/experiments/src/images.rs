@@ -15,7 +15,7 @@ use burn::tensor::Device;
 pub(crate) struct Images {
     /// The images and their labels.
     pub(crate) set: Arc<ImageSet>,
-    /// From bytes to the network's input.
+    /// How bytes become the network's input.
     pub(crate) normalization: FittedNormalization,
 }
 

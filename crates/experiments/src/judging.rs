@@ -16,7 +16,7 @@ pub(crate) fn on_data_of_source(lab: &Lab, dataset: &str, row: Compared) -> Comp
     }
 }
 
-/// As [`on_data_of_source`], if only the paper preset has the source's settings.
+/// The row as [`on_data_of_source`] gives it, if only the paper preset has the source's settings.
 pub(crate) fn as_in_source(lab: &Lab, dataset: &str, row: Compared) -> Compared {
     let row = if lab.is_paper() { row } else { row.not_compared("reduced preset") };
     on_data_of_source(lab, dataset, row)

@@ -15,7 +15,7 @@ use super::resnet_runs::{
 use super::runs::{self, Arm, ArmRuns, epochs, train};
 use super::settings::Settings;
 
-/// Of every parameter, as `optim.Adam(model.parameters(), weight_decay=1e-3)` has it.
+/// Weight decay of every parameter, as `optim.Adam(model.parameters(), weight_decay=1e-3)` has it.
 const WEIGHT_DECAY: WeightDecay =
     WeightDecay { strength: 1e-3, mode: DecayMode::Coupled, parameters: DecayedParameters::All };
 

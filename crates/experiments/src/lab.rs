@@ -31,7 +31,7 @@ pub enum Preset {
 }
 
 impl Preset {
-    /// As on the command line.
+    /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
@@ -58,7 +58,7 @@ pub struct Lab {
     pub options: Options,
     /// What computes.
     pub backend: Backend,
-    /// Without gradients.
+    /// Device without gradients.
     pub device: Device,
     /// Name of the hardware.
     pub hardware: String,
@@ -167,7 +167,7 @@ impl Lab {
         self.watch.borrow_mut().event(Event::Note(text));
     }
 
-    /// To be called between steps that take a while.
+    /// Goes on unless it is asked to stop; to be called between steps that take a while.
     ///
     /// # Errors
     ///

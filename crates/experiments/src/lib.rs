@@ -52,7 +52,7 @@ pub use settings::Settings;
 /// An experiment of the sources.
 #[derive(Debug)]
 pub struct Experiment {
-    /// As on the command line.
+    /// Name on the command line.
     pub name: &'static str,
     /// What it shows, as a heading.
     pub title: &'static str,

@@ -53,9 +53,9 @@ const PRINTED_ACCURACY: f64 = 0.9798;
 /// A trained network's answers to the test images.
 struct Answers {
     test: TestImages,
-    /// Of pixels from 0 to 1, as in training.
+    /// Answers to pixels from 0 to 1, as in training.
     divided: Predictions,
-    /// Of pixels from 0 to 255, as in the source's test.
+    /// Answers to pixels from 0 to 255, as in the source's test.
     undivided: Predictions,
 }
 
@@ -269,7 +269,7 @@ struct Prediction<'a> {
     seed: u64,
     scale: &'static str,
     answers: &'a Answers,
-    /// Of the image, among the test images.
+    /// Place of the image among the test images.
     place: usize,
     label: &'a str,
     class: &'a str,

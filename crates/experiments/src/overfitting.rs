@@ -24,7 +24,7 @@ const REFERENCE_SEEDS: usize = 10;
 
 /// A network, and what PyTorch makes of it.
 pub(super) struct Arm {
-    /// In figures and tables.
+    /// Name in figures and tables.
     pub(super) name: &'static str,
     /// Title of its figure, and name of the file.
     pub(super) title: &'static str,
@@ -54,11 +54,11 @@ pub(super) fn settings(lab: &Lab, settings: Settings, name: &str, network: &Smal
 /// Accuracies of one network while it learns and at the end.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Course {
-    /// At each look, of all images that it learns.
+    /// Accuracy at each look on all images that it learns.
     pub(super) train: Vec<f64>,
-    /// At each look, of test images; empty if nobody looked.
+    /// Accuracy at each look on test images; empty if nobody looked.
     pub(super) test: Vec<f64>,
-    /// After the last update.
+    /// Accuracies after the last update.
     pub(super) end: Accuracies,
 }
 
@@ -207,7 +207,7 @@ pub(super) fn gap_figure(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> ExperimentFi
     }
 }
 
-/// In percent, a row a seed.
+/// A curve in percent, a row a seed.
 fn curve(courses: &[Course], of: fn(&Course) -> &Vec<f64>) -> Vec<Vec<f64>> {
     courses.iter().map(|course| of(course).iter().map(|share| 100.0 * share).collect()).collect()
 }

@@ -21,14 +21,14 @@ const REPETITIONS: usize = 10;
 /// How a grid lies in its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Grid {
-    /// With points at both ends.
+    /// A grid with points at both ends.
     Ends,
-    /// With points in the middles of equal parts.
+    /// A grid with points in the middles of equal parts.
     Middles,
 }
 
 impl Grid {
-    /// As many points as a round has trials, evenly over both ranges.
+    /// Points of the grid, as many as a round has trials, evenly over both ranges.
     fn points(self) -> Vec<Point> {
         let side = TRIALS.isqrt();
         let place = |step: usize| match self {
@@ -178,7 +178,7 @@ fn seed_of(lab: &Lab, repetition: usize) -> u64 {
     lab.seed().wrapping_add(repetition as u64)
 }
 
-/// By how much random search's best is better than another's.
+/// Lead of random search's best over another's.
 fn paired(random: &[f64], other: &[f64]) -> PairedDifference {
     let differences = random.iter().zip(other).map(|(random, other)| random - other);
     PairedDifference::by_interval(differences.collect(), Better::Higher)

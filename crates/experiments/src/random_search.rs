@@ -56,7 +56,7 @@ pub(super) struct Point {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trial {
     pub(super) point: Point,
-    /// Of its initial weights and batches.
+    /// Seeds of its initial weights and batches.
     pub(super) seeds: Seeds,
     /// Validation accuracy at the last look.
     pub(super) accuracy: f64,

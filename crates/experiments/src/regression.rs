@@ -39,7 +39,7 @@ pub(super) const WAVE_TEST: usize = 201;
 #[derive(Clone, Debug)]
 pub(super) struct Samples {
     width: usize,
-    /// Row by row.
+    /// Features, row by row.
     pub(super) features: Vec<f32>,
     pub(super) targets: Vec<f32>,
 }
@@ -131,7 +131,7 @@ pub(super) fn wave_problem(mut rng: ChaCha8Rng, epochs: usize) -> Problem {
 pub(super) struct Course {
     /// Root mean square error on the test samples, every [`INTERVAL`] epochs.
     pub(super) test: Vec<f64>,
-    /// On the training samples with their noise, undisturbed, at the end.
+    /// Root mean square error on the training samples with their noise, undisturbed, at the end.
     pub(super) train: f64,
     /// What the network says of the test samples at the end.
     pub(super) predictions: Vec<f64>,
@@ -149,7 +149,7 @@ pub(super) struct Regression<'a> {
     pub(super) lab: &'a Lab,
     pub(super) problem: &'a Problem,
     pub(super) seeds: Seeds,
-    /// Counted from 0; each has streams of its own.
+    /// Number of the repetition, counted from 0; each has streams of its own.
     pub(super) repetition: usize,
 }
 

@@ -29,7 +29,7 @@ use super::images::{Images, TestView};
 use super::lab::{Lab, Preset};
 use super::settings::Settings;
 
-/// From this many seconds on, a line is said of every epoch, and a kill loses no more than
+/// Seconds of a run from which on a line is said of every epoch, and a kill loses no more than
 /// [`CHECKPOINT_EVERY`].
 const LONG: f64 = 600.0;
 
@@ -39,7 +39,7 @@ const CHECKPOINT_EVERY: CheckpointEvery = CheckpointEvery::Time(Duration::from_s
 /// An arm: a recipe under a name. Its seed, backend and data folder are set by the lab.
 #[derive(Clone, Debug)]
 pub(crate) struct Arm {
-    /// In figures and tables.
+    /// Name in figures and tables.
     pub(crate) name: &'static str,
     /// What is trained.
     pub(crate) recipe: Recipe,
@@ -48,7 +48,7 @@ pub(crate) struct Arm {
 /// An arm's runs.
 #[derive(Clone, Debug)]
 pub(crate) struct ArmRuns {
-    /// In figures and tables.
+    /// Name in figures and tables.
     pub(crate) name: &'static str,
     /// One a seed, in the order of the lab's seeds.
     pub(crate) runs: Vec<Run>,
@@ -59,16 +59,16 @@ pub(crate) struct ArmRuns {
 pub(crate) struct Run {
     /// All that its folder says.
     pub(crate) record: RunRecord,
-    /// Its scores.
+    /// Scores of the run.
     pub(crate) summary: Summary,
 }
 
 /// Weights of a finished run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weights {
-    /// Those that its recipe's `keep` selects.
+    /// Weights that the recipe's `keep` selects.
     Kept,
-    /// Those after the last step. No moving average: experiments train without.
+    /// Weights after the last step. No moving average: experiments train without.
     Last,
 }
 
@@ -237,7 +237,7 @@ pub(crate) fn train(lab: &Lab, arms: Vec<Arm>) -> Result<Vec<ArmRuns>, Failure> 
     train_all(lab, arms, Divergence::Fails)
 }
 
-/// As [`train`], but a run that diverges is a result: it has the epochs before, and scores that are NaN.
+/// Trains like [`train`], but a run that diverges is a result: it has the epochs before, and scores that are NaN.
 ///
 /// # Errors
 ///

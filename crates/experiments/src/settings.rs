@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub struct Settings(pub Map<String, Value>);
 
 impl Settings {
-    /// With another arm, whose settings stand in `parts`: maps that have no name in common.
+    /// Adds an arm, whose settings stand in `parts`: maps that have no name in common.
     ///
     /// # Panics
     ///
@@ -33,7 +33,7 @@ impl Settings {
 
 /// Some of an arm's settings.
 pub(crate) trait Part {
-    /// By name. A setting that is not set is left out.
+    /// The settings by name. One that is not set is left out.
     fn settings(&self) -> Map<String, Value>;
 }
 

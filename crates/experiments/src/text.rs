@@ -143,7 +143,7 @@ mod tests {
         names.collect()
     }
 
-    /// Also under headings that only rare data lead to.
+    /// Headings that only rare data lead to are checked as well.
     #[test]
     fn every_heading_and_every_name_of_a_text_is_used_by_its_code_and_no_other() {
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -20,11 +20,11 @@ use super::images::{Diagnostic, Images, TestView};
 pub(crate) struct Training {
     /// The network.
     pub(crate) model: ModelConfig,
-    /// Its initial weights.
+    /// Initial weights of the network.
     pub(crate) initialization: Initialization,
     /// How gradients become steps.
     pub(crate) optimizer: OptimizerConfig,
-    /// The same in every step.
+    /// Learning rate, the same in every step.
     pub(crate) learning_rate: f64,
     /// Pull towards zero.
     pub(crate) weight_decay: WeightDecay,
@@ -36,7 +36,7 @@ pub(crate) struct Trainee {
     learner: Learner,
     learning_rate: f64,
     seeds: Seeds,
-    /// Without gradients.
+    /// Device without gradients.
     device: Device,
 }
 

@@ -21,16 +21,16 @@ use super::text::Text;
 
 const TEXT: Text = Text(include_str!("weight_init.md"));
 
-/// The source's.
+/// Bins of the source's histograms.
 const BINS: usize = 30;
 
 /// All seeds' networks of one function and scale.
 struct Cell {
     function: Function,
     scale: Scale,
-    /// By seed, then layer.
+    /// Layers of each seed's network.
     layers: Vec<Vec<Layer>>,
-    /// Of the first seed, by layer.
+    /// Activations of the first seed, by layer.
     activations: Vec<Activations>,
 }
 
@@ -108,10 +108,10 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 struct Listing {
     function: Function,
     scale: Scale,
-    /// As the text says: fed with the input.
+    /// Activations as the text says: fed with the input.
     right: Vec<Activations>,
-    /// As it is run: all but the first are fed with what the one before left in `x`, the output of its
-    /// fourth layer.
+    /// Activations as the listing is run: all but the first are fed with what the one before left
+    /// in `x`, the output of its fourth layer.
     as_run: Vec<Activations>,
 }
 

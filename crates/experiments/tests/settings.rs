@@ -16,7 +16,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("settings")
 }
 
-/// As many images as the data set has, of a pixel: settings depend on their number and colours alone.
+/// A data set of as many images as the one of that name has, of a pixel: settings depend on their
+/// number and colours alone.
 fn images(name: &str) -> DataSet {
     let entry = entry(name).unwrap();
     let shape = ImageShape { height: 1, width: 1, ..entry.shape };

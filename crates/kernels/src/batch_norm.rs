@@ -12,7 +12,7 @@ use crate::device::is_ours;
 pub struct Normalized<const D: usize> {
     /// The shape of the input.
     pub output: Tensor<D>,
-    /// Of the batch, without gradient.
+    /// Statistics of the batch, without gradient.
     pub statistics: BatchStatistics,
 }
 
@@ -144,7 +144,7 @@ mod ours {
 
     #[backend_extension(Flex, Autodiff)]
     pub(super) trait BatchNorm: Backend {
-        /// As in training, with given moments.
+        /// The output as in training, with given moments.
         #[allow(clippy::too_many_arguments)]
         fn backburn_batch_norm(
             x: FloatTensor<Self>,

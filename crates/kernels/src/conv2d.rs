@@ -88,7 +88,8 @@ pub(crate) mod ours {
 
     #[backend_extension(Flex, Autodiff)]
     pub(crate) trait Convolve: Backend {
-        /// Without bias if `bias` is empty: an operation cannot have optional tensors.
+        /// A convolution, without bias if `bias` is empty: an operation cannot have optional
+        /// tensors.
         fn backburn_convolve(
             x: FloatTensor<Self>,
             weight: FloatTensor<Self>,

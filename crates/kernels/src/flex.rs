@@ -1,4 +1,4 @@
-//! From Flex's tensors to slices and back.
+//! Flex's tensors as slices, and back.
 
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType, Shape};

@@ -26,7 +26,7 @@ pub(crate) mod ours {
     use crate::flex::values;
 
     struct Kept {
-        /// Held so that nobody can change these weights or put others in their place.
+        /// The weights, held so that nobody can change them or put others in their place.
         weights: FlexTensor,
         layout: WeightLayout,
         panels: Rc<PackedPanels>,

@@ -17,7 +17,7 @@ pub enum ModelError {
     Setting {
         /// The setting's name.
         setting: &'static str,
-        /// Its range.
+        /// Range of the setting.
         expected: &'static str,
         /// What it was.
         found: String,

@@ -56,7 +56,7 @@ pub enum BiasInitialization {
 pub struct Initialization {
     /// Weights of linear layers and convolutions.
     pub weights: WeightInitialization,
-    /// Their biases.
+    /// Biases of linear layers and convolutions.
     pub biases: BiasInitialization,
 }
 

@@ -30,11 +30,11 @@ use serde::{Deserialize, Serialize};
 /// An architecture by its name.
 #[derive(Clone, Copy, Debug)]
 pub struct Architecture {
-    /// As on the command line and in recipes.
+    /// Name on the command line and in recipes.
     pub name: &'static str,
     /// One line for help.
     pub summary: &'static str,
-    /// Its default configuration.
+    /// Default configuration.
     pub config: fn() -> ModelConfig,
 }
 

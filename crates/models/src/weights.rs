@@ -12,7 +12,7 @@ use crate::parameters::{NamedTensor, Role};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WeightsError {
-    /// Not a safetensors file, or a truncated one.
+    /// The bytes are not a safetensors file, or a truncated one.
     #[error("not a complete safetensors file: {0}")]
     Format(#[from] safetensors::SafeTensorError),
     /// A tensor of another type.
@@ -20,7 +20,7 @@ pub enum WeightsError {
     Type {
         /// The tensor's name.
         name: String,
-        /// Its type.
+        /// Type of the tensor.
         found: Dtype,
     },
 }

@@ -22,7 +22,7 @@ pub fn is_enough(agreeing: usize, compared: usize) -> bool {
 pub enum Floor {
     /// A share of the other value, as for losses.
     Share(f64),
-    /// So much, in the quantity's own unit, as for accuracies.
+    /// A number in the quantity's own unit, as for accuracies.
     Absolute(f64),
 }
 
@@ -60,11 +60,11 @@ impl Reference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Agreement {
-    /// Within the bound.
+    /// The difference is within the bound.
     Agrees,
-    /// Outside it.
+    /// The difference is outside the bound.
     Disagrees,
-    /// Not to be compared, for this reason.
+    /// The values are not to be compared, for this reason.
     NotCompared(String),
 }
 
@@ -99,7 +99,7 @@ impl Agreement {
         floor.max(3.0 * variance.sqrt())
     }
 
-    /// In a word or two.
+    /// The verdict in a word or two.
     pub fn name(&self) -> &str {
         match self {
             Self::Agrees => "agrees",

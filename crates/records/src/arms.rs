@@ -29,11 +29,11 @@ pub struct Arm {
 /// One run of an arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArmRun {
-    /// Its seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// Its folder, relative to the comparison's, with `/`.
+    /// Folder of the run, relative to the comparison's, with `/`.
     pub folder: String,
-    /// Its scores.
+    /// Scores of the run.
     pub summary: Summary,
     /// How often its test split was looked at.
     pub test_looks: usize,
@@ -48,7 +48,7 @@ pub struct Measure {
     pub head: &'static str,
     /// Which values are better; `None` where that cannot be said, so that there is no verdict.
     pub better: Option<Better>,
-    /// From the field to the unit of `head`.
+    /// Factor from the field to the unit of `head`.
     factor: f64,
     /// Decimals shown.
     places: usize,
@@ -156,17 +156,18 @@ pub struct ComparedArm {
     /// The arm.
     #[serde(flatten)]
     pub arm: Arm,
-    /// By [`Measure::key`], in the unit of [`Measure::head`]; empty without runs.
+    /// Scores by [`Measure::key`], in the unit of [`Measure::head`]; empty without runs.
     pub scores: BTreeMap<&'static str, Score>,
 }
 
 /// One score of an arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Score {
-    /// Over seeds.
+    /// Mean and standard deviation over seeds.
     #[serde(flatten)]
     pub spread: Spread,
-    /// From the first arm, by seed; `None` for that arm itself and where nothing is better.
+    /// Difference from the first arm, by seed; `None` for that arm itself and where nothing is
+    /// better.
     pub difference: Option<PairedDifference>,
 }
 

@@ -8,7 +8,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// That a result of a run has changed since it was written.
+/// A result of a run has changed since it was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found}")]
 pub struct Changed {
@@ -35,7 +35,7 @@ impl FileRecord {
         Self { name: name.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes) }
     }
 
-    /// That `bytes` are what was written.
+    /// Checks that `bytes` are what was written.
     ///
     /// # Errors
     ///

@@ -54,7 +54,7 @@ pub struct Comparison {
 /// One quantity, the source's and ours.
 #[derive(Clone, Debug, Serialize)]
 pub struct Compared {
-    /// Its name.
+    /// Name of the quantity.
     pub quantity: String,
     /// How it is written.
     pub unit: Unit,
@@ -64,7 +64,7 @@ pub struct Compared {
     pub reference: Option<Reference>,
     /// One value a seed.
     pub ours: Vec<f64>,
-    /// Of the rule.
+    /// Least difference that counts for the rule.
     pub floor: Floor,
     /// What the rule says: of the reference, if there is one, else of what was printed.
     pub agreement: Agreement,
@@ -151,28 +151,28 @@ impl Compared {
         Self { quantity: quantity.into(), unit, printed, reference, ours, floor, agreement }
     }
 
-    /// With what the source printed.
+    /// Adds what the source printed.
     #[must_use]
     pub fn printed(mut self, value: f64) -> Self {
         self.printed = Some(value);
         self.judged()
     }
 
-    /// With what PyTorch gives.
+    /// Adds what PyTorch gives.
     #[must_use]
     pub fn reference(mut self, reference: Reference) -> Self {
         self.reference = Some(reference);
         self.judged()
     }
 
-    /// With another floor than 15 % of a plain number, or 1.5 points of the others.
+    /// Sets another floor than 15 % of a plain number, or 1.5 points of the others.
     #[must_use]
     pub fn floor(mut self, floor: Floor) -> Self {
         self.floor = floor;
         self.judged()
     }
 
-    /// Not to be compared, for this reason, which should be short.
+    /// Marks the row as not to be compared, for this reason, which should be short.
     #[must_use]
     pub fn not_compared(mut self, reason: impl Into<String>) -> Self {
         self.agreement = Agreement::NotCompared(reason.into());
@@ -197,7 +197,7 @@ pub struct ExperimentTable {
     pub note: String,
     /// Names of the columns; the first column holds words.
     pub head: Vec<String>,
-    /// As many cells as columns each.
+    /// Rows, each of as many cells as there are columns.
     pub rows: Vec<Vec<String>>,
 }
 
@@ -208,12 +208,12 @@ pub struct DataTable {
     pub name: String,
     /// Names of the columns, with units.
     pub columns: Vec<String>,
-    /// As many cells as columns each.
+    /// Rows, each of as many cells as there are columns.
     pub rows: Vec<Vec<String>>,
 }
 
 impl DataTable {
-    /// As CSV, with a line of names.
+    /// The table as CSV, with a line of names.
     pub fn to_csv(&self) -> String {
         let cell = |cell: &String| {
             if cell.contains([',', '"', '\n']) {

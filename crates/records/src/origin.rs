@@ -14,9 +14,9 @@ use crate::shell::quoted;
 /// differs between them is a list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Origin {
-    /// Of the run, comparison or experiment.
+    /// Folder of the run, comparison or experiment.
     pub folder: String,
-    /// Of the runs.
+    /// Seeds of the runs.
     pub seeds: Vec<u64>,
     /// Commits of the source tree; empty if none is known.
     pub commits: Vec<String>,
@@ -31,13 +31,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Of one run.
+    /// Origin of one run.
     pub fn of_run(run: &RunRecord) -> Self {
         let command = run.manifest.command.clone();
         Self { command, ..Self::of_runs(std::slice::from_ref(run), run.dir.display().to_string()) }
     }
 
-    /// Of several runs, with the folder that they are in or their folders.
+    /// Origin of several runs, with the folder that they are in or their folders.
     pub fn of_runs<'a>(runs: impl IntoIterator<Item = &'a RunRecord>, folder: String) -> Self {
         let mut origin = Self { folder, ..Self::default() };
         for RunRecord { manifest, .. } in runs {
@@ -72,7 +72,7 @@ impl Origin {
         add(&mut self.backends, format!("{backend} on {device}"));
     }
 
-    /// Of an experiment whose results are in `folder`.
+    /// Origin of an experiment whose results are in `folder`.
     pub fn of_experiment(provenance: &Provenance, folder: String) -> Self {
         let mut origin = Self {
             folder,

@@ -118,8 +118,8 @@ impl Manifest {
         }
     }
 
-    /// That `bytes`, read as the run's file `name`, are what was written when the run ended. Nothing is known
-    /// of a file of a run that has not ended, or that an earlier version trained.
+    /// Checks that `bytes`, read as the run's file `name`, are what was written when the run ended. Nothing is
+    /// known of a file of a run that has not ended, or that an earlier version trained.
     ///
     /// # Errors
     ///

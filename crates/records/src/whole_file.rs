@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// What the name of a file begins with while it is written.
 const PREFIX: &str = ".backburn-";
-/// And what it ends with.
+/// What the name of a file ends with while it is written.
 const SUFFIX: &str = ".tmp";
 
 /// Writes a file under a temporary name in the same folder, syncs it, renames it, and syncs the
@@ -20,8 +20,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_checked(path, bytes, |_| Ok(()))
 }
 
-/// As [`write_whole`], but before the new content takes the old one's place it is read back and
-/// compared, and `before` makes ready for it.
+/// Writes like [`write_whole`], but before the new content takes the old one's place it is read
+/// back and compared, and `before` makes ready for it.
 ///
 /// # Errors
 ///

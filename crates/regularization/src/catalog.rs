@@ -7,7 +7,7 @@ use crate::labels::LabelRegularizers;
 /// A technique against overfitting, as the command line knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Technique {
-    /// Its flag of `train`, without the dashes.
+    /// Flag of `train`, without the dashes.
     pub flag: &'static str,
     /// What it acts on, in a word, for help.
     pub acts_on: &'static str,
@@ -29,7 +29,7 @@ pub struct OnLabels {
     /// The generator that gives each batch one of the techniques that name it, of those that are on;
     /// without a name every batch gets the technique.
     pub one_of: Option<&'static str>,
-    /// Its setting in the table of a recipe.
+    /// Setting of the technique in the table of a recipe.
     pub setting: fn(&mut LabelRegularizers) -> &mut dyn LabelRegularizer,
 }
 

@@ -84,7 +84,7 @@ mod tests {
     const SHAPE: [usize; 3] = [2, 7, 4];
     const PLANE: usize = 28;
 
-    /// For each image, the image that each pixel comes from, `[channel, row, column]`; fails if a
+    /// The image that each pixel of each image comes from, `[channel, row, column]`; fails if a
     /// pixel is not where it was.
     fn origins(batch: &LabelledBatch) -> Vec<Vec<usize>> {
         let images = batch.images.chunks_exact(2 * PLANE);

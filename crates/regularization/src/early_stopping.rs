@@ -32,7 +32,7 @@ const FORMS: &str = "patience=EPOCHS[,min-delta=CHANGE][,monitor=accuracy], gl=P
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum EarlyStoppingConfig {
-    /// After `patience` epochs without improvement. An epoch improves if its validation error, the loss or
+    /// Stops after `patience` epochs without improvement. An epoch improves if its validation error, the loss or
     /// the share of wrong answers, is below that of the last epoch that did by more than `min_delta`.
     Patience {
         /// Epochs without improvement, at least 1.
@@ -120,7 +120,7 @@ pub struct EarlyStopping {
 }
 
 impl EarlyStopping {
-    /// Before the first epoch.
+    /// The state before the first epoch.
     pub fn new(config: EarlyStoppingConfig) -> Self {
         Self { config, train: Vec::new(), valid: Vec::new(), stopped: false }
     }

@@ -17,15 +17,15 @@ use crate::monitor::Validation;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Keep {
-    /// Those with the lowest validation loss; the first, if several have it.
+    /// Weights with the lowest validation loss; the first, if several have it.
     #[default]
     Best,
-    /// Those with the highest validation accuracy; of several, those with the lowest validation loss.
+    /// Weights with the highest validation accuracy; of several, those with the lowest validation loss.
     BestAccuracy,
-    /// Those of the last epoch.
+    /// Weights of the last epoch.
     Last,
-    /// Those of the last epoch whose validation loss was under this many nats; of the last epoch,
-    /// if it never was.
+    /// Weights of the last epoch whose validation loss was under this many nats; of the last epoch, if it never
+    /// was.
     ///
     /// The rule of one of the sources, a ResNet on CIFAR-10. It saves the weights when `val_loss <
     /// early_stopping_loss`, with `early_stopping_loss = 1` throughout: it never stops early, and

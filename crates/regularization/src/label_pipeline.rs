@@ -14,7 +14,7 @@ impl LabelRegularizers {
         self.on().next().is_none()
     }
 
-    /// Those that are on, in the order in which they are applied.
+    /// Techniques that are on, in the order in which they are applied.
     pub fn on(self) -> impl Iterator<Item = (&'static Technique, OnLabels)> {
         on_labels().filter(move |(_, labels)| !(labels.setting)(&mut { self }).is_off())
     }
@@ -63,7 +63,8 @@ impl LabelRegularizers {
         }
     }
 
-    /// Those that are on, but of techniques that exclude each other only the one that this batch gets.
+    /// Techniques that are on, but of those that exclude each other only the one that this batch
+    /// gets.
     fn of_a_batch(
         self,
         mut rng: impl FnMut(&'static str) -> ChaCha8Rng,

@@ -20,24 +20,24 @@ use crate::strength::{StrengthError, within};
 pub struct LabelSmoothing {
     /// ε, at least 0 and below [`SmoothingConvention::limit`]; 0 is off.
     pub strength: f64,
-    /// Over which classes ε is spread.
+    /// Classes that ε is spread over.
     pub convention: SmoothingConvention,
 }
 
-/// Over which of the `K` classes the probability is spread.
+/// Which of the `K` classes the probability is spread over.
 ///
 /// `others` with `ε` is `uniform` with `ε · K/(K − 1)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SmoothingConvention {
-    /// Over all, the label included: `y ← (1 − ε) y + ε/K`, as PyTorch's `CrossEntropyLoss`.
+    /// All classes, the label included: `y ← (1 − ε) y + ε/K`, as PyTorch's `CrossEntropyLoss`.
     ///
     /// Szegedy et al., [Rethinking the Inception
     /// Architecture](https://arxiv.org/abs/1512.00567), CVPR 2016.
     #[default]
     Uniform,
-    /// Over all but the label, which keeps `1 − ε`: `y ← (1 − ε) y + (1 − y) ε/(K − 1)`. Common in
-    /// hand-written losses, and where the label is to get a stated probability.
+    /// All classes but the label, which keeps `1 − ε`: `y ← (1 − ε) y + (1 − y) ε/(K − 1)`. Common
+    /// in hand-written losses, and where the label is to get a stated probability.
     Others,
 }
 

@@ -13,8 +13,8 @@ pub(crate) fn check_alpha(setting: &'static str, alpha: f64) -> Result<(), Stren
     within(setting, alpha, 0.0..=GREATEST_BETA, expected)
 }
 
-/// Far beyond what anybody uses (at 1000 all shares lie near ½), and far below the parameters at
-/// which the Beta sampler overflows.
+/// Greatest α: far beyond what anybody uses (at 1000 all shares lie near ½), and far below the parameters at which
+/// the Beta sampler overflows.
 const GREATEST_BETA: f64 = 1000.0;
 
 /// The share `λ ~ Beta(α, α)` that a batch keeps of its own, in `[0, 1]`.
@@ -23,7 +23,7 @@ pub(crate) fn draw_share(alpha: f64, rng: &mut ChaCha8Rng) -> f64 {
     beta.sample(rng)
 }
 
-/// For each image of the batch, the one that it is mixed with: a random permutation.
+/// The image that each image of the batch is mixed with: a random permutation.
 pub(crate) fn draw_partners(batch: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
     let mut partners: Vec<usize> = (0..batch).collect();
     partners.shuffle(rng);

@@ -49,8 +49,8 @@ pub(crate) fn progress_quotient(train: &[f64], valid: &[f64], strip: usize) -> f
     generalization_loss(valid) / training_progress(train, strip)
 }
 
-/// In how many successive strips of `strip` epochs, up to the last whole one, validation has got
-/// worse: `E_va(t) > E_va(t − k)` at their ends. Those that end within the `warmup` are not
+/// Number of successive strips of `strip` epochs, up to the last whole one, in which validation has
+/// got worse: `E_va(t) > E_va(t − k)` at their ends. Those that end within the `warmup` are not
 /// counted.
 ///
 /// `UP_s` stops after the first epoch that ends the `s`-th such strip in a row. How much worse does

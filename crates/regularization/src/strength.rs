@@ -8,7 +8,7 @@ use std::ops::RangeBounds;
 pub struct StrengthError {
     /// The setting, as in a recipe.
     pub setting: &'static str,
-    /// Its range.
+    /// Range of the strength.
     pub expected: &'static str,
     /// What it was.
     pub found: f64,

@@ -42,7 +42,7 @@ impl DecayedParameters {
 pub struct WeightDecay {
     /// λ, at least 0; 0 is none.
     pub strength: f64,
-    /// Through the gradient or beside it.
+    /// Way of the decay: through the gradient or beside it.
     pub mode: DecayMode,
     /// Weights only, or everything.
     pub parameters: DecayedParameters,

@@ -8,7 +8,7 @@ use crate::figure::{Axis, Drawing, LineChart, Mark, Series};
 const SMOOTHED_FROM: usize = 60;
 /// Share of the run that is averaged over then.
 const WINDOW_SHARE: usize = 20;
-/// From this ratio of the largest to the smallest loss on, the axis is logarithmic.
+/// Ratio of the largest to the smallest loss from which on the axis is logarithmic.
 const LOG_RATIO: f64 = 8.0;
 
 /// The training objective and the validation loss by epoch; the selected epoch is pointed out.

@@ -9,7 +9,7 @@ use crate::figure::Drawing;
 /// An experiment that was carried out.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExperimentRecord {
-    /// As on the command line.
+    /// Name on the command line.
     pub name: String,
     /// What it shows, as a heading.
     pub title: String,

@@ -172,7 +172,7 @@ fn paragraph(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("<p>{}</p>\n", escape(text)) }
 }
 
-/// Of all the experiments together.
+/// Origin of all the experiments together.
 fn origin(records: &[(String, ExperimentRecord)]) -> Origin {
     let mut all = Origin::default();
     for (link, record) in records {

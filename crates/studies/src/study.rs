@@ -33,9 +33,9 @@ pub struct Study {
 /// The place of a trial in a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Among the arms.
+    /// Place among the arms.
     pub arm: usize,
-    /// Among the seeds.
+    /// Place among the seeds.
     pub seed: usize,
 }
 

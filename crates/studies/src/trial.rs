@@ -44,11 +44,11 @@ impl Found {
 /// What a trial has come to.
 #[derive(Clone, Debug)]
 pub enum TrialEnd {
-    /// Its scores.
+    /// Scores of the trial.
     Scored(Box<Summary>),
-    /// Its loss was not finite, for this reason: a result as well.
+    /// The loss was not finite, for this reason: a result as well.
     Diverged(String),
-    /// It was asked to stop; the same trial resumes it.
+    /// The trial was asked to stop; the same trial resumes it.
     Interrupted,
 }
 

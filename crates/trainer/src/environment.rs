@@ -13,7 +13,7 @@ use crate::output::say;
 /// An environment variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
-    /// Its name.
+    /// Name of the variable.
     pub name: &'static str,
     /// What it may be set to.
     pub values: &'static str,
@@ -63,7 +63,7 @@ pub(crate) fn help() -> String {
 pub(crate) enum Data {
     /// A folder that is not there is a mistake.
     Read,
-    /// It may be made.
+    /// A folder that is not there may be made.
     Managed,
 }
 

@@ -2,17 +2,17 @@
 
 use backburn_training::backend::Backend;
 
-/// For `--backend`.
+/// Help of `--backend`.
 pub(crate) fn backends() -> String {
     format!("What computes: {}", Backend::ALL.map(Backend::name).join(", "))
 }
 
-/// For a data set of any kind.
+/// Help of an argument that names a data set of any kind.
 pub(crate) fn data_sets() -> String {
     format!("Data set: {}", names(|_| true))
 }
 
-/// For a data set that has files.
+/// Help of an argument that names a data set with files.
 pub(crate) fn published_data_sets() -> String {
     format!("Data set: {}", names(|entry| !entry.built_in))
 }

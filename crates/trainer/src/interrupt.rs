@@ -54,19 +54,19 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// Of a run with a folder.
+    /// Notices of a run with a folder.
     pub const TRAINING: Self = Self {
         stops: "stopping at the next batch",
         quits: "quits at once, without saving",
         saves: "saving a checkpoint at the next step and training on",
     };
-    /// Of an experiment, which may train runs with a folder.
+    /// Notices of an experiment, which may train runs with a folder.
     pub(crate) const EXPERIMENT: Self = Self {
         stops: "stopping",
         quits: "quits at once",
         saves: "going on, with a checkpoint of the run at its next step, if one is trained",
     };
-    /// Of what has nothing to save before its end.
+    /// Notices of what has nothing to save before its end.
     pub(crate) const MEASUREMENT: Self = Self {
         stops: "stopping, nothing is written",
         quits: "quits at once",

@@ -111,7 +111,7 @@ fn write_down(folder: &RunFolder) {
     }
 }
 
-/// Without what the program would do at its end, which might wait for a thread that waits here.
+/// Ends the process without what the program would do at its end, which might wait for a thread that waits here.
 fn exit() -> ! {
     #[cfg(unix)]
     signal_hook::low_level::exit(EXIT_STATUS);

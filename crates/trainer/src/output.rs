@@ -44,7 +44,7 @@ pub(crate) fn attempt(print: impl FnOnce() -> io::Result<()>) {
     }
 }
 
-/// To be called when everything has been printed.
+/// Checks whether everything could be printed; to be called at the end.
 ///
 /// # Errors
 ///

@@ -36,7 +36,7 @@ pub struct OpenDevice {
     pub name: String,
 }
 
-/// Those that are ready. The runtime of a graphics card can be set up only once in a process, which may train
+/// Devices that are ready. The runtime of a graphics card can be set up only once in a process, which may train
 /// many networks.
 static OPEN: Mutex<Vec<(Backend, OpenDevice)>> = Mutex::new(Vec::new());
 
@@ -52,7 +52,7 @@ pub enum BackendError {
         /// What there is.
         known: String,
     },
-    /// This program was built without it.
+    /// This program was built without the backend.
     #[error(
         "this program was built without the backend `{backend}` (it has {compiled}); run it as \
          `cargo xtask … --backend {backend}`, which builds that one"
@@ -82,7 +82,7 @@ impl Backend {
     pub const ALL: [Self; 7] =
         [Self::Flex, Self::Ndarray, Self::Wgpu, Self::Vulkan, Self::Metal, Self::Cuda, Self::Rocm];
 
-    /// As on the command line, and the Cargo feature's name.
+    /// Name on the command line, and of the Cargo feature.
     pub fn name(self) -> &'static str {
         match self {
             Self::Flex => "flex",

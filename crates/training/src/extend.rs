@@ -129,7 +129,7 @@ impl EndedRun {
         name_of(self.folder.path())
     }
 
-    /// That nothing changes that the weights so far depend on.
+    /// Checks that nothing changes that the weights so far depend on.
     fn check_change(&self, new: &Recipe) -> Result<(), SessionError> {
         let kept = |recipe: &Recipe| -> Settings {
             let settings = recipe.determinants().into_iter();
@@ -142,7 +142,7 @@ impl EndedRun {
         Err(ExtendError::OtherRecipe { run: self.name(), differences }.into())
     }
 
-    /// That a mean over batches, which is what an earlier version took, is one over images too.
+    /// Checks that a mean over batches, which is what an earlier version took, is one over images too.
     fn check_weighing(&self, new: &Recipe, prepared: &Prepared) -> Result<(), SessionError> {
         let version = &self.manifest.backburn_version;
         let (images, batch_size) = (prepared.train.len(), new.batch_size);

@@ -1,13 +1,13 @@
 //! Why something that was asked for could not be carried out, by what its caller can do about it.
 
-/// Why it failed. Each message names the cure.
+/// Why something failed. Each message names the cure.
 #[derive(Debug)]
 pub enum Failure {
     /// What was asked for cannot be: a flag, a recipe or a setting must change.
     Usage(String),
     /// Anything else that went wrong.
     Error(String),
-    /// It was asked to stop, and what can be resumed is saved.
+    /// The program was asked to stop, and what can be resumed is saved.
     Interrupted,
 }
 

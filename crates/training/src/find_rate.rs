@@ -28,8 +28,8 @@ const SLOPE_SHARE: usize = 20;
 /// What the loss must fall by to have fallen, as a share of where it started.
 const LEAST_FALL: f64 = 0.05;
 
-/// And in standard deviations of what noise makes it fall by: the lowest of a hundred values that
-/// only scatter lies two and a half below their mean.
+/// What the loss must fall by, in standard deviations of what noise makes it fall by: the lowest of a hundred
+/// values that only scatter lies two and a half below their mean.
 const LEAST_DEVIATIONS: f64 = 4.0;
 
 /// The rates to try: from the first to the last, each greater than the one before by the same
@@ -45,7 +45,7 @@ pub struct RateRange {
 }
 
 impl RateRange {
-    /// With fewer steps there is nothing to smooth.
+    /// Least number of steps; with fewer there is nothing to smooth.
     pub const LEAST_STEPS: usize = 20;
 
     /// # Errors
@@ -135,16 +135,16 @@ impl Suggestions {
 /// Why a curve says nothing about the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSuggestion {
-    /// It is flat, or rises only.
+    /// The loss is flat, or rises only.
     #[error(
         "the loss never fell by more than noise; try a wider range of rates with `--from` and \
          `--to`, or more `--steps`"
     )]
     NeverFell,
-    /// Its lowest point is its last.
+    /// The lowest point of the loss is its last.
     #[error("the loss was still falling at the last rate; set a greater `--to`")]
     StillFalling,
-    /// Its lowest point is at its beginning.
+    /// The lowest point of the loss is at its beginning.
     #[error("the loss was lowest at one of the first rates; set a smaller `--from`")]
     LowestAtStart,
 }
@@ -315,7 +315,7 @@ mod tests {
         1.5 - 0.5 * (3.0 * (exponent + 3.0)).tanh() + 50.0 * (exponent + 1.0).max(0.0)
     }
 
-    /// Within a factor of `10^tolerance`.
+    /// Checks that a rate is within a factor of `10^tolerance`.
     fn assert_rate(found: f64, exponent: f64, tolerance: f64) {
         assert!((found.log10() - exponent).abs() < tolerance, "{found:e}");
     }

@@ -37,7 +37,7 @@ pub struct Pass {
     pub objective: Tensor<1>,
     /// `[batch, classes]`, without gradients.
     pub outputs: Tensor<2>,
-    /// Of the objective.
+    /// Gradients of the objective.
     pub gradients: NamedGradients,
 }
 
@@ -49,19 +49,19 @@ impl<N: Classifier> Learner<N> {
         Self { network: Some(network), optimizer, averaging, sam: None, clip_norm: None, frozen }
     }
 
-    /// With averages that follow the weights.
+    /// The learner with averages that follow the weights.
     #[must_use]
     pub fn with_averaging(self, averaging: Averaging) -> Self {
         Self { averaging: averaging.without(&self.frozen), ..self }
     }
 
-    /// With gradients of sharpness-aware minimization.
+    /// The learner with gradients of sharpness-aware minimization.
     #[must_use]
     pub fn with_sam(self, sam: Option<Sam>) -> Self {
         Self { sam, ..self }
     }
 
-    /// With gradients of at most this norm.
+    /// The learner with gradients of at most this norm.
     #[must_use]
     pub fn with_clip_norm(self, clip_norm: Option<f64>) -> Self {
         Self { clip_norm, ..self }

@@ -1,4 +1,4 @@
-//! From a recipe to a scored run folder.
+//! The engine: a recipe becomes a scored run folder.
 //!
 //! Knows no command line, no terminal, no signals and no exit status: what happens is told to a [`watch::Watch`],
 //! and a [`stop::Stop`] ends it. Start at [`mod@train`], the training loop; [`session`] is a whole run.

@@ -46,7 +46,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Of an epoch that took `before` seconds in earlier processes.
+    /// A meter of an epoch that took `before` seconds in earlier processes.
     pub fn resume(before: f64) -> Self {
         Self { unread: Vec::new(), before, started: Instant::now(), read: Instant::now() }
     }

@@ -19,7 +19,7 @@ pub fn dataset_record(data: &DataSet) -> DatasetRecord {
     }
 }
 
-/// Of what this program writes itself, without a run: `folder` is where it lies. `machine`: what computed,
+/// Origin of what this program writes itself, without a run: `folder` is where it lies. `machine`: what computed,
 /// with the name of its device; `command`: the command line.
 pub fn origin(
     folder: String,

@@ -1,4 +1,4 @@
-//! From a recipe to what training works with: splits, loaders, a network on a device.
+//! What training works with, made from a recipe: splits, loaders, a network on a device.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
@@ -45,7 +45,7 @@ pub struct Prepared {
     pub train: Arc<ImageSet>,
     /// Images to select on, if any are kept for it.
     pub valid: Option<Arc<ImageSet>>,
-    /// Fitted on the training images.
+    /// Normalization fitted on the training images.
     pub normalization: FittedNormalization,
 }
 
@@ -232,8 +232,8 @@ fn absent_classes(images: &ImageSet, names: &[String]) -> Vec<String> {
     absent.map(|(class, _)| name(class)).collect()
 }
 
-/// That batch normalization has more than one value of each channel in every batch: a value less its own mean
-/// is 0, whatever it was.
+/// Checks that batch normalization has more than one value of each channel in every batch: a value less its own
+/// mean is 0, whatever it was.
 fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError> {
     let shape = train.shape();
     let values = recipe.model.normalized_values([shape.channels, shape.height, shape.width]);
@@ -262,7 +262,7 @@ pub(crate) fn steps_per_epoch(recipe: &Recipe, images: usize) -> usize {
     recipe.last_batch.batches(images, recipe.batch_size).div_ceil(recipe.accumulate)
 }
 
-/// That Lookahead looks at least once.
+/// Checks that Lookahead looks at least once.
 fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError> {
     let Some(lookahead) = recipe.lookahead else { return Ok(()) };
     let steps = steps_per_epoch(recipe, train.len()).saturating_mul(recipe.epochs);

@@ -28,7 +28,7 @@ use crate::optimize::schedule::Schedule;
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct BuiltIn {
-    /// As on the command line. A recipe named like a data set is that set's default.
+    /// Name on the command line. A recipe named like a data set is that set's default.
     pub name: &'static str,
     /// One line for help.
     pub summary: &'static str,
@@ -109,7 +109,7 @@ pub struct Recipe {
     /// What becomes of images that do not fill a batch.
     #[serde(default)]
     pub last_batch: LastBatch,
-    /// From bytes to the network's input.
+    /// How bytes become the network's input.
     #[serde(default)]
     pub normalization: Normalization,
     /// Random changes of training images.
@@ -147,7 +147,7 @@ pub struct Recipe {
     pub on_divergence: OnDivergence,
     /// The network.
     pub model: ModelConfig,
-    /// Its initial weights.
+    /// Initial weights of the network.
     #[serde(default)]
     pub initialization: Initialization,
     /// How gradients become steps.
@@ -199,7 +199,7 @@ pub enum RecipeError {
         /// What there is.
         known: String,
     },
-    /// Not TOML, or not a recipe's.
+    /// The text is not TOML, or not a recipe's.
     #[error("{origin}: {reason}; compare it with `config.toml` of any run")]
     Format {
         /// The file.
@@ -212,7 +212,7 @@ pub enum RecipeError {
     Setting {
         /// The setting, as in the recipe and, with dashes, on the command line.
         setting: &'static str,
-        /// Its range.
+        /// Range of the setting.
         expected: &'static str,
         /// What it was.
         found: String,

@@ -48,7 +48,7 @@ pub enum Outcome {
 /// A run that came to an end of which it can tell.
 #[derive(Debug)]
 pub struct Run {
-    /// Its folder.
+    /// Folder of the run.
     pub path: PathBuf,
     /// What computed.
     pub backend: Backend,

@@ -129,43 +129,43 @@ impl SessionError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExtendError {
-    /// It has not come to its end.
+    /// The run has not come to its end.
     #[error("{run} is {status}; {}", how_to_finish(Path::new(run), *status))]
     NotEnded {
-        /// Its folder.
+        /// Folder of the run.
         run: String,
         /// How far it has come.
         status: Status,
     },
-    /// It has no checkpoint.
+    /// The run has no checkpoint.
     #[error(
         "{run} has no checkpoint any more, so that nothing is left to train on with; start a new \
          run with `cargo xtask train --config {run}/config.toml --epochs {epochs}`"
     )]
     NoCheckpoint {
-        /// Its folder.
+        /// Folder of the run.
         run: String,
         /// Epochs that were asked for.
         epochs: usize,
     },
-    /// It has all the epochs that were asked for.
+    /// The run has all the epochs that were asked for.
     #[error("`--epochs`: expected more than the {trained} epochs that {run} has, found {found}")]
     NoMoreEpochs {
-        /// Its folder.
+        /// Folder of the run.
         run: String,
         /// Epochs that it has.
         trained: usize,
         /// Epochs that were asked for.
         found: usize,
     },
-    /// Its epochs so far and those to come would not mean the same.
+    /// The run's epochs so far and those to come would not mean the same.
     #[error(
         "{run} was trained by version {version}, in which a short last batch counted as much as \
          the others, and Lookahead's steps since its last look not at all; train it anew, `cargo \
          xtask train --config {run}/config.toml --epochs {epochs}`"
     )]
     EarlierVersion {
-        /// Its folder.
+        /// Folder of the run.
         run: String,
         /// The version that began it.
         version: String,
@@ -178,18 +178,18 @@ pub enum ExtendError {
          another recipe needs a new run, `cargo xtask train --config {run}/config.toml`", MAY_CHANGE.join(", ")
     )]
     OtherRecipe {
-        /// Its folder.
+        /// Folder of the run.
         run: String,
         /// The settings, with what they were and are.
         differences: String,
     },
-    /// Early stopping would end it at once.
+    /// Early stopping would end the run at once.
     #[error(
         "early stopping, {rule}, has ended {run} after {trained} epochs, and would again; set \
          `--early-stopping none` or a rule with more patience"
     )]
     StopsAtOnce {
-        /// Its folder.
+        /// Folder of the run.
         run: String,
         /// The rule.
         rule: String,

@@ -54,7 +54,7 @@ impl<'a> Setup<'a> {
         })
     }
 
-    /// With a regularizer that no recipe knows. What it draws depends on `name`, the recipe's seed, the epoch and
+    /// Adds a regularizer that no recipe knows. What it draws depends on `name`, the recipe's seed, the epoch and
     /// the batch alone.
     ///
     /// # Errors

@@ -51,9 +51,9 @@ pub struct State<N = Network> {
 /// Weights of the epoch that is kept so far.
 #[derive(Clone, Debug)]
 pub struct Best {
-    /// Counted from 1.
+    /// Epoch, counted from 1.
     pub epoch: usize,
-    /// On the host.
+    /// Weights on the host.
     pub weights: Vec<NamedTensor>,
 }
 
@@ -242,7 +242,7 @@ impl<N: Classifier> State<N> {
         self.learning_rate_by(setup.recipe, epoch, batch)
     }
 
-    /// As [`learning_rate`](Self::learning_rate), if training went on by this recipe.
+    /// The [`learning_rate`](Self::learning_rate), if training went on by this recipe.
     pub(crate) fn learning_rate_by(&self, recipe: &Recipe, epoch: usize, batch: usize) -> f64 {
         let steps_per_epoch = self.batches_per_epoch.div_ceil(recipe.accumulate);
         let step = (epoch - 1) * steps_per_epoch + batch / recipe.accumulate;

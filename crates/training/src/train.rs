@@ -89,7 +89,7 @@ pub enum Ending {
     Finished,
     /// The criterion of early stopping was met.
     StoppedEarly,
-    /// It was asked to stop; a checkpoint was saved.
+    /// The training was asked to stop; a checkpoint was saved.
     Interrupted,
     /// The loss or the weights are no longer finite numbers.
     Diverged {
@@ -112,7 +112,7 @@ struct Pause<'a, 'b, N, E> {
 }
 
 impl<N: Classifier, E> Pause<'_, '_, N, E> {
-    /// After batch number `number`, from 0, of `epoch`; gives how training ends if it ends here.
+    /// Pauses after batch number `number`, from 0, of `epoch`; gives how training ends if it ends here.
     fn after(
         &mut self,
         state: &mut State<N>,

@@ -21,7 +21,7 @@ pub enum Event<'a> {
     Note(&'a str),
     /// What is trained, on what, by what; a line of text.
     Detail(&'a str),
-    /// From now on a request to stop can be heeded: what is trained will be saved.
+    /// A request to stop can be heeded from now on: what is trained will be saved.
     CanBeStopped,
     /// Training begins, or begins again after a rollback.
     Begun {
@@ -30,7 +30,7 @@ pub enum Event<'a> {
     },
     /// An epoch begins.
     EpochBegun {
-        /// Counted from 1.
+        /// Epoch, counted from 1.
         epoch: usize,
         /// Epochs of the whole training.
         epochs: usize,
@@ -41,7 +41,7 @@ pub enum Event<'a> {
     },
     /// Batches have been trained and their losses read back.
     Batches {
-        /// Counted from 1.
+        /// Epoch, counted from 1.
         epoch: usize,
         /// How many of its batches have been trained.
         trained: usize,
@@ -54,7 +54,7 @@ pub enum Event<'a> {
     },
     /// An epoch has ended and been validated.
     EpochEnded {
-        /// As it is written to `metrics.jsonl`.
+        /// Record as it is written to `metrics.jsonl`.
         record: &'a EpochRecord,
         /// Whether its weights are kept so far.
         is_best: bool,

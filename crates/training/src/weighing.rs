@@ -14,7 +14,7 @@ pub enum Weighing {
 }
 
 impl Weighing {
-    /// That of a run which this version of the program began, such as `0.1.0`.
+    /// Weighing of a run that a version of the program began, such as `0.1.0`.
     pub fn of_version(version: &str) -> Self {
         let mut numbers = version.split('.').map(|number| number.parse::<u64>().ok());
         match (numbers.next(), numbers.next()) {

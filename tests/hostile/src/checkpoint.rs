@@ -82,7 +82,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
 mod tests {
     use super::*;
 
-    /// Or else fuzzing would end at the checksum, in silence.
+    /// Fuzzing would end at the checksum, in silence, otherwise.
     #[test]
     fn a_changed_checkpoint_with_a_new_checksum_is_taken() {
         let fresh = seeds().into_iter().find(|seed| seed.is_valid).unwrap().bytes;

@@ -23,7 +23,7 @@ pub(crate) fn read(input: &[u8]) -> bool {
     true
 }
 
-/// By name, with the bits of each value: NaN differs from itself.
+/// Tensors sorted by name, with the bits of each value: NaN differs from itself.
 fn sorted(tensors: &[NamedTensor]) -> Vec<(&str, &[usize], Vec<u32>)> {
     let bits = |tensor: &NamedTensor| tensor.values.iter().map(|value| value.to_bits()).collect();
     let mut rows: Vec<_> =

@@ -13,8 +13,8 @@ use flate2::{Compression, write::GzEncoder};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Its gzip stream is a thousandth as long, and what a tar reader does with such names is to gather
-/// them in memory.
+/// The archive's gzip stream is a thousandth as long, and what a tar reader does with such names is
+/// to gather them in memory.
 #[test]
 fn a_name_of_64_megabytes_in_an_archive_takes_no_memory() {
     const LENGTH: usize = 64 << 20;

@@ -12,7 +12,7 @@ use super::step::Augment;
 /// but rounded instead of cut off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Brightness {
-    /// In `[0, 1]`.
+    /// Strength in `[0, 1]`.
     pub strength: f64,
 }
 

@@ -17,7 +17,7 @@ use super::step::Augment;
 /// without hue, and in a fixed order instead of a random one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Colour {
-    /// In `[0, 1]`.
+    /// Strength in `[0, 1]`.
     pub strength: f64,
 }
 

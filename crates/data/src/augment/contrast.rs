@@ -19,7 +19,7 @@ use super::step::Augment;
 /// but rounded instead of cut off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contrast {
-    /// In `[0, 1]`.
+    /// Strength in `[0, 1]`.
     pub strength: f64,
 }
 

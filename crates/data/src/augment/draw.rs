@@ -6,9 +6,10 @@ use rand_chacha::ChaCha8Rng;
 /// [`Pipeline`](super::Pipeline) does.
 #[derive(Clone, Debug)]
 pub struct Draw {
-    /// Another for every image and every epoch.
+    /// Generator, another for every image and every epoch.
     pub rng: ChaCha8Rng,
-    /// Another for every image, but the same in every epoch: for what must not change between them.
+    /// Generator, another for every image, but the same in every epoch: for what must not change
+    /// between them.
     pub lasting: ChaCha8Rng,
     /// The epoch, counted from 1.
     pub epoch: usize,

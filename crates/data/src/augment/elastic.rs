@@ -134,7 +134,7 @@ mod tests {
         field
     }
 
-    /// Far from the edges, where the Gaussian is whole.
+    /// The field far from the edges, where the Gaussian is whole.
     fn inner(field: &[f32]) -> impl Iterator<Item = f32> {
         (20..60).flat_map(move |row| field[row * WIDTH + 15..][..30].iter().copied())
     }

@@ -15,11 +15,11 @@ use crate::image_set::ImageShape;
 pub struct Image {
     shape: ImageShape,
     pixels: Vec<u8>,
-    /// Of the same size, for augmentations that cannot work in place.
+    /// Buffer of the same size, for augmentations that cannot work in place.
     spare: Vec<u8>,
     /// One value a channel: what the network will see as zero, as nearly as a byte can.
     neutral: Vec<u8>,
-    /// For intermediate results; empty until something needs it.
+    /// Buffer for intermediate results; empty until something needs it.
     scratch: Vec<f32>,
     /// The change of geometry that has not been carried out yet.
     pending: Option<(Warp, Border)>,

@@ -69,7 +69,7 @@ pub use trivial_augment::TrivialAugment;
 /// What the catalog knows of one augmentation.
 #[derive(Debug)]
 pub struct AugmentRow {
-    /// Its name in a spec.
+    /// Name in a spec.
     pub name: &'static str,
     /// What it does, in one line, for help texts.
     pub summary: &'static str,

@@ -18,7 +18,7 @@ pub(super) struct Scales {
     pub(super) shear: f64,
     /// How far an image is moved.
     pub(super) reach: Reach,
-    /// By how much the factor of brightness, contrast, colour and sharpness differs from 1.
+    /// Distance from 1 of the factor of brightness, contrast, colour and sharpness.
     pub(super) factor: f64,
     /// Bits that posterizing takes from each value.
     pub(super) bits: f64,
@@ -27,9 +27,9 @@ pub(super) struct Scales {
 /// A distance.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reach {
-    /// Of the image's side.
+    /// A share of the image's side.
     Share(f64),
-    /// The same for images of any size.
+    /// A number of pixels, the same for images of any size.
     Pixels(f64),
 }
 

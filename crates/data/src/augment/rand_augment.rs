@@ -44,7 +44,7 @@ pub(super) const SCALES: Scales = Scales {
 pub struct RandAugment {
     /// Operations for each image, at most 14.
     pub operations: usize,
-    /// Their common strength, from 0 to 30.
+    /// Common strength of the operations, from 0 to 30.
     pub magnitude: u32,
 }
 

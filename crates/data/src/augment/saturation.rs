@@ -20,7 +20,7 @@ use crate::image_set::ImageShape;
 /// but rounded instead of cut off.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Saturation {
-    /// In `[0, 1]`.
+    /// Strength in `[0, 1]`.
     pub strength: f64,
 }
 

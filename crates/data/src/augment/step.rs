@@ -10,7 +10,7 @@ use crate::image_set::ImageShape;
 ///
 /// It keeps the shape, and the same draw gives the same result.
 pub trait Augment: Send + Sync + Debug {
-    /// Its name in [`CATALOG`](super::CATALOG).
+    /// Name in [`CATALOG`](super::CATALOG).
     fn name(&self) -> &'static str;
 
     /// The text that [`parse`](super::parse) turns into this augmentation again, with all options

@@ -16,14 +16,14 @@ pub(super) struct Warp {
 }
 
 impl Warp {
-    /// Nothing moves.
+    /// The warp that moves nothing.
     pub(super) const IDENTITY: Self = Self::linear([[1.0, 0.0], [0.0, 1.0]]);
 
     const fn linear(matrix: [[f64; 2]; 2]) -> Self {
         Self { matrix, shift: [0.0; 2] }
     }
 
-    /// Counterclockwise, around the middle.
+    /// A counterclockwise rotation around the middle.
     pub(super) fn rotation(degrees: f64) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         Self::linear([[cos, -sin], [sin, cos]])
@@ -49,7 +49,7 @@ impl Warp {
         Self { shift: [-right, -down], ..Self::IDENTITY }
     }
 
-    /// First this, then `next`: as maps to the source, `self(next(target))`.
+    /// This warp, then `next`: as maps to the source, `self(next(target))`.
     pub(super) fn then(self, next: Self) -> Self {
         let [[a, b], [c, d]] = self.matrix;
         let apply = |[x, y]: [f64; 2]| [a * x + b * y, c * x + d * y];
@@ -59,8 +59,8 @@ impl Warp {
         Self { matrix: [[e, f], [g, h]], shift: [x + self.shift[0], y + self.shift[1]] }
     }
 
-    /// For images of this shape, the map from row and column to where to look: y and x from the
-    /// upper left pixel's middle, in [`UNITS`].
+    /// Map, for images of this shape, from row and column to where to look: y and x from the upper left pixel's
+    /// middle, in [`UNITS`].
     ///
     /// In integers: the same on every machine, and whole pixels stay whole.
     pub(super) fn source_in(self, shape: ImageShape) -> impl Fn(usize, usize) -> (i32, i32) {
@@ -128,7 +128,8 @@ pub(super) fn resample(
     }
 }
 
-/// Of upper left, upper right, lower left, lower right; `down` and `right` weigh the latter ones.
+/// Weighted mean of the upper left, upper right, lower left and lower right corner; `down` and `right` weigh the
+/// latter ones.
 fn mean(corners: [u8; 4], (down, right): (u32, u32)) -> u8 {
     const UNITS: u32 = self::UNITS as u32;
     let [a, b, c, d] = corners.map(u32::from);

@@ -20,12 +20,12 @@ impl Dice {
         Self(rng)
     }
 
-    /// Uniform in `0..end`, up to a bias below 2⁻¹⁶ for the few thousand values used here.
+    /// Uniform number in `0..end`, up to a bias below 2⁻¹⁶ for the few thousand values used here.
     pub(super) fn below(&mut self, end: usize) -> usize {
         ((u64::from(self.0.next_u32()) * end as u64) >> 32) as usize
     }
 
-    /// Uniform in `[low, high)`.
+    /// Uniform number in `[low, high)`.
     pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
         let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32;
         low + (high - low) * unit

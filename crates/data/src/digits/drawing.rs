@@ -1,4 +1,4 @@
-//! From the strokes of a digit to the pixels of one image.
+//! Drawing: the strokes of a digit become the pixels of one image.
 
 use super::dice::Dice;
 use super::strokes::{GLYPHS, Glyph, Point, Stroke};
@@ -65,7 +65,8 @@ fn smooth(points: Stroke) -> Vec<Point> {
     path
 }
 
-/// From `b`, at `t = 0`, to `c`, at `t = 1`, with the slopes that `a` and `d` suggest.
+/// Value at `t` of a curve from `b`, at `t = 0`, to `c`, at `t = 1`, with the slopes that `a` and
+/// `d` suggest.
 fn spline([a, b, c, d]: [f32; 4], t: f32) -> f32 {
     let (linear, square) = (c - a, 2.0 * a - 5.0 * b + 4.0 * c - d);
     let cube = 3.0 * b - a - 3.0 * c + d;
@@ -227,7 +228,7 @@ impl Canvas {
         }
     }
 
-    /// Up to four specks and hairs.
+    /// Adds up to four specks and hairs.
     fn add_specks(&mut self, dice: &mut Dice) {
         for _ in 0..dice.below(5) {
             let start = (dice.between(0.0, 28.0), dice.between(0.0, 28.0));

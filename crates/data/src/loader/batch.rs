@@ -11,7 +11,7 @@ pub struct Batch {
     pub labels: Vec<u16>,
     /// `[images]`, the place of each in the set.
     pub indices: Vec<usize>,
-    /// Of each image.
+    /// Shape of each image.
     pub shape: ImageShape,
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Plan {
     /// The last of them may be smaller or larger than the others.
     pub(super) batches: usize,
     pub(super) draws: Option<Draws>,
-    /// To put images in while they are changed.
+    /// Buffer that images are put into while they are changed.
     pub(super) blank: Image,
 }
 

@@ -11,17 +11,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LastBatch {
-    /// It is delivered, smaller.
+    /// The last batch is delivered, smaller.
     #[default]
     Keep,
-    /// Its images, others in each epoch, are left out.
+    /// The images of the last batch, others in each epoch, are left out.
     Drop,
-    /// Its images join the batch before it, which becomes larger than the others.
+    /// The images of the last batch join the one before it, which becomes larger than the others.
     Merge,
 }
 
 impl LastBatch {
-    /// As in recipes and on the command line.
+    /// Names in recipes and on the command line.
     pub const NAMES: [&str; 3] = ["keep", "drop", "merge"];
 
     /// Number of batches of `batch_size`, at least 1, that so many images make.

@@ -61,7 +61,7 @@ pub enum LoaderError {
          last batch is dropped: no batch would be left; use a batch size of at most {images}"
     )]
     NoBatch {
-        /// As asked for.
+        /// Batch size that was asked for.
         batch_size: usize,
         /// Images in the set.
         images: usize,
@@ -69,7 +69,7 @@ pub enum LoaderError {
     /// An absurd number of threads.
     #[error("{threads} loader threads; use at most {MOST_THREADS}, or 0 for none")]
     Threads {
-        /// As asked for.
+        /// Threads that were asked for.
         threads: usize,
     },
     /// The normalization was fitted on other images.
@@ -91,7 +91,7 @@ pub struct Loader {
     set: Arc<ImageSet>,
     tables: Arc<[[f32; 256]]>,
     augment: Pipeline,
-    /// To put images in while they are changed.
+    /// Buffer that images are put into while they are changed.
     blank: Image,
     config: LoaderConfig,
 }

@@ -199,7 +199,7 @@ pub fn normalize(
 struct Affine<'a> {
     x: &'a [f32],
     y: &'a mut [f32],
-    /// As wide as a row.
+    /// Factors, as many as a row is wide.
     scale: &'a [f32],
     shift: &'a [f32],
     residual: Option<&'a [f32]>,
@@ -244,9 +244,9 @@ impl Task for Affine<'_> {
 /// Whose moments a normalization uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Statistics {
-    /// Those of `x` itself, through which the gradient flows too.
+    /// Moments of `x` itself, through which the gradient flows too.
     OfBatch,
-    /// Others, which are constants.
+    /// Other moments, which are constants.
     Given,
 }
 
@@ -255,13 +255,13 @@ pub enum Statistics {
 pub struct Forward<'a> {
     /// `[rows, channels]`
     pub x: &'a [f32],
-    /// As in [`normalize`].
+    /// Moments, as in [`normalize`].
     pub moments: &'a Moments,
     /// Whose they are.
     pub statistics: Statistics,
     /// `[channels]`
     pub gamma: &'a [f32],
-    /// As in [`normalize`].
+    /// ε, as in [`normalize`].
     pub epsilon: f32,
     /// The output, if ReLU came last.
     pub relu: Option<&'a [f32]>,
@@ -367,7 +367,7 @@ pub fn normalize_gradient(
 struct PartSums<'a> {
     gradient: &'a mut [f32],
     x: &'a [f32],
-    /// As wide as a row.
+    /// Means, as many as a row is wide.
     mean: &'a [f32],
     channels: usize,
     relu: Option<&'a [f32]>,
@@ -422,7 +422,7 @@ struct Combine<'a> {
     /// Where this part begins in both.
     first: usize,
     x: &'a [f32],
-    /// As wide as a row.
+    /// Factors, as many as a row is wide.
     scale: &'a [f32],
     slope: &'a [f32],
     shift: &'a [f32],

@@ -13,22 +13,22 @@ pub enum Rule {
     Sgd,
     /// `first ← momentum · first + g`, and that is the direction.
     Momentum {
-        /// In `[0, 1)`.
+        /// Momentum in `[0, 1)`.
         momentum: f32,
     },
-    /// As [`Rule::Momentum`], and the direction is `g + momentum · first`.
+    /// `first` as for [`Rule::Momentum`]; the direction is `g + momentum · first`.
     Nesterov {
-        /// In `[0, 1)`.
+        /// Momentum in `[0, 1)`.
         momentum: f32,
     },
     /// `first ← decay · first + gain · g²`; the direction is `g / (√first + ε)`: AdaGrad with
     /// `decay = gain = 1`, RMSProp with `gain = 1 − decay`.
     RootMeanSquare {
-        /// In `[0, 1]`.
+        /// Decay in `[0, 1]`.
         decay: f32,
-        /// Positive.
+        /// Gain, positive.
         gain: f32,
-        /// Positive.
+        /// ε, positive.
         epsilon: f32,
     },
     /// `first ← β₁ · first + (1 − β₁) · g`, `second ← β₂ · second + (1 − β₂) · g²`; the direction is
@@ -40,7 +40,7 @@ pub enum Rule {
         gains: [f32; 2],
         /// 1 − β₁ᵗ and 1 − β₂ᵗ after t steps.
         corrections: [f32; 2],
-        /// Positive.
+        /// ε, positive.
         epsilon: f32,
     },
 }

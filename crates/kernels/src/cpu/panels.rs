@@ -61,7 +61,7 @@ pub(crate) struct Panel<'a> {
     pub(crate) values: &'a [f32],
     /// Vectors wide: 1 or 2.
     pub(crate) vectors: usize,
-    /// Its first output channel.
+    /// First output channel of the panel.
     pub(crate) first: usize,
     /// Output channels that are not filling.
     pub(crate) outputs: usize,
@@ -207,7 +207,7 @@ impl Task for Pack<'_> {
 struct PackRows<'a> {
     weights: &'a [f32],
     layout: WeightLayout,
-    /// Of every panel, by kernel position and input channel.
+    /// Rows of every panel, by kernel position and input channel.
     rows: Range<usize>,
     outputs: usize,
     inputs: usize,

@@ -14,8 +14,8 @@ pub(crate) struct TapOffset {
     pub(crate) row: usize,
 }
 
-/// For `M` pixels and a panel of `N` vectors of output channels: `start` and the sum over taps and
-/// input channels of source pixel times weight, written to `to` pixel by pixel.
+/// Computes, for `M` pixels and a panel of `N` vectors of output channels, `start` and the sum over
+/// taps and input channels of source pixel times weight, and writes it to `to` pixel by pixel.
 ///
 /// # Safety
 ///
@@ -74,8 +74,8 @@ unsafe fn load_row<S: Simd, const N: usize>(simd: S, from: *const f32) -> [S::Ve
     row
 }
 
-/// For `M` input channels and `N` vectors of output channels: `sums` and the sum over `meetings` of
-/// input times gradient.
+/// Computes, for `M` input channels and `N` vectors of output channels, `sums` and the sum over
+/// `meetings` of input times gradient.
 ///
 /// # Safety
 ///

@@ -99,7 +99,7 @@ pub fn weight_gradient(
     arrange(&sums, [outputs, inputs, taps], 2 * lanes, layout)
 }
 
-/// From panels of `[inputs, taps, width]` to where `layout` keeps each weight.
+/// Moves weights from panels of `[inputs, taps, width]` to where `layout` keeps each of them.
 fn arrange(
     sums: &[f32],
     [outputs, inputs, taps]: [usize; 3],
@@ -159,7 +159,7 @@ struct Block {
     /// Input pixels that meet any of the output pixels.
     input: Vec<usize>,
     output: Range<usize>,
-    /// By kernel position: places among the input and output pixels that meet.
+    /// Places among the input and output pixels that meet, by kernel position.
     meetings: Vec<Vec<(u32, u32)>>,
 }
 
@@ -422,7 +422,7 @@ struct Here<'a> {
     images: &'a Range<usize>,
     block: &'a Block,
     panels: &'a Range<usize>,
-    /// Of all panels.
+    /// Gradients of all panels.
     gradients: &'a [f32],
     /// First input channel.
     first: usize,

@@ -134,8 +134,8 @@ impl Errors {
         self.note(result, case, error(found, expected));
     }
 
-    /// As [`Self::check`], for sums of numbers of either sign, which chance may bring close to zero:
-    /// differences are relative to `magnitude`, what such a sum usually is.
+    /// Checks like [`Self::check`], for sums of numbers of either sign, which chance may bring
+    /// close to zero: differences are relative to `magnitude`, what such a sum usually is.
     ///
     /// # Panics
     ///

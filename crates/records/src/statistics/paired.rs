@@ -13,7 +13,7 @@ use super::verdict::{Better, Verdict};
 pub struct PairedDifference {
     /// One difference a seed.
     pub by_seed: Vec<f64>,
-    /// Their mean.
+    /// Mean of the differences.
     pub mean: f64,
     /// Standard error of the mean, `s / √n`; NaN of fewer than two seeds.
     pub standard_error: f64,
@@ -29,7 +29,7 @@ impl PairedDifference {
         Self::with_verdict(by_seed, verdict)
     }
 
-    /// As [`of`](Self::of), but by [`Basis::Seeds`](super::Basis::Seeds).
+    /// The same as [`of`](Self::of), but by [`Basis::Seeds`](super::Basis::Seeds).
     pub fn by_interval(by_seed: Vec<f64>, better: Better) -> Self {
         let verdict = Judged::by_seeds(&by_seed, better).verdict;
         Self::with_verdict(by_seed, verdict)

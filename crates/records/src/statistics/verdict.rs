@@ -24,7 +24,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// In words.
+    /// The verdict in a word.
     pub fn name(self) -> &'static str {
         match self {
             Self::Better => "better",

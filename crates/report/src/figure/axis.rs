@@ -21,18 +21,18 @@ enum Scale {
 }
 
 impl Axis {
-    /// Even steps. The label gives quantity and unit, such as `accuracy (%)`.
+    /// An axis of even steps. The label gives quantity and unit, such as `accuracy (%)`.
     pub fn linear(label: impl Into<String>) -> Self {
         let label = label.into();
         Self { label, scale: Scale::Linear, low: None, high: None, whole: false }
     }
 
-    /// Whole numbers, such as epochs.
+    /// An axis of whole numbers, such as epochs.
     pub fn counts(label: impl Into<String>) -> Self {
         Self { scale: Scale::Counts, ..Self::linear(label) }
     }
 
-    /// Equal ratios. Values of 0 and below have no place on it.
+    /// An axis of equal ratios. Values of 0 and below have no place on it.
     pub fn log(label: impl Into<String>) -> Self {
         Self { scale: Scale::Log, ..Self::linear(label) }
     }

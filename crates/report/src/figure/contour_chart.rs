@@ -37,29 +37,29 @@ pub struct ContourChart {
     pub levels: Vec<f64>,
     /// The point that paths should reach, marked with a cross.
     pub minimum: (f64, f64),
-    /// In rows of two.
+    /// Panels, in rows of two.
     pub panels: Vec<ContourPanel>,
 }
 
 /// A function of two variables, sampled at the points of a grid.
 #[derive(Clone, Debug)]
 pub struct Surface {
-    /// Ascending.
+    /// Horizontal places of the grid, ascending.
     xs: Vec<f64>,
-    /// Ascending.
+    /// Vertical places of the grid, ascending.
     ys: Vec<f64>,
-    /// By place in `ys`, then in `xs`.
+    /// Values by place in `ys`, then in `xs`.
     values: Vec<Vec<f64>>,
 }
 
 /// One path.
 #[derive(Clone, Debug)]
 pub struct ContourPanel {
-    /// Its name, above the panel.
+    /// Name of the path, above the panel.
     pub name: String,
     /// A few words behind the name.
     pub note: String,
-    /// Its points, the start first. It ends before the first point that is not finite, and at the edge of
+    /// Points of the path, the start first. It ends before the first point that is not finite, and at the edge of
     /// the panel where it leaves that.
     pub path: Vec<(f64, f64)>,
 }

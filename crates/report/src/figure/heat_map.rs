@@ -11,7 +11,7 @@ const RIGHT: Paint = Paint::Series(0);
 const WRONG: Paint = Paint::Series(1);
 /// Wrong answers stay lighter than full colour, so that their counts can be read in ink.
 const DEEPEST_WRONG: f64 = 0.7;
-/// From this depth on, text in the background's colour is easier to read than ink.
+/// Depth from which on text in the background's colour is easier to read than ink.
 const DEEP: f64 = 0.75;
 /// Room for class names.
 const LONGEST_NAME: f64 = 110.0;

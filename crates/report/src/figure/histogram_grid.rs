@@ -33,9 +33,9 @@ pub struct HistogramGrid {
 /// A row of histograms.
 #[derive(Clone, Debug)]
 pub struct HistogramRow {
-    /// Its name, a line each; three at most.
+    /// Name of the row, a line each; three at most.
     pub name: Vec<String>,
-    /// As many as the grid has columns.
+    /// Histograms, as many as the grid has columns.
     pub panels: Vec<Histogram>,
 }
 
@@ -44,7 +44,7 @@ pub struct HistogramRow {
 pub struct Histogram {
     low: f64,
     high: f64,
-    /// Of all values that were counted, those outside included; each in `[0, 1]`.
+    /// Shares of all values that were counted, those outside included; each in `[0, 1]`.
     shares: Vec<f64>,
     /// A few words above the panel.
     pub note: String,
@@ -74,7 +74,7 @@ impl Histogram {
         Self { low, high, shares, note: String::new() }
     }
 
-    /// With a few words above the panel.
+    /// The histogram with a few words above the panel.
     #[must_use]
     pub fn noted(self, note: impl Into<String>) -> Self {
         Self { note: note.into(), ..self }

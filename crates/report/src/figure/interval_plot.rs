@@ -26,7 +26,7 @@ pub struct IntervalPlot {
     pub groups: Vec<String>,
     /// Name of each row.
     pub rows: Vec<String>,
-    /// Side by side.
+    /// Panels, side by side.
     pub panels: Vec<IntervalPanel>,
 }
 

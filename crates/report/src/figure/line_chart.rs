@@ -110,7 +110,7 @@ impl Series {
         }
     }
 
-    /// As in the legend.
+    /// Name in the legend.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -122,8 +122,8 @@ impl Series {
     }
 }
 
-/// For each point the mean of the `window` points around it. Near the ends and beside gaps, where
-/// there are fewer, the mean is over those there are, alike to both sides.
+/// Mean of the `window` points around each point. Near the ends and beside gaps, where there are fewer, the mean is
+/// over those there are, alike to both sides.
 pub fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
     let half = window / 2;
     let mean = |(index, (x, y)): (usize, &(f64, f64))| {
@@ -306,9 +306,9 @@ pub(super) struct Plane {
 /// How many points of a series have markers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Markers {
-    /// Up to so many points, each has its own.
+    /// Number of points up to which each has a marker of its own.
     pub(super) each_up_to: usize,
-    /// Of more points, about so many.
+    /// Rough number of markers where there are more points.
     pub(super) else_about: usize,
 }
 

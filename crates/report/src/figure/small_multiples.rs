@@ -23,9 +23,9 @@ pub struct SmallMultiples {
     pub title: String,
     /// Panels in a row, at least 1.
     pub columns: usize,
-    /// Horizontal, of every panel.
+    /// Horizontal axis of every panel.
     pub x: Axis,
-    /// Vertical, of every panel.
+    /// Vertical axis of every panel.
     pub y: Axis,
     /// The charts, row by row.
     pub panels: Vec<SmallPanel>,
@@ -36,7 +36,7 @@ pub struct SmallMultiples {
 pub struct SmallPanel {
     /// What it shows, a line each.
     pub heading: Vec<String>,
-    /// As many in every panel, in the same order: colour, marker and dashes follow from it, and the legend
+    /// Series, as many in every panel, in the same order: colour, marker and dashes follow from it, and the legend
     /// has the names of the first panel.
     pub series: Vec<Series>,
 }

@@ -10,7 +10,7 @@ use super::text;
 const HUE: Paint = Paint::Series(0);
 /// Depth of the least and the greatest value.
 const DEPTHS: (f64, f64) = (0.05, 0.95);
-/// From this depth on, text in the background's colour is easier to read than ink.
+/// Depth from which on text in the background's colour is easier to read than ink.
 const DEEP: f64 = 0.75;
 /// A row's name takes at most this much of the figure's width.
 const LONGEST_NAME: f64 = 110.0;
@@ -39,7 +39,7 @@ pub struct ValueMap {
     pub columns: Vec<String>,
     /// Name of each row, the uppermost first.
     pub rows: Vec<String>,
-    /// As many rows and columns as are named.
+    /// Values, as many rows and columns as are named.
     pub values: Vec<Vec<f64>>,
 }
 

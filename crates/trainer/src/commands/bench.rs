@@ -17,17 +17,17 @@ use crate::interrupt::{self, Notices};
 use crate::output::{print_line, say};
 use crate::threads::set_threads;
 
-/// Of each measurement: the least that have a middle and a spread.
+/// Repetitions of each measurement: the least that have a middle and a spread.
 const REPETITIONS: usize = 3;
 
-/// Of each measurement against PyTorch, where ratios count that are near each other.
+/// Repetitions of each measurement against PyTorch, where ratios count that are near each other.
 const REPETITIONS_AGAINST: usize = 5;
 
 /// Least length of a repetition in seconds. The whole bench takes six minutes of processor time on two
 /// slow cores, of which resnet18, whose steps are longer than this, takes more than half.
 const SECONDS: f64 = 0.4;
 
-/// Likewise, against PyTorch.
+/// Least length of a repetition against PyTorch, in seconds.
 const SECONDS_AGAINST: f64 = 1.0;
 
 /// Nobody has the time for longer repetitions; asking for more is taken for a mistake.
@@ -150,7 +150,7 @@ fn batch_sizes(args: &BenchArgs) -> Result<Vec<usize>, Failure> {
     Ok(sizes)
 }
 
-/// That the result will have a place, found out before minutes are spent on it.
+/// Checks that the result will have a place, before minutes are spent on it.
 fn check_writable(out: &Path) -> Result<(), Failure> {
     if out.is_dir() {
         return Err(Failure::Usage(format!(

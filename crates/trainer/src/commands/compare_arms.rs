@@ -77,7 +77,7 @@ pub struct CompareArgs {
 pub(crate) struct ArmsExperiment {
     /// What the arms differ in, in the plural.
     pub(crate) subject: &'static str,
-    /// As on the command line.
+    /// Name on the command line.
     pub(crate) verb: &'static str,
     /// The built-in recipe that the arms change.
     pub(crate) recipe: &'static str,

@@ -228,7 +228,7 @@ struct Scored {
     network: Network,
     /// Which ones, for the record of accesses to the test split.
     weights: String,
-    /// That they are not those that the run ended with.
+    /// Remark that they are not those that the run ended with.
     remark: Option<String>,
 }
 

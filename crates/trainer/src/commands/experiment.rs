@@ -102,7 +102,7 @@ impl From<PresetName> for Preset {
     }
 }
 
-/// Of a terminal that nobody has made wider.
+/// Width of a terminal that nobody has made wider.
 const COLUMNS: usize = 80;
 
 /// Carries out an experiment, or all, or lists them. `command`: the whole command line.

@@ -62,7 +62,7 @@ struct Record<'a> {
     recipe: &'a Recipe,
     range: RateRange,
     suggestions: Option<Suggestions>,
-    /// For `--learning-rate`.
+    /// Suggested value of `--learning-rate`.
     recommended: Option<f64>,
     /// Why there is no suggestion.
     no_suggestion: Option<String>,

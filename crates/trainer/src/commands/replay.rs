@@ -88,9 +88,9 @@ struct Choice {
     stops_after: Option<usize>,
     /// Epoch whose weights it keeps.
     keeps: usize,
-    /// Of the kept epoch, in nats.
+    /// Validation loss of the kept epoch, in nats.
     valid_loss: f64,
-    /// Of the kept epoch, in `[0, 1]`.
+    /// Validation accuracy of the kept epoch, in `[0, 1]`.
     valid_accuracy: f64,
     epochs_saved: usize,
     /// Part of the run's epochs, in `[0, 1]`.
@@ -205,13 +205,13 @@ fn kept(keep: Keep, epochs: &[EpochRecord]) -> Option<usize> {
     })
 }
 
-/// Not numbers if they were not measured or not finite.
+/// Validation scores of an epoch; not numbers if they were not measured or not finite.
 fn validation(epoch: &EpochRecord) -> Validation {
     let accuracy = epoch.valid_accuracy.unwrap_or(f64::NAN);
     Validation { loss: validation_loss(epoch), accuracy }
 }
 
-/// Not a number if it was not measured or not finite.
+/// Validation loss of an epoch; not a number if it was not measured or not finite.
 fn validation_loss(epoch: &EpochRecord) -> f64 {
     epoch.valid_loss.unwrap_or(f64::NAN)
 }

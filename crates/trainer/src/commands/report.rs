@@ -53,8 +53,8 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Those that are folders of runs. `runs/*` also names what `find-rate` and comparisons leave there;
-/// it is passed over with a note. Where there is no run at all, the first is kept to say so.
+/// The folders of runs among `folders`. `runs/*` also names what `find-rate` and comparisons leave
+/// there; it is passed over with a note. Where there is no run at all, the first is kept to say so.
 fn with_a_manifest(folders: &[PathBuf]) -> Vec<&Path> {
     let is_run = |folder: &&PathBuf| folder.join(MANIFEST_FILE).exists();
     if !folders.iter().any(|folder| is_run(&folder)) {

@@ -194,7 +194,7 @@ impl TrainArgs {
         Self::from_arg_matches(&matches).map_err(usage)
     }
 
-    /// That nothing is asked of a run that is resumed but to be what it is.
+    /// Checks that nothing is asked of a run that is resumed but to be what it is.
     fn check_resume(&self, run: &Path) -> Result<(), Failure> {
         if !self.changes.0.is_empty() {
             return Err(Failure::Usage(
@@ -214,7 +214,7 @@ impl TrainArgs {
         self.check_same_recipe("--resume", run)
     }
 
-    /// That no other data set or recipe is named beside a run that has its own.
+    /// Checks that no other data set or recipe is named beside a run that has its own.
     fn check_same_recipe(&self, flag: &str, run: &Path) -> Result<(), Failure> {
         let (folder, run) = (run, run.display());
         if self.recipe.is_some() || self.config.is_some() {

@@ -142,7 +142,7 @@ fn a_checkpoint_that_may_not_grow_so_large_leaves_a_run_that_resumes() {
     place.expect_same("run", "whole");
 }
 
-/// That `losses.csv` ends with a whole row, and agrees with the rest.
+/// Checks that `losses.csv` ends with a whole row, and agrees with the rest.
 fn expect_whole_rows(place: &Place, run: &str) {
     assert!(place.text(&format!("{run}/losses.csv")).ends_with('\n'), "a row is not whole");
     place.run(&format!("verify {run}")).expect(DONE, &["losses.csv "]);

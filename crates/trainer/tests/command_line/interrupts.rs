@@ -40,7 +40,8 @@ fn an_interrupted_run_resumes_to_the_weights_of_an_uninterrupted_one() {
     }
 }
 
-/// That `losses.csv` has every batch that the checkpoint knows of, and `verify` misses one that it lacks.
+/// Checks that `losses.csv` has every batch that the checkpoint knows of, and that `verify` misses one that it
+/// lacks.
 #[cfg(unix)]
 fn expect_losses_up_to_the_checkpoint(place: &Place, run: &str) {
     let verified = place.run(&format!("verify {run}"));

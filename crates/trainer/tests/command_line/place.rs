@@ -48,7 +48,7 @@ impl Place {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// With 200 training and 30 test images in MNIST's format under `data`.
+    /// A folder with 200 training and 30 test images in MNIST's format under `data`.
     pub(crate) fn with_mnist() -> Self {
         let place = Self::new();
         fs::create_dir(place.path("data")).unwrap();
@@ -117,7 +117,7 @@ impl Place {
         metrics.lines().map(row).collect()
     }
 
-    /// That two runs have come to the same: weights bit for bit, rows and scores but for times.
+    /// Checks that two runs have come to the same: weights bit for bit, rows and scores but for times.
     pub(crate) fn expect_same(&self, run: &str, other: &str) {
         for file in ["model.safetensors", "losses.csv", "normalization.json", "evaluation.json"] {
             let [run, other] = [run, other].map(|run| self.bytes(&format!("{run}/{file}")));
@@ -166,20 +166,20 @@ impl Place {
 /// What came of running the program.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// `None` if a signal ended it.
+    /// Exit status; `None` if a signal ended the process.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Run {
-    /// It ended so, and said this on stdout or stderr.
+    /// Checks that the run ended so, and said this on stdout or stderr.
     pub(crate) fn expect(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
         self.mention(parts);
     }
 
-    /// It said this on stdout or stderr. `a|b` stands for one of the two.
+    /// Checks that the run said this on stdout or stderr. `a|b` stands for one of the two.
     pub(crate) fn mention(&self, parts: &[&str]) {
         let said = format!("{}{}", self.stdout, self.stderr);
         for part in parts {
@@ -188,7 +188,7 @@ impl Run {
         assert!(!said.contains("panicked") && !said.contains("RUST_BACKTRACE"), "{said}");
     }
 
-    /// It refused with one paragraph on stderr that says this.
+    /// Checks that the run refused with one paragraph on stderr that says this.
     pub(crate) fn refuse(&self, code: i32, parts: &[&str]) {
         self.expect(code, parts);
         let by_clap = code == USAGE && self.stderr.contains("Usage:");

@@ -10,9 +10,9 @@ pub const CALIBRATION_BINS: usize = 15;
 pub struct CalibrationBin {
     /// Answers in the bin.
     pub count: u64,
-    /// Their mean confidence.
+    /// Mean confidence of the answers.
     pub confidence: f64,
-    /// Their share of right answers.
+    /// Share of right answers.
     pub accuracy: f64,
 }
 

@@ -124,7 +124,7 @@ mod tests {
     use super::super::sample::{images, network, normalization};
     use super::*;
 
-    /// With batch normalization whose running statistics are not those it begins with.
+    /// A network with batch normalization whose running statistics are not those it begins with.
     fn trained_lenet(rate: f64) -> Network {
         let network = network("lenet-bn", |config| *config.dropout_mut() = rate);
         let mut tensors = parameters::export(&network);

@@ -34,7 +34,7 @@ pub enum ViewsError {
         /// What was asked for.
         name: String,
     },
-    /// Not a number of pixels.
+    /// The shift is not a number of pixels.
     #[error("`shift`: expected `shift=PIXELS` with at least 1 pixel, found `{found}`")]
     Shift {
         /// What was asked for.

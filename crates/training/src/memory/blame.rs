@@ -18,8 +18,8 @@ pub struct Training {
 
 static TRAINING: Mutex<Option<Training>> = Mutex::new(None);
 
-/// As long as it lives, a lack of memory is blamed on the training that it stands for; then on what was
-/// blamed before.
+/// A training that a lack of memory is blamed on as long as this lives; then what was blamed before is blamed
+/// again.
 #[derive(Debug)]
 #[must_use = "the blame ends when this is dropped"]
 pub struct Blamed(Option<Training>);

@@ -13,7 +13,7 @@ const ADDRESSES: u64 = 3;
 /// Something that bounds the memory of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// As a message names it.
+    /// Name in messages.
     pub name: String,
     /// Bytes that the process could have if all else gave way.
     pub most: u64,
@@ -93,7 +93,7 @@ struct Group {
     path: PathBuf,
 }
 
-/// Of control groups, which count memory in files of other names.
+/// Versions of control groups, which count memory in files of other names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Version {
     One,
@@ -121,7 +121,7 @@ fn groups(cgroup: &str, mounts: &str) -> Vec<Group> {
 }
 
 impl Group {
-    /// Its folder and those of the groups around it, each of which limits it too.
+    /// The group's folder and those of the groups around it, each of which limits it too.
     fn folders(&self) -> impl Iterator<Item = (Version, PathBuf)> {
         self.path.ancestors().map(|path| (self.version, self.mount.join(path)))
     }

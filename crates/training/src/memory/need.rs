@@ -53,7 +53,7 @@ pub(crate) struct Need {
     pub(crate) more: u64,
 }
 
-/// That a training by `recipe` has the memory that it needs, as far as that is known. Says so if it is
+/// Checks that a training by `recipe` has the memory that it needs, as far as that is known. Says so if it is
 /// doubtful.
 ///
 /// # Errors
@@ -115,7 +115,7 @@ pub fn check(
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Judgement<'a> {
     Fits,
-    /// By the estimate, more is needed than is free.
+    /// More is needed, by the estimate, than is free.
     MayNotFit(&'a Limit),
     /// More is needed than there could ever be, though the estimate be [`MARGIN`] times too high.
     CannotFit(&'a Limit),

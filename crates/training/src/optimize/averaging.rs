@@ -16,7 +16,7 @@ use crate::recipe::Recipe;
 pub(crate) struct Average {
     /// The setting that turns it on, and the prefix of its tensors in a checkpoint.
     pub(crate) name: &'static str,
-    /// By the recipe, and the number of the optimizer's steps in an epoch.
+    /// The rule by the recipe, and the number of the optimizer's steps in an epoch.
     rule: fn(&Recipe, u64) -> Option<Arc<dyn WeightAverage>>,
 }
 
@@ -64,7 +64,7 @@ impl Averaging {
         Self { followers: CATALOG.iter().filter_map(follower).collect() }
     }
 
-    /// The same for a network of which these parameters stay as they are: averaged, they would be rounded.
+    /// Averages of a network whose `frozen` parameters stay as they are: averaged, they would be rounded.
     #[must_use]
     pub fn without(mut self, frozen: &BTreeSet<String>) -> Self {
         for Follower { average, .. } in &mut self.followers {

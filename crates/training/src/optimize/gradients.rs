@@ -54,7 +54,7 @@ impl NamedGradients {
         }
     }
 
-    /// Without those of these parameters.
+    /// The gradients without those of these parameters.
     #[must_use]
     pub fn without(mut self, names: &BTreeSet<String>) -> Self {
         self.by_name.retain(|name, _| !names.contains(name));
@@ -152,7 +152,7 @@ pub struct Accumulated {
 }
 
 impl Accumulated {
-    /// Of no batch yet.
+    /// The sum of no batch yet.
     pub fn new(weighing: Weighing) -> Self {
         let sum = NamedGradients::default();
         Self { weighing, sum, unit: 0, batches: 0, weights: 0.0 }

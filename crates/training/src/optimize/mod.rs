@@ -1,4 +1,5 @@
-//! From gradients to steps: the optimizers, their learning rate, and what follows the weights.
+//! The way from gradients to steps: the optimizers, their learning rate, and what follows the
+//! weights.
 
 pub mod averaging;
 pub mod gradients;

@@ -109,7 +109,7 @@ impl NamedWeights {
         network.map(&mut Put { path: Path::default(), weights: self })
     }
 
-    /// On the host, for a checkpoint.
+    /// The weights on the host, for a checkpoint.
     pub fn export(&self) -> Vec<NamedTensor> {
         let row = |(name, tensor): (&String, &Tensor<1>)| {
             let values: Vec<f32> =

@@ -122,19 +122,19 @@ impl Optimizer {
         }
     }
 
-    /// With an L1 penalty too.
+    /// The optimizer with an L1 penalty too.
     #[must_use]
     pub fn with_l1(self, l1: L1) -> Self {
         Self { l1, ..self }
     }
 
-    /// With weights kept inside a ball after each step.
+    /// The optimizer with weights kept inside a ball after each step.
     #[must_use]
     pub fn with_max_norm(self, max_norm: Option<MaxNorm>) -> Self {
         Self { max_norm, ..self }
     }
 
-    /// With parts of the network that are trained in other ways.
+    /// The optimizer with parts of the network that are trained in other ways.
     #[must_use]
     pub fn with_groups(self, groups: Vec<ParameterGroup>) -> Self {
         Self { groups, ..self }
@@ -150,8 +150,7 @@ impl Optimizer {
         frozen.map(|(name, _)| name).collect()
     }
 
-    /// By which rule a parameter is moved, and by what its learning rate is multiplied; `None` if it stays as
-    /// it is.
+    /// The rule that a parameter is moved by, and the factor of its learning rate; `None` if it stays as it is.
     pub(crate) fn treatment(&self, name: &str, role: Role) -> Option<(OptimizerConfig, f64)> {
         match self.groups.iter().find(|group| group.chooses(name, role)) {
             None => Some((self.config, 1.0)),

@@ -25,7 +25,7 @@ pub struct ParameterGroup {
     /// Turns their gradients into steps; the recipe's optimizer if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimizer: Option<OptimizerConfig>,
-    /// Their learning rate as a multiple of the recipe's; positive.
+    /// Learning rate of the parameters as a multiple of the recipe's; positive.
     #[serde(default = "same_rate")]
     pub rate_factor: f64,
     /// Whether they stay as they are: no step, no decay, and no part in the norm of the gradients. Running
@@ -38,10 +38,10 @@ pub struct ParameterGroup {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupTraining {
-    /// They are.
+    /// The parameters are trained.
     #[default]
     On,
-    /// They stay as they are.
+    /// The parameters stay as they are.
     Frozen,
 }
 

@@ -19,7 +19,7 @@ const FORMS: &str = "constant, step=EPOCHS:FACTOR, cosine=warmup:EPOCHS|SHARE,fl
 /// What is as good as no learning rate, as a share of the peak.
 const NEXT_TO_NOTHING: f64 = 0.01;
 
-/// With no more steps than this, one is a fifth of the training and more.
+/// A training of no more steps than this is a short one: a step is a fifth of it and more.
 const FEW_STEPS: usize = 5;
 
 /// A learning-rate schedule, relative to the recipe's learning rate ("peak").
@@ -37,7 +37,7 @@ pub enum Schedule {
     Step {
         /// Epochs between two changes, at least 1.
         epochs: usize,
-        /// In `(0, 1]`.
+        /// Factor in `(0, 1]`.
         factor: f64,
     },
     /// Linear warm-up to the peak, then half a cosine down to `floor`, which the last step is trained
@@ -74,7 +74,7 @@ pub enum Schedule {
     /// Multiplied by `factor` when the validation loss has not improved for more than `patience`
     /// epochs; see [`Plateau`](crate::optimize::plateau::Plateau). Needs a validation split.
     Plateau {
-        /// In `[0, 1)`.
+        /// Factor in `[0, 1)`.
         #[serde(default = "plateau_factor")]
         factor: f64,
         /// Epochs without improvement that are put up with.
@@ -377,7 +377,7 @@ impl FromStr for Schedule {
 }
 
 impl fmt::Display for Schedule {
-    /// Without the settings that are the usual ones.
+    /// Writes the schedule without the settings that are the usual ones.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = |name: &str, value: f64, usual: f64| {
             (value != usual).then(|| format!("{name}:{value}"))
@@ -416,7 +416,7 @@ fn progress(step: usize, start: usize, total: usize) -> f64 {
     ((step.saturating_sub(start)) as f64 / span).min(1.0)
 }
 
-/// From `from` at 0 to `to` at 1 along half a cosine.
+/// Half a cosine from `from`, at 0, to `to`, at 1.
 fn half_cosine(from: f64, to: f64, progress: f64) -> f64 {
     to + (from - to) * 0.5 * (1.0 + (PI * progress).cos())
 }

@@ -19,10 +19,10 @@ pub enum WarmUp {
 }
 
 impl WarmUp {
-    /// None at all.
+    /// No warm-up.
     pub const NONE: Self = Self::Share(0.0);
 
-    /// In steps, not rounded.
+    /// Length of the warm-up in steps, not rounded.
     pub fn steps(self, steps_per_epoch: usize, total_steps: usize) -> f64 {
         match self {
             Self::Share(share) => share * total_steps as f64,

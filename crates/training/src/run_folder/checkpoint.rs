@@ -59,7 +59,7 @@ struct Header {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// Not a safetensors file.
+    /// The bytes are not a safetensors file.
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// The header's JSON is missing or wrong.
@@ -68,15 +68,15 @@ pub enum CheckpointError {
     /// Some bytes have changed since it was written.
     #[error("expected the content that was written, with SHA-256 {expected}, found {found}")]
     Checksum {
-        /// As written.
+        /// Checksum as written.
         expected: String,
-        /// As read.
+        /// Checksum as read.
         found: String,
     },
-    /// It was written by a training with other settings.
+    /// The checkpoint was written by a training with other settings.
     #[error("the training that wrote it had another recipe: {0}")]
     OtherRecipe(String),
-    /// It is whole, but what it holds cannot be put into a training of its recipe.
+    /// The checkpoint is whole, but what it holds cannot be put into a training of its recipe.
     #[error("whole, but training cannot go on from it: {0}")]
     DoesNotFit(String),
     /// The weights are not those of the recipe's model.
@@ -236,7 +236,7 @@ impl Checkpoint {
         &self.header.rollbacks
     }
 
-    /// That it was written by a training whose weights depend on the same settings.
+    /// Checks that the checkpoint was written by a training whose weights depend on the same settings.
     ///
     /// # Errors
     ///
@@ -249,7 +249,8 @@ impl Checkpoint {
         Err(CheckpointError::OtherRecipe(differences))
     }
 
-    /// That it holds what a training of its recipe remembers, as far as that can be told without the data.
+    /// Checks that the checkpoint holds what a training of its recipe remembers, as far as that can be told without
+    /// the data.
     ///
     /// # Errors
     ///
@@ -300,7 +301,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// That training saves where this one claims to be.
+    /// Checks that training saves where this checkpoint claims to be.
     fn check_place(&self, state: &State) -> Result<(), CheckpointError> {
         let Position { epochs, batches, steps } = self.position();
         if state.steps_after(epochs, batches) == Some(steps) {
@@ -360,7 +361,7 @@ impl Checkpoint {
     }
 }
 
-/// Of a header, whatever else may be in it.
+/// Version of a header, whatever else may be in it.
 #[derive(Deserialize)]
 struct Version {
     version: u32,

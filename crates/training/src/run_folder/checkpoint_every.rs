@@ -60,7 +60,7 @@ pub(crate) struct CheckpointClock {
 }
 
 impl CheckpointClock {
-    /// From now on.
+    /// A clock that starts now.
     pub(crate) fn new(every: Option<CheckpointEvery>) -> Self {
         Self { every, written: Instant::now() }
     }

@@ -60,7 +60,7 @@ pub enum RunError {
     Changed {
         /// The file.
         path: PathBuf,
-        /// In what way.
+        /// How its content has changed.
         changed: Changed,
         /// What to do about it.
         cure: String,
@@ -80,7 +80,7 @@ pub enum RunError {
         /// What the system says.
         source: io::Error,
     },
-    /// Another process writes to it.
+    /// Another process writes to the folder.
     #[error("another process is at work on {}; wait for it or stop it, and try again", path.display())]
     Locked {
         /// The folder.

@@ -40,7 +40,7 @@ pub(crate) const CHECKPOINTS: [CheckpointFile; 3] = [
 pub(crate) struct EpochCut<'a> {
     weighing: Option<Weighing>,
     recipe: Option<&'a Recipe>,
-    /// Of the training split.
+    /// Images of the training split.
     images: Option<usize>,
 }
 
@@ -70,7 +70,7 @@ impl<'a> EpochCut<'a> {
     }
 }
 
-/// That the manifest says what the other files say too. `rollbacks`: of the newest checkpoint.
+/// Checks that the manifest says what the other files say too. `rollbacks`: of the newest checkpoint.
 pub(crate) fn check_manifest(
     manifest: &Manifest,
     recipe: Option<&Recipe>,
@@ -144,13 +144,13 @@ pub(crate) fn check_row(
 /// What may stand in `losses.csv` behind the epochs that `metrics.jsonl` has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Behind {
-    /// Of a run that has come to its end.
+    /// Nothing, in a run that has come to its end.
     Nothing,
-    /// Of an epoch that was interrupted.
+    /// Part of an epoch that was interrupted.
     PartOfAnEpoch,
-    /// The same, or a whole one, of which the last batch is the one that diverged.
+    /// Part of an epoch, or a whole one, of which the last batch is the one that diverged.
     Divergence,
-    /// Of a run that was killed or failed, perhaps while it went back several epochs.
+    /// Epochs of a run that was killed or failed, perhaps while it went back several of them.
     Epochs,
 }
 
@@ -164,7 +164,7 @@ impl Behind {
         }
     }
 
-    /// Epochs, whole or not.
+    /// Greatest number of epochs, whole or not.
     fn most(self) -> usize {
         match self {
             Self::Nothing => 0,
@@ -179,8 +179,8 @@ impl Behind {
     }
 }
 
-/// That there is a row for each batch of each epoch, in order, and that they average to the epoch's own; of an
-/// epoch that did not end, for those that were trained, with all that `newest`, the newest checkpoint, knows of.
+/// Checks that there is a row for each batch of each epoch, in order, and that they average to the epoch's own; of
+/// an epoch that did not end, for those that were trained, with all that `newest`, the newest checkpoint, knows of.
 /// Gives the number of rows. Without `epochs` it is judged by itself.
 pub(crate) fn check_losses(
     text: &str,
@@ -272,8 +272,8 @@ fn check_head(line: Option<(usize, &str)>, expected: &str) -> Result<(), String>
     Err(format!("line 1: expected `{expected}`, found `{found}`"))
 }
 
-/// That there is a row for each batch that each rollback gave up, in order; gives the number of rows.
-/// A run that was killed in the midst of another rollback may have those of that too.
+/// Checks that there is a row for each batch that each rollback gave up, in order; gives the number of rows. A run
+/// that was killed in the midst of another rollback may have those of that too.
 pub(crate) fn check_given_up(
     text: &str,
     rollbacks: &[RollbackRecord],
@@ -327,7 +327,7 @@ pub(crate) fn check_given_up(
     Ok(rows.len())
 }
 
-/// That the scores agree with each other and with the epochs.
+/// Checks that the scores agree with each other and with the epochs.
 pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result<(), String> {
     if summary.last_epoch != epochs.len() {
         let rows = epochs.len();
@@ -371,7 +371,7 @@ pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result
     Ok(())
 }
 
-/// That the answers to the test images come to the scores.
+/// Checks that the answers to the test images come to the scores.
 pub(crate) fn check_evaluation(
     evaluation: &EvaluationRecord,
     summary: &Summary,
@@ -391,7 +391,7 @@ pub(crate) fn check_evaluation(
     Ok(())
 }
 
-/// That the weights are finite, and as many as the summary says; gives their number.
+/// Checks that the weights are finite, and as many as the summary says; gives their number.
 pub(crate) fn check_model(bytes: &[u8], summary: Option<&Summary>) -> Result<u64, String> {
     let (tensors, _) = weights::from_bytes(bytes).map_err(|error| error.to_string())?;
     if let Some(tensor) = tensors.iter().find(|it| !it.values.iter().all(|value| value.is_finite()))
@@ -411,13 +411,13 @@ pub(crate) fn check_model(bytes: &[u8], summary: Option<&Summary>) -> Result<u64
 /// What is wrong with a checkpoint.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointFault {
-    /// It is whole, but `config.toml` is of another training.
+    /// The checkpoint is whole, but `config.toml` is of another training.
     #[error("{0}")]
     OtherRecipe(CheckpointError),
-    /// It is whole, but its epochs are not those of the metrics.
+    /// The checkpoint is whole, but its epochs are not those of the metrics.
     #[error("its {0} epochs are not those of {METRICS}")]
     OtherMetrics(usize),
-    /// It is whole, but lacks what training needs to go on.
+    /// The checkpoint is whole, but lacks what training needs to go on.
     #[error("{0}")]
     Incomplete(CheckpointError),
 }
@@ -449,8 +449,8 @@ impl Rollbacks<'_> {
     }
 }
 
-/// That a checkpoint is of this recipe and these epochs. `rows`: of the metrics; without them it is judged by
-/// itself.
+/// Checks that a checkpoint is of this recipe and these epochs. `rows`: of the metrics; without them it is judged
+/// by itself.
 pub(crate) fn check_checkpoint(
     checkpoint: &Checkpoint,
     recipe: Option<&Recipe>,

@@ -28,14 +28,14 @@ pub(crate) struct LossLog<'a> {
     folder: &'a RunFolder,
     /// The epoch that was written to last, from 1.
     epoch: usize,
-    /// Its batches that are in the file.
+    /// Batches of that epoch that are in the file.
     written: usize,
-    /// Its batches behind them that could not be written.
+    /// Objectives of the batches behind them that could not be written.
     unwritten: Vec<f64>,
 }
 
 impl<'a> LossLog<'a> {
-    /// Of a file that has the batches which `state` knows of, and no others.
+    /// The log of a file that has the batches which `state` knows of, and no others.
     pub(crate) fn of(folder: &'a RunFolder, state: &State) -> Self {
         let (epoch, written) = (state.epochs.len() + 1, state.current.objectives.len());
         Self { folder, epoch, written, unwritten: Vec::new() }
@@ -95,7 +95,7 @@ impl RunFolder {
         self.append(LOSSES, rows(epoch, first, objectives).as_bytes())
     }
 
-    /// As [`append_losses`](Self::append_losses), as many whole rows as there is disk space for.
+    /// Appends like [`append_losses`](Self::append_losses), as many whole rows as there is disk space for.
     fn append_losses_that_fit(&self, epoch: usize, first: usize, objectives: &[f64]) {
         self.append_what_fits(LOSSES, rows(epoch, first, objectives).as_bytes());
     }

@@ -12,7 +12,7 @@ use crate::state::State;
 
 /// A training where a checkpoint left it.
 pub struct Restored {
-    /// As it was saved.
+    /// State that was saved.
     pub state: State,
     /// What is wrong with the newest, if it is the one before.
     pub instead_of: Option<Fault>,

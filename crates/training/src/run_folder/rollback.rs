@@ -29,7 +29,7 @@ pub(crate) struct Divergence {
     pub(crate) epoch: usize,
     /// Batch within it, counted from 1.
     pub(crate) batch: usize,
-    /// Of the batch's step.
+    /// Learning rate of the batch's step.
     pub(crate) learning_rate: f64,
 }
 

@@ -11,9 +11,9 @@ use crate::watch::{Watch, note};
 /// Writes accesses into the manifest of a run, each before it happens, so that one that the program does
 /// not survive is there too.
 pub struct ManifestLog<'a> {
-    /// Of the run.
+    /// Folder of the run.
     pub folder: &'a RunFolder,
-    /// As it stands in the folder.
+    /// Manifest as it stands in the folder.
     pub manifest: &'a mut Manifest,
     /// How far the run has come. Whoever holds the lock of its folder cannot ask that any more.
     pub status: Status,

@@ -318,7 +318,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// Of a run that went back.
+    /// Checks `diverged.csv`, which a run that went back has.
     fn given_up(&mut self, manifest: Option<&Manifest>) {
         let rollbacks = manifest.map_or(&[][..], |manifest| manifest.rollbacks.as_slice());
         let is_needed = rollbacks.iter().any(|rollback| rollback.back_to.is_some());
@@ -369,7 +369,7 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// That the results are those that were written.
+    /// Checks that the results are those that were written.
     fn checksums(&mut self, manifest: &Manifest) {
         if manifest.files.is_empty() {
             self.rows.push((

@@ -8,10 +8,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::device_batch::DeviceBatch;
 
-/// Of the generator.
+/// Seed of the generator.
 const SEED: u64 = 1;
 
-/// Uniform with mean 0 and variance 1, as normalized images have.
+/// A tensor of uniform values with mean 0 and variance 1, as normalized images have.
 pub fn tensor<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values(shape.iter().product()), shape), device)
 }

@@ -16,11 +16,11 @@ use crate::loss::Loss;
 use crate::optimize::optimizer::{Optimizer, OptimizerConfig};
 use crate::seeds::Seeds;
 
-/// As all data sets here have.
+/// Classes, as many as all data sets of the catalog have.
 const CLASSES: usize = 10;
 
-/// So small that the weights hardly move. Else thousands of steps would learn the one batch by heart,
-/// and computing with gradients that vanish is slow on some machines.
+/// Learning rate at which the weights hardly move. Else thousands of steps would learn the one
+/// batch by heart, and computing with gradients that vanish is slow on some machines.
 const LEARNING_RATE: f64 = 1e-6;
 
 /// Channels, height and width of the images that an architecture is measured on: MNIST's for those
@@ -36,7 +36,7 @@ pub fn image(model: &str) -> [usize; 3] {
 #[derive(Debug)]
 pub struct Training {
     learner: Learner,
-    /// With gradients.
+    /// Device with gradients.
     device: Device,
     batch: DeviceBatch,
 }

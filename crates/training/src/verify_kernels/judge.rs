@@ -39,7 +39,7 @@ impl fmt::Display for Quantity {
 pub struct Deviation {
     /// What was compared.
     pub quantity: Quantity,
-    /// In which step, counted from 1.
+    /// Step, counted from 1.
     pub step: usize,
     /// The relative error; infinite where a tensor is missing.
     pub found: f64,
@@ -48,7 +48,7 @@ pub struct Deviation {
 }
 
 impl Deviation {
-    /// NaN is accepted nowhere.
+    /// Whether the error is within its tolerance; NaN never is.
     pub(super) fn is_accepted(&self) -> bool {
         self.found <= self.allowed
     }
@@ -77,9 +77,9 @@ pub(super) fn worst(deviations: impl IntoIterator<Item = Deviation>) -> Option<D
 /// What is made of the deviations of several steps.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Judge {
-    /// Of each quantity, the least of all steps.
+    /// Least deviation of each quantity over all steps.
     best: BTreeMap<Quantity, Deviation>,
-    /// Of those that were accepted, the greatest.
+    /// Greatest deviation of each step that was accepted.
     accepted: Vec<Deviation>,
     kinks: usize,
 }

@@ -108,7 +108,7 @@ fn cure(backend: Backend) -> &'static str {
     }
 }
 
-/// That everything is within its tolerance.
+/// The finding that everything is within its tolerance.
 #[derive(Clone, Debug)]
 pub struct Verified {
     /// The loss that is furthest from the reference's.
@@ -157,7 +157,7 @@ type ByName = BTreeMap<String, Vec<f64>>;
 struct StepValues {
     loss: f64,
     gradients: ByName,
-    /// By which the weights change.
+    /// Amounts by which the weights change.
     changes: ByName,
     running: ByName,
 }
@@ -260,7 +260,7 @@ fn jumps(
 /// Changes every parameter a little.
 struct Disturb {
     rng: ChaCha8Rng,
-    /// As a share of the parameter.
+    /// Size of the change as a share of the parameter.
     size: f64,
 }
 

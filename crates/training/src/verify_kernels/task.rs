@@ -105,7 +105,7 @@ fn images_of_a_step(model: &ModelConfig) -> usize {
     }
 }
 
-/// Without what draws from the device's generator.
+/// The recipe without what draws from the device's generator.
 fn undisturbed(recipe: &Recipe) -> Recipe {
     let mut recipe = recipe.clone();
     *recipe.model.dropout_mut() = 0.0;
