@@ -20,7 +20,8 @@ struct Bench {
     training: Option<Training>,
 }
 
-/// Answers requests on stdin, of a network or, without `case`, of everything else, until the other end of stdin is closed.
+/// Answers requests on stdin, of a network or, without `case`, of everything else, until the other end
+/// of stdin is closed.
 ///
 /// # Errors
 ///

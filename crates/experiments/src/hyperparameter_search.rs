@@ -55,6 +55,7 @@ pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
         network(Point { learning_rate: 0.0, weight_decay: 0.0 }).training().settings();
     training.remove("learning_rate");
     training.remove("weight_decay");
+    let repetitions = if lab.is_paper() { random_against_grid::repetitions(lab) } else { 0 };
     let search = json!({
         "images": IMAGES.min(lab.data().train.len()),
         "validation_share": VALIDATION,
@@ -62,7 +63,7 @@ pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
         "kept_for_the_next_round": KEPT,
         "learning_rate_exponent": LEARNING_RATES,
         "weight_decay_exponent": WEIGHT_DECAYS,
-        "repetitions_against_grids": if lab.is_paper() { random_against_grid::repetitions(lab) } else { 0 },
+        "repetitions_against_grids": repetitions,
     });
     Ok(Settings::default().arm("trial", &[&training, &SCHEDULE.of(lab), &search]))
 }

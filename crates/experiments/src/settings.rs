@@ -1,7 +1,8 @@
 //! What an experiment trains, setting by setting, before anything is trained.
 //!
-//! `settings/<name>.toml` says what it should be, and where in the sources that stands; `tests/settings.rs` holds the code
-//! against it.
+//! `settings/<name>.toml` says what it should be, and where in the sources that stands;
+//! `tests/settings.rs` holds the code against it.
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 

@@ -325,7 +325,7 @@ impl ModelConfig {
 /// Any of the architectures.
 #[derive(Module, Debug)]
 #[allow(missing_docs)] // Each variant is the type of that name.
-#[allow(clippy::large_enum_variant)] // There is one network; its handles are small beside its weights.
+#[allow(clippy::large_enum_variant)] // There is one; its handles are small beside its weights.
 pub enum Network {
     Mlp(Mlp),
     Cnn(Cnn),

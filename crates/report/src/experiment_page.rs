@@ -66,8 +66,8 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
          <section>\n<div class=\"scroll\"><table class=\"columned\">\n<thead><tr><th \
          scope=\"col\">experiment</th><th scope=\"col\">source</th><th \
          scope=\"col\">result</th><th scope=\"col\" class=\"number\">numbers that agree</th><th \
-         scope=\"col\" \
-         class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n",
+         scope=\"col\" class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table>\
+         </div>\n</section>\n",
         records.len(),
         duration(seconds)
     );

@@ -175,7 +175,8 @@ pub enum ExtendError {
     /// A setting was changed that the weights so far depend on.
     #[error(
         "`--extend` trains the same network on, and may change {} alone, but {differences}; \
-         another recipe needs a new run, `cargo xtask train --config {run}/config.toml`", MAY_CHANGE.join(", ")
+         another recipe needs a new run, `cargo xtask train --config {run}/config.toml`",
+        MAY_CHANGE.join(", ")
     )]
     OtherRecipe {
         /// Folder of the run.

@@ -52,7 +52,8 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "VIEWS", conflicts_with = "mc_dropout")]
     pub tta: Option<Views>,
     /// Also score the mean over that many passes with dropout, 2 to 1000.
-    #[arg(long, value_name = "PASSES", allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    #[arg(long, value_name = "PASSES", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub mc_dropout: Option<u16>,
     /// Count an answer as right if the label is among the K most probable classes; 5 if not given.
     #[arg(long, value_name = "K", allow_negative_numbers = true)]

@@ -71,8 +71,8 @@ pub(crate) struct ExperimentFlags {
     /// Folder with the data; nothing else is looked at.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Folder for the result; one under runs/, named for experiment, preset and data set, if not given. Whole runs that it
-    /// holds already are resumed.
+    /// Folder for the result; one under runs/, named for experiment, preset and data set, if not given.
+    /// Whole runs that it holds already are resumed.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Threads to compute with; all cores if not given. Results do not depend on it.

@@ -14,7 +14,9 @@ const OVERFIT: &str = "--train-size 64 --valid-size 64 --model mlp --hidden 32 -
 fn write_log(place: &Place, run: &str, valid: &[&str]) {
     let line = |(epoch, loss): (usize, &&str)| {
         format!(
-            "{{\"epoch\":{epoch},\"train_objective\":1.0,\"train_accuracy\":0.5,\"valid_loss\":{loss},\"valid_accuracy\":0.5,\"learning_rate\":0.1,\"seconds\":1.0,\"images_per_second\":1.0}}\n"
+            "{{\"epoch\":{epoch},\"train_objective\":1.0,\"train_accuracy\":0.5,\
+             \"valid_loss\":{loss},\"valid_accuracy\":0.5,\"learning_rate\":0.1,\"seconds\":1.0,\
+             \"images_per_second\":1.0}}\n"
         )
     };
     let log: String = (1..).zip(valid).map(line).collect();

@@ -32,7 +32,8 @@ pub enum RunError {
         source: io::Error,
     },
     /// A file cannot be read.
-    #[error("cannot read {}: {source}; is {} the folder of a run?", path.display(), path.parent().unwrap_or(path).display())]
+    #[error("cannot read {}: {source}; is {} the folder of a run?", path.display(),
+        path.parent().unwrap_or(path).display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -48,7 +49,8 @@ pub enum RunError {
     },
     /// A file is not what it should be.
     #[error("{}: {reason}; the file is damaged or of another version; restore it, or repeat the \
-        run with `cargo xtask train --config {}`", path.display(), path.with_file_name(CONFIG).display())]
+        run with `cargo xtask train --config {}`", path.display(),
+        path.with_file_name(CONFIG).display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -73,7 +75,8 @@ pub enum RunError {
         path: PathBuf,
     },
     /// A checkpoint is there, and nobody knows what is in it.
-    #[error("cannot read {}: {source}; see to its permissions and the disk, and try again", path.display())]
+    #[error("cannot read {}: {source}; see to its permissions and the disk, and try again",
+        path.display())]
     ReadCheckpoint {
         /// The file.
         path: PathBuf,
@@ -81,7 +84,8 @@ pub enum RunError {
         source: io::Error,
     },
     /// Another process writes to the folder.
-    #[error("another process is at work on {}; wait for it or stop it, and try again", path.display())]
+    #[error("another process is at work on {}; wait for it or stop it, and try again",
+        path.display())]
     Locked {
         /// The folder.
         path: PathBuf,

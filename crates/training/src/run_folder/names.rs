@@ -25,8 +25,8 @@ pub const LATEST: &str = "checkpoints/latest.safetensors";
 /// The one before, for when the newest is damaged.
 pub const PREVIOUS: &str = "checkpoints/previous.safetensors";
 
-/// The checkpoint of the last epoch's end that was better than guessing, which a rollback goes back to. Only there if the
-/// recipe asks for rollbacks and there was one.
+/// The checkpoint of the last epoch's end that was better than guessing, which a rollback goes back to.
+/// Only there if the recipe asks for rollbacks and there was one.
 pub const EPOCH_END: &str = "checkpoints/epoch-end.safetensors";
 
 /// Files that hold results, in the order in which a reader would look at them. What `report` draws

@@ -33,9 +33,10 @@ pub(crate) struct Divergence {
     pub(crate) learning_rate: f64,
 }
 
-/// Puts `state` back to the last end of an epoch that is better than guessing, or to the beginning, and halves the
-/// learning rate. Saved at once, so that a run that is killed now does not forget it. What was computed since then, of which
-/// `losses.csv` has the batches, goes to `diverged.csv` and the rollback's record.
+/// Puts `state` back to the last end of an epoch that is better than guessing, or to the beginning, and
+/// halves the learning rate. Saved at once, so that a run that is killed now does not forget it. What was
+/// computed since then, of which `losses.csv` has the batches, goes to `diverged.csv` and the rollback's
+/// record.
 pub(crate) fn roll_back<'a>(
     setup: &Setup<'_>,
     folder: &'a RunFolder,
