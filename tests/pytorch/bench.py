@@ -34,7 +34,7 @@ FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 
 def image(model: str) -> twins.Image:
-    """Of the images that an architecture is measured on."""
+    """Shape of the images that an architecture is measured on."""
     return (1, 28, 28) if model in ("mlp", "lenet-bn") else (3, 32, 32)
 
 

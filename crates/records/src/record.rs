@@ -1,6 +1,6 @@
 //! The files of a run folder, as types.
 //!
-//! The trainer writes them with [`serde_json`]; [`RunRecord::read`] reads them back. Field names
+//! Training writes them with [`serde_json`]; [`RunRecord::read`] reads them back. Field names
 //! are part of the run folder's contract. JSON knows no NaN and no infinity: they are written as
 //! `null`, and `null` is read as NaN.
 
