@@ -159,6 +159,9 @@ fn backends_are_features_that_are_passed_on_to_the_engine() {
         assert_eq!(passed[0], format!("backburn-training/{backend}"), "{passed}");
         assert!(engine["features"][backend.name()].is_array(), "{backend}");
     }
+    let all = backburn_training::backend::Backend::ALL.map(|it| format!("\"{it}\"")).join(", ");
+    let xtask = fs::read_to_string(root().join("xtask/src/main.rs")).unwrap();
+    assert!(xtask.contains(&format!("= [{all}];")), "xtask knows other backends than {all}");
 }
 
 #[test]
