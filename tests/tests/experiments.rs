@@ -10,6 +10,7 @@ use backburn_records::DataTable;
 use backburn_report::Findings;
 use backburn_report::figure::Theme;
 use backburn_training::backend::Backend;
+use backburn_training::place::Place;
 use backburn_training::run_options::RunOptions;
 
 const CLASSES: usize = 10;
@@ -70,8 +71,9 @@ fn carry_out(row: &Experiment, place: &Path, threads: usize) -> Findings {
         let data = dataset.map(|name| backburn_data::load(name, &source).unwrap());
         let out = place.join(format!("{}-{threads}", row.name));
         let options = RunOptions::new(threads, Vec::new());
-        let lab = Lab::new(Preset::Smoke, Backend::Flex, data, out, options).unwrap();
-        let findings = row.carry_out(&Lab { data_dir: Some(data_dir), ..lab });
+        let at = Place { data_dir: Some(data_dir), backend: Backend::Flex };
+        let lab = Lab::new(Preset::Smoke, at, data, out, options).unwrap();
+        let findings = row.carry_out(&lab);
         findings.unwrap_or_else(|failure| panic!("{}: {failure:?}", row.name))
     })
 }

@@ -202,11 +202,8 @@ fn standard_error(counts: &[Count], classes: usize) -> f64 {
 
 /// Draws the labels of the first epochs as the training by `recipe` does.
 fn count_wrong(lab: &Lab, recipe: &Recipe) -> Result<Count, Failure> {
-    let recipe = Recipe {
-        dataset: lab.data().name.clone(),
-        data_dir: lab.data_dir.clone(),
-        ..recipe.clone()
-    };
+    let recipe =
+        Recipe { dataset: lab.data().name.clone(), place: lab.place.clone(), ..recipe.clone() };
     let prepared = Prepared::load(&recipe, &mut |_| {}).map_err(SessionError::from)?;
     let loader = prepared
         .train_loader(&recipe, lab.run_options.threads)

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use backburn_data::normalization::Normalization;
 use backburn_data::{DataSet, ImageSet, TestLog};
 use backburn_records::TestRead;
-use backburn_training::backend::{Backend, BackendError};
+use backburn_training::backend::BackendError;
 use backburn_training::failure::Failure;
+use backburn_training::place::Place;
 use backburn_training::run_folder::folder::now;
 use backburn_training::run_options::RunOptions;
 use backburn_training::watch::{Event, Silent, Watch};
@@ -56,8 +57,8 @@ pub struct Lab {
     pub seeds: Vec<u64>,
     /// What single experiments are told.
     pub options: Options,
-    /// What computes.
-    pub backend: Backend,
+    /// What computes, and where the data lie.
+    pub place: Place,
     /// Device without gradients.
     pub device: Device,
     /// Name of the hardware.
@@ -66,8 +67,6 @@ pub struct Lab {
     pub run_options: RunOptions,
     /// The experiment's folder.
     pub out: PathBuf,
-    /// `--data-dir`.
-    pub data_dir: Option<PathBuf>,
     /// Absent if the experiment needs none.
     pub data: Option<DataSet>,
     /// Every look at test images so far.
@@ -86,22 +85,21 @@ impl Lab {
     /// If the backend was not built, or has no device.
     pub fn new(
         preset: Preset,
-        backend: Backend,
+        place: Place,
         data: Option<DataSet>,
         out: PathBuf,
         run_options: RunOptions,
     ) -> Result<Self, BackendError> {
-        let open = backend.open()?;
+        let open = place.backend.open()?;
         Ok(Self {
             preset,
             seeds: vec![1],
             options: Options::default(),
-            backend,
+            place,
             device: open.device,
             hardware: open.name,
             run_options,
             out,
-            data_dir: None,
             data,
             test_reads: RefCell::default(),
             watch: RefCell::new(Box::new(Silent)),

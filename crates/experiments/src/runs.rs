@@ -278,8 +278,7 @@ fn study(lab: &Lab, arms: &[Arm]) -> Result<Study, Failure> {
     let arm = |arm: &Arm| {
         let recipe = Recipe {
             seed: lab.seed(),
-            backend: lab.backend,
-            data_dir: lab.data_dir.clone(),
+            place: lab.place.clone(),
             dataset: lab.data().name.clone(),
             ..arm.recipe.clone()
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::{DataSet, ImageSet, ImageShape, TestSplit, entry};
 use backburn_experiments::{CATALOG, Experiment, Lab, Preset};
-use backburn_training::backend::Backend;
+use backburn_training::place::Place;
 use backburn_training::run_options::RunOptions;
 use serde_json::{Map, Value};
 
@@ -38,7 +38,7 @@ fn images(name: &str) -> DataSet {
 fn found(row: &Experiment, preset: Preset, dataset: Option<&str>) -> BTreeMap<String, Value> {
     let data = dataset.map(images);
     let options = RunOptions::new(1, Vec::new());
-    let lab = Lab::new(preset, Backend::Flex, data, PathBuf::new(), options).unwrap();
+    let lab = Lab::new(preset, Place::default(), data, PathBuf::new(), options).unwrap();
     flat(&(row.settings)(&lab).unwrap().0)
 }
 

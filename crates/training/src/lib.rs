@@ -18,6 +18,7 @@ pub mod on_divergence;
 pub mod optimize;
 pub mod origin;
 mod outlook;
+pub mod place;
 pub mod prepare;
 pub mod recipe;
 pub mod recipe_change;

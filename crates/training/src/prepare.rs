@@ -59,7 +59,7 @@ impl Prepared {
         recipe: &Recipe,
         progress: &mut dyn FnMut(FetchProgress<'_>),
     ) -> Result<Self, PrepareError> {
-        let source = Source::from_environment(recipe.data_dir.clone());
+        let source = Source::from_environment(recipe.place.data_dir.clone());
         let data = backburn_data::load_with_progress(&recipe.dataset, &source, progress)?;
         Self::of(data, recipe)
     }

@@ -5,7 +5,7 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::path::PathBuf;
+use std::fmt;
 
 use backburn_data::SplitSize;
 use backburn_data::augment::Pipeline;
@@ -16,14 +16,16 @@ use backburn_regularization::{
     DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, StrengthError,
     WeightDecay,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::backend::Backend;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::schedule::Schedule;
+use crate::place::{Beside, Place};
 
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]
@@ -80,17 +82,16 @@ pub static CATALOG: &[BuiltIn] = &[
 ];
 
 /// Everything that decides what a training does, except how many threads do it.
+///
+/// Its file has the settings of its [`Place`] beside the others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, remote = "Self")]
 pub struct Recipe {
     /// Data set, by its name in the catalog.
     pub dataset: String,
-    /// Where its files are; unset means the usual places.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_dir: Option<PathBuf>,
-    /// What computes.
-    #[serde(default = "Backend::preferred")]
-    pub backend: Backend,
+    /// Where it is trained.
+    #[serde(flatten, skip_deserializing)]
+    pub place: Place,
     /// Seed of every random draw.
     #[serde(default = "one")]
     pub seed: u64,
@@ -170,6 +171,35 @@ pub struct Recipe {
     /// When to stop before the last epoch; unset means never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStoppingConfig>,
+}
+
+impl Serialize for Recipe {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // The derived one, of the type and not of the trait.
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Table;
+        impl<'de> Visitor<'de> for Table {
+            type Value = Recipe;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of settings")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Recipe, A::Error> {
+                let mut place = Place::default();
+                let others = Beside { table, place: &mut place };
+                // The derived one again, which knows all settings but those of the place.
+                let recipe = Recipe::deserialize(MapAccessDeserializer::new(others))?;
+                Ok(Recipe { place, ..recipe })
+            }
+        }
+        deserializer.deserialize_map(Table)
+    }
 }
 
 /// The longest file that is read as a recipe.
@@ -279,8 +309,9 @@ impl Recipe {
         let value = serde_json::to_value(self).expect("a recipe is a table of plain values");
         let mut settings: Settings =
             serde_json::from_value(value).expect("the names of settings are text");
-        settings.remove("backend");
-        settings.remove("data_dir");
+        for name in Place::SETTINGS {
+            settings.remove(name);
+        }
         settings
     }
 
@@ -323,7 +354,7 @@ impl Recipe {
             }
         }
         self.check_averages()?;
-        if let Some(folder) = &self.data_dir
+        if let Some(folder) = &self.place.data_dir
             && folder.to_str().is_none()
         {
             let found = folder.display().to_string();
@@ -485,6 +516,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Backend;
 
     #[test]
     fn every_built_in_recipe_is_valid_and_survives_toml() {
@@ -501,6 +533,39 @@ mod tests {
         for entry in backburn_data::CATALOG {
             assert_eq!(built_in(entry.name).unwrap().dataset, entry.name);
         }
+    }
+
+    #[test]
+    fn the_place_stands_beside_the_other_settings() {
+        let mut recipe = built_in("digits").unwrap();
+        recipe.place = Place { data_dir: Some("some/folder".into()), backend: Backend::Wgpu };
+        recipe.seed = u64::MAX >> 1;
+        let text = recipe.to_toml();
+        assert!(text.contains("\ndata_dir = \"some/folder\"\nbackend = \"wgpu\"\n"), "{text}");
+        assert_eq!(Recipe::parse(&text, "test"), Ok(recipe.clone()));
+        let json = serde_json::to_value(&recipe).unwrap();
+        assert_eq!(json["backend"], "wgpu");
+        assert_eq!(serde_json::from_value::<Recipe>(json).unwrap(), recipe);
+        let determinants = recipe.determinants();
+        assert!(determinants.contains_key("dataset"));
+        assert!(Place::SETTINGS.iter().all(|name| !determinants.contains_key(*name)));
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_line() {
+        let text = built_in("digits").unwrap().to_toml();
+        let line = |wrong: &str| {
+            let text = text.replacen("epochs = 6", wrong, 1);
+            Recipe::parse(&text, "test").unwrap_err().to_string()
+        };
+        let at = 1 + text.lines().position(|line| line == "epochs = 6").unwrap();
+        let unknown = line("epochs = 6\nepoch = 7");
+        assert!(unknown.contains(&format!("line {}", at + 1)), "{unknown}");
+        assert!(unknown.contains("unknown field `epoch`, expected one of `dataset`"), "{unknown}");
+        let kind = line("epochs = \"six\"");
+        assert!(kind.contains(&format!("line {at}")), "{kind}");
+        let place = line("epochs = 6\ndata_dir = 5");
+        assert!(place.contains(&format!("line {}", at + 1)), "{place}");
     }
 
     #[test]

@@ -246,7 +246,7 @@ pub fn make_ready(
     watch: &mut dyn Watch,
 ) -> Result<(OpenDevice, Prepared), SessionError> {
     recipe.check().map_err(PrepareError::from)?;
-    let open = recipe.backend.open()?;
+    let open = recipe.place.backend.open()?;
     let prepared = Prepared::load(recipe, &mut |it| watch.event(Event::Download(it)))?;
     for text in &prepared.data.notes {
         note(watch, &format!("note: {text}"));
@@ -266,8 +266,8 @@ pub fn verify_kernels(
     watch: &mut dyn Watch,
 ) -> Result<(), SessionError> {
     let task = verify_kernels::Task::of(recipe, prepared).map_err(VerifyError::from)?;
-    let verified = verify_kernels::verify(&task, recipe.backend, open)?;
-    note(watch, &format!("kernels of {}: {verified}", recipe.backend));
+    let verified = verify_kernels::verify(&task, recipe.place.backend, open)?;
+    note(watch, &format!("kernels of {}: {verified}", recipe.place.backend));
     Ok(())
 }
 
@@ -335,7 +335,7 @@ pub(crate) fn carry_out(
         let run = folder.path().display().to_string();
         drawn.map_err(|source| SessionError::Report { run, source })?;
     }
-    Ok(Run { path: folder.path().to_owned(), backend: recipe.backend, outcome })
+    Ok(Run { path: folder.path().to_owned(), backend: recipe.place.backend, outcome })
 }
 
 fn train_and_score(
@@ -520,7 +520,7 @@ pub(crate) fn manifest(
         backburn_version: version::VERSION.to_owned(),
         burn_version: version::BURN_VERSION.to_owned(),
         git_commit: version::commit().map(str::to_owned),
-        backend: recipe.backend.name().to_owned(),
+        backend: recipe.place.backend.name().to_owned(),
         device: open.name.clone(),
         threads: options.threads,
         dataset: dataset_record(&prepared.data),

@@ -118,10 +118,10 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     }
     let mut recipe = folder.recipe_as_written(&manifest).map_err(failure)?;
     if let Some(name) = &args.backend {
-        recipe.backend = Backend::named(name).map_err(|e| Failure::Usage(e.to_string()))?;
+        recipe.place.backend = Backend::named(name).map_err(|e| Failure::Usage(e.to_string()))?;
     }
     if args.data_dir.is_some() {
-        recipe.data_dir.clone_from(&args.data_dir);
+        recipe.place.data_dir.clone_from(&args.data_dir);
     }
     let (open, prepared) = session::make_ready(&recipe, &mut watch)?;
     session::check_same_data(&prepared, &manifest)?;

@@ -13,6 +13,7 @@ use backburn_report::{ExperimentRecord, Findings};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::origin::dataset_record;
+use backburn_training::place::Place;
 use backburn_training::run_folder::folder::now;
 use backburn_training::run_options::RunOptions;
 use backburn_training::version;
@@ -270,13 +271,13 @@ fn lab(
         pages: pages(),
         ..RunOptions::new(threads, command.to_vec())
     };
-    let lab = Lab::new(flags.preset.into(), backend, None, out.to_owned(), run_options);
+    let place = Place { backend, data_dir: flags.data_dir.clone() };
+    let lab = Lab::new(flags.preset.into(), place, None, out.to_owned(), run_options);
     let lab = lab.map_err(|error| Failure::Error(error.to_string()))?;
     Ok(Lab {
         seeds: (first..end).collect(),
         options: Options { rounds: flags.rounds },
         data: dataset.map(|name| load(name, flags.data_dir.clone())).transpose()?,
-        data_dir: flags.data_dir.clone(),
         watch: RefCell::new(Box::new(Terminal::new())),
         ..lab
     })
@@ -332,7 +333,7 @@ fn record(
             backburn_version: version::VERSION.into(),
             burn_version: version::BURN_VERSION.into(),
             git_commit: version::commit().map(str::to_owned),
-            backend: lab.backend.name().into(),
+            backend: lab.place.backend.name().into(),
             device: lab.hardware.clone(),
             threads: lab.run_options.threads,
             seeds: lab.seeds.clone(),

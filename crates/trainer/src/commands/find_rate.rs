@@ -162,7 +162,7 @@ fn measure(
     };
     let curve = find_rate::measure(&setup, &mut state, range, &mut watch);
     watch.event(Event::Ended);
-    let machine = Some((recipe.backend, open.name.as_str()));
+    let machine = Some((recipe.place.backend, open.name.as_str()));
     let origin = origin(String::new(), recipe.seed, machine, &prepared.data, command);
     Ok(curve.map(|curve| (curve, origin)))
 }

@@ -63,7 +63,7 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     backburn_data::entry(&args.name).map_err(usage)?;
     let mut recipe = built_in(&args.name).map_err(usage)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
-    recipe.data_dir = args.data_dir.clone();
+    recipe.place.data_dir = args.data_dir.clone();
     if let Some(list) = &args.augment {
         recipe.augment = augment::parse(list).map_err(usage)?;
     }

@@ -262,9 +262,9 @@ impl TrainArgs {
 
     /// Says what computes and where the data lie, if the flags do.
     fn change_place(&self, recipe: &mut Recipe, backend: Option<Backend>) {
-        recipe.backend = backend.unwrap_or(recipe.backend);
+        recipe.place.backend = backend.unwrap_or(recipe.place.backend);
         if let Some(folder) = &self.data_dir {
-            recipe.data_dir = Some(absolute(folder));
+            recipe.place.data_dir = Some(absolute(folder));
         }
     }
 
@@ -310,10 +310,11 @@ impl TrainArgs {
             recipe.dataset.clone_from(dataset);
         }
         if let Some(folder) = &self.data_dir {
-            recipe.data_dir = Some(absolute(folder));
+            recipe.place.data_dir = Some(absolute(folder));
         }
         // A built-in recipe leaves the backend to the program.
-        recipe.backend = named_backend(self.backend.as_deref())?.unwrap_or(recipe.backend);
+        recipe.place.backend =
+            named_backend(self.backend.as_deref())?.unwrap_or(recipe.place.backend);
         let recipe = self.changes.0.apply(&recipe).map_err(usage)?;
         recipe.check().map_err(usage)?;
         Ok((recipe, name))

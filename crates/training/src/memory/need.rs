@@ -75,7 +75,7 @@ pub fn check(
         Need { resident, more: more as u64 + OTHER }
     };
     // A GPU has memory of its own, of which the system tells nothing.
-    let need = if recipe.backend.computes_on_the_host() {
+    let need = if recipe.place.backend.computes_on_the_host() {
         let mut trial = Trial::new(recipe, prepared, device, loader)?;
         // Most machines have more than this, which takes little time to tell.
         if judge(need(trial.upper_bound()), &limits) == Judgement::Fits {

@@ -486,8 +486,8 @@ mod tests {
         other.learning_rate = 0.5;
         other.seed = 7;
         other.clip_norm = Some(1.0);
-        other.backend = crate::backend::Backend::Wgpu;
-        other.data_dir = Some("elsewhere".into());
+        other.place.backend = crate::backend::Backend::Wgpu;
+        other.place.data_dir = Some("elsewhere".into());
         let found = differences(&recipe.determinants(), &other.determinants());
         let rate = format!("`learning_rate` was {}, is 0.5", recipe.learning_rate);
         assert_eq!(found, format!("`clip_norm` was not set, is 1.0; {rate}; `seed` was 1, is 7"));
