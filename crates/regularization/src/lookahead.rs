@@ -48,7 +48,7 @@ impl WeightAverage for Lookahead {
         true
     }
 
-    /// As if it looked now: the steps since the last look count too.
+    /// The slow weights as if it looked now: the steps since the last look count too.
     fn evaluated(&self, slow: Tensor<1>, fast: Tensor<1>, step: u64) -> Tensor<1> {
         if self.is_due(step) { slow } else { self.average(slow, fast, step) }
     }

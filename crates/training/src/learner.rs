@@ -16,7 +16,7 @@ use crate::optimize::optimizer::Optimizer;
 /// A network with all that its steps depend on.
 #[derive(Clone, Debug)]
 pub struct Learner<N = Network> {
-    /// Only absent while the optimizer moves it.
+    /// The network, absent only while the optimizer moves it.
     network: Option<N>,
     /// Turns gradients into steps.
     pub optimizer: Optimizer,

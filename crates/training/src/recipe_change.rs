@@ -85,8 +85,8 @@ impl RecipeChange {
         Ok(changed)
     }
 
-    /// As [`apply`](Self::apply), of a change that is to be compared with the recipe as it is: the result can be
-    /// trained, and differs from it unless the change is empty.
+    /// Applies like [`apply`](Self::apply) a change that is to be compared with the recipe as it is: the result
+    /// can be trained, and differs from it unless the change is empty.
     ///
     /// # Errors
     ///
@@ -124,7 +124,8 @@ fn text(value: &Value) -> String {
 fn with_path(recipe: &Recipe, path: &str, value: &Value) -> Result<Recipe, RecipeError> {
     let wrong = |reason: &dyn std::fmt::Display| {
         RecipeError::DoesNotApply(format!(
-            "`{path}`: {reason}; a setting is named as a flag of `train` or as in a run's config.toml"
+            "`{path}`: {reason}; a setting is named as a flag of `train` or as in a run's \
+             config.toml"
         ))
     };
     // JSON, since a table of TOML has no numbers from 2⁶³ on, such as a seed may be.

@@ -79,10 +79,10 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             "Learning-rate schedule: constant; step=30:0.1 (every 30 epochs times 0.1); \
              cosine=warmup:2,floor:0; one-cycle=warmup:30%,start:0.04,end:4e-6; \
-             plateau=factor:0.1,patience:3,min-delta:1e-4,floor:0. What follows the name may be left \
-             out, and is as shown here then, but for cosine's warm-up, which is none. warmup: epochs \
-             from 1 on; below 1 or with %, a share of all steps. floor, start, end: shares of the \
-             peak. The last step of cosine and one-cycle has the rate of floor and end"
+             plateau=factor:0.1,patience:3,min-delta:1e-4,floor:0. What follows the name may be \
+             left out, and is as shown here then, but for cosine's warm-up, which is none. warmup: \
+             epochs from 1 on; below 1 or with %, a share of all steps. floor, start, end: shares \
+             of the peak. The last step of cosine and one-cycle has the rate of floor and end"
                 .into()
         },
         set: |recipe, given| given.parsed().map(|schedule| recipe.schedule = schedule),
@@ -147,8 +147,8 @@ pub static CATALOG: &[Setting] = &[
         part: RECIPE,
         help: || {
             "When the loss is no longer a number: stop, or rollback (also rollback=TIMES; 3 if not \
-             given): train on from the last epoch's end that was better than guessing, with half the \
-             learning rate"
+             given): train on from the last epoch's end that was better than guessing, with half \
+             the learning rate"
                 .into()
         },
         set: |recipe, given| given.parsed().map(|rule| recipe.on_divergence = rule),
@@ -312,8 +312,8 @@ pub static CATALOG: &[Setting] = &[
         part: REGULARIZERS,
         help: || {
             "Stop by the validation loss: patience=5,min-delta=0.001 (by the accuracy with \
-             monitor=accuracy), or one of Prechelt's criteria, gl=5, pq=0.75,strip=5, up=3,strip=5; \
-             each may add warmup=3. none to turn it off"
+             monitor=accuracy), or one of Prechelt's criteria, gl=5, pq=0.75,strip=5, \
+             up=3,strip=5; each may add warmup=3. none to turn it off"
                 .into()
         },
         set: |recipe, given| {
@@ -352,8 +352,9 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: REGULARIZERS,
         help: || {
-            "Noise on the targets of `--loss squared-error`: share=0.1,noise=0.5; none to turn it off"
-                .into()
+            "Noise on the targets of `--loss squared-error`: share=0.1,noise=0.5; none to turn it \
+             off"
+            .into()
         },
         set: set_label_regularizer,
     },
@@ -453,8 +454,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: REGULARIZERS,
         help: || {
-            "Evaluate and keep a moving average of the weights with this decay, such as 0.999; 0 for \
-             none"
+            "Evaluate and keep a moving average of the weights with this decay, such as 0.999; 0 \
+             for none"
                 .into()
         },
         set: |recipe, given| given.unless_zero().map(|decay| recipe.ema = decay),
@@ -465,8 +466,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: REGULARIZERS,
         help: || {
-            "Evaluate and keep the mean of the weights at the ends of epochs, from this epoch on; 0 \
-             for none"
+            "Evaluate and keep the mean of the weights at the ends of epochs, from this epoch on; \
+             0 for none"
                 .into()
         },
         set: |recipe, given| given.unless_zero().map(|epoch| recipe.swa = epoch),
@@ -499,8 +500,8 @@ pub static CATALOG: &[Setting] = &[
         part: REGULARIZERS,
         help: || {
             format!(
-                "What is minimized: {} (a regression of the class indicators; with `--keep last` or \
-                 `best-accuracy`)",
+                "What is minimized: {} (a regression of the class indicators; with `--keep last` \
+                 or `best-accuracy`)",
                 Loss::NAMES.join(", or ")
             )
         },
@@ -570,7 +571,7 @@ impl Given<'_> {
         self.text.parse().map_err(|error| self.wrong(error))
     }
 
-    /// As [`parsed`](Self::parsed), of a kind whose errors say what they are of.
+    /// The value like [`parsed`](Self::parsed), of a kind whose errors say what they are of.
     fn named<T: FromStr<Err: Display>>(self) -> Result<T, RecipeError> {
         self.text.parse().map_err(|error: T::Err| invalid(error.to_string()))
     }

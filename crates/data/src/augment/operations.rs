@@ -36,7 +36,7 @@ pub(super) enum Reach {
 /// One of the fourteen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operation {
-    /// As the papers call it.
+    /// Name in the papers.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by people and tests"))]
     pub(super) name: &'static str,
     /// Changes an image by a strength in `[-1, 1]`, of the greatest in the scales.
@@ -90,7 +90,7 @@ impl Scales {
 }
 
 impl Reach {
-    /// In pixels, along a side of so many.
+    /// The distance in pixels, along a side of so many.
     fn of(self, side: usize) -> f64 {
         match self {
             Self::Share(share) => share * side as f64,

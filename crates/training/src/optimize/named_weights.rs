@@ -48,7 +48,7 @@ impl NamedWeights {
         Self { by_name: gather.by_name }
     }
 
-    /// Those of other names than these.
+    /// The tensors of other names than these.
     #[must_use]
     pub fn without(mut self, names: &BTreeSet<String>) -> Self {
         self.by_name.retain(|name, _| !names.contains(name));

@@ -100,8 +100,8 @@ impl ParameterGroup {
                     }
                 }
                 return Err(format!(
-                    "`groups`: number {number} chooses no parameter that is not in a group before it; \
-                     the network's modules are {}, and its parameters are named as in \
+                    "`groups`: number {number} chooses no parameter that is not in a group before \
+                     it; the network's modules are {}, and its parameters are named as in \
                      model.safetensors",
                     modules.join(", ")
                 ));
