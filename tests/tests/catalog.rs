@@ -151,7 +151,7 @@ fn load(entry: &Entry) -> Option<DataSet> {
     Some(backburn_data::load(entry.name, &source).unwrap())
 }
 
-/// These tests keep their looks to themselves.
+/// These tests keep their accesses to themselves.
 struct NoLog;
 
 impl TestLog for NoLog {

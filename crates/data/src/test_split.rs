@@ -1,4 +1,4 @@
-//! The test split, sealed: its images are reached only by a look that is written down first.
+//! The test split, sealed: its images are reached only by an access that is written down first.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use crate::image_set::{ImageSet, ImageShape};
 
 /// Where accesses to the test split are written down.
 pub trait TestLog {
-    /// Why a look could not be written down.
+    /// Why an access could not be written down.
     type Error;
 
-    /// Writes a look down, before it happens: what for, and with which weights. Returns how many there
+    /// Writes an access down, before it happens: what for, and with which weights. Returns how many there
     /// were, this one included.
     ///
     /// # Errors
     ///
-    /// If it cannot be written; then there is no look.
+    /// If it cannot be written; then there is no access.
     fn record(&mut self, purpose: &str, weights: &str) -> Result<usize, Self::Error>;
 }
 
@@ -28,7 +28,7 @@ pub trait TestLog {
 /// let images = split.open();
 /// ```
 ///
-/// and what it takes, an [`ImageSet`], is not what a look gives:
+/// and what it takes, an [`ImageSet`], is not what an access gives:
 ///
 /// ```compile_fail
 /// fn select_on(images: std::sync::Arc<backburn_data::ImageSet>) {}
@@ -60,12 +60,12 @@ impl TestSplit {
         self.0.shape()
     }
 
-    /// The images and labels, once `log` has it in writing what they are looked at for and with which
+    /// The images and labels, once `log` has it in writing what they are accessed for and with which
     /// weights.
     ///
     /// # Errors
     ///
-    /// If the look cannot be written down.
+    /// If the access cannot be written down.
     pub fn open<L: TestLog>(
         &self,
         log: &mut L,
@@ -76,7 +76,7 @@ impl TestSplit {
         Ok(TestImages { images: Arc::clone(&self.0), look })
     }
 
-    /// Images that occur more than once, here or in `train`. Counts and places only, and no look: nobody
+    /// Images that occur more than once, here or in `train`. Counts and places only, and no access: nobody
     /// can select by them.
     pub fn duplicates(&self, train: &ImageSet) -> Duplicates {
         Duplicates::between(train, &self.0)
@@ -89,7 +89,7 @@ impl fmt::Debug for TestSplit {
     }
 }
 
-/// Test images after a look that was written down. A type of its own, so that they are not taken for
+/// Test images after an access that was written down. A type of its own, so that they are not taken for
 /// images to train, to validate or to select on.
 #[derive(Clone, Debug)]
 pub struct TestImages {
@@ -98,7 +98,7 @@ pub struct TestImages {
 }
 
 impl TestImages {
-    /// Which look this is, counted from 1.
+    /// Number of this access, counted from 1.
     pub fn look(&self) -> usize {
         self.look
     }
@@ -132,7 +132,7 @@ pub(crate) mod tests {
 
         fn record(&mut self, purpose: &str, weights: &str) -> Result<usize, &'static str> {
             if self.is_full {
-                return Err("no room");
+                return Err("no disk space");
             }
             self.lines.push(format!("{purpose} of {weights}"));
             Ok(self.lines.len())
@@ -158,7 +158,7 @@ pub(crate) mod tests {
     #[test]
     fn a_look_that_cannot_be_written_down_does_not_happen() {
         let mut log = Log { is_full: true, ..Log::default() };
-        assert_eq!(split().open(&mut log, "score", "epoch 3").unwrap_err(), "no room");
+        assert_eq!(split().open(&mut log, "score", "epoch 3").unwrap_err(), "no disk space");
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn assert_moments(set: &ImageSet, channel: usize, mean: f64, deviation: f64) {
     assert!((found.0 - mean).abs() < 1e-6 && (found.1 - deviation).abs() < 1e-6, "{found:?}");
 }
 
-/// The test images; these tests keep their looks to themselves.
+/// The test images; these tests keep their accesses to themselves.
 fn opened(set: &DataSet) -> Arc<ImageSet> {
     struct Log;
     impl TestLog for Log {

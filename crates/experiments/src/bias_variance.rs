@@ -78,7 +78,7 @@ const TERMS: [Term; 3] = [
     Term { name: "error", of: |terms| terms.error },
 ];
 
-/// What the networks of one arm say of the test images after one epoch.
+/// What the networks of one arm predict for the test images after one epoch.
 struct Look {
     squared: Residuals,
     zero_one: Residuals,

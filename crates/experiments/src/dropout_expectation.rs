@@ -1,4 +1,4 @@
-//! 002: what a network says in evaluation against the mean of what it says with dropout, and the two ways
+//! 002: what a network predicts in evaluation against the mean of what it predicts with dropout, and the two ways
 //! to scale.
 
 use backburn_models::{

@@ -69,7 +69,7 @@ pub struct Lab {
     pub out: PathBuf,
     /// Absent if the experiment needs none.
     pub data: Option<DataSet>,
-    /// Every look at test images so far.
+    /// Every access to test images so far.
     pub test_reads: RefCell<Vec<TestRead>>,
     /// Hears how far the experiment is.
     pub watch: RefCell<Box<dyn Watch>>,
@@ -148,7 +148,7 @@ impl Lab {
         Images { set: Arc::new(set), normalization }
     }
 
-    /// The published test images, seen as `images` are, for scores after training. Every look is recorded.
+    /// The published test images, seen as `images` are, for scores after training. Every access is recorded.
     pub(crate) fn test(&self, images: &Images, purpose: &str, weights: &str) -> TestView {
         let Ok(test) = self.data().test.open(&mut Log(&self.test_reads), purpose, weights);
         TestView { images: test, normalization: images.normalization.clone() }
@@ -180,7 +180,7 @@ impl Lab {
     }
 }
 
-/// Looks that go into `result.json`.
+/// Accesses that go into `result.json`.
 struct Log<'a>(&'a RefCell<Vec<TestRead>>);
 
 impl TestLog for Log<'_> {

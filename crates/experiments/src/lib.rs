@@ -184,7 +184,7 @@ pub static CATALOG: &[Experiment] = &[
         title: "Dropout in a five-layer network on MNIST",
         source: "000",
         question: "How far does a five-layer network with dropout 0.3 get on MNIST in 15 epochs, \
-            and what does it say of one test image?",
+            and what does it predict for one test image?",
         datasets: GREY,
         settings: mnist_dropout::settings,
         run: mnist_dropout::run,
@@ -203,9 +203,9 @@ pub static CATALOG: &[Experiment] = &[
         name: "dropout-expectation",
         title: "Dropout in expectation",
         source: "002",
-        question: "Is what a network says in evaluation the mean of what it says with dropout, for \
-            one linear layer and with a ReLU behind it? And does it matter whether one scales in \
-            training or in evaluation?",
+        question: "Is what a network predicts in evaluation the mean of what it predicts with \
+            dropout, for one linear layer and with a ReLU behind it? And does it matter whether \
+            one scales in training or in evaluation?",
         datasets: &[],
         settings: dropout_expectation::settings,
         run: dropout_expectation::run,

@@ -264,7 +264,7 @@ fn cost_figure(lab: &Lab, arm: &ArmRuns) -> ExperimentFigure {
     ExperimentFigure { name: "cost".into(), caption, drawing: chart.draw() }
 }
 
-/// What the network says of the test image that the seed draws, in one scale of its pixels.
+/// What the network predicts for the test image that the seed draws, in one scale of its pixels.
 struct Prediction<'a> {
     seed: u64,
     scale: &'static str,
@@ -342,8 +342,8 @@ fn prediction_figure(drawn: &[Prediction<'_>]) -> ExperimentFigure {
     };
     ExperimentFigure {
         name: "prediction".into(),
-        caption: "A test image drawn at random, its label, and what the trained network says of \
-            it, with pixels as in training and as in the source's test."
+        caption: "A test image drawn at random, its label, and what the trained network \
+            predicts for it, with pixels as in training and as in the source's test."
             .into(),
         drawing: grid.draw(),
     }

@@ -133,7 +133,7 @@ pub(super) struct Course {
     pub(super) test: Vec<f64>,
     /// Root mean square error on the training samples with their noise, undisturbed, at the end.
     pub(super) train: f64,
-    /// What the network says of the test samples at the end.
+    /// What the network predicts for the test samples at the end.
     pub(super) predictions: Vec<f64>,
 }
 

@@ -92,7 +92,7 @@ impl Run {
         Ok(Images { set: Arc::new(set), normalization })
     }
 
-    /// The published test images as the run's network sees them. The look is recorded, with the
+    /// The published test images as the run's network sees them. The access is recorded, with the
     /// experiment and with the run.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl Run {
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
         let mut watch = lab.watch.borrow_mut();
         let _lock = folder.lock(watch.as_mut()).map_err(failure)?;
-        // Earlier looks of this program are in the file, and not in the record.
+        // Earlier accesses of this program are in the file, and not in the record.
         let mut manifest = folder.manifest().map_err(failure)?;
         let status = self.record.manifest.status;
         let mut log = ManifestLog {
@@ -124,7 +124,7 @@ impl Run {
         Ok(lab.test(&one, purpose, &weights))
     }
 
-    /// What the run's network says of every test image.
+    /// What the run's network predicts for every test image.
     ///
     /// # Errors
     ///
@@ -434,7 +434,7 @@ fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), 
         let most = if may_stop { ", less where training stops early" } else { "" };
         let folder = lab.runs_dir().display();
         lab.say(&format!(
-            "about {} at the speed measured now{most}; Ctrl-C stops, the same command goes on; \
+            "about {} at the speed measured now{most}; Ctrl-C stops, the same command resumes; \
              runs are in {folder}",
             clock(seconds)
         ));

@@ -91,7 +91,7 @@ impl Trainee {
         Loss::CrossEntropy.forward(outputs, batch.targets.clone().without_autodiff())
     }
 
-    /// What the network says of every image, in evaluation.
+    /// What the network predicts for every image, in evaluation.
     ///
     /// # Errors
     ///
@@ -102,7 +102,7 @@ impl Trainee {
             .map_err(|error| Failure::Error(error.to_string()))
     }
 
-    /// What the network says of every test image, in evaluation.
+    /// What the network predicts for every test image, in evaluation.
     ///
     /// # Errors
     ///

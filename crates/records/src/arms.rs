@@ -35,7 +35,7 @@ pub struct ArmRun {
     pub folder: String,
     /// Scores of the run.
     pub summary: Summary,
-    /// How often its test split was looked at.
+    /// How often its test split was accessed.
     pub test_looks: usize,
 }
 
@@ -207,7 +207,7 @@ impl ArmsComparison {
         }
     }
 
-    /// How often the test split of any run was looked at, at most.
+    /// How often the test split of any run was accessed, at most.
     pub fn test_looks(&self) -> usize {
         let runs = self.arms.iter().flat_map(|arm| &arm.arm.runs);
         runs.map(|run| run.test_looks).max().unwrap_or(0)

@@ -36,7 +36,7 @@ pub struct Provenance {
     pub seconds: f64,
     /// The data, if there are any.
     pub dataset: Option<DatasetRecord>,
-    /// Every look at test images, also of those that curves are drawn from.
+    /// Every access to test images, also of those that curves are drawn from.
     pub test_reads: Vec<TestRead>,
 }
 

@@ -200,7 +200,7 @@ fn provenance_table(provenance: &Provenance) -> String {
         ("threads", provenance.threads.to_string()),
         ("started", provenance.started.clone()),
         ("took", duration(provenance.seconds)),
-        ("looks at test images", or_none(reads.join("\n"))),
+        ("accesses to test images", or_none(reads.join("\n"))),
     ];
     let mut files = String::new();
     if let Some(dataset) = &provenance.dataset {

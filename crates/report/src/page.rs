@@ -149,7 +149,7 @@ fn summary_tables(summary: &Summary, looks: usize) -> String {
     )
 }
 
-/// How often the test split was looked at, and what follows from more than once.
+/// How often the test split was accessed, and what follows from more than once.
 pub(crate) fn looks_in_words(looks: usize) -> String {
     match looks {
         0 => "The test split has not been accessed.".into(),

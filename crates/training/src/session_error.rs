@@ -81,7 +81,7 @@ pub enum SessionError {
     Ended { run: String, status: Status },
     /// A run that would diverge again.
     #[error(
-        "{run} is diverged, and going on would repeat that; start a new run with a smaller \
+        "{run} is diverged, and resuming would repeat that; start a new run with a smaller \
          learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },

@@ -131,7 +131,7 @@ pub(crate) fn archive(input: &[u8]) -> bool {
         true => input.to_vec(),
         false => gzip(input),
     };
-    fs::write(&from, compressed).expect("room for a small file");
+    fs::write(&from, compressed).expect("disk space for a small file");
     let mut file = published("fruit.txt", Format::Text, CONTENT.len() as u64);
     file.sha256 = SHA256.into();
     let publication = publication(vec![file]);

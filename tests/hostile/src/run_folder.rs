@@ -23,7 +23,7 @@ pub(crate) fn read_and_draw(input: &[u8]) -> bool {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (file, text) in valid() {
         let bytes = if file == name { content } else { text.as_bytes() };
-        fs::write(folder.path().join(file), bytes).expect("room for a small file");
+        fs::write(folder.path().join(file), bytes).expect("disk space for a small file");
     }
     match RunRecord::read(folder.path()) {
         Ok(run) => {

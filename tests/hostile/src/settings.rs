@@ -167,7 +167,7 @@ pub(crate) fn losses(input: &[u8]) -> bool {
     let root = tempfile::tempdir().expect("a temporary folder");
     let folder = RunFolder::create(&root.path().join("run")).expect("a new folder");
     let path = folder.path().join("losses.csv");
-    fs::write(&path, input).expect("room for a small file");
+    fs::write(&path, input).expect("disk space for a small file");
     let is_whole = folder.keep_losses(2, 1, &[0.5]).expect("a file that can be read and written");
     let kept = fs::read_to_string(&path).expect("it was just written");
     let mut lines = kept.lines();

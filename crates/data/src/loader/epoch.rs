@@ -119,7 +119,7 @@ impl Epoch {
         }
     }
 
-    /// Leaves out the next `batches` batches without making them, to go on where a run stopped.
+    /// Leaves out the next `batches` batches without making them, to resume where a run stopped.
     #[must_use]
     pub fn skip_batches(mut self, batches: usize) -> Self {
         self.stop();

@@ -118,7 +118,7 @@ fn a_damaged_newest_checkpoint_falls_back_to_the_one_before() {
             Some(bytes) => fs::write(place.path(LATEST), bytes).unwrap(),
             None => fs::remove_file(place.path(LATEST)).unwrap(),
         }
-        place.run("verify run").expect(ERROR, &["goes on from the one before it"]);
+        place.run("verify run").expect(ERROR, &["resumes from the one before it"]);
         let run = place.run("train --resume run");
         run.expect(DONE, &["warning: run/checkpoints/latest.safetensors: ", reason]);
         run.mention(&["resuming from the one before it, run/checkpoints/previous.safetensors"]);

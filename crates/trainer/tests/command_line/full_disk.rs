@@ -91,7 +91,7 @@ fn a_run_that_fills_the_disk_goes_on_once_there_is_room() {
     assert!(status == "failed" || status == "running", "{status}");
     place.expect_no_temporary_files();
     expect_whole_rows(&place, "disk/run");
-    // Still no room: nothing is lost by trying.
+    // Still no disk space: nothing is lost by trying.
     let full = place.run("train --resume disk/run");
     full.refuse_to_write();
     fs::remove_file(disk.filler()).unwrap();

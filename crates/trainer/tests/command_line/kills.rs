@@ -83,7 +83,7 @@ fn state(place: &Place) -> &'static str {
     }
 }
 
-/// Stops a run at a random moment with a signal, and goes on with it.
+/// Stops a run at a random moment with a signal, and resumes it.
 fn stop_and_resume(number: usize, signal: &str, seed: u64) -> &'static str {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number as u64);

@@ -165,7 +165,7 @@ fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {
     let evaluate = |flags: &str| {
         let run = place.run(&format!("evaluate run --split test --temperature {flags}"));
         run.expect(DONE, &[]);
-        // The number of the look, in the last line and in the JSON, is another one each time.
+        // The number of the access, in the last line and in the JSON, is another one each time.
         let (rest, _) = run.stdout.rsplit_once("\n\nthe test split").unwrap_or((&run.stdout, ""));
         rest.to_owned()
     };

@@ -105,7 +105,7 @@ fn every_file_of_a_finished_run_is_checked() {
     }
     let run = place.run("verify run");
     run.expect(DONE, &["checkpoints/latest.safetensors   ok"]);
-    // They may be deleted to save room, once the run is over.
+    // They may be deleted to save disk space, once the run is over.
     fs::remove_dir_all(place.path("run/checkpoints")).unwrap();
     place.run("verify run").expect(DONE, &[]);
     // Whether it is over, nobody knows then.
@@ -176,8 +176,8 @@ fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
     assert_eq!(child.finish().code, None);
     place.run("verify run").expect(DONE, &["run: running", "0 accesses to the test split", "step"]);
     let latest = "checkpoints/latest.safetensors";
-    spoil(&place, latest, Some(b"{"), &["goes on from the one before it"]);
-    spoil(&place, latest, None, &["the file is missing", "goes on from the one before it"]);
+    spoil(&place, latest, Some(b"{"), &["resumes from the one before it"]);
+    spoil(&place, latest, None, &["the file is missing", "resumes from the one before it"]);
     let text = place.text("run/metrics.jsonl");
     let half = &text.as_bytes()[..text.len() - 9];
     spoil(

@@ -1,4 +1,4 @@
-//! Monte Carlo dropout: the mean of what a network says with dropout switched on, and how much its
+//! Monte Carlo dropout: the mean of what a network predicts with dropout switched on, and how much its
 //! answers then differ.
 
 use std::sync::Arc;

@@ -32,7 +32,7 @@ pub fn predict<N: Classifier>(
     pass(network, images, normalization, device, |_| ())
 }
 
-/// What a network says of the validation split. Only [`predict_validation`] makes one, so that what is
+/// What a network predicts for the validation split. Only [`predict_validation`] makes one, so that what is
 /// selected or fitted by it has seen no other images.
 #[derive(Clone, Debug)]
 pub struct ValidationPredictions(Predictions);

@@ -1,4 +1,4 @@
-//! What a network says of every image of a set, and how good that is.
+//! What a network predicts for every image of a set, and how good that is.
 
 use backburn_records::ClassRecord;
 use backburn_regularization::Validation;

@@ -1,4 +1,4 @@
-//! Test-time augmentation: the mean of what a network says of several views of each image.
+//! Test-time augmentation: the mean of what a network predicts for several views of each image.
 
 use std::fmt;
 use std::str::FromStr;

@@ -4,8 +4,8 @@
 //! optimizer's memory (`optimizer/…`) and the averages of the weights (`ema/…` and the others that
 //! `averaging.rs` lists); everything that is not a tensor is JSON in its header.
 //! Tensors are found by parameter name, so that the state is complete in another process too. A
-//! checksum over the whole file keeps a damaged one from going on as another training, and the
-//! recipe's settings in the header keep a training from going on by another recipe.
+//! checksum over the whole file keeps a damaged one from being resumed as another training, and the
+//! recipe's settings in the header keep a training from being resumed by another recipe.
 
 // What it expects is about values of its own, never about a file.
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
@@ -77,7 +77,7 @@ pub enum CheckpointError {
     #[error("the training that wrote it had another recipe: {0}")]
     OtherRecipe(String),
     /// The checkpoint is whole, but what it holds cannot be put into a training of its recipe.
-    #[error("whole, but training cannot go on from it: {0}")]
+    #[error("whole, but training cannot be resumed from it: {0}")]
     DoesNotFit(String),
     /// The weights are not those of the recipe's model.
     #[error(transparent)]
@@ -117,7 +117,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Everything that training needs to go on.
+/// Everything that training needs to be resumed.
 ///
 /// # Errors
 ///

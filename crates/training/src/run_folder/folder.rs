@@ -332,7 +332,7 @@ impl RunFolder {
         Ok(records)
     }
 
-    /// Whether there is a checkpoint to go on from, whole or not.
+    /// Whether there is a checkpoint to resume from, whole or not.
     pub fn has_checkpoint(&self) -> bool {
         [LATEST, PREVIOUS].iter().any(|file| self.path.join(file).exists())
     }

@@ -417,7 +417,7 @@ pub(crate) enum CheckpointFault {
     /// The checkpoint is whole, but its epochs are not those of the metrics.
     #[error("its {0} epochs are not those of {METRICS}")]
     OtherMetrics(usize),
-    /// The checkpoint is whole, but lacks what training needs to go on.
+    /// The checkpoint is whole, but lacks what training needs to be resumed.
     #[error("{0}")]
     Incomplete(CheckpointError),
 }

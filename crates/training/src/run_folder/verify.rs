@@ -473,7 +473,7 @@ impl<'a> Inspection<'a> {
             _ if whole.contains(&LATEST) => self.resume(),
             _ if whole.contains(&PREVIOUS) => {
                 let run = path.display();
-                format!("`cargo xtask train --resume {run}` goes on from the one before it")
+                format!("`cargo xtask train --resume {run}` resumes from the one before it")
             }
             _ => self.repeat(),
         };
