@@ -18,7 +18,7 @@ use backburn_training::run_folder::checkpoint::Checkpoint;
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::run_folder::error::RunError;
 use backburn_training::run_folder::folder::RunFolder;
-use backburn_training::run_folder::names::LATEST;
+use backburn_training::run_folder::names::{LATEST, NORMALIZATION, WEIGHTS};
 use backburn_training::run_folder::test_log::ManifestLog;
 use backburn_training::run_options::RunOptions;
 use backburn_training::session_error::SessionError;
@@ -81,13 +81,13 @@ impl Run {
     pub(crate) fn images(&self, set: backburn_data::ImageSet) -> Result<Images, Failure> {
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;
         let manifest = &self.record.manifest;
-        let bytes = folder.read_as_written("normalization.json", manifest).map_err(failure)?;
+        let bytes = folder.read_as_written(NORMALIZATION, manifest).map_err(failure)?;
         let normalization: FittedNormalization = serde_json::from_slice(&bytes)
-            .map_err(|error| self.damaged("normalization.json", error.to_string()))?;
+            .map_err(|error| self.damaged(NORMALIZATION, error.to_string()))?;
         let (expected, found) = (set.shape().channels, normalization.channels());
         if expected != found {
             let reason = format!("expected {expected} channels, found {found}");
-            return Err(self.damaged("normalization.json", reason));
+            return Err(self.damaged(NORMALIZATION, reason));
         }
         Ok(Images { set: Arc::new(set), normalization })
     }
@@ -142,7 +142,7 @@ impl Run {
 
     fn network(&self, lab: &Lab, which: Weights) -> Result<Network, Failure> {
         let file = match which {
-            Weights::Kept => "model.safetensors",
+            Weights::Kept => WEIGHTS,
             Weights::Last => LATEST,
         };
         let folder = RunFolder::open(&self.record.dir).map_err(failure)?;

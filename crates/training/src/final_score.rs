@@ -18,6 +18,7 @@ use crate::evaluate::{
 use crate::prepare::{PrepareError, Prepared};
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::RunFolder;
+use crate::run_folder::names::WEIGHTS;
 use crate::run_folder::pages::Pages;
 use crate::run_folder::test_log::ManifestLog;
 use crate::seeds::Seeds;
@@ -109,7 +110,7 @@ fn save_model(
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     let bytes =
         weights::to_bytes(&parameters::export(network), metadata).expect("shapes and values agree");
-    folder.write("model.safetensors", &bytes)?;
+    folder.write(WEIGHTS, &bytes)?;
     folder.write_normalization(normalization)
 }
 

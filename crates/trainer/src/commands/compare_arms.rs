@@ -13,6 +13,7 @@ use backburn_studies::study::{Study, StudyArm};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::Recipe;
 use backburn_training::recipe_change::RecipeChange;
+use backburn_training::run_folder::names::CONFIG;
 use backburn_training::run_options::RunOptions;
 use clap::Args;
 
@@ -197,7 +198,7 @@ pub(crate) fn compare(
     let (common, arms) = args.study_arms(experiment, seeds[0])?;
     let default = || format!("runs/{}-{}", experiment.verb, args.dataset()).into();
     let folder: PathBuf = args.out.clone().unwrap_or_else(default);
-    if folder.join("config.toml").exists() {
+    if folder.join(CONFIG).exists() {
         return Err(Failure::Usage(format!(
             "{} is the folder of a run; name another folder with `--out`",
             folder.display()

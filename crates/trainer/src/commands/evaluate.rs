@@ -22,6 +22,7 @@ use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::checkpoint::Position;
 use backburn_training::run_folder::error::RunError;
 use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::run_folder::names::WEIGHTS;
 use backburn_training::run_folder::restore::{Restored, restore_newest};
 use backburn_training::run_folder::test_log::ManifestLog;
 use backburn_training::seeds::Seeds;
@@ -413,10 +414,10 @@ fn as_text(
 
 fn load(folder: &RunFolder, manifest: &Manifest, network: Network) -> Result<Network, Failure> {
     let damaged = |reason: String| {
-        let path = folder.path().join("model.safetensors");
+        let path = folder.path().join(WEIGHTS);
         failure(RunError::Damaged { path, reason })
     };
-    let bytes = folder.read_as_written("model.safetensors", manifest).map_err(failure)?;
+    let bytes = folder.read_as_written(WEIGHTS, manifest).map_err(failure)?;
     let (tensors, _) = weights::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
     parameters::import(network, tensors).map_err(|e| damaged(e.to_string()))
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
+use backburn_records::at_work::LOCK_FILE;
 use backburn_records::record::{CHANGED_RECIPE, MANIFEST_FILE};
 use backburn_records::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
@@ -25,6 +26,7 @@ use crate::run_folder::lock::RunLock;
 use crate::run_folder::names::{
     CONFIG, GIVEN_UP, LATEST, LOSSES, METRICS, PREVIOUS, RESULTS, most_bytes,
 };
+use crate::run_folder::names::{EVALUATION, NORMALIZATION, SUMMARY};
 use crate::watch::Watch;
 
 /// A run folder. Every file is written under a temporary name and renamed, so that a killed run
@@ -63,8 +65,9 @@ impl RunFolder {
             // All that a run has if it was killed before its recipe was written.
             let is_empty = |folder| fs::read_dir(folder).is_ok_and(|mut it| it.next().is_none());
             let (name, inside) = (entry.file_name(), entry.path());
-            let is_nothing =
-                name == "lock" || is_leftover(&name) || name == "checkpoints" && is_empty(inside);
+            let is_nothing = name == LOCK_FILE
+                || is_leftover(&name)
+                || name == "checkpoints" && is_empty(inside);
             if !is_nothing {
                 return Err(RunError::NotEmpty { path: path.to_owned() });
             }
@@ -234,7 +237,7 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn write_summary(&self, summary: &Summary) -> Result<(), RunError> {
-        self.write_json("summary.json", summary)
+        self.write_json(SUMMARY, summary)
     }
 
     /// Writes the scale and shift of each channel's bytes, so that `model.safetensors` can be used
@@ -244,7 +247,7 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn write_normalization(&self, normalization: &FittedNormalization) -> Result<(), RunError> {
-        self.write_json("normalization.json", normalization)
+        self.write_json(NORMALIZATION, normalization)
     }
 
     /// Writes confusion, calibration and mistakes on the test split.
@@ -253,7 +256,7 @@ impl RunFolder {
     ///
     /// If the file cannot be written.
     pub fn write_evaluation(&self, evaluation: &EvaluationRecord) -> Result<(), RunError> {
-        self.write_json("evaluation.json", evaluation)
+        self.write_json(EVALUATION, evaluation)
     }
 
     /// Writes the newest checkpoint. The one before stays until the new one has been read back, and

@@ -4,14 +4,18 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use backburn_records::record::MOST_BYTES;
+pub use backburn_records::record::{
+    CONFIG_FILE as CONFIG, EVALUATION_FILE as EVALUATION, METRICS_FILE as METRICS,
+    SUMMARY_FILE as SUMMARY,
+};
 
 use crate::recipe;
 
-/// The recipe.
-pub const CONFIG: &str = "config.toml";
+/// The weights that the run ended with.
+pub const WEIGHTS: &str = "model.safetensors";
 
-/// One line an epoch.
-pub const METRICS: &str = "metrics.jsonl";
+/// How pixels become the network's input.
+pub const NORMALIZATION: &str = "normalization.json";
 
 /// What was minimized on every batch.
 pub const LOSSES: &str = "losses.csv";
@@ -31,16 +35,8 @@ pub const EPOCH_END: &str = "checkpoints/epoch-end.safetensors";
 
 /// Files that hold results, in the order in which a reader would look at them. What `report` draws
 /// from them is not among them: it can be drawn again.
-pub const RESULTS: [&str; 8] = [
-    CONFIG,
-    METRICS,
-    LOSSES,
-    GIVEN_UP,
-    "summary.json",
-    "evaluation.json",
-    "normalization.json",
-    "model.safetensors",
-];
+pub const RESULTS: [&str; 8] =
+    [CONFIG, METRICS, LOSSES, GIVEN_UP, SUMMARY, EVALUATION, NORMALIZATION, WEIGHTS];
 
 /// The longest file of this name that is read. As long as a network are its weights and checkpoints, as long
 /// as a training the losses of its batches.

@@ -20,7 +20,8 @@ use crate::run_folder::inspect::{
     check_given_up, check_losses, check_manifest, check_model, check_row, check_summary,
 };
 use crate::run_folder::names::{
-    CONFIG, GIVEN_UP, LATEST, LOSSES, METRICS, PREVIOUS, RESULTS, most_bytes,
+    CONFIG, EVALUATION, GIVEN_UP, LATEST, LOSSES, METRICS, NORMALIZATION, PREVIOUS, RESULTS,
+    SUMMARY, WEIGHTS, most_bytes,
 };
 
 /// The page that `report` draws from the records, with the recipe in it.
@@ -347,20 +348,20 @@ impl<'a> Inspection<'a> {
 
     /// What a run has once it has ended.
     fn results(&mut self, rows: Option<&[EpochRecord]>) {
-        let summary: Option<Summary> = self.json("summary.json", |summary| {
+        let summary: Option<Summary> = self.json(SUMMARY, |summary| {
             rows.map_or(Ok(()), |rows| check_summary(summary, rows))?;
             Ok(format!("epoch {}", summary.best_epoch))
         });
         // As above, by what is wrong itself nothing else is judged.
-        let summary = summary.filter(|_| !self.is_faulty("summary.json"));
-        let path = self.path.join("evaluation.json");
-        self.json("evaluation.json", |evaluation: &EvaluationRecord| {
+        let summary = summary.filter(|_| !self.is_faulty(SUMMARY));
+        let path = self.path.join(EVALUATION);
+        self.json(EVALUATION, |evaluation: &EvaluationRecord| {
             evaluation.check(&path).map_err(|error| error.to_string())?;
             summary.as_ref().map_or(Ok(()), |summary| check_evaluation(evaluation, summary))?;
             Ok(format!("{} images", evaluation.image_count()))
         });
-        self.json("normalization.json", |_: &serde_json::Value| Ok(String::new()));
-        let file = "model.safetensors";
+        self.json(NORMALIZATION, |_: &serde_json::Value| Ok(String::new()));
+        let file = WEIGHTS;
         if let Some(bytes) = self.bytes(file, Self::repeat) {
             match check_model(&bytes, summary.as_ref()) {
                 Ok(parameters) => self.good(file, &format!("{parameters} parameters")),
