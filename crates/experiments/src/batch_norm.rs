@@ -2,7 +2,7 @@
 //! that it is said to do: faster learning, less dependence on initial weights, less overfitting.
 
 use backburn_models::WeightInitialization;
-use backburn_records::statistics::Spread;
+use backburn_records::statistics::{Better, Spread};
 use backburn_records::{Compared, Comparison, DataTable, ExperimentTable, Reference, Unit};
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
 use backburn_report::{ExperimentFigure, Findings};
@@ -11,8 +11,9 @@ use backburn_training::seeds::Seeds;
 use serde_json::json;
 
 use super::curves::series;
-use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
+use super::few_images::{Schedule, SmallMlp, beside, change, percent};
 use super::images::{Diagnostic, Images, TestView};
+use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::settings::Settings;
 
@@ -290,7 +291,8 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
     let gaps = |arm: usize| claims.iter().map(|pair| pair[arm].gap()).collect::<Vec<_>>();
     let (train, test) = (both(claims, |c| c.train), both(claims, |c| c.test));
     let variance: f64 = test.map(|accuracy| sampling_variance(accuracy, test_images)).iter().sum();
-    let gap = Change::of(&gaps(1), &gaps(0), variance.sqrt());
+    let (with, without) = (gaps(0), gaps(1));
+    let gap = change(&without, &with, variance.sqrt(), Better::Lower);
     let (shared, narrower) = (both(claims, |c| c.shared)[0], both(claims, |c| c.narrower)[0]);
     let is_mostly_narrower = 2.0 * narrower > shared;
     format!(
@@ -301,10 +303,10 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
             "noise" => "not to be told from noise",
             word => verdict(word == "less", is_mostly_narrower),
         },
-        100.0 * gap.to,
+        100.0 * Spread::of(&with).mean,
         percent(train[0]),
         percent(test[0]),
-        100.0 * gap.from,
+        100.0 * Spread::of(&without).mean,
         percent(train[1]),
         percent(test[1]),
         whole(narrower),

@@ -4,7 +4,7 @@ use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
-use backburn_records::statistics::Spread;
+use backburn_records::statistics::{Basis, Better, Judged, Spread, Verdict};
 use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::interval_plot::{Estimate, IntervalPanel, IntervalPlot};
@@ -98,6 +98,14 @@ struct Measured {
     value: f64,
     low: f64,
     high: f64,
+}
+
+impl Measured {
+    /// What it says as a change of a term of the error.
+    fn verdict(self) -> Verdict {
+        let interval = Some((self.low, self.high));
+        Judged::by_interval(self.value, interval, Better::Lower, Basis::Redrawn).verdict
+    }
 }
 
 /// A loss, with its terms in the order of [`TERMS`].
@@ -333,22 +341,22 @@ fn measure(lab: &Lab, found: &[Found], loss: &Loss) -> Measurement {
 
 /// What the changes say of "bias a little up, variance a lot down". What their sum does decides which of two
 /// opposite ones is greater.
-fn verdict([bias, variance, error]: [Measured; 3]) -> &'static str {
-    let [rises, falls] = [bias.low > 0.0, bias.high < 0.0];
-    match (variance.high < 0.0, rises, falls) {
-        (true, true, _) if error.high < 0.0 => "bias rises and variance falls by more",
-        (true, true, _) if error.low > 0.0 => "variance falls, but bias rises by more",
-        (true, true, _) => "variance falls, but bias rises by about as much",
-        (true, _, true) => "variance falls, and so does bias",
-        (true, ..) => "variance falls, and bias does not clearly change",
-        (false, true, _) => "bias rises, but variance does not clearly fall",
-        (false, ..) => "variance does not clearly fall",
+fn verdict(change: [Measured; 3]) -> &'static str {
+    use Verdict::{Better, NoClearEffect, Worse};
+    match change.map(Measured::verdict) {
+        [Worse, Better, Better] => "bias rises and variance falls by more",
+        [Worse, Better, Worse] => "variance falls, but bias rises by more",
+        [Worse, Better, NoClearEffect] => "variance falls, but bias rises by about as much",
+        [Better, Better, _] => "variance falls, and so does bias",
+        [NoClearEffect, Better, _] => "variance falls, and bias does not clearly change",
+        [Worse, ..] => "bias rises, but variance does not clearly fall",
+        _ => "variance does not clearly fall",
     }
 }
 
 /// Whether "bias a little up, variance a lot down" holds.
-fn holds([bias, variance, error]: [Measured; 3]) -> bool {
-    bias.low > 0.0 && variance.high < 0.0 && error.high < 0.0
+fn holds(change: [Measured; 3]) -> bool {
+    change.map(Measured::verdict) == [Verdict::Worse, Verdict::Better, Verdict::Better]
 }
 
 fn sentence(measurements: &[Measurement], found: &[Found]) -> String {
@@ -359,10 +367,10 @@ fn sentence(measurements: &[Measurement], found: &[Found]) -> String {
             let share = 100.0 * measurement.change[place].value / before;
             if before > 0.0 { format!(" ({} %)", signed(share, 0)) } else { String::new() }
         };
-        let total = match (error.low > 0.0, error.high < 0.0) {
-            (true, _) => "rises",
-            (_, true) => "falls",
-            _ => "does not clearly change",
+        let total = match error.verdict() {
+            Verdict::Worse => "rises",
+            Verdict::Better => "falls",
+            Verdict::NoClearEffect => "does not clearly change",
         };
         let unit = if loss.factor == 1.0 { "" } else { " points" };
         let show = |measured: Measured| signed(loss.factor * measured.value, loss.decimals);

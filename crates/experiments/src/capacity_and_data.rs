@@ -5,7 +5,7 @@ use backburn_data::{SplitSize, stratified};
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
-use backburn_records::statistics::Spread;
+use backburn_records::statistics::{Better, Judged, Spread};
 use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, LineChart, ValueMap};
@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::curves::series;
 use super::images::{Images, TestView};
+use super::judging::sampling_variance;
 use super::lab::{Lab, Preset};
 use super::settings::Settings;
 use super::trainee::{Trainee, Training, read};
@@ -207,14 +208,6 @@ fn train(
     })
 }
 
-/// What a step from one cell to another does to a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
-    Rises,
-    Falls,
-    Unclear,
-}
-
 impl Grid {
     fn mean(&self, row: usize, column: usize, value: fn(&Trained) -> f64) -> f64 {
         Spread::of(&self.values(row, column, value)).mean
@@ -230,53 +223,54 @@ impl Grid {
         (0..self.plan.widths.len()).map(row).collect()
     }
 
-    /// What the step between two cells does to a value, judged by its noise.
+    /// What the step between two cells does to a value.
     fn change(
         &self,
         from: (usize, usize),
         to: (usize, usize),
         value: fn(&Trained) -> f64,
-    ) -> Change {
-        let [a, b] = [from, to].map(|(row, column)| self.values(row, column, value));
-        let noise = [from, to].map(|(row, column)| {
+        better: Better,
+    ) -> Judged {
+        let [before, after] = [from, to].map(|(row, column)| self.mean(row, column, value));
+        let squared_errors = [from, to].map(|(row, column)| {
             let values = self.values(row, column, value);
             let accuracy = self.mean(row, column, |trained| trained.test_accuracy);
             squared_standard_error(&values, accuracy, self.test_images)
         });
-        change(Spread::of(&a).mean, Spread::of(&b).mean, noise[0] + noise[1])
+        match self.seeds() {
+            1 => {
+                let standard_error = squared_errors.iter().sum::<f64>().sqrt();
+                Judged::by_images(after - before, standard_error, better)
+            }
+            _ => Judged::by_means(after - before, squared_errors, better),
+        }
+    }
+
+    fn seeds(&self) -> usize {
+        self.cells[0][0].len()
     }
 }
 
 /// Square of the standard error of the mean of `values` over seeds. Their variance is not taken for less than that
 /// of an accuracy measured on so many images, which is all that is known of a single value.
 fn squared_standard_error(values: &[f64], accuracy: f64, images: usize) -> f64 {
-    let sampling = accuracy * (1.0 - accuracy) / images as f64;
+    let sampling = sampling_variance(accuracy, images);
     // The greater one, also where one value has no deviation, which is not a number.
     let variance = sampling.max(Spread::of(values).standard_deviation.powi(2));
     variance / values.len() as f64
 }
 
-/// Clear beyond twice the standard error, whose square is `noise`.
-fn change(from: f64, to: f64, noise: f64) -> Change {
-    if (to - from).abs() <= 2.0 * noise.sqrt() {
-        Change::Unclear
-    } else if to > from {
-        Change::Rises
-    } else {
-        Change::Falls
-    }
-}
-
-/// How often a value rises, falls and does neither.
-fn counts(changes: &[Change]) -> [usize; 3] {
-    [Change::Rises, Change::Falls, Change::Unclear]
-        .map(|kind| changes.iter().filter(|change| **change == kind).count())
+/// How often a value clearly rises, and how often it clearly falls.
+fn counts(changes: &[Judged]) -> [usize; 2] {
+    let clear = || changes.iter().filter(|change| change.is_clear());
+    let rises = clear().filter(|change| change.difference > 0.0).count();
+    [rises, clear().count() - rises]
 }
 
 /// `rises at 3 and falls at none`
-fn told(changes: &[Change]) -> String {
+fn told(changes: &[Judged]) -> String {
     let count = |count: usize| if count == 0 { "none".to_owned() } else { count.to_string() };
-    let [rises, falls, _] = counts(changes);
+    let [rises, falls] = counts(changes);
     format!("rises at {} and falls at {}", count(rises), count(falls))
 }
 
@@ -290,30 +284,30 @@ fn sentence(grid: &Grid) -> String {
         });
         format!("{low:.1} to {high:.1} points")
     };
-    let with_data: Vec<Change> =
-        (0..=last_row).map(|row| grid.change((row, last_column), (row, 0), Trained::gap)).collect();
-    let with_width = |value| -> Vec<Change> {
+    let with_data: Vec<Judged> = (0..=last_row)
+        .map(|row| grid.change((row, last_column), (row, 0), Trained::gap, Better::Lower))
+        .collect();
+    let with_width = |value, better| -> Vec<Judged> {
         (0..=last_column)
-            .map(|column| grid.change((0, column), (last_row, column), value))
+            .map(|column| grid.change((0, column), (last_row, column), value, better))
             .collect()
     };
-    let (gap, accuracy) =
-        (with_width(Trained::gap), with_width(|trained: &Trained| trained.test_accuracy));
+    let gap = with_width(Trained::gap, Better::Lower);
+    let accuracy = with_width(|trained| trained.test_accuracy, Better::Higher);
     let data_verdict = match counts(&with_data) {
-        [rises, ..] if rises == with_data.len() => "few data cause overfitting, as the post says",
-        [rises, falls, _] if rises > falls => "few data mostly cause overfitting, as the post says",
+        [rises, _] if rises == with_data.len() => "few data cause overfitting, as the post says",
+        [rises, falls] if rises > falls => "few data mostly cause overfitting, as the post says",
         _ => "unlike in the post, fewer data do not widen the gap",
     };
     let width_verdict = match counts(&gap) {
-        [rises, ..] if rises == gap.len() => "many parameters do, too",
-        [rises, falls, _] if rises > falls => "many parameters do so only in part",
-        [rises, falls, _] if rises < falls => {
+        [rises, _] if rises == gap.len() => "many parameters do, too",
+        [rises, falls] if rises > falls => "many parameters do so only in part",
+        [rises, falls] if rises < falls => {
             "many parameters do not: the gap is rather narrower in wide networks"
         }
         _ => "of many parameters that cannot be said",
     };
-    let seeds = grid.cells[0][0].len();
-    let noise = if seeds == 1 {
+    let noise = if grid.seeds() == 1 {
         "Clear is what exceeds twice the sampling error of the test images; other initial weights \
          may move single cells by more."
     } else {
@@ -405,7 +399,7 @@ fn figures(grid: &Grid) -> Vec<ExperimentFigure> {
     let axis = Axis::linear("gap (points)");
     let mut chart = LineChart::new("Gap and data", Axis::log("training samples (log)"), axis);
     let xs: Vec<f64> = samples.iter().map(|samples| *samples as f64).collect();
-    let seeds = grid.cells[0][0].len();
+    let seeds = grid.seeds();
     for (width, cells) in widths.iter().zip(&grid.cells) {
         let row = |seed: usize| cells.iter().map(|cell| 100.0 * cell[seed].gap()).collect();
         let rows: Vec<Vec<f64>> = (0..seeds).map(row).collect();
@@ -471,14 +465,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_clear_beyond_twice_the_standard_error() {
-        assert_eq!(change(0.10, 0.19, 0.0025), Change::Unclear);
-        assert_eq!(change(0.10, 0.21, 0.0025), Change::Rises);
-        assert_eq!(change(0.21, 0.10, 0.0025), Change::Falls);
-        assert_eq!(change(0.5, 0.5, 0.0), Change::Unclear);
-    }
-
-    #[test]
     fn one_seed_has_the_sampling_error_of_the_test_images_and_several_that_of_their_mean() {
         assert!((squared_standard_error(&[0.3], 0.9, 900) - 0.0001).abs() < 1e-12);
         // Standard deviation 0.1 over two seeds: variance 0.02 / 2.
@@ -489,8 +475,11 @@ mod tests {
 
     #[test]
     fn unclear_changes_are_neither_rises_nor_falls() {
-        use Change::{Falls, Rises, Unclear};
-        assert_eq!(told(&[Rises, Falls, Rises]), "rises at 2 and falls at 1");
-        assert_eq!(told(&[Unclear, Unclear]), "rises at none and falls at none");
+        let changes = |differences: &[f64]| -> Vec<Judged> {
+            let judged = |difference: &f64| Judged::by_images(*difference, 0.05, Better::Lower);
+            differences.iter().map(judged).collect()
+        };
+        assert_eq!(told(&changes(&[0.11, -0.11, 0.12])), "rises at 2 and falls at 1");
+        assert_eq!(told(&changes(&[0.09, -0.09, 0.0])), "rises at none and falls at none");
     }
 }

@@ -1,6 +1,6 @@
 //! 004 ⑥: noise on a share of the targets of a regression, drawn anew for every batch.
 
-use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict};
+use backburn_records::statistics::{Better, Judged, Spread, Verdict, standard_error};
 use backburn_records::{DataTable, ExperimentTable, number};
 use backburn_regularization::{DisturbValue, LabelRegularizer};
 use backburn_report::figure::{Axis, DotPlot, Dots, Drawing, LineChart, Panel, Series};
@@ -114,14 +114,29 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     })
 }
 
-/// Differences of the test error after training, arm by arm against the first.
-fn differences(courses: &[Vec<Course>]) -> Vec<PairedDifference> {
-    let pair = |arm: &Vec<Course>| {
+/// Difference of the test error after training between an arm and the first.
+struct Difference {
+    judged: Judged,
+    /// Standard error of its mean over the training sets.
+    standard_error: f64,
+}
+
+impl Difference {
+    /// `+0.123 ± 0.045`.
+    fn told(&self) -> String {
+        format!("{} ± {:.3}", signed(self.judged.difference), self.standard_error)
+    }
+}
+
+/// Differences arm by arm against the first.
+fn differences(courses: &[Vec<Course>]) -> Vec<Difference> {
+    let difference = |arm: &Vec<Course>| {
         let pairs = arm.iter().zip(&courses[0]);
         let by_set: Vec<f64> = pairs.map(|(with, without)| with.last() - without.last()).collect();
-        PairedDifference::by_interval(by_set, Better::Lower)
+        let judged = Judged::by_seeds(&by_set, Better::Lower);
+        Difference { judged, standard_error: standard_error(&by_set) }
     };
-    courses[1..].iter().map(pair).collect()
+    courses[1..].iter().map(difference).collect()
 }
 
 fn values(courses: &[Course], value: fn(&Course) -> f64) -> Vec<f64> {
@@ -157,26 +172,22 @@ fn setup(lab: &Lab) -> Vec<String> {
     ]
 }
 
-fn sentence(courses: &[Vec<Course>], differences: &[PairedDifference]) -> String {
+fn sentence(courses: &[Vec<Course>], differences: &[Difference]) -> String {
     let mean = |arm: usize, value| Spread::of(&values(&courses[arm], value)).mean;
     let shown = &differences[SHOWN - 1];
-    let verdict = match shown.verdict {
-        Verdict::Better => "a clear gain",
-        Verdict::Worse => "a clear loss",
-        Verdict::NoClearEffect => "no clear effect",
-    };
-    let count = |verdict: Verdict| differences.iter().filter(|d| d.verdict == verdict).count();
+    let verdict = shown.judged.word(["a clear loss", "a clear gain", "no clear effect"]);
+    let count =
+        |verdict: Verdict| differences.iter().filter(|d| d.judged.verdict == verdict).count();
     let DisturbValue { share, noise } = ARMS[SHOWN];
     format!(
         "Disturbing {:.0} % of the targets with s = {noise} standard deviation moves the test \
-         error from {:.2} to {:.2} ({} ± {:.3} over {} training sets: {verdict}) and the error on \
+         error from {:.2} to {:.2} ({} over {} training sets: {verdict}) and the error on \
          the training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings {} \
          clearly better than none and {} clearly worse.",
         100.0 * share,
         mean(0, Course::last),
         mean(SHOWN, Course::last),
-        signed(shown.mean),
-        shown.standard_error,
+        shown.told(),
         courses[SHOWN].len(),
         mean(0, |course| course.train),
         mean(SHOWN, |course| course.train),
@@ -200,7 +211,7 @@ fn signed(value: f64) -> String {
     format!("{sign}{:.3}", value.abs())
 }
 
-fn table(courses: &[Vec<Course>], differences: &[PairedDifference]) -> ExperimentTable {
+fn table(courses: &[Vec<Course>], differences: &[Difference]) -> ExperimentTable {
     let spread = |values: &[f64]| {
         let Spread { mean, standard_deviation } = Spread::of(values);
         format!("{mean:.3} ± {standard_deviation:.3}")
@@ -208,13 +219,12 @@ fn table(courses: &[Vec<Course>], differences: &[PairedDifference]) -> Experimen
     let mut rows = Vec::new();
     for (place, (arm, courses)) in ARMS.iter().zip(courses).enumerate() {
         let difference = place.checked_sub(1).map(|place| &differences[place]);
-        let told = difference.map(|d| format!("{} ± {:.3}", signed(d.mean), d.standard_error));
         rows.push(vec![
             name(arm),
             spread(&values(courses, Course::last)),
             spread(&values(courses, |course| course.train)),
-            told.unwrap_or_else(|| number::ABSENT.into()),
-            difference.map_or(number::ABSENT, |d| d.verdict.name()).to_owned(),
+            difference.map_or(number::ABSENT.into(), Difference::told),
+            difference.map_or(number::ABSENT, |d| d.judged.verdict.name()).to_owned(),
         ]);
     }
     ExperimentTable {
@@ -232,7 +242,7 @@ fn table(courses: &[Vec<Course>], differences: &[PairedDifference]) -> Experimen
 
 fn figures(
     courses: &[Vec<Course>],
-    differences: &[PairedDifference],
+    differences: &[Difference],
     problem: &Problem,
     waves: &[Course; 2],
 ) -> Vec<ExperimentFigure> {
@@ -250,7 +260,8 @@ fn figures(
         let mean: Vec<f64> = (0..epochs.len()).map(mean).collect();
         curves = curves.with(series(name(arm), &epochs, &[mean]));
     }
-    let group = |arm: usize| match arm.checked_sub(1).map(|place| differences[place].verdict) {
+    let group = |arm: usize| match arm.checked_sub(1).map(|place| differences[place].judged.verdict)
+    {
         None | Some(Verdict::NoClearEffect) => 0,
         Some(Verdict::Better) => 1,
         Some(Verdict::Worse) => 2,

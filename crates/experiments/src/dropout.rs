@@ -1,13 +1,14 @@
 //! 003 §6.4 and 002: the 300 images of `weight_decay.rs` with dropout, and a sweep over its rate.
 
-use backburn_records::statistics::Spread;
+use backburn_records::statistics::{Better, Judged, Spread};
 use backburn_records::{DataTable, ExperimentTable, Unit};
 use backburn_report::figure::{Axis, LineChart, Series};
 use backburn_report::{ExperimentFigure, Findings};
 use backburn_training::failure::Failure;
 
-use super::few_images::{Change, SmallMlp, percent, sampling_variance};
+use super::few_images::{self, SmallMlp, percent};
 use super::images::{Images, TestView};
+use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::overfitting::{
     self, Accuracies, Arm, Course, IMAGES, LAYERS, Score, caveat, comparison, data, effect, figure,
@@ -132,9 +133,10 @@ fn change(
     to: &[Course],
     value: Score,
     variance: impl Fn(&[Course]) -> f64,
-) -> Change {
+    better: Better,
+) -> Judged {
     let sampling = (variance(from) + variance(to)).sqrt();
-    Change::of(&values(from, value), &values(to, value), sampling)
+    few_images::change(&values(from, value), &values(to, value), sampling, better)
 }
 
 /// Whether too little overfits and too much underfits, and which rates have the highest test accuracy.
@@ -145,14 +147,13 @@ fn sentence(sweep: &[(f64, Vec<Course>)], test_images: usize) -> String {
     let of_train = |courses: &[Course]| sampling_variance(mean(courses, train), IMAGES);
     let of_test = |courses: &[Course]| sampling_variance(mean(courses, test), test_images);
     let of_gap = |courses: &[Course]| of_train(courses) + of_test(courses);
-    let gap = change(&much.1, &little.1, Accuracies::gap, of_gap);
-    let fit = change(&much.1, &little.1, train, of_train);
+    let gap = change(&much.1, &little.1, Accuracies::gap, of_gap, Better::Lower);
+    let fit = change(&much.1, &little.1, train, of_train, Better::Higher);
     let best = sweep.iter().map(|(_, courses)| mean(courses, test)).fold(0.0, f64::max);
     let (highest, others): (Vec<_>, Vec<_>) =
         sweep.iter().partition(|(_, courses)| mean(courses, test) == best);
     let near = others.into_iter().filter(|(_, courses)| {
-        let change = change(courses, &highest[0].1, test, of_test);
-        change.word(["clear", "clear", "noise"]) == "noise"
+        !change(courses, &highest[0].1, test, of_test, Better::Higher).is_clear()
     });
     let near: Vec<f64> = near.map(|(rate, _)| *rate).collect();
     let highest: Vec<f64> = highest.iter().map(|(rate, _)| *rate).collect();
@@ -165,13 +166,13 @@ fn sentence(sweep: &[(f64, Vec<Course>)], test_images: usize) -> String {
          accuracy {} and {}). The highest of {} test accuracies, {}, is that of {}{noise}. It is \
          read on test images, and no choice rests on it.",
         gap.word(["overfits", "does not overfit", "does not clearly overfit"]),
-        100.0 * gap.to,
+        100.0 * mean(&little.1, Accuracies::gap),
         little.0,
-        100.0 * gap.from,
+        100.0 * mean(&much.1, Accuracies::gap),
         much.0,
         fit.word(["underfits", "does not underfit", "does not clearly underfit"]),
-        percent(fit.to),
-        percent(fit.from),
+        percent(mean(&little.1, train)),
+        percent(mean(&much.1, train)),
         sweep.len(),
         percent(best),
         listed(&highest),

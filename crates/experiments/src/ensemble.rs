@@ -4,7 +4,7 @@
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
-use backburn_records::statistics::Spread;
+use backburn_records::statistics::{Better, Judged, Spread};
 use backburn_records::{DataTable, ExperimentTable, Unit, number};
 use backburn_regularization::WeightDecay;
 use backburn_report::figure::{Axis, Drawing, LineChart, Series};
@@ -246,12 +246,12 @@ fn mean(values: &[f64]) -> f64 {
     Spread::of(values).mean
 }
 
-/// Whether the means of two samples differ by more than twice the standard error of the difference.
-fn differ(a: &[f64], b: &[f64]) -> bool {
-    let (a, b, sizes) = (Spread::of(a), Spread::of(b), [a.len() as f64, b.len() as f64]);
-    let variance =
-        a.standard_deviation.powi(2) / sizes[0] + b.standard_deviation.powi(2) / sizes[1];
-    (a.mean - b.mean).abs() > 2.0 * variance.sqrt()
+/// How much higher the mean accuracy of the second networks is, which are not pairs with the first.
+fn judged(first: &[f64], second: &[f64]) -> Judged {
+    let squared_error =
+        |values: &[f64]| Spread::of(values).standard_deviation.powi(2) / values.len() as f64;
+    let squared_errors = [first, second].map(squared_error);
+    Judged::by_means(mean(second) - mean(first), squared_errors, Better::Higher)
 }
 
 fn sentence(found: &[Found]) -> String {
@@ -277,11 +277,11 @@ fn sentence(found: &[Found]) -> String {
     let once = of_all(found, |found| &found.once, accuracy);
     let drawn = of_all(found, |found| &found.drawn, accuracy);
     let fitted = mean(&of_all(found, |found| &found.dropout_training, accuracy));
-    let dropout = match (differ(&once, &single), mean(&once) > mean(&single)) {
-        (false, _) => "does not do clearly better or worse than one network without it",
-        (true, true) => "does better than one network without it",
-        (true, false) => "does worse than one network without it",
-    };
+    let dropout = judged(&single, &once).word([
+        "does better than one network without it",
+        "does worse than one network without it",
+        "does not do clearly better or worse than one network without it",
+    ]);
     let place = match mean(&once).max(mean(&drawn)) >= mean(&all) {
         true => "and reaches the ensemble",
         false => "and does not reach the ensemble",
@@ -487,7 +487,7 @@ mod tests {
     fn means_differ_beyond_twice_the_standard_error() {
         // Standard deviation 1 each over 2 values: standard error 1.
         let [a, b] = [-1.0, 1.0].map(|side: f64| side * 0.5_f64.sqrt());
-        assert!(differ(&[a, b], &[a + 2.1, b + 2.1]));
-        assert!(!differ(&[a, b], &[a + 1.9, b + 1.9]));
+        assert!(judged(&[a, b], &[a + 2.1, b + 2.1]).is_clear());
+        assert!(!judged(&[a, b], &[a + 1.9, b + 1.9]).is_clear());
     }
 }

@@ -4,7 +4,7 @@
 use backburn_models::{
     BiasInitialization, Initialization, MlpConfig, ModelConfig, WeightInitialization,
 };
-use backburn_records::statistics::{Spread, interval};
+use backburn_records::statistics::{Basis, Better, Judged};
 use backburn_records::{Compared, Reference};
 use backburn_regularization::WeightDecay;
 use backburn_training::failure::Failure;
@@ -135,47 +135,16 @@ pub(super) fn beside(row: Compared, reference: Reference, lab: &Lab) -> Compared
 /// The data set of the source.
 pub(super) const DATASET: &str = "mnist";
 
-/// A score of two arms that were trained with the same seeds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Change {
-    /// Mean of the first arm.
-    pub(super) from: f64,
-    /// Mean of the second.
-    pub(super) to: f64,
-    /// Half of the 95 % interval of the difference.
-    pub(super) noise: f64,
-}
-
-impl Change {
-    /// The change of a score, a value a seed. `sampling`: standard error of a single difference that the
-    /// choice of the images alone gives, which is all that a single seed knows about noise.
-    pub(super) fn of(from: &[f64], to: &[f64], sampling: f64) -> Self {
-        let differences: Vec<f64> = from.iter().zip(to).map(|(a, b)| b - a).collect();
-        // Of a single seed, by the quantile of many images.
-        let noise =
-            interval(&differences).map_or(1.96 * sampling, |(low, high)| (high - low) / 2.0);
-        Self { from: Spread::of(from).mean, to: Spread::of(to).mean, noise }
+/// How a score changes between two arms that were trained with the same seeds, a value a seed. `sampling`: standard
+/// error of a single difference that the choice of the images alone gives, which is all that a single seed knows
+/// about noise.
+pub(super) fn change(from: &[f64], to: &[f64], sampling: f64, better: Better) -> Judged {
+    let by_seed: Vec<f64> = from.iter().zip(to).map(|(from, to)| to - from).collect();
+    match by_seed[..] {
+        // By the quantile of many images, which `Judged::by_images` rounds to 2.
+        [difference] => Judged::by_margin(difference, 1.96 * sampling, better, Basis::Images),
+        _ => Judged::by_seeds(&by_seed, better),
     }
-
-    /// The mean difference.
-    pub(super) fn difference(self) -> f64 {
-        self.to - self.from
-    }
-
-    /// One of three words: for more, for less, and for a change that may be noise.
-    pub(super) fn word(self, [more, less, same]: [&str; 3]) -> &str {
-        match self.difference() {
-            // What is not a number is not more than the noise either.
-            difference if difference > self.noise => more,
-            difference if difference < -self.noise => less,
-            _ => same,
-        }
-    }
-}
-
-/// Variance of a measured accuracy that the choice of so many images gives.
-pub(super) fn sampling_variance(accuracy: f64, images: usize) -> f64 {
-    accuracy * (1.0 - accuracy) / images as f64
 }
 
 /// A share in percent with one decimal.
@@ -197,17 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn a_change_counts_if_its_interval_leaves_out_zero() {
-        let words = ["rises", "falls", "stays"];
+    fn of_one_seed_the_choice_of_images_decides_and_of_several_their_interval() {
+        let word = |from: &[f64], to: &[f64], sampling| {
+            change(from, to, sampling, Better::Higher).word(["rises", "falls", "stays"]).to_owned()
+        };
         // Differences 0.1, 0.2, 0.3: mean 0.2, standard error 0.1/√3, 4.303 of which are more than that.
-        let change = Change::of(&[0.0; 3], &[0.1, 0.2, 0.3], 9.0);
-        assert!((change.noise - 0.430_265_273 / 3.0_f64.sqrt()).abs() < 1e-8);
-        assert_eq!(change.word(words), "stays");
-        assert_eq!(Change::of(&[0.0; 3], &[0.19, 0.2, 0.21], 9.0).word(words), "rises");
-        assert_eq!(Change::of(&[0.19, 0.2, 0.21], &[0.0; 3], 9.0).word(words), "falls");
-        // Of one seed, the images' noise decides.
-        assert_eq!(Change::of(&[0.5], &[0.6], 0.06).word(words), "stays");
-        assert_eq!(Change::of(&[0.5], &[0.6], 0.04).word(words), "rises");
-        assert_eq!(Change::of(&[0.5], &[f64::NAN], 0.04).word(words), "stays");
+        assert_eq!(word(&[0.0; 3], &[0.1, 0.2, 0.3], 0.0), "stays");
+        assert_eq!(word(&[0.0; 3], &[0.19, 0.2, 0.21], 9.0), "rises");
+        assert_eq!(word(&[0.19, 0.2, 0.21], &[0.0; 3], 9.0), "falls");
+        assert_eq!(word(&[0.5], &[0.6], 0.052), "stays");
+        assert_eq!(word(&[0.5], &[0.6], 0.0505), "rises", "1.96 of 0.0505 are less than 0.1");
+        assert_eq!(word(&[0.5], &[f64::NAN], 0.04), "stays");
     }
 }

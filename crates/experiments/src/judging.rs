@@ -1,6 +1,6 @@
 //! What may be said of a difference: between a source's numbers and ours, and between two networks.
 
-use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict};
+use backburn_records::statistics::{Better, Judged};
 use backburn_records::{Compared, number};
 use backburn_training::evaluate::Predictions;
 
@@ -22,30 +22,27 @@ pub(crate) fn as_in_source(lab: &Lab, dataset: &str, row: Compared) -> Compared 
     on_data_of_source(lab, dataset, row)
 }
 
+/// Variance of a measured accuracy that the choice of so many images gives.
+pub(crate) fn sampling_variance(accuracy: f64, images: usize) -> f64 {
+    accuracy * (1.0 - accuracy) / images as f64
+}
+
 /// Two networks' answers to the same images.
 pub(crate) type Pair<'a> = (&'a Predictions, &'a Predictions);
 
 /// How much more often the second network of each pair, a pair a seed, is right, in words, and whether that is
-/// more than chance.
-///
-/// Of one pair by McNemar's test: of the images that only one of the two gets right, as many would go to either
-/// by chance, give or take the root of their number; twice that is called more than chance. Of several seeds by
-/// the 95 % interval of their paired differences.
-///
-/// McNemar, [Note on the sampling error of the difference between correlated proportions](
-/// https://doi.org/10.1007/BF02295996), 1947.
+/// more than chance: of one pair by its answers, of several by the seeds.
 pub(crate) fn difference(pairs: &[Pair<'_>]) -> String {
-    let differences: Vec<f64> =
-        pairs.iter().map(|(a, b)| b.scores().accuracy - a.scores().accuracy).collect();
-    let is_clear = match pairs {
-        [pair] => exceeds_chance(only_one_right(*pair)),
+    let judged = match pairs {
+        [pair] => Judged::by_answers(only_one_right(*pair), pair.0.images(), Better::Higher),
         _ => {
-            let paired = PairedDifference::by_interval(differences.clone(), Better::Higher);
-            paired.verdict != Verdict::NoClearEffect
+            let difference = |(a, b): &Pair<'_>| b.scores().accuracy - a.scores().accuracy;
+            let by_seed: Vec<f64> = pairs.iter().map(difference).collect();
+            Judged::by_seeds(&by_seed, Better::Higher)
         }
     };
-    let verdict = if is_clear { "more than chance" } else { "no more than chance" };
-    format!("{}, {verdict}", number::points(Spread::of(&differences).mean))
+    let verdict = if judged.is_clear() { "more than chance" } else { "no more than chance" };
+    format!("{}, {verdict}", number::points(judged.difference))
 }
 
 /// Images that only the first, and that only the second gets right.
@@ -54,10 +51,6 @@ fn only_one_right((a, b): Pair<'_>) -> [usize; 2] {
         (0..one.images()).filter(|&i| one.is_right(i) && !other.is_right(i)).count()
     };
     [count(a, b), count(b, a)]
-}
-
-fn exceeds_chance([a, b]: [usize; 2]) -> bool {
-    a.abs_diff(b) as f64 > 2.0 * ((a + b) as f64).sqrt()
 }
 
 #[cfg(test)]
@@ -75,14 +68,6 @@ mod tests {
     fn images_that_only_one_gets_right_are_counted_for_it() {
         let (a, b) = (answers(&[true, true, false, false]), answers(&[true, false, true, true]));
         assert_eq!(only_one_right((&a, &b)), [1, 2]);
-    }
-
-    #[test]
-    fn more_than_two_roots_are_more_than_chance() {
-        assert!(!exceeds_chance([0, 0]));
-        assert!(!exceeds_chance([4, 0]), "4 is 2·√4");
-        assert!(exceeds_chance([5, 0]));
-        assert!(!exceeds_chance([60, 40]), "20 is 2·√100");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! 003 §6.4's network, which learns 300 images by heart, with and without something against it. Shared by
 //! `weight_decay.rs` and `dropout.rs`.
 
-use backburn_records::statistics::Spread;
+use backburn_records::statistics::{Better, Spread};
 use backburn_records::{Compared, Comparison, DataTable, Reference, Unit};
 use backburn_report::ExperimentFigure;
 use backburn_report::figure::{Axis, LineChart};
@@ -10,8 +10,9 @@ use backburn_training::seeds::Seeds;
 use serde_json::json;
 
 use super::curves::series;
-use super::few_images::{Change, Schedule, SmallMlp, beside, percent, sampling_variance};
+use super::few_images::{self, Schedule, SmallMlp, beside, percent};
 use super::images::{Diagnostic, Images, TestView};
+use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::settings::Settings;
 
@@ -120,21 +121,21 @@ pub(super) fn effect(without: &[Course], with: &[Course], test_images: usize) ->
     };
     let of_test = variance(|end| end.test, test_images);
     let of_gap = of_test + variance(|end| end.train, IMAGES);
-    let change = |value: Score, variance: f64| {
-        Change::of(&values(without, value), &values(with, value), variance.sqrt())
+    let change = |value: Score, variance: f64, better| {
+        few_images::change(&values(without, value), &values(with, value), variance.sqrt(), better)
     };
-    let (gap, test) =
-        (change(Accuracies::gap, of_gap), change(|end: Accuracies| end.test, of_test));
-    let points = |share: f64| format!("{:.1}", 100.0 * share);
+    let gap = change(Accuracies::gap, of_gap, Better::Lower);
+    let test = change(|end| end.test, of_test, Better::Higher);
+    let points = |courses| format!("{:.1}", 100.0 * mean(courses, Accuracies::gap));
     format!(
         "{} the gap between training and test accuracy ({} points instead of {}), and the test \
          accuracy {} ({} instead of {})",
         gap.word(["widens", "narrows", "does not clearly change"]),
-        points(gap.to),
-        points(gap.from),
+        points(with),
+        points(without),
         test.word(["rises", "falls", "does not clearly change"]),
-        percent(test.to),
-        percent(test.from),
+        percent(mean(with, |end| end.test)),
+        percent(mean(without, |end| end.test)),
     )
 }
 

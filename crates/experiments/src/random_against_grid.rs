@@ -3,7 +3,7 @@
 //! Bergstra and Bengio, [Random search for hyper-parameter optimization](
 //! https://jmlr.org/papers/v13/bergstra12a.html), 2012.
 
-use backburn_records::statistics::{Better, PairedDifference, Verdict, interval};
+use backburn_records::statistics::{Better, Judged};
 use backburn_records::{DataTable, ExperimentTable, Unit, number};
 use backburn_report::ExperimentFigure;
 use backburn_report::figure::{Axis, DotPlot, Dots, Panel};
@@ -99,8 +99,8 @@ impl Contest {
             let cells = match place {
                 0 => [number::ABSENT.into(), number::ABSENT.into()],
                 _ => {
-                    let paired = paired(&self.random, values);
-                    [number::bare_points(paired.mean), interval_of(&paired)]
+                    let judged = judged(&self.random, values);
+                    [number::bare_points(judged.difference), interval_of(&judged)]
                 }
             };
             [name.to_owned(), Unit::Percent.spread(values)].into_iter().chain(cells).collect()
@@ -179,27 +179,23 @@ fn seed_of(lab: &Lab, repetition: usize) -> u64 {
 }
 
 /// Lead of random search's best over another's.
-fn paired(random: &[f64], other: &[f64]) -> PairedDifference {
+fn judged(random: &[f64], other: &[f64]) -> Judged {
     let differences = random.iter().zip(other).map(|(random, other)| random - other);
-    PairedDifference::by_interval(differences.collect(), Better::Higher)
+    Judged::by_seeds(&differences.collect::<Vec<_>>(), Better::Higher)
 }
 
 /// `−0.20 to 4.40`, in points.
-fn interval_of(difference: &PairedDifference) -> String {
-    interval(&difference.by_seed).map_or(number::ABSENT.into(), |(low, high)| {
+fn interval_of(judged: &Judged) -> String {
+    judged.interval.map_or(number::ABSENT.into(), |(low, high)| {
         format!("{} to {}", number::bare_points(low), number::bare_points(high))
     })
 }
 
 /// Random search's best against another's, in words.
 fn against(random: &[f64], other: &[f64], name: &str) -> String {
-    let paired = paired(random, other);
-    let verdict = match paired.verdict {
-        Verdict::Better => "better than",
-        Verdict::Worse => "worse than",
-        Verdict::NoClearEffect => "not to be told from",
-    };
-    let (mean, interval) = (number::points(paired.mean), interval_of(&paired));
+    let judged = judged(random, other);
+    let verdict = judged.word(["better than", "worse than", "not to be told from"]);
+    let (mean, interval) = (number::points(judged.difference), interval_of(&judged));
     format!("{verdict} {name} ({mean}, 95 % interval {interval})")
 }
 

@@ -7,7 +7,7 @@ use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_records::number::{percent, points};
-use backburn_records::statistics::{Better, PairedDifference, Spread, Verdict, finite};
+use backburn_records::statistics::{Better, Judged, Spread, finite};
 use backburn_records::{Compared, Comparison, EpochRecord, ExperimentTable, Unit};
 use backburn_regularization::Keep;
 use backburn_report::ExperimentFigure;
@@ -15,6 +15,7 @@ use backburn_report::figure::{Axis, DotPlot, Dots, LineChart, Panel, Series};
 use backburn_training::recipe::{Recipe, built_in};
 
 use super::curves::series;
+use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::runs::{ArmRuns, Run, unless_smoke};
 
@@ -143,44 +144,37 @@ pub(super) fn scores(arm: &ArmRuns) -> String {
 pub(super) fn change(lab: &Lab, base: &ArmRuns, other: &ArmRuns) -> String {
     let mean =
         |arm: &ArmRuns| Spread::of(&finite(&arm.values(|run| run.summary.test_accuracy))).mean;
-    let chance = sampling_error(mean(base), mean(other), lab.data().test.len());
+    let images = lab.data().test.len();
+    let variance = [base, other].map(|arm| sampling_variance(mean(arm), images));
+    let standard_error = variance.iter().sum::<f64>().sqrt();
     let change = |value: fn(&Run) -> f64, better, words| {
-        told_change(&base.values(value), &other.values(value), better, chance, words)
+        told_change(&base.values(value), &other.values(value), standard_error, better, words)
     };
     let gap = change(|run| run.summary.generalization_gap, Better::Lower, ["narrows", "widens"]);
     let accuracy = change(|run| run.summary.test_accuracy, Better::Higher, ["falls", "rises"]);
     format!("the gap {gap} and the test accuracy {accuracy}")
 }
 
-/// What becomes of a score. `before`, `after`: by seed; `chance`: how large a single difference may be by
-/// chance; `words`: for less and more.
+/// What becomes of a score. `before`, `after`: by seed; `standard_error`: of a single difference by the choice of
+/// images; `words`: for less and more.
 fn told_change(
     before: &[f64],
     after: &[f64],
+    standard_error: f64,
     better: Better,
-    chance: f64,
     words: [&str; 2],
 ) -> String {
     let by_seed: Vec<f64> =
         after.iter().zip(before).map(|(after, before)| after - before).collect();
-    let by_seed = finite(&by_seed);
-    let PairedDifference { by_seed, mean, verdict, .. } =
-        PairedDifference::by_interval(by_seed, better);
-    let is_clear = match by_seed.len() {
-        0 => return "cannot be told".into(),
-        1 => mean.abs() > chance,
-        _ => verdict != Verdict::NoClearEffect,
+    let judged = match finite(&by_seed)[..] {
+        [] => return "cannot be told".into(),
+        [difference] => Judged::by_images(difference, standard_error, better),
+        ref by_seed => Judged::by_seeds(by_seed, better),
     };
-    let word = if mean < 0.0 { words[0] } else { words[1] };
-    let size = points(mean.abs());
-    let doubt = if is_clear { "" } else { " (within chance)" };
+    let word = if judged.difference < 0.0 { words[0] } else { words[1] };
+    let size = points(judged.difference.abs());
+    let doubt = if judged.is_clear() { "" } else { " (within chance)" };
     format!("{word} by {}{doubt}", size.trim_start_matches('+'))
-}
-
-/// Twice the standard error of the difference of two shares of `images`.
-fn sampling_error(one: f64, other: f64, images: usize) -> f64 {
-    let variance = |share: f64| (share * (1.0 - share)).max(0.0);
-    2.0 * ((variance(one) + variance(other)) / images as f64).sqrt()
 }
 
 /// How far means over this many seeds can be trusted.
@@ -404,7 +398,7 @@ mod tests {
     #[test]
     fn a_change_is_told_of_the_seeds_with_which_nothing_diverged() {
         let told = |before: &[f64], after: &[f64]| {
-            told_change(before, after, Better::Higher, 0.01, ["falls", "rises"])
+            told_change(before, after, 0.005, Better::Higher, ["falls", "rises"])
         };
         assert_eq!(told(&[0.5], &[0.52]), "rises by 2.00 points");
         assert_eq!(told(&[0.5], &[0.495]), "falls by 0.50 points (within chance)");
@@ -412,12 +406,5 @@ mod tests {
         assert_eq!(told(&[0.5, 0.5, f64::NAN], &[0.52, f64::NAN, 0.1]), "rises by 2.00 points");
         let clear = told(&[0.5, 0.5, 0.5, f64::NAN], &[0.40, 0.41, 0.42, 0.1]);
         assert_eq!(clear, "falls by 9.00 points");
-    }
-
-    #[test]
-    fn the_sampling_error_is_that_of_two_shares() {
-        // Twice √(2 · 0.25 / 10,000).
-        assert!((sampling_error(0.5, 0.5, 10_000) - 0.014_142).abs() < 1e-6);
-        assert_eq!(sampling_error(1.0, 0.0, 100), 0.0);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::spread::Spread;
+use super::spread::{Spread, standard_error};
 use super::student::interval;
 use super::verdict::{Better, Verdict};
 
@@ -74,9 +74,8 @@ impl Judged {
     /// Mean of differences between arms that were run with the same seeds; see [`Basis::SeedsOfOneSign`]. Of one
     /// seed nothing is clear.
     pub fn by_seeds_of_one_sign(by_seed: &[f64], better: Better) -> Self {
-        let Spread { mean, standard_deviation } = Spread::of(by_seed);
-        let standard_error = standard_deviation / (by_seed.len() as f64).sqrt();
-        let judged = Self::by_margin(mean, 2.0 * standard_error, better, Basis::SeedsOfOneSign);
+        let (difference, margin) = (Spread::of(by_seed).mean, 2.0 * standard_error(by_seed));
+        let judged = Self::by_margin(difference, margin, better, Basis::SeedsOfOneSign);
         let all = |sign: f64| by_seed.iter().all(|difference| difference * sign > 0.0);
         if all(1.0) || all(-1.0) {
             return judged;

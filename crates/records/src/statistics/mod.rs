@@ -9,6 +9,5 @@ mod verdict;
 
 pub use judged::{Basis, Judged};
 pub use paired::{PairedDifference, false_alarms};
-pub use spread::{Spread, finite};
-pub use student::interval;
+pub use spread::{Spread, finite, standard_error};
 pub use verdict::{Better, Verdict};

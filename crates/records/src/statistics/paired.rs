@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::judged::Judged;
-use super::spread::Spread;
+use super::spread::{Spread, standard_error};
 use super::student::farther_out;
 use super::verdict::{Better, Verdict};
 
@@ -26,18 +26,7 @@ impl PairedDifference {
     /// [`Basis::SeedsOfOneSign`](super::Basis::SeedsOfOneSign).
     pub fn of(by_seed: Vec<f64>, better: Better) -> Self {
         let verdict = Judged::by_seeds_of_one_sign(&by_seed, better).verdict;
-        Self::with_verdict(by_seed, verdict)
-    }
-
-    /// The same as [`of`](Self::of), but by [`Basis::Seeds`](super::Basis::Seeds).
-    pub fn by_interval(by_seed: Vec<f64>, better: Better) -> Self {
-        let verdict = Judged::by_seeds(&by_seed, better).verdict;
-        Self::with_verdict(by_seed, verdict)
-    }
-
-    fn with_verdict(by_seed: Vec<f64>, verdict: Verdict) -> Self {
-        let Spread { mean, standard_deviation } = Spread::of(&by_seed);
-        let standard_error = standard_deviation / (by_seed.len() as f64).sqrt();
+        let (mean, standard_error) = (Spread::of(&by_seed).mean, standard_error(&by_seed));
         Self { by_seed, mean, standard_error, verdict }
     }
 }
@@ -84,24 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn by_its_interval_a_difference_may_have_the_other_sign_at_times() {
-        // Mean 1.76, standard error 0.546: 1.76 ± 1.52 with Student's 2.776 for 4 degrees of freedom.
-        let mixed = vec![-0.4, 2.2, 2.2, 2.2, 2.6];
-        let verdict =
-            |values: &[f64], better| PairedDifference::by_interval(values.to_vec(), better).verdict;
-        assert_eq!(verdict(&mixed, Better::Higher), Verdict::Better);
-        assert_eq!(verdict(&mixed, Better::Lower), Verdict::Worse);
-        // Of one sign, but 2 ± 2.48 with 4.303 for 2 degrees of freedom.
-        assert_eq!(verdict(&[1.0, 2.0, 3.0], Better::Higher), Verdict::NoClearEffect);
-    }
-
-    #[test]
     fn one_seed_and_no_difference_at_all_say_nothing() {
         for values in [vec![3.0], vec![0.0, 0.0, 0.0], vec![]] {
-            for judge in [PairedDifference::of, PairedDifference::by_interval] {
-                let difference = judge(values.clone(), Better::Higher);
-                assert_eq!(difference.verdict, Verdict::NoClearEffect);
-            }
+            let difference = PairedDifference::of(values, Better::Higher);
+            assert_eq!(difference.verdict, Verdict::NoClearEffect);
         }
     }
 

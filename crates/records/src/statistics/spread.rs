@@ -23,6 +23,11 @@ impl Spread {
     }
 }
 
+/// Standard error of the mean of `values`, `s / √n`; NaN of fewer than two.
+pub fn standard_error(values: &[f64]) -> f64 {
+    Spread::of(values).standard_deviation / (values.len() as f64).sqrt()
+}
+
 /// The values that are finite: those that are not are scores of trainings that diverged.
 pub fn finite(values: &[f64]) -> Vec<f64> {
     values.iter().copied().filter(|value| value.is_finite()).collect()
@@ -44,5 +49,12 @@ mod tests {
         close(spread.standard_deviation, 7.0_f64.sqrt());
         assert!(Spread::of(&[5.0]).standard_deviation.is_nan());
         assert!(Spread::of(&[]).mean.is_nan());
+    }
+
+    #[test]
+    fn the_standard_error_is_that_of_the_mean() {
+        // Standard deviation 0.5 over √3.
+        close(standard_error(&[0.5, 1.0, 1.5]), 0.5 / 3.0_f64.sqrt());
+        assert!(standard_error(&[5.0]).is_nan() && standard_error(&[]).is_nan());
     }
 }

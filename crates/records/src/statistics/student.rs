@@ -4,7 +4,7 @@ use super::spread::Spread;
 
 /// The interval that holds the mean in 95 of 100 cases, by Student's t. Takes the values to be normally
 /// distributed. `None` of fewer than two.
-pub fn interval(values: &[f64]) -> Option<(f64, f64)> {
+pub(super) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     let Spread { mean, standard_deviation } = Spread::of(values);
     let freedom = values.len().checked_sub(1).filter(|freedom| *freedom > 0)?;
     // With one degree of freedom, the widest, the quantile is 12.7.
