@@ -19,5 +19,8 @@ pub(crate) fn published_data_sets() -> String {
 
 fn names(wanted: impl Fn(&backburn_data::Entry) -> bool) -> String {
     let rows = backburn_data::CATALOG.iter().filter(|entry| wanted(entry));
-    rows.map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+    let name = |entry: &backburn_data::Entry| {
+        entry.name.to_owned() + if entry.built_in { " (needs no files)" } else { "" }
+    };
+    rows.map(name).collect::<Vec<_>>().join(", ")
 }
