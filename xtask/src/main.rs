@@ -56,7 +56,7 @@ fn check() -> ExitCode {
     let steps: [(&str, &[&str]); 4] = [
         ("format", &["fmt", "--all", "--check"]),
         ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-        ("docs", &["doc", "--workspace", "--no-deps", "--document-private-items"]),
+        ("docs", &["doc", "--workspace", "--no-deps"]),
         ("tests", &["test", "--workspace"]),
     ];
     for (name, arguments) in steps {

@@ -207,7 +207,9 @@ mod tests {
             } else if path.is_file() {
                 let ending = path.extension().and_then(OsStr::to_str);
                 let read = ["rs", "py", "sh", "toml", "md", "yml", "yaml"];
-                if ending.is_some_and(|it| read.contains(&it)) || path.ends_with(".ci/run") {
+                let is_script = path.extension().is_none()
+                    && path.components().any(|it| it.as_os_str() == ".ci");
+                if ending.is_some_and(|it| read.contains(&it)) || is_script {
                     files.push(path);
                 }
             }
