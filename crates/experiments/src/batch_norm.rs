@@ -16,6 +16,9 @@ use super::images::{Diagnostic, Images, TestView};
 use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("batch_norm.md"));
 
 const IMAGES: usize = 1000;
 const LAYERS: usize = 5;
@@ -143,14 +146,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![table(&claims)],
         figures: figures(lab, &sweeps),
         data: vec![data(lab, &sweeps), end_data(lab, &sweeps)],
-        differences: [
-            "The source's listing does not show its ε, on which small weights depend; here it is \
-             1e-5.",
-            "The source draws the curves and no more; the three claims that it lists are measured \
-             here.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -241,12 +237,12 @@ fn mean(claims: &[[Claims; 2]], arm: usize, value: impl Fn(&Claims) -> f64) -> f
 }
 
 fn sentence(lab: &Lab, sweeps: &[Sweep], claims: &[[Claims; 2]], test_images: usize) -> String {
-    let caveat = if lab.seeds.len() > 1 {
-        ""
-    } else {
-        " One seed: of the gaps only the choice of test images is counted as noise."
-    };
-    [speed(claims), dependence(sweeps, claims), overfitting(claims, test_images)].join(" ") + caveat
+    let mut sentences =
+        vec![speed(claims), dependence(sweeps, claims), overfitting(claims, test_images)];
+    if lab.seeds.len() == 1 {
+        sentences.push(TEXT.paragraph("one seed", &[]));
+    }
+    sentences.join(" ")
 }
 
 /// A measure's means with and without.
@@ -262,29 +258,29 @@ fn speed(claims: &[[Claims; 2]]) -> String {
         _ if updates.is_nan() => "never".to_owned(),
         updates => format!("in {}", counted(updates, ["update", "updates"])),
     };
-    format!(
-        "Faster: {verdict}; with batch normalization the mean accuracy is higher at {} of {} \
-         scales of initial weights, and the fastest network learns {:.0} % of the training images \
-         {} (without it: {}).",
-        whole(ahead),
-        REFERENCES.len(),
-        100.0 * LEARNT,
-        time(updates[0]),
-        time(updates[1]),
-    )
+    let values = [
+        ("verdict", verdict.into()),
+        ("scales", whole(ahead)),
+        ("scales_in_all", REFERENCES.len().to_string()),
+        ("learnt", format!("{:.0}", 100.0 * LEARNT)),
+        ("time", time(updates[0])),
+        ("time_without", time(updates[1])),
+    ];
+    TEXT.paragraph("faster", &values)
 }
 
 fn dependence(sweeps: &[Sweep], claims: &[[Claims; 2]]) -> String {
     let [with, without] = both(claims, |c| c.working);
     let diverged = sweeps.iter().flatten().filter(|pair| pair[1].diverged()).count();
-    format!(
-        "Less dependent on initial weights: {}; {} at {:.0} % or more (without it: {}, and {}).",
-        verdict(with > without, with > without),
-        counted(with, ["scale ends", "scales end"]),
-        100.0 * WORKS,
-        whole(without),
-        counted(diverged as f64 / sweeps.len() as f64, ["diverges", "diverge"]),
-    )
+    let diverged = diverged as f64 / sweeps.len() as f64;
+    let values = [
+        ("verdict", verdict(with > without, with > without).into()),
+        ("working", counted(with, ["scale ends", "scales end"])),
+        ("works", format!("{:.0}", 100.0 * WORKS)),
+        ("working_without", whole(without)),
+        ("diverged", counted(diverged, ["diverges", "diverge"])),
+    ];
+    TEXT.paragraph("less dependent", &values)
 }
 
 fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
@@ -295,23 +291,23 @@ fn overfitting(claims: &[[Claims; 2]], test_images: usize) -> String {
     let gap = change(&without, &with, variance.sqrt(), Better::Lower);
     let (shared, narrower) = (both(claims, |c| c.shared)[0], both(claims, |c| c.narrower)[0]);
     let is_mostly_narrower = 2.0 * narrower > shared;
-    format!(
-        "Less overfitting: {}; at the scale where each learns best, the gap between training and \
-         test accuracy is {:.1} points with it ({} and {}) and {:.1} without ({} and {}); where \
-         both learn half of the images or more, it is smaller with it at {} of {}.",
-        match gap.word(["more", "less", "noise"]) {
-            "noise" => "not to be told from noise",
-            word => verdict(word == "less", is_mostly_narrower),
-        },
-        100.0 * Spread::of(&with).mean,
-        percent(train[0]),
-        percent(test[0]),
-        100.0 * Spread::of(&without).mean,
-        percent(train[1]),
-        percent(test[1]),
-        whole(narrower),
-        counted(shared, ["scale", "scales"]),
-    )
+    let verdict = match gap.word(["more", "less", "noise"]) {
+        "noise" => "not to be told from noise",
+        word => verdict(word == "less", is_mostly_narrower),
+    };
+    let gap = |values: &[f64]| format!("{:.1}", 100.0 * Spread::of(values).mean);
+    let values = [
+        ("verdict", verdict.into()),
+        ("gap", gap(&with)),
+        ("train", percent(train[0])),
+        ("test", percent(test[0])),
+        ("gap_without", gap(&without)),
+        ("train_without", percent(train[1])),
+        ("test_without", percent(test[1])),
+        ("narrower", whole(narrower)),
+        ("shared", counted(shared, ["scale", "scales"])),
+    ];
+    TEXT.paragraph("less overfitting", &values)
 }
 
 /// Verdict on a claim that was measured twice.
@@ -338,27 +334,13 @@ fn counted(value: f64, [one, others]: [&str; 2]) -> String {
 
 fn setup(lab: &Lab) -> Vec<String> {
     let schedule = SCHEDULE.of(lab);
-    [
-        format!(
-            "MLP 784-{LAYERS}×100-10 with ReLU, batch normalization before each ReLU (ε 1e-5) \
-            or none."
-        ),
-        "Initial weights normal with a standard deviation of 10⁰ to 10⁻⁴ in 16 steps of equal \
-         ratio, biases zero."
-            .into(),
-        format!(
-            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on \
-             batches of 100 drawn with replacement, the same for all networks of a seed.",
-            schedule.updates
-        ),
-        format!(
-            "Training accuracy after update 1, 11, … {}: what the source calls {} epochs. Networks \
-             whose loss is no longer finite have diverged.",
-            schedule.updates,
-            schedule.looks().len()
-        ),
-    ]
-    .into()
+    let values = [
+        ("layers", LAYERS.to_string()),
+        ("images", IMAGES.to_string()),
+        ("updates", schedule.updates.to_string()),
+        ("looks", schedule.looks().len().to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn comparison(lab: &Lab, sweeps: &[Sweep]) -> Comparison {
@@ -374,9 +356,7 @@ fn comparison(lab: &Lab, sweeps: &[Sweep]) -> Comparison {
     }
     Comparison {
         title: format!("Training accuracy after {} updates", SCHEDULE.of(lab).updates),
-        note: "PyTorch 2.15 with the same settings (ε 1e-5), ten seeds. The source draws these \
-            numbers and prints none."
-            .into(),
+        note: TEXT.paragraph("comparison", &[]),
         rows,
     }
 }
@@ -398,9 +378,7 @@ fn table(claims: &[[Claims; 2]]) -> ExperimentTable {
     let share: fn(&[f64]) -> String = |values| Unit::Percent.spread(values);
     ExperimentTable {
         title: "The three claims".into(),
-        note: "The scale where each learns best is that of the highest final training accuracy; \
-            test images choose nothing."
-            .into(),
+        note: TEXT.paragraph("table of claims", &[]),
         head: ["claim, and its measure", "with", "without"].map(String::from).into(),
         rows: vec![
             row("faster: scales with the higher mean accuracy".into(), |c| c.ahead, counts),
@@ -495,24 +473,11 @@ fn figures(lab: &Lab, sweeps: &[Sweep]) -> Vec<ExperimentFigure> {
         let points = ends.iter().map(|(x, spread)| (*x, spread.mean)).collect();
         chart = chart.with(Series::line(name, points).with_band(band.collect()));
     }
-    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
-        name: name.into(),
-        caption: caption.into(),
-        drawing,
-    };
+    let figure =
+        |name: &str, drawing, caption| ExperimentFigure { name: name.into(), caption, drawing };
     vec![
-        figure(
-            "scales",
-            grid.draw(),
-            "Training accuracy while 16 pairs of networks learn, from the largest initial weights \
-             to the smallest. A line ends where the loss overflows.",
-        ),
-        figure(
-            "ends",
-            chart.draw(),
-            "Training and test accuracy after the last update. Between the two lines of a kind \
-             lies its gap. Networks that diverged have no point.",
-        ),
+        figure("scales", grid.draw(), TEXT.paragraph("figure of scales", &[])),
+        figure("ends", chart.draw(), TEXT.paragraph("figure of ends", &[])),
     ]
 }
 

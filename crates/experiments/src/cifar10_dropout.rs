@@ -18,6 +18,9 @@ use super::judging::{as_in_source, difference};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Weights, unless_smoke};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("cifar10_dropout.md"));
 
 /// The source's data set.
 const DATASET: &str = "cifar10";
@@ -107,26 +110,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![validation_scores(&courses), test_scores(&courses)],
         figures: figures(lab, &courses),
         data: vec![runs::epochs(courses.iter().map(|course| &course.runs))],
-        mistakes: vec![
-            "The source fits mean and standard deviation of the pixels on all 50,000 training \
-             images before it cuts off the validation images: a small leak. Here they are fitted \
-             on the images that are trained on."
-                .into(),
-        ],
-        differences: [
-            "The source shows the arm with dropout only, and has the other two in other posts. \
-             Here all three are trained side by side, with the same images, order and initial \
-             weights.",
-            "The strength of L2 is our choice: λ = 0.002 in the gradient, which Keras writes as \
-             l2(0.001). The training loss shown is the cross-entropy alone, without the penalty \
-             that Keras adds.",
-            "The split draws the same share of every class; the source's is random.",
-            "The source ends with the last weights. Here those of the epoch with the lowest \
-             validation loss are kept as well, and both are tested.",
-            "Keras's Adam adds ε to the root before its correction, ours and PyTorch's after it.",
-        ]
-        .map(String::from)
-        .into(),
+        mistakes: TEXT.list("mistakes", &[]),
+        differences: TEXT.list("differences", &[]),
     })
 }
 
@@ -168,28 +153,16 @@ fn arms(recipe: &Recipe) -> Vec<Arm> {
 fn setup(recipe: &Recipe) -> Vec<String> {
     let ModelConfig::Cnn(cnn) = &recipe.model else { return Vec::new() };
     let widths: Vec<String> = cnn.widths.iter().map(usize::to_string).collect();
-    vec![
-        format!(
-            "CNN: three blocks of two 3×3 convolutions ({} channels) with ReLU and 2×2 pooling, a \
-             hidden layer of {}, 10 outputs; Glorot-uniform weights, zero biases.",
-            widths.join(", "),
-            cnn.dense
-        ),
-        format!(
-            "Arms: plain; L2 with λ = {L2} on the weights; dropout {} after each pooling.",
-            cnn.dropout
-        ),
-        format!(
-            "Adam, learning rate {}, ε 1e-7; batches of {}, {} epochs; every channel standardized.",
-            number::short(recipe.learning_rate),
-            recipe.batch_size,
-            recipe.epochs
-        ),
-        "Loss and accuracy in training are means over an epoch while the weights move, with \
-         dropout, as Keras prints them; those in validation are taken after the epoch, without \
-         dropout."
-            .into(),
-    ]
+    let values = [
+        ("channels", widths.join(", ")),
+        ("hidden", cnn.dense.to_string()),
+        ("strength", L2.to_string()),
+        ("dropout", cnn.dropout.to_string()),
+        ("learning_rate", number::short(recipe.learning_rate)),
+        ("batch_size", recipe.batch_size.to_string()),
+        ("epochs", recipe.epochs.to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn reduced(lab: &Lab) -> Vec<String> {
@@ -197,18 +170,13 @@ fn reduced(lab: &Lab) -> Vec<String> {
         return Vec::new();
     }
     let (train, valid, epochs) = QUICK;
-    vec![
-        format!(
-            "{} images to train on and {} to validate on, for 35,000 and 15,000.",
-            number::count(train as u64),
-            number::count(valid as u64)
-        ),
-        format!(
-            "{epochs} epochs for 30, with learning rate {QUICK_LEARNING_RATE} for 0.0001, as there \
-             are far fewer steps."
-        ),
-        "Half as many channels and hidden units.".into(),
-    ]
+    let values = [
+        ("train", number::count(train as u64)),
+        ("valid", number::count(valid as u64)),
+        ("epochs", epochs.to_string()),
+        ("learning_rate", QUICK_LEARNING_RATE.to_string()),
+    ];
+    TEXT.list("reduced", &values)
 }
 
 impl Course {
@@ -301,36 +269,30 @@ fn sentence(courses: &[Course], best: &[Predictions]) -> String {
             format!("{} {}", course.name(), number::percent(mean(course.last_accuracy())))
         })
         .collect();
-    format!(
-        "Validation loss is lowest: {}, of {} epochs. {} Test accuracy with the last weights: {}. \
-         With dropout the best weights against the last: {}, at a test loss of {} instead of {} \
-         nats.",
-        arms.join("; "),
-        dropout.last_epoch(),
-        verdict(rises[0], rises[DROPOUT]),
-        accuracies.join(", "),
-        difference(&pairs),
-        number::loss(mean(dropout.best_loss())),
-        number::loss(mean(dropout.last_loss()))
-    )
+    let values = [
+        ("lowest", arms.join("; ")),
+        ("epochs", dropout.last_epoch().to_string()),
+        ("verdict", TEXT.paragraph(verdict(rises[0], rises[DROPOUT]), &[])),
+        ("accuracies", accuracies.join(", ")),
+        ("difference", difference(&pairs)),
+        ("loss", number::loss(mean(dropout.best_loss()))),
+        ("last_loss", number::loss(mean(dropout.last_loss()))),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
-/// What the data say of the source's claim, given how far the validation loss rises after its lowest value.
-fn verdict(plain: f64, dropout: f64) -> String {
-    let claim = "the source calls it “a very strong guard against overfitting”";
+/// The heading of what the data say of the source's claim, given how far the validation loss rises after its lowest value.
+fn verdict(plain: f64, dropout: f64) -> &'static str {
     if dropout <= LEVEL && dropout < plain {
-        format!("With dropout it does not turn up: {claim}, and so it is here.")
+        "does not turn up"
     } else if dropout < plain {
-        format!(
-            "Dropout weakens overfitting and does not prevent it: {claim}, and its own validation \
-             loss turns up too."
-        )
+        "turns up less"
     } else {
-        format!("Dropout does not even weaken the rise here: {claim}.")
+        "turns up as much"
     }
 }
 
@@ -354,7 +316,7 @@ fn comparisons(lab: &Lab, dropout: &Course) -> Vec<Comparison> {
     ];
     let mut all = vec![Comparison {
         title: "Where the validation loss turns up, with dropout".into(),
-        note: "The source does not test. PyTorch: one seed.".into(),
+        note: TEXT.paragraph("comparison of losses", &[]),
         rows,
     }];
     if lab.is_paper() {
@@ -386,7 +348,7 @@ fn epochs(lab: &Lab, dropout: &Course) -> Comparison {
     }
     Comparison {
         title: "Epochs that the source prints, with dropout".into(),
-        note: "Losses in nats. In training: running means, with dropout. PyTorch: one seed.".into(),
+        note: TEXT.paragraph("comparison of epochs", &[]),
         rows,
     }
 }
@@ -408,9 +370,7 @@ fn validation_scores(courses: &[Course]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "Validation loss".into(),
-        note: "In nats. Training loss: mean over the last epoch, with dropout and without L2's \
-            penalty."
-            .into(),
+        note: TEXT.paragraph("table of validation losses", &[]),
         head: ["arm", "lowest at epoch", "lowest", "last", "rise (%)", "last training loss"]
             .map(String::from)
             .into(),
@@ -431,7 +391,7 @@ fn test_scores(courses: &[Course]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "Best weights against last on the test images".into(),
-        note: "Best: of the epoch with the lowest validation loss.".into(),
+        note: TEXT.paragraph("table of test scores", &[]),
         head: [
             "arm",
             "accuracy, best (%)",
@@ -446,11 +406,8 @@ fn test_scores(courses: &[Course]) -> ExperimentTable {
 }
 
 fn figures(lab: &Lab, courses: &[Course]) -> Vec<ExperimentFigure> {
-    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
-        name: name.into(),
-        caption: caption.into(),
-        drawing,
-    };
+    let figure =
+        |name: &str, drawing, caption| ExperimentFigure { name: name.into(), caption, drawing };
     let compare = |title: &str, y: Axis, value: fn(&EpochRecord) -> Option<f64>| -> LineChart {
         let mut chart = LineChart::new(title, Axis::counts("epoch"), y);
         for course in courses {
@@ -476,22 +433,18 @@ fn figures(lab: &Lab, courses: &[Course]) -> Vec<ExperimentFigure> {
         figure(
             "validation_loss",
             losses.draw(),
-            "Validation loss after each epoch; a ring where it is lowest.",
+            TEXT.paragraph("figure of validation losses", &[]),
         ),
-        figure(
-            "training_loss",
-            training.draw(),
-            "Mean training loss of each epoch, with dropout in its arm, and without L2's penalty.",
-        ),
+        figure("training_loss", training.draw(), TEXT.paragraph("figure of training losses", &[])),
         figure(
             "validation_accuracy",
             accuracy.draw(),
-            "Share of right answers to the validation images.",
+            TEXT.paragraph("figure of validation accuracies", &[]),
         ),
         figure(
             "dropout_loss",
             as_the_source_draws_it(lab, &courses[DROPOUT]),
-            "As the source draws it: training and validation loss of the arm with dropout.",
+            TEXT.paragraph("figure of the source", &[]),
         ),
     ]
 }
@@ -558,9 +511,9 @@ mod tests {
 
     #[test]
     fn the_verdict_follows_the_losses() {
-        assert!(verdict(1.5, 0.02).contains("does not turn up"));
-        assert!(verdict(1.5, 0.2).contains("does not prevent it"));
-        assert!(verdict(0.1, 0.2).contains("not even weaken"));
-        assert!(verdict(0.01, 0.02).contains("not even weaken"));
+        assert_eq!(verdict(1.5, 0.02), "does not turn up");
+        assert_eq!(verdict(1.5, 0.2), "turns up less");
+        assert_eq!(verdict(0.1, 0.2), "turns up as much");
+        assert_eq!(verdict(0.01, 0.02), "turns up as much");
     }
 }

@@ -17,6 +17,9 @@ use super::judging::{as_in_source, difference};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Run, Weights, unless_smoke};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("early_stopping.md"));
 
 /// The source's data set.
 const DATASET: &str = "cifar10";
@@ -101,28 +104,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
             .collect(),
         figures: figures(lab, &arms[0], &courses),
         data: vec![runs::epochs(&arms)],
-        mistakes: [
-            "The source saves the weights when the validation loss is below early_stopping_loss, \
-             which it sets to 1 and never updates: what it keeps is the last epoch below 1, not \
-             the best. Shown beside the true best and the last.",
-            "Where no epoch is below 1, its last lines fail, since nothing was saved. Here nothing \
-             is compared then.",
-            "Its training never stops early: all 51 epochs are trained, and weights are chosen \
-             afterwards. Here a second training stops, and says how many epochs that saves.",
-            "It calls the test accuracy about 80 %, and prints 75.57 and 76.22 %.",
-        ]
-        .map(String::from)
-        .into(),
-        differences: vec![
-            "The split draws the same share of every class; the source's is random.".into(),
-            format!(
-                "The source does not stop. The arm that does has a patience of {PATIENCE} epochs, \
-                 our choice; up to where it stops it is the same training."
-            ),
-            "The source's validation images choose nothing but the weights; here, too, the test \
-             images choose nothing."
-                .into(),
-        ],
+        mistakes: TEXT.list("mistakes", &[]),
+        differences: TEXT.list("differences", &[("patience", PATIENCE.to_string())]),
     })
 }
 
@@ -172,28 +155,16 @@ fn lowest_loss(recipe: &Recipe) -> Arm {
 }
 
 fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
-    vec![
-        format!(
-            "{}; PyTorch's initial weights; pixels less 0.5, divided by 0.5.",
-            if lab.is_paper() {
-                "ResNet-18 for images of 32×32 pixels, with batch normalization"
-            } else {
-                "The small CNN of 004 ④, two convolutions and three linear layers with batch \
-                 normalization, without its dropout"
-            }
-        ),
-        format!(
-            "Adam, learning rate {}; batches of {}; {} epochs.",
-            recipe.learning_rate, recipe.batch_size, recipe.epochs
-        ),
-        format!(
-            "Two trainings, alike step by step: one to the end, from which the last epoch with a \
-             validation loss below {} is kept as in the source; and one that stops after \
-             {PATIENCE} epochs without a new lowest validation loss, and keeps that of the \
-             lowest.",
-            threshold(lab)
-        ),
-    ]
+    let network = if lab.is_paper() { "large network" } else { "small network" };
+    let values = [
+        ("network", TEXT.paragraph(network, &[])),
+        ("learning_rate", recipe.learning_rate.to_string()),
+        ("batch_size", recipe.batch_size.to_string()),
+        ("epochs", recipe.epochs.to_string()),
+        ("threshold", threshold(lab).to_string()),
+        ("patience", PATIENCE.to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn reduced(lab: &Lab) -> Vec<String> {
@@ -201,21 +172,14 @@ fn reduced(lab: &Lab) -> Vec<String> {
         return Vec::new();
     }
     let (train, valid, epochs) = QUICK;
-    let count = |images: usize| number::count(images as u64);
-    vec![
-        "The post's own small CNN for ResNet-18.".into(),
-        format!(
-            "{} images to train on and {} to validate on, for 30,000 and 20,000.",
-            count(train),
-            count(valid)
-        ),
-        format!("{epochs} epochs for 51."),
-        format!(
-            "A threshold of {} for {THRESHOLD}, below which the validation loss of so few images \
-             does not come.",
-            threshold(lab)
-        ),
-    ]
+    let values = [
+        ("train", number::count(train as u64)),
+        ("valid", number::count(valid as u64)),
+        ("epochs", epochs.to_string()),
+        ("threshold", threshold(lab).to_string()),
+        ("of_source", THRESHOLD.to_string()),
+    ];
+    TEXT.list("reduced", &values)
 }
 
 impl<'a> Course<'a> {
@@ -284,35 +248,31 @@ fn sentence(lab: &Lab, courses: &[Course<'_>]) -> String {
     let (lowest, last) = (valid_loss(|c| c.best), valid_loss(|c| c.last));
     let turn = if last > lowest {
         let (before, after) = (train_loss(|c| c.best), train_loss(|c| c.last));
-        format!(
-            "is lowest at epoch {} and rises from {} to {} nats by the last, while the training \
-             loss {} from {} to {}",
-            epoch(courses, |c| c.choices.best),
-            number::loss(lowest),
-            number::loss(last),
-            if after < before { "falls" } else { "goes" },
-            number::loss(before),
-            number::loss(after)
-        )
+        let values = [
+            ("epoch", epoch(courses, |c| c.choices.best)),
+            ("lowest", number::loss(lowest)),
+            ("last", number::loss(last)),
+            ("falls", if after < before { "falls" } else { "goes" }.into()),
+            ("train_lowest", number::loss(before)),
+            ("train_last", number::loss(after)),
+        ];
+        TEXT.paragraph("turns up", &values)
     } else {
-        "is lowest at the last epoch and has not turned up".to_owned()
+        TEXT.paragraph("does not turn up", &[])
     };
-    let (kept, seeds) = (kept_by_source(courses).len(), courses.len());
-    let rule = if kept == seeds {
-        format!(
-            "the source's rule, the last below {}, keeps epoch {}",
-            threshold(lab),
-            epoch(courses, |c| c.choices.under_threshold.unwrap_or(c.choices.last))
-        )
+    let (kept, seeds) = (kept_by_source(courses), courses.len());
+    let threshold = threshold(lab).to_string();
+    let rule = if kept.len() == seeds {
+        let last = |c: &Course<'_>| c.choices.under_threshold.unwrap_or(c.choices.last);
+        let values = [("threshold", threshold), ("epoch", epoch(courses, last))];
+        TEXT.paragraph("rule keeps", &values)
     } else {
         let where_not = match seeds {
             1 => String::new(),
-            _ => format!(" with {} of {seeds} seeds", seeds - kept),
+            _ => format!(" with {} of {seeds} seeds", seeds - kept.len()),
         };
-        format!(
-            "the source's rule keeps nothing{where_not}, as no epoch is below {}",
-            threshold(lab)
-        )
+        let values = [("where_not", where_not), ("threshold", threshold)];
+        TEXT.paragraph("rule keeps nothing", &values)
     };
     let accuracy = |of: fn(&Answers) -> &Predictions| {
         number::percent(mean(courses, |c| of(&c.test).scores().accuracy))
@@ -321,26 +281,26 @@ fn sentence(lab: &Lab, courses: &[Course<'_>]) -> String {
         number::loss(mean(courses, |c| of(&c.test).scores().loss))
     };
     let pairs: Vec<_> = courses.iter().map(|c| (&c.test.last, &c.test.stopped)).collect();
-    format!(
-        "The validation loss {turn}; {rule}. Early stopping keeps epoch {} after {} of {} epochs. \
-         Test accuracy: {} with its weights, {}{} with the last; early stopping against the last: \
-         {}, at a test loss of {} instead of {} nats.",
-        epoch(courses, |c| c.stopped.summary.best_epoch),
-        epoch(courses, |c| c.stopped.summary.last_epoch),
-        courses[0].choices.last,
-        accuracy(|test| &test.stopped),
-        match kept_by_source(courses).as_slice() {
-            [] => String::new(),
-            kept => format!(
-                "{} with those of the source's rule, ",
-                number::percent(Spread::of(kept).mean)
-            ),
-        },
-        accuracy(|test| &test.last),
-        difference(&pairs),
-        loss(|test| &test.stopped),
-        loss(|test| &test.last)
-    )
+    let accuracy_of_rule = match kept.as_slice() {
+        [] => String::new(),
+        kept => {
+            format!("{} with those of the source's rule, ", number::percent(Spread::of(kept).mean))
+        }
+    };
+    let values = [
+        ("turn", turn),
+        ("rule", rule),
+        ("kept", epoch(courses, |c| c.stopped.summary.best_epoch)),
+        ("stopped_after", epoch(courses, |c| c.stopped.summary.last_epoch)),
+        ("epochs", courses[0].choices.last.to_string()),
+        ("accuracy", accuracy(|test| &test.stopped)),
+        ("accuracy_of_rule", accuracy_of_rule),
+        ("last_accuracy", accuracy(|test| &test.last)),
+        ("difference", difference(&pairs)),
+        ("loss", loss(|test| &test.stopped)),
+        ("last_loss", loss(|test| &test.last)),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 /// Test accuracies with the weights that the source's rule keeps, of the seeds with which it keeps any.
@@ -383,9 +343,7 @@ fn comparison(lab: &Lab, courses: &[Course<'_>]) -> Comparison {
     ];
     Comparison {
         title: "What the source prints".into(),
-        note: "Its kept weights are those of the last epoch below its threshold, and so they are \
-            here."
-            .into(),
+        note: TEXT.paragraph("comparison", &[]),
         rows,
     }
 }
@@ -419,7 +377,7 @@ fn choices(lab: &Lab, course: &Course<'_>, seed: u64) -> ExperimentTable {
     ];
     ExperimentTable {
         title: format!("Whose weights to keep, seed {seed}"),
-        note: "Losses in nats. Training loss: mean over the epoch, while the weights move.".into(),
+        note: TEXT.paragraph("table of choices", &[]),
         head: [
             "choice",
             "epoch",
@@ -470,14 +428,12 @@ fn figures(lab: &Lab, arm: &ArmRuns, courses: &[Course<'_>]) -> Vec<ExperimentFi
     vec![
         ExperimentFigure {
             name: "loss".into(),
-            caption: "Training and validation loss of the training to the end, the threshold of \
-                the source's rule, and what may be kept."
-                .into(),
+            caption: TEXT.paragraph("figure of losses", &[]),
             drawing: chart("Loss", Axis::linear("loss (nats)"), loss, Some(threshold(lab))),
         },
         ExperimentFigure {
             name: "accuracy".into(),
-            caption: "Training and validation accuracy of the same training.".into(),
+            caption: TEXT.paragraph("figure of accuracies", &[]),
             drawing: chart("Accuracy", percent, accuracy, None),
         },
     ]

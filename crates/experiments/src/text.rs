@@ -1,5 +1,6 @@
 //! The words of an experiment, which stand beside its code in `<name>.md`: sentence, set-up, captions, what differs
-//! from the source. The code gives the numbers.
+//! from the source. The code gives the numbers. Words that several experiments share stand beside the code that they
+//! share.
 //!
 //! Under each heading of the file stands a paragraph or a list, with `{names}` for what is computed. Where the data
 //! decide between two ways to say it, each has a heading of its own.
@@ -165,13 +166,27 @@ mod tests {
             for name in &names {
                 assert!(quoted.contains(name), "{shown}: nothing gives `{{{name}}}`");
             }
-            let given = code.split("(\"").skip(1).filter_map(|rest| rest.split_once("\", "));
-            for (name, _) in given.filter(|(name, _)| is_name(name)) {
-                let is_heading = text.lines().any(|line| line.strip_prefix("## ") == Some(name));
-                assert!(names.contains(name) || is_heading, "{shown}: `{name}` has no place");
+            for name in given(code) {
+                assert!(names.contains(name), "{shown}: `{name}` has no place");
             }
         }
         assert!(texts >= 3, "found {texts} texts in {}", sources.display());
+    }
+
+    /// The names of what a source file calls `values` or gives on the spot.
+    fn given(code: &str) -> Vec<&str> {
+        let values = code.split("let values =").skip(1).map(str::trim_start);
+        let values = values.filter(|rest| rest.starts_with('['));
+        let values = values.filter_map(|rest| rest.split_once("];")).map(|(values, _)| values);
+        let on_the_spot = code.split("&[").skip(1).filter(|rest| rest.starts_with("(\""));
+        let on_the_spot = on_the_spot.filter_map(|rest| rest.split_once("\", "));
+        let pairs = values.chain(on_the_spot.map(|(name, _)| name));
+        let quoted = pairs.flat_map(|pairs| pairs.split('(').skip(1)).map(str::trim_start);
+        let quoted = quoted.filter_map(|rest| rest.strip_prefix('"'));
+        quoted
+            .map(|rest| rest.split('"').next().unwrap_or_default())
+            .filter(|n| is_name(n))
+            .collect()
     }
 
     fn is_name(text: &str) -> bool {
