@@ -20,7 +20,10 @@ use super::decomposition::{CONFIDENCE, Residuals, Terms, interval, redraw};
 use super::images::{Diagnostic, Images};
 use super::lab::Lab;
 use super::settings::Settings;
+use super::text::Text;
 use super::trainee::{Trainee, Training};
+
+const TEXT: Text = Text(include_str!("bias_variance.md"));
 
 const SETS: usize = 20;
 const SET_SIZE: usize = 1000;
@@ -172,20 +175,14 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     }
     let measurements: Vec<Measurement> =
         LOSSES.iter().map(|loss| measure(lab, &found, loss)).collect();
-    let mut differences = vec![
-        "The source states the claim and measures nothing. It calls bias the difference between \
-         prediction and truth and variance the danger of overfitting; here both are defined so \
-         that they add up to the error."
-            .into(),
-        format!(
-            "Not given: batch size ({BATCH_SIZE}), initial weights (normal with standard deviation \
-             √(2/n), biases zero)."
-        ),
-    ];
+    let mut differences = TEXT.list("differences", &[("batch_size", BATCH_SIZE.to_string())]);
     if size < SET_SIZE {
-        differences.push(format!(
-            "The training sets have {size} images, for want of {SETS} × {SET_SIZE}."
-        ));
+        let values = [
+            ("size", size.to_string()),
+            ("sets", SETS.to_string()),
+            ("set_size", SET_SIZE.to_string()),
+        ];
+        differences.push(TEXT.paragraph("small training sets", &values));
     }
     Ok(Findings {
         sentence: sentence(&measurements, &found),
@@ -199,38 +196,23 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 }
 
 fn setup(lab: &Lab, size: usize) -> Vec<String> {
-    let (epochs, draws) = (epochs(lab), draws(lab));
-    [
-        format!(
-            "MLP 784-2×256-10 with ReLU, Adam, learning rate {LEARNING_RATE}, batches of \
-             {BATCH_SIZE}, {epochs} epochs; dropout {DROPOUT} after each hidden layer in one \
-             arm."
-        ),
-        format!(
-            "{SETS} disjoint training sets of {size} images, drawn from the published training \
-             images with the same share of each class. Each has initial weights and an order of \
-             its own, the same in both arms, so that variance is that over sets, weights and \
-             order."
-        ),
-        format!(
-            "Errors on the first {TEST_IMAGES} test images, in evaluation. Labels are taken for \
-             certain, so that noise is 0 and mislabelled images count as bias."
-        ),
-        "Squared error: Σ over classes of (probability − label)², Brier's score. Its bias² is the \
-         squared distance of the networks' mean from the label, less variance / K, which K \
-         networks add to it."
-            .into(),
-        "0-1 loss: the decomposition of Kohavi and Wolpert (ICML 1996), with their correction for \
-         the number of networks; it is half of the other one's, with answers that are certain."
-            .into(),
-        format!(
-            "Intervals: {} % of {draws} values from training sets drawn again with replacement, \
-             the same ones for both arms (bootstrap); pairs of a set with itself are left out of \
-             bias².",
-            100.0 * CONFIDENCE
-        ),
-    ]
-    .into()
+    let values = [
+        ("learning_rate", LEARNING_RATE.to_string()),
+        ("batch_size", BATCH_SIZE.to_string()),
+        ("epochs", epochs(lab).to_string()),
+        ("dropout", DROPOUT.to_string()),
+        ("sets", SETS.to_string()),
+        ("size", size.to_string()),
+        ("test_images", TEST_IMAGES.to_string()),
+        ("confidence", confidence()),
+        ("draws", draws(lab).to_string()),
+    ];
+    TEXT.list("set-up", &values)
+}
+
+/// [`CONFIDENCE`] in percent.
+fn confidence() -> String {
+    (100.0 * CONFIDENCE).to_string()
 }
 
 /// Trains a network without and one with dropout on every set.
@@ -367,24 +349,24 @@ fn sentence(measurements: &[Measurement], found: &[Found]) -> String {
             let share = 100.0 * measurement.change[place].value / before;
             if before > 0.0 { format!(" ({} %)", signed(share, 0)) } else { String::new() }
         };
-        let total = match error.verdict() {
+        let direction = match error.verdict() {
             Verdict::Worse => "rises",
             Verdict::Better => "falls",
             Verdict::NoClearEffect => "does not clearly change",
         };
         let unit = if loss.factor == 1.0 { "" } else { " points" };
-        let show = |measured: Measured| signed(loss.factor * measured.value, loss.decimals);
-        format!(
-            "of the {}, bias² {}{unit}{}, variance {}{unit}{}: {}, and the error {total} \
-             ({}{unit})",
-            loss.name,
-            show(bias),
-            relative(0),
-            show(variance),
-            relative(1),
-            verdict(measurement.change),
-            show(error),
-        )
+        let show = |measured: Measured| signed(loss.factor * measured.value, loss.decimals) + unit;
+        let values = [
+            ("loss", loss.name.into()),
+            ("bias", show(bias)),
+            ("bias_share", relative(0)),
+            ("variance", show(variance)),
+            ("variance_share", relative(1)),
+            ("verdict", verdict(measurement.change).into()),
+            ("direction", direction.into()),
+            ("error", show(error)),
+        ];
+        TEXT.paragraph("change", &values)
     };
     let parts: Vec<String> = LOSSES.iter().zip(measurements).map(of_loss).collect();
     let verdicts: Vec<String> = LOSSES
@@ -399,14 +381,15 @@ fn sentence(measurements: &[Measurement], found: &[Found]) -> String {
         let all: Vec<f64> = found.iter().flat_map(|found| found.fitted[arm].clone()).collect();
         number::percent(Spread::of(&all).mean)
     });
-    format!(
-        "“Bias a little up, variance a lot down” {}. What dropout {DROPOUT} changes: {}. Without \
-         dropout the networks fit {} of their training images, with it {}.",
-        verdicts.join(" and "),
-        parts.join("; "),
-        fitted[0],
-        fitted[1]
-    )
+    let [fitted, fitted_with] = fitted;
+    let values = [
+        ("verdicts", verdicts.join(" and ")),
+        ("dropout", DROPOUT.to_string()),
+        ("changes", parts.join("; ")),
+        ("fitted", fitted),
+        ("fitted_with", fitted_with),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 /// A number with its sign.
@@ -436,13 +419,14 @@ fn table(loss: &Loss, measurement: &Measurement) -> ExperimentTable {
         ]
     };
     let unit = if loss.factor == 1.0 { "" } else { " Percent and percentage points." };
+    let values = [
+        ("test_images", TEST_IMAGES.to_string()),
+        ("confidence", confidence()),
+        ("unit", unit.into()),
+    ];
     ExperimentTable {
         title: format!("Bias and variance: {}", loss.name),
-        note: format!(
-            "Mean over {TEST_IMAGES} test images; error = bias² + variance. In brackets and in the \
-             last column: {} % intervals over training sets.{unit}",
-            100.0 * CONFIDENCE
-        ),
+        note: TEXT.paragraph("table", &values),
         head: ["", ARMS[0].0, ARMS[1].0, "change", "interval of the change"]
             .map(String::from)
             .into(),
@@ -492,27 +476,19 @@ fn figures(found: &[Found], measurements: &[Measurement]) -> Vec<ExperimentFigur
     let mut figures = vec![
         ExperimentFigure {
             name: "terms".into(),
-            caption: format!(
-                "Bias², corrected for the number of training sets, variance, and their sum, with \
-                 {} % intervals over training sets.",
-                100.0 * CONFIDENCE
-            ),
+            caption: TEXT.paragraph("figure of terms", &[("confidence", confidence())]),
             drawing: levels.draw(),
         },
         ExperimentFigure {
             name: "change".into(),
-            caption: format!(
-                "The change that dropout makes to each term, with {} % intervals over training \
-                 sets, which are the same in both arms.",
-                100.0 * CONFIDENCE
-            ),
+            caption: TEXT.paragraph("figure of changes", &[("confidence", confidence())]),
             drawing: changes.draw(),
         },
     ];
     for (loss, name) in LOSSES.iter().zip(["course_squared", "course_zero_one"]) {
         figures.push(ExperimentFigure {
             name: name.into(),
-            caption: "Bias² and variance as training goes on.".into(),
+            caption: TEXT.paragraph("figure of courses", &[]),
             drawing: course(found, loss).draw(),
         });
     }

@@ -21,7 +21,10 @@ use super::images::{Images, TestView};
 use super::judging::sampling_variance;
 use super::lab::{Lab, Preset};
 use super::settings::Settings;
+use super::text::Text;
 use super::trainee::{Trainee, Training, read};
+
+const TEXT: Text = Text(include_str!("capacity_and_data.md"));
 
 /// Units of each hidden layer.
 const WIDTHS: [usize; 5] = [10, 30, 100, 300, 1000];
@@ -130,10 +133,12 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let grid = Grid { plan, cells, test_images: lab.data().test.len() };
     let mut reduced = Vec::new();
     if !lab.is_paper() {
-        reduced.push(format!(
-            "At most {} instead of {} samples, and at most {} instead of 12000 updates.",
-            SAMPLES[4], SAMPLES[6], grid.plan.most_updates
-        ));
+        let values = [
+            ("most_samples", SAMPLES[4].to_string()),
+            ("all_samples", SAMPLES[6].to_string()),
+            ("most_updates", grid.plan.most_updates.to_string()),
+        ];
+        reduced.push(TEXT.paragraph("reduced", &values));
     }
     Ok(Findings {
         sentence: sentence(&grid),
@@ -142,38 +147,25 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: tables(&grid),
         figures: figures(&grid),
         data: vec![data(&grid)],
-        differences: vec![
-            "The source names the two causes and shows one network on 300 samples. Network, \
-             optimizer and length are ours: with a fixed number of updates wide networks on few \
-             samples would be far past their fit, and narrow ones on many short of it."
-                .into(),
-        ],
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
 
 fn setup(grid: &Grid) -> Vec<String> {
     let Plan { widths, samples, most_updates } = &grid.plan;
-    [
-        format!(
-            "MLP with {HIDDEN_LAYERS} hidden layers of {} to {} units, ReLU, weights normal with \
-             standard deviation √(2/n), biases zero.",
-            widths[0],
-            widths[widths.len() - 1]
-        ),
-        format!(
-            "{} to {} training images, drawn with the same share of each class.",
-            number::count(samples[0] as u64),
-            number::count(samples[samples.len() - 1] as u64)
-        ),
-        format!(
-            "Adam, learning rate {LEARNING_RATE}, batches of {BATCH_SIZE}, until the mean training \
-             loss of an epoch is {FITTED} nats or less, at most {} updates.",
-            number::count(*most_updates as u64)
-        ),
-        "Gap: training accuracy less test accuracy, both in evaluation, after training.".into(),
-    ]
-    .into()
+    let values = [
+        ("hidden_layers", HIDDEN_LAYERS.to_string()),
+        ("least_width", widths[0].to_string()),
+        ("most_width", widths[widths.len() - 1].to_string()),
+        ("least_samples", number::count(samples[0] as u64)),
+        ("most_samples", number::count(samples[samples.len() - 1] as u64)),
+        ("learning_rate", LEARNING_RATE.to_string()),
+        ("batch_size", BATCH_SIZE.to_string()),
+        ("fitted", FITTED.to_string()),
+        ("most_updates", number::count(*most_updates as u64)),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 /// Trains until the network has fitted `images`, or for as long as the plan allows.
@@ -294,39 +286,33 @@ fn sentence(grid: &Grid) -> String {
     };
     let gap = with_width(Trained::gap, Better::Lower);
     let accuracy = with_width(|trained| trained.test_accuracy, Better::Higher);
-    let data_verdict = match counts(&with_data) {
-        [rises, _] if rises == with_data.len() => "few data cause overfitting, as the post says",
-        [rises, falls] if rises > falls => "few data mostly cause overfitting, as the post says",
-        _ => "unlike in the post, fewer data do not widen the gap",
+    let of_data = match counts(&with_data) {
+        [rises, _] if rises == with_data.len() => "few data overfit",
+        [rises, falls] if rises > falls => "few data mostly overfit",
+        _ => "few data do not overfit",
     };
-    let width_verdict = match counts(&gap) {
-        [rises, _] if rises == gap.len() => "many parameters do, too",
-        [rises, falls] if rises > falls => "many parameters do so only in part",
-        [rises, falls] if rises < falls => {
-            "many parameters do not: the gap is rather narrower in wide networks"
-        }
-        _ => "of many parameters that cannot be said",
+    let of_width = match counts(&gap) {
+        [rises, _] if rises == gap.len() => "wide networks overfit",
+        [rises, falls] if rises > falls => "wide networks overfit in part",
+        [rises, falls] if rises < falls => "wide networks overfit less",
+        _ => "wide networks may overfit",
     };
-    let noise = if grid.seeds() == 1 {
-        "Clear is what exceeds twice the sampling error of the test images; other initial weights \
-         may move single cells by more."
-    } else {
-        "Clear is what exceeds twice the standard error over seeds."
-    };
-    format!(
-        "With {} samples the gap is {} over the widths, with {} samples {}: {data_verdict}; \
-         {width_verdict}. From {} to {} units, at {} numbers of samples, the gap {}, the test \
-         accuracy {}. {noise}",
-        number::count(samples[0] as u64),
-        gaps(0),
-        number::count(samples[last_column] as u64),
-        gaps(last_column),
-        widths[0],
-        widths[last_row],
-        samples.len(),
-        told(&gap),
-        told(&accuracy),
-    )
+    let noise = if grid.seeds() == 1 { "one seed" } else { "several seeds" };
+    let values = [
+        ("least_samples", number::count(samples[0] as u64)),
+        ("least_gaps", gaps(0)),
+        ("most_samples", number::count(samples[last_column] as u64)),
+        ("most_gaps", gaps(last_column)),
+        ("of_data", TEXT.paragraph(of_data, &[])),
+        ("of_width", TEXT.paragraph(of_width, &[])),
+        ("least_width", widths[0].to_string()),
+        ("most_width", widths[last_row].to_string()),
+        ("numbers_of_samples", samples.len().to_string()),
+        ("gap", told(&gap)),
+        ("accuracy", told(&accuracy)),
+        ("noise", TEXT.paragraph(noise, &[])),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 fn tables(grid: &Grid) -> Vec<ExperimentTable> {
@@ -335,9 +321,9 @@ fn tables(grid: &Grid) -> Vec<ExperimentTable> {
         .into_iter()
         .chain(samples.iter().map(|samples| number::count(*samples as u64)))
         .collect();
-    let table = |title: &str, note: &str, cell: &dyn Fn(&Cell) -> String| ExperimentTable {
+    let table = |title: &str, note: String, cell: &dyn Fn(&Cell) -> String| ExperimentTable {
         title: title.into(),
-        note: note.into(),
+        note,
         head: head.clone(),
         rows: widths
             .iter()
@@ -361,25 +347,24 @@ fn tables(grid: &Grid) -> Vec<ExperimentTable> {
     vec![
         table(
             "Gap (points) by number of samples",
-            "Training accuracy less test accuracy.",
+            TEXT.paragraph("table of gaps", &[]),
             &accuracy(Trained::gap),
         ),
-        table("Test accuracy (%) by number of samples", "", &accuracy(|t| t.test_accuracy)),
+        table(
+            "Test accuracy (%) by number of samples",
+            String::new(),
+            &accuracy(|t| t.test_accuracy),
+        ),
         table(
             "Training accuracy (%) by number of samples",
-            "What the networks were able to fit.",
+            TEXT.paragraph("table of training accuracies", &[]),
             &accuracy(|t| t.train_accuracy),
         ),
-        table(
-            "Updates by number of samples",
-            "Mean over seeds; with a star where a network did not come down to the loss at which \
-             training ends.",
-            &|cell| {
-                let mean = cell.iter().map(|t| t.updates as f64).sum::<f64>() / cell.len() as f64;
-                let star = if cell.iter().all(|t| t.is_fitted) { "" } else { "*" };
-                format!("{}{star}", number::count(mean.round() as u64))
-            },
-        ),
+        table("Updates by number of samples", TEXT.paragraph("table of updates", &[]), &|cell| {
+            let mean = cell.iter().map(|t| t.updates as f64).sum::<f64>() / cell.len() as f64;
+            let star = if cell.iter().all(|t| t.is_fitted) { "" } else { "*" };
+            format!("{}{star}", number::count(mean.round() as u64))
+        }),
     ]
 }
 
@@ -405,18 +390,13 @@ fn figures(grid: &Grid) -> Vec<ExperimentFigure> {
         let rows: Vec<Vec<f64>> = (0..seeds).map(row).collect();
         chart = chart.with(series(format!("{} units", number::count(*width as u64)), &xs, &rows));
     }
-    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
-        name: name.into(),
-        caption: caption.into(),
-        drawing,
-    };
-    let note = "Each cell is a network of that width, trained on so many images until it has \
-        fitted them or may train no longer";
+    let figure =
+        |name: &str, drawing, caption| ExperimentFigure { name: name.into(), caption, drawing };
     vec![
         figure(
             "gap",
             map("Gap by capacity and data", "gap (points)", |t| 100.0 * t.gap()).draw(),
-            &format!("{note}: training accuracy less test accuracy."),
+            TEXT.paragraph("figure of gaps", &[]),
         ),
         figure(
             "test_accuracy",
@@ -424,7 +404,7 @@ fn figures(grid: &Grid) -> Vec<ExperimentFigure> {
                 100.0 * t.test_accuracy
             })
             .draw(),
-            &format!("{note}: accuracy on the test images."),
+            TEXT.paragraph("figure of test accuracies", &[]),
         ),
         figure(
             "train_accuracy",
@@ -432,9 +412,9 @@ fn figures(grid: &Grid) -> Vec<ExperimentFigure> {
                 100.0 * t.train_accuracy
             })
             .draw(),
-            &format!("{note}: accuracy on the images that it was trained on."),
+            TEXT.paragraph("figure of training accuracies", &[]),
         ),
-        figure("gap_lines", chart.draw(), "The same gaps as lines, one for each width."),
+        figure("gap_lines", chart.draw(), TEXT.paragraph("figure of lines", &[])),
     ]
 }
 

@@ -20,7 +20,10 @@ use serde_json::json;
 use super::images::Images;
 use super::lab::Lab;
 use super::settings::Settings;
+use super::text::Text;
 use super::trainee::{Trainee, Training};
+
+const TEXT: Text = Text(include_str!("ensemble.md"));
 
 const NETWORKS: usize = 10;
 const SAMPLES: usize = 1000;
@@ -86,45 +89,22 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![table(&found), training_table(&found)],
         figures: figures(&found),
         data: vec![data(&found)],
-        differences: [
-            "The sources train no ensemble; they say what one is, and that dropout has the same \
-             effect in a single network. Network, batch, rate and length are those of the source's \
-             experiment on weight decay, the number of samples, of networks and of draws are \
-             ours."
-                .into(),
-            format!(
-                "Dropout is judged by {NETWORKS} networks as well, each with the initial weights \
-                 and the batches of one of the ensemble, so that a lucky draw of weights decides \
-                 nothing."
-            ),
-        ]
-        .into(),
+        differences: TEXT.list("differences", &[("networks", NETWORKS.to_string())]),
         ..Findings::default()
     })
 }
 
 fn setup(lab: &Lab, images: &Images) -> Vec<String> {
-    let updates = updates(lab);
-    [
-        format!(
-            "MLP 784-6×100-10 with ReLU, weights normal with standard deviation √(2/n), biases \
-             zero; the first {} training images.",
-            images.set.len()
-        ),
-        format!(
-            "SGD, learning rate {LEARNING_RATE}, {updates} updates of {BATCH_SIZE} images drawn \
-             with replacement. Each network has initial weights and batches of its own."
-        ),
-        format!(
-            "An ensemble's answer is the mean of its networks' probabilities. Of {NETWORKS} \
-             networks every subset is scored, from single ones to all."
-        ),
-        format!(
-            "Dropout {DROPOUT} after each hidden layer, evaluated once with all units, and as the \
-             mean of the probabilities of {DRAWS} passes that drop units as in training."
-        ),
-    ]
-    .into()
+    let values = [
+        ("images", images.set.len().to_string()),
+        ("learning_rate", LEARNING_RATE.to_string()),
+        ("updates", updates(lab).to_string()),
+        ("batch_size", BATCH_SIZE.to_string()),
+        ("networks", NETWORKS.to_string()),
+        ("dropout", DROPOUT.to_string()),
+        ("draws", DRAWS.to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn train_and_score(lab: &Lab, images: &Images, seeds: Seeds) -> Result<Found, Failure> {
@@ -277,32 +257,32 @@ fn sentence(found: &[Found]) -> String {
     let once = of_all(found, |found| &found.once, accuracy);
     let drawn = of_all(found, |found| &found.drawn, accuracy);
     let fitted = mean(&of_all(found, |found| &found.dropout_training, accuracy));
-    let dropout = judged(&single, &once).word([
-        "does better than one network without it",
-        "does worse than one network without it",
-        "does not do clearly better or worse than one network without it",
-    ]);
+    let effect = judged(&single, &once).word(["better", "worse", "not clear"]);
     let place = match mean(&once).max(mean(&drawn)) >= mean(&all) {
-        true => "and reaches the ensemble",
-        false => "and does not reach the ensemble",
+        true => "reaches",
+        false => "does not reach",
     };
-    format!(
-        "The mean of {NETWORKS} networks gets {} of the test images right, one network {} (better \
-         than {beaten} of {} networks), and {lowers} the loss: {} nats instead of {}{half}. A \
-         network with dropout {DROPOUT} {dropout}, {place}: {} evaluated once, {} as the mean of \
-         {DRAWS} draws (loss {} and {} nats), after as many updates, which fit {} of its training \
-         images.",
-        number::percent(mean(&all)),
-        number::percent(mean(&single)),
-        single.len(),
-        number::loss(mean(&all_loss)),
-        number::loss(mean(&single_loss)),
-        number::percent(mean(&once)),
-        number::percent(mean(&drawn)),
-        number::loss(mean(&of_all(found, |found| &found.once, loss))),
-        number::loss(mean(&of_all(found, |found| &found.drawn, loss))),
-        number::percent(fitted),
-    )
+    let values = [
+        ("networks", NETWORKS.to_string()),
+        ("accuracy", number::percent(mean(&all))),
+        ("single_accuracy", number::percent(mean(&single))),
+        ("beaten", beaten.to_string()),
+        ("single_networks", single.len().to_string()),
+        ("lowers", lowers.into()),
+        ("loss", number::loss(mean(&all_loss))),
+        ("single_loss", number::loss(mean(&single_loss))),
+        ("half", half),
+        ("rate", DROPOUT.to_string()),
+        ("effect", TEXT.paragraph(effect, &[])),
+        ("reaches", TEXT.paragraph(place, &[])),
+        ("once", number::percent(mean(&once))),
+        ("drawn", number::percent(mean(&drawn))),
+        ("draws", DRAWS.to_string()),
+        ("once_loss", number::loss(mean(&of_all(found, |found| &found.once, loss)))),
+        ("drawn_loss", number::loss(mean(&of_all(found, |found| &found.drawn, loss)))),
+        ("fitted", number::percent(fitted)),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 fn table(found: &[Found]) -> ExperimentTable {
@@ -329,11 +309,7 @@ fn table(found: &[Found]) -> ExperimentTable {
     rows.push(row(name, DRAWS, &drawn(accuracy), &drawn(loss)));
     ExperimentTable {
         title: "On the test images".into(),
-        note: format!(
-            "Mean and standard deviation over all subsets of that size, of dropout over networks. \
-             Subsets share networks, so that their spread is less than that of new ensembles, and \
-             of all {NETWORKS} networks there is one subset a seed."
-        ),
+        note: TEXT.paragraph("table of test scores", &[("networks", NETWORKS.to_string())]),
         head: ["", "passes", "cases", "accuracy (%)", "loss (nats)"].map(String::from).into(),
         rows,
     }
@@ -350,7 +326,7 @@ fn training_table(found: &[Found]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "On the training images".into(),
-        note: "Single networks in evaluation; mean and standard deviation over them.".into(),
+        note: TEXT.paragraph("table of training scores", &[]),
         head: ["", "accuracy (%)", "loss (nats)"].map(String::from).into(),
         rows: vec![
             row("without dropout", |found| &found.plain_training),
@@ -361,12 +337,13 @@ fn training_table(found: &[Found]) -> ExperimentTable {
 
 fn figures(found: &[Found]) -> Vec<ExperimentFigure> {
     let caption = |what: &str| {
-        format!(
-            "{what} of the mean of K networks' probabilities: mean over all subsets of K of the \
-             {NETWORKS} networks, with a band of one standard deviation over the subsets. Level \
-             lines: one network with dropout {DROPOUT}, evaluated once and as the mean of {DRAWS} \
-             draws; the bands are one standard deviation over {NETWORKS} such networks."
-        )
+        let values = [
+            ("what", what.into()),
+            ("networks", NETWORKS.to_string()),
+            ("dropout", DROPOUT.to_string()),
+            ("draws", DRAWS.to_string()),
+        ];
+        TEXT.paragraph("figure", &values)
     };
     let percent = Axis::linear("test accuracy (%)").within(0.0, 100.0);
     vec![
