@@ -19,7 +19,10 @@ use super::images::{Images, TestView};
 use super::judging::on_data_of_source;
 use super::lab::Lab;
 use super::settings::Settings;
+use super::text::Text;
 use super::trainee::{Trainee, Training, read};
+
+const TEXT: Text = Text(include_str!("compare_optimizers.md"));
 
 const ITERATIONS: usize = 2000;
 const BATCH_SIZE: usize = 128;
@@ -175,23 +178,8 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         comparisons: vec![windows(lab, &courses), printed(lab, &courses)],
         figures: figures(lab, &courses),
         data: vec![data(&courses), steps(&courses)],
-        mistakes: vec![
-            "The listing of SGD calls its argument parms and loops over params, which it does not \
-             define: called, it stops with an error. The source's run imports the classes of the \
-             book's library over its own, and so escapes."
-                .into(),
-        ],
-        differences: [
-            "The source gives each network initial weights of its own; here all have the same \
-             ones.",
-            "The source measures the loss after the update, on the batch that was just learnt; \
-             here it is measured before and after.",
-            "The source's Adam adds ε to the root before its correction, ours and PyTorch's after \
-             it.",
-            "RMSProp is described in the source, but not run.",
-        ]
-        .map(String::from)
-        .into(),
+        mistakes: TEXT.list("mistakes", &[]),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -244,19 +232,9 @@ fn median_rate(trainee: &Trainee, learning_rate: f64) -> f64 {
 }
 
 fn setup(lab: &Lab) -> Vec<String> {
-    let iterations = iterations(lab);
-    [
-        "MLP 784-4×100-10 with ReLU, weights normal with standard deviation √(2/n), biases zero."
-            .into(),
-        format!(
-            "{iterations} iterations, batches of {BATCH_SIZE} drawn with replacement, the same \
-            for all."
-        ),
-        "Learning rate 0.01, of Adam 0.001; momentum 0.9, RMSProp's ρ 0.99, Adam's β 0.9 and \
-         0.999, ε 1e-7."
-            .into(),
-    ]
-    .into()
+    let values =
+        [("iterations", iterations(lab).to_string()), ("batch_size", BATCH_SIZE.to_string())];
+    TEXT.list("set-up", &values)
 }
 
 /// Values of a course, a seed each.
@@ -274,19 +252,22 @@ fn sentence(courses: &[Vec<Course>]) -> String {
     let shrinking =
         rate(|course| course.rates[1]) / rate(|course| course.rates[course.rates.len() - 1]);
     let step = if shrinking.is_finite() {
-        format!(
-            " AdaGrad's median step per unit of gradient shrinks {} times from iteration \
-             {RATE_INTERVAL} to the last.",
-            number::short((10.0 * shrinking).round() / 10.0)
-        )
+        let values = [
+            ("iteration", RATE_INTERVAL.to_string()),
+            ("shrinking", number::short((10.0 * shrinking).round() / 10.0)),
+        ];
+        format!(" {}", TEXT.paragraph("step", &values))
     } else {
         String::new()
     };
-    format!(
-        "Mean training loss over iterations {from} to {to}, before the update: {}. {}.{step}",
-        listed(&losses),
-        verdict(&losses)
-    )
+    let values = [
+        ("from", from.to_string()),
+        ("to", to.to_string()),
+        ("losses", listed(&losses)),
+        ("verdict", TEXT.paragraph(verdict(&losses), &[])),
+        ("step", step),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 /// The losses of all rows, the lowest first, and those that diverged last.
@@ -300,17 +281,18 @@ fn listed(losses: &[f64]) -> String {
     finite.chain(diverged).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether SGD has the highest loss of those optimizers that the source ran and that did not diverge here.
+/// The heading for whether SGD has the highest loss of those optimizers that the source ran and that did not diverge
+/// here.
 fn verdict(losses: &[f64]) -> &'static str {
     let (sgd, others) = (losses[0], ROWS.iter().zip(losses).skip(1));
     let others = others.filter(|(row, loss)| !row.printed.is_empty() && loss.is_finite());
     let others: Vec<f64> = others.map(|(_, loss)| *loss).collect();
     if !sgd.is_finite() || others.is_empty() {
-        "Whether SGD learns slowest, as the source concludes, cannot be told"
+        "cannot be told"
     } else if others.iter().all(|loss| sgd > *loss) {
-        "Of the optimizers that the source runs, SGD learns slowest, as it concludes"
+        "SGD is slowest"
     } else {
-        "Of the optimizers that the source runs, SGD is not the slowest, unlike there"
+        "SGD is not the slowest"
     }
 }
 
@@ -335,7 +317,7 @@ fn windows(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     }
     Comparison {
         title: "Means over windows of iterations".into(),
-        note: "PyTorch 2.15 with the same settings, ten seeds. Losses in nats.".into(),
+        note: TEXT.paragraph("comparison of windows", &[]),
         rows,
     }
 }
@@ -359,11 +341,7 @@ fn printed(lab: &Lab, courses: &[Vec<Course>]) -> Comparison {
     }
     Comparison {
         title: "All losses that the source prints".into(),
-        note: format!(
-            "Loss in nats of one batch, after the update. Ours: mean and spread over the batches \
-             of the {AROUND} iterations to either side, so that the spread is that of single \
-             batches; of iteration 0 that batch alone."
-        ),
+        note: TEXT.paragraph("comparison of losses", &[("around", AROUND.to_string())]),
         rows,
     }
 }
@@ -387,30 +365,20 @@ fn figures(lab: &Lab, courses: &[Vec<Course>]) -> Vec<ExperimentFigure> {
         Axis::log("median of η / (√h + ε) (log)"),
     )
     .with(series("AdaGrad", &steps, &rates));
-    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
-        name: name.into(),
-        caption: caption.into(),
-        drawing,
-    };
+    let figure =
+        |name: &str, drawing, caption| ExperimentFigure { name: name.into(), caption, drawing };
     vec![
         figure(
             "loss_after",
             chart("Loss after the update", |course| &course.after),
-            "As the source draws it: the loss of each batch after the step that learnt it, \
-             smoothed with a Kaiser window of 11 iterations.",
+            TEXT.paragraph("figure of losses after", &[]),
         ),
         figure(
             "loss_before",
             chart("Loss before the update", |course| &course.before),
-            "The loss of each batch before the step that learns it, smoothed in the same way: what \
-             the networks make of images that they have not just seen.",
+            TEXT.paragraph("figure of losses before", &[]),
         ),
-        figure(
-            "adagrad_step",
-            shrinking.draw(),
-            "What AdaGrad multiplies a gradient with, as the median of all weights whose gradient \
-             was not always zero.",
-        ),
+        figure("adagrad_step", shrinking.draw(), TEXT.paragraph("figure of AdaGrad's step", &[])),
     ]
 }
 
@@ -467,9 +435,9 @@ mod tests {
 
     #[test]
     fn sgd_is_judged_by_those_that_the_source_ran() {
-        assert!(verdict(&LOSSES).ends_with("slowest, as it concludes"));
-        assert!(verdict(&[0.23, 0.07, 0.06, 0.05, 0.3]).ends_with("slowest, as it concludes"));
-        assert!(verdict(&[0.23, 0.07, 0.06, 0.3, 0.2]).ends_with("not the slowest, unlike there"));
+        assert_eq!(verdict(&LOSSES), "SGD is slowest");
+        assert_eq!(verdict(&[0.23, 0.07, 0.06, 0.05, 0.3]), "SGD is slowest");
+        assert_eq!(verdict(&[0.23, 0.07, 0.06, 0.3, 0.2]), "SGD is not the slowest");
     }
 
     #[test]
@@ -479,9 +447,9 @@ mod tests {
             listed(&losses),
             "Adam 0.050, Momentum 0.070, SGD 0.230, RMSProp diverged, AdaGrad diverged"
         );
-        assert!(verdict(&losses).ends_with("slowest, as it concludes"));
-        assert!(verdict(&[f64::NAN, 0.07, 0.06, 0.05, 0.2]).ends_with("cannot be told"));
+        assert_eq!(verdict(&losses), "SGD is slowest");
+        assert_eq!(verdict(&[f64::NAN, 0.07, 0.06, 0.05, 0.2]), "cannot be told");
         let alone = [0.23, f64::NAN, f64::NAN, f64::NAN, 0.2];
-        assert!(verdict(&alone).ends_with("cannot be told"));
+        assert_eq!(verdict(&alone), "cannot be told");
     }
 }

@@ -18,7 +18,10 @@ use super::random_search::{
     VALIDATION, WEIGHT_DECAYS, network, search, split, trials,
 };
 use super::settings::{Part, Settings};
+use super::text::Text;
 use super::trainee::Trainee;
+
+const TEXT: Text = Text(include_str!("hyperparameter_search.md"));
 
 /// Trials whose mean says whether a round is better than another.
 const TOP: usize = 10;
@@ -84,7 +87,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     data.extend(contest.as_ref().map(|contest| contest.data(lab)));
     let mut reduced = Vec::new();
     if contest.is_none() {
-        reduced.push("Random search against a grid is left to the paper preset.".into());
+        reduced.push(TEXT.paragraph("reduced", &[]));
     }
     Ok(Findings {
         sentence: sentence(&searches, contest.as_ref(), best.test_accuracy),
@@ -94,13 +97,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables,
         figures,
         data,
-        differences: [
-            "The test accuracy of the best network is measured once, after the search; the source \
-             has none.",
-            "The comparison with a grid is not in the source's code, only in its text.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -149,31 +146,20 @@ fn short(value: f64) -> String {
 }
 
 fn setup(lab: &Lab, rounds: usize) -> Vec<String> {
-    let mut setup = vec![
-        format!(
-            "The first {IMAGES} training images, shuffled; 20 % of them are for validation, and \
-             alone decide which trials are best."
-        ),
-        format!(
-            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), \
-             biases zero."
-        ),
-        format!(
-            "{} trials a round: learning rate η = 10^U(−6, −2), weight decay λ = 10^U(−8, −4) on \
-             weights; each with initial weights and batches of its own.",
-            trials(lab)
-        ),
-        format!(
-            "SGD on batches of 100 drawn with replacement; looked at after update 1, 5, … {}, \
-             which the source calls 50 epochs.",
-            SCHEDULE.of(lab).updates
-        ),
+    let values = [
+        ("images", IMAGES.to_string()),
+        ("layers", LAYERS.to_string()),
+        ("trials", trials(lab).to_string()),
+        ("updates", SCHEDULE.of(lab).updates.to_string()),
     ];
+    let mut setup = TEXT.list("set-up", &values);
     if rounds > 1 {
-        setup.push(format!(
-            "{rounds} rounds: each searches the range that the best {KEPT} trials of the round \
-             before it span, with {TRIALS} new trials on the same split."
-        ));
+        let values = [
+            ("rounds", rounds.to_string()),
+            ("kept", KEPT.to_string()),
+            ("trials", TRIALS.to_string()),
+        ];
+        setup.push(TEXT.paragraph("set-up of rounds", &values));
     }
     if lab.is_paper() {
         setup.push(random_against_grid::setup(lab));
@@ -210,40 +196,44 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
     };
     let of_rate = correlation(|point| point.learning_rate);
     let of_decay = correlation(|point| point.weight_decay);
-    let mut text = format!(
-        "The best of {TRIALS} trials has a validation accuracy of {}{}, with η = {} and λ = {}. \
-         The best {KEPT} have η from {} to {}; {}{} in the source's region, η of {} or more. {} \
-         matters more: the {}rank correlation with validation accuracy is {:.2} for η and {:.2} \
-         for λ.",
-        percent(best.accuracy),
-        of_all(percent(mean(&|search| search[0][0].accuracy))),
-        short(best.point.learning_rate),
-        short(best.point.weight_decay),
-        short(rates.at(0.0)),
-        short(rates.at(1.0)),
-        lying(inside(&searches[0])),
-        of_all(number::short((10.0 * mean(&|search| inside(search) as f64)).round() / 10.0)),
-        short(slowest),
-        if of_rate.abs() > of_decay.abs() { "The learning rate" } else { "Weight decay" },
-        if searches.len() > 1 { "mean " } else { "" },
-        of_rate,
-        of_decay,
-    );
+    let is_rate = of_rate.abs() > of_decay.abs();
+    let values = [
+        ("trials", TRIALS.to_string()),
+        ("accuracy", percent(best.accuracy)),
+        ("accuracies", of_all(percent(mean(&|search| search[0][0].accuracy)))),
+        ("rate", short(best.point.learning_rate)),
+        ("decay", short(best.point.weight_decay)),
+        ("kept", KEPT.to_string()),
+        ("lowest_rate", short(rates.at(0.0))),
+        ("highest_rate", short(rates.at(1.0))),
+        ("lying", lying(inside(&searches[0]))),
+        (
+            "lying_of_all",
+            of_all(number::short((10.0 * mean(&|search| inside(search) as f64)).round() / 10.0)),
+        ),
+        ("slowest", short(slowest)),
+        ("more_important", if is_rate { "The learning rate" } else { "Weight decay" }.into()),
+        ("mean", if searches.len() > 1 { "mean " } else { "" }.into()),
+        ("of_rate", format!("{of_rate:.2}")),
+        ("of_decay", format!("{of_decay:.2}")),
+    ];
+    let mut sentences = vec![TEXT.paragraph("sentence", &values)];
     for round in 1..searches[0].len() {
         let (before, after) = (mean(&|s| top(&s[round - 1])), mean(&|s| top(&s[round])));
-        let verb = if after > before { "rises" } else { "does not rise" };
-        text += &format!(
-            " In round {}, over the range of the best {KEPT}, the mean of the best {TOP} {verb}: \
-             {} after {}.",
-            round + 1,
-            percent(after),
-            percent(before)
-        );
+        let values = [
+            ("round", (round + 1).to_string()),
+            ("kept", KEPT.to_string()),
+            ("top", TOP.to_string()),
+            ("verb", if after > before { "rises" } else { "does not rise" }.into()),
+            ("after", percent(after)),
+            ("before", percent(before)),
+        ];
+        sentences.push(TEXT.paragraph("round", &values));
     }
-    if let Some(contest) = contest {
-        text += &format!(" {}", contest.sentence());
-    }
-    text + &format!(" The test accuracy of the best network is {}.", percent(test_accuracy))
+    sentences.extend(contest.map(Contest::sentence));
+    let values = [("accuracy", percent(test_accuracy))];
+    sentences.push(TEXT.paragraph("test accuracy", &values));
+    sentences.join(" ")
 }
 
 /// Words for how many of the best [`KEPT`] trials lie somewhere.
@@ -285,10 +275,7 @@ fn comparison(lab: &Lab, searches: &[Search]) -> Comparison {
     };
     Comparison {
         title: "Validation accuracies of the best 20 trials".into(),
-        note:
-            "Which rates are drawn is chance, in the source's one search as in ours: how far two \
-            searches differ by chance is known only from several seeds."
-                .into(),
+        note: TEXT.paragraph("comparison", &[]),
         rows: PRINTED.iter().enumerate().map(row).collect(),
     }
 }
@@ -313,7 +300,7 @@ fn best_trials(search: &Search) -> ExperimentTable {
     };
     ExperimentTable {
         title: "The best trials".into(),
-        note: "Of the first seed.".into(),
+        note: TEXT.paragraph("table of trials", &[]),
         head,
         rows: PRINTED.iter().enumerate().map(row).collect(),
     }
@@ -354,18 +341,10 @@ fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
             let points = PRINTED.iter().map(|row| (source(row), 100.0 * row.0)).collect();
             chart.with(Series::points("source's best 20", points)).draw()
         };
-    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
-        name: name.into(),
-        caption: caption.into(),
-        drawing,
-    };
+    let figure =
+        |name: &str, drawing, caption| ExperimentFigure { name: name.into(), caption, drawing };
     vec![
-        figure(
-            "best",
-            best.draw(),
-            "The best trials of the first round with their validation accuracy at the end and \
-             their learning rate η, as the source draws them.",
-        ),
+        figure("best", best.draw(), TEXT.paragraph("figure of trials", &[])),
         figure(
             "learning_rates",
             chart(
@@ -374,8 +353,7 @@ fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
                 |p| p.learning_rate,
                 |row| row.1,
             ),
-            "Every trial of the first seed by its learning rate, beside the trials that the source \
-             prints.",
+            TEXT.paragraph("figure of rates", &[]),
         ),
         figure(
             "weight_decays",
@@ -385,7 +363,7 @@ fn figures(search: &Search, courses: &[Course]) -> Vec<ExperimentFigure> {
                 |p| p.weight_decay,
                 |row| row.2,
             ),
-            "The same trials by their weight decay.",
+            TEXT.paragraph("figure of decays", &[]),
         ),
     ]
 }

@@ -19,6 +19,9 @@ use super::judging::{difference, on_data_of_source};
 use super::lab::Lab;
 use super::runs::{self, Arm, ArmRuns, Run, Weights, unless_smoke};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("mnist_dropout.md"));
 
 /// The source's data set.
 const DATASET: &str = "mnist";
@@ -80,23 +83,13 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let drawn = drawn_predictions(lab, &answers);
     Ok(Findings {
         sentence: sentence(&arms[0], &answers, &drawn[0]),
-        setup: setup(),
+        setup: TEXT.list("set-up", &[]),
         comparisons: vec![costs(lab, &arms[0]), accuracies(lab, &answers)],
         tables: vec![mistake(&answers), prediction_table(&drawn)],
         figures: vec![cost_figure(lab, &arms[0]), prediction_figure(&drawn)],
         data: vec![data(&arms[0])],
-        mistakes: vec![
-            "The network is trained on pixels from 0 to 1, and the source tests it, and predicts \
-             its one image, on pixels from 0 to 255: it reads them past the transform that \
-             divides. Tested on pixels from 0 to 1 here; the source's way is shown beside it. The \
-             layers are nearly linear in the scale of the input, so that the greatest output \
-             mostly stays the greatest, and only its size, and with it the loss, is wrong."
-                .into(),
-        ],
-        differences: vec![
-            "The random numbers are others than PyTorch's, so that single runs differ within their \
-             spread.".into(),
-        ],
+        mistakes: TEXT.list("mistakes", &[]),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -112,18 +105,6 @@ impl Answers {
             undivided: run.predictions(lab, Weights::Last, &bytes)?,
         })
     }
-}
-
-fn setup() -> Vec<String> {
-    [
-        "MLP 784-4×512-10 with ReLU, and dropout 0.3 after each hidden layer; Xavier-uniform \
-         weights, biases uniform in ±1/√n.",
-        "Adam, learning rate 0.001; batches of 100, the last partial batch dropped; pixels from 0 \
-         to 1; no validation, the last weights.",
-        "The cost of an epoch is the mean over its batches, in training, with dropout.",
-    ]
-    .map(String::from)
-    .into()
 }
 
 fn cost(arm: &ArmRuns) -> Vec<Vec<f64>> {
@@ -144,22 +125,25 @@ fn sentence(arm: &ArmRuns, answers: &[Answers], drawn: &Prediction<'_>) -> Strin
         Spread::of(&answers.iter().map(value).collect::<Vec<_>>()).mean
     };
     let pairs: Vec<_> = answers.iter().map(|a| (&a.divided, &a.undivided)).collect();
-    let Prediction { label, class, .. } = drawn;
-    format!(
-        "The mean training cost {} from {} nats in the first epoch to {} in epoch {epochs}, and {} \
-         of the test images are answered right. On pixels that are not divided by 255, as in the \
-         source's test, it is {} ({}), while the test loss is {} times as high: {} nats instead of \
-         {}. The drawn image, of class {label}, is read as {class}.",
-        if last < first { "falls" } else { "goes" },
-        number::loss(first),
-        number::loss(last),
-        number::percent(mean(|a| a.divided.scores().accuracy)),
-        number::percent(mean(|a| a.undivided.scores().accuracy)),
-        difference(&pairs),
-        number::rate(mean(|a| a.undivided.scores().loss) / mean(|a| a.divided.scores().loss)),
-        number::loss(mean(|a| a.undivided.scores().loss)),
-        number::loss(mean(|a| a.divided.scores().loss)),
-    )
+    let (accuracy, loss) =
+        (mean(|a| a.divided.scores().accuracy), mean(|a| a.divided.scores().loss));
+    let (undivided_accuracy, undivided_loss) =
+        (mean(|a| a.undivided.scores().accuracy), mean(|a| a.undivided.scores().loss));
+    let values = [
+        ("falls", if last < first { "falls" } else { "goes" }.into()),
+        ("first", number::loss(first)),
+        ("last", number::loss(last)),
+        ("epochs", epochs.to_string()),
+        ("accuracy", number::percent(accuracy)),
+        ("undivided_accuracy", number::percent(undivided_accuracy)),
+        ("difference", difference(&pairs)),
+        ("times", number::rate(undivided_loss / loss)),
+        ("undivided_loss", number::loss(undivided_loss)),
+        ("loss", number::loss(loss)),
+        ("label", drawn.label.into()),
+        ("class", drawn.class.into()),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 fn costs(lab: &Lab, arm: &ArmRuns) -> Comparison {
@@ -174,7 +158,7 @@ fn costs(lab: &Lab, arm: &ArmRuns) -> Comparison {
     };
     Comparison {
         title: "Mean training cost of an epoch".into(),
-        note: "In nats. PyTorch 2.15 with the same settings, six seeds; floor 10 %.".into(),
+        note: TEXT.paragraph("comparison of costs", &[]),
         rows: (1..=costs[0].len()).map(row).collect(),
     }
 }
@@ -214,11 +198,7 @@ fn mistake(answers: &[Answers]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "What pixels that are not divided do".into(),
-        note:
-            "The same network on the same test images. Confidence is the mean probability of the \
-            answer; the calibration error how far it is from the share of right answers, in 15 \
-            bins."
-                .into(),
+        note: TEXT.paragraph("table of pixels", &[]),
         head: [
             "test pixels",
             "accuracy (%)",
@@ -247,7 +227,7 @@ fn cost_figure(lab: &Lab, arm: &ArmRuns) -> ExperimentFigure {
     let y = Axis::log("mean training cost (nats, log scale)");
     let mut chart = LineChart::new("Training cost of each epoch", Axis::counts("epoch"), y)
         .with(series("ours", &xs, &costs));
-    let mut caption = "Mean cross-entropy over the batches of an epoch, with dropout.".to_owned();
+    let mut caption = TEXT.paragraph("figure of costs", &[]);
     if lab.data().name == DATASET {
         let printed = xs.iter().copied().zip(PRINTED_COSTS).collect();
         let reference: Vec<(f64, f64, f64)> = xs
@@ -259,7 +239,8 @@ fn cost_figure(lab: &Lab, arm: &ArmRuns) -> ExperimentFigure {
         chart = chart
             .with(Series::line("PyTorch, six seeds", means).with_band(reference))
             .with(Series::points("the source", printed));
-        caption += " The band around PyTorch's line is one standard deviation to either side.";
+        caption += " ";
+        caption += &TEXT.paragraph("figure of PyTorch's costs", &[]);
     }
     ExperimentFigure { name: "cost".into(), caption, drawing: chart.draw() }
 }
@@ -310,9 +291,7 @@ fn prediction_table(drawn: &[Prediction<'_>]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "One test image and its prediction".into(),
-        note: "Drawn by the seed; the source draws another one, and prints “Label: 5”, \
-            “Prediction: 5”."
-            .into(),
+        note: TEXT.paragraph("table of predictions", &[]),
         head: ["test pixels", "seed", "image", "label", "prediction", "probability (%)"]
             .map(String::from)
             .into(),
@@ -342,9 +321,7 @@ fn prediction_figure(drawn: &[Prediction<'_>]) -> ExperimentFigure {
     };
     ExperimentFigure {
         name: "prediction".into(),
-        caption: "A test image drawn at random, its label, and what the trained network \
-            predicts for it, with pixels as in training and as in the source's test."
-            .into(),
+        caption: TEXT.paragraph("figure of a prediction", &[]),
         drawing: grid.draw(),
     }
 }

@@ -14,6 +14,9 @@ use super::lab::Lab;
 use super::random_search::{
     LEARNING_RATES, Point, Search, TRIALS, WEIGHT_DECAYS, search, split, try_all,
 };
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("random_against_grid.md"));
 
 /// Repetitions, or as many as there are seeds if those are more.
 const REPETITIONS: usize = 10;
@@ -86,12 +89,15 @@ impl Contest {
     }
 
     pub(super) fn sentence(&self) -> String {
-        format!(
-            "Over {} repetitions of {TRIALS} trials, the best of random search is {}, and {}.",
-            self.random.len(),
-            against(&self.random, &self.ends, "that of a grid with the ends of the ranges"),
-            against(&self.random, &self.middles, "that of a grid without them"),
-        )
+        let ends = against(&self.random, &self.ends, "that of a grid with the ends of the ranges");
+        let middles = against(&self.random, &self.middles, "that of a grid without them");
+        let values = [
+            ("repetitions", self.random.len().to_string()),
+            ("trials", TRIALS.to_string()),
+            ("ends", ends),
+            ("middles", middles),
+        ];
+        TEXT.paragraph("sentence", &values)
     }
 
     pub(super) fn table(&self) -> ExperimentTable {
@@ -105,13 +111,11 @@ impl Contest {
             };
             [name.to_owned(), Unit::Percent.spread(values)].into_iter().chain(cells).collect()
         });
+        let values =
+            [("trials", TRIALS.to_string()), ("repetitions", self.random.len().to_string())];
         ExperimentTable {
             title: "Random search against a grid".into(),
-            note: format!(
-                "Best validation accuracy of {TRIALS} trials, {} repetitions; 95 % intervals by \
-                 Student's t on differences within a repetition.",
-                self.random.len()
-            ),
+            note: TEXT.paragraph("table", &values),
             head: ["search", "best (%)", "random is better by (points)", "interval"]
                 .map(String::from)
                 .into(),
@@ -135,10 +139,7 @@ impl Contest {
         };
         ExperimentFigure {
             name: "random_against_grid".into(),
-            caption: "The best validation accuracy that each kind of search found, a ring a \
-                repetition. A grid with points at the ends of the ranges tries the highest \
-                learning rate ten times, one of middles never."
-                .into(),
+            caption: TEXT.paragraph("figure", &[]),
             drawing: plot.draw(),
         }
     }
@@ -160,13 +161,8 @@ impl Contest {
 
 /// What is compared, for the set-up.
 pub(super) fn setup(lab: &Lab) -> String {
-    format!(
-        "Grids of 10×10 points over the same ranges, with points at the ends of the ranges or in \
-         the middles of ten equal parts, in {} repetitions with seeds from {} on, each with its \
-         own split.",
-        repetitions(lab),
-        lab.seed()
-    )
+    let values = [("repetitions", repetitions(lab).to_string()), ("seed", lab.seed().to_string())];
+    TEXT.paragraph("set-up", &values)
 }
 
 pub(super) fn repetitions(lab: &Lab) -> usize {
