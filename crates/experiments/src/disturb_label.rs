@@ -20,6 +20,9 @@ use super::resnet_runs::{
 };
 use super::runs::{self, Arm, ArmRuns, epochs, train};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("disturb_label.md"));
 
 /// Percent of the labels that are redrawn.
 const ALPHA: f64 = 30.0;
@@ -86,12 +89,13 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let classes = lab.data().train.classes();
     let floor = entropy(1.0 - wrong_share(classes), classes);
     let mut setup = setup(lab, &recipe);
-    setup.push(format!(
-        "DisturbLabel with α {ALPHA}: in every batch each label is redrawn over all {classes} \
-         classes with probability {}, so that it stays with probability {:.2}.",
-        ALPHA / 100.0,
-        1.0 - wrong_share(classes)
-    ));
+    let values = [
+        ("alpha", ALPHA.to_string()),
+        ("classes", classes.to_string()),
+        ("redrawn", (ALPHA / 100.0).to_string()),
+        ("kept", format!("{:.2}", 1.0 - wrong_share(classes))),
+    ];
+    setup.push(TEXT.paragraph("set-up", &values));
     let mut figures = loss_figures(&arms, &[(format!("entropy of the labels, {floor:.3}"), floor)]);
     figures.extend(accuracy_figures(&arms));
     figures.extend(score_figures(&arms));
@@ -137,27 +141,14 @@ fn reductions(lab: &Lab) -> Vec<String> {
     if lab.is_paper() {
         return Vec::new();
     }
-    vec![
-        "5,000 training and 1,000 validation images; 30 epochs; convolutions of 6 and 16 channels."
-            .into(),
-    ]
+    vec![TEXT.paragraph("reduced", &[])]
 }
 
 fn what_differs(lab: &Lab) -> Vec<String> {
     let mut differences = differences();
-    if is_lenet(lab) {
-        differences.push(
-            "Xie et al. train a LeNet of 32 and 64 channels without batch normalization, with 512 \
-             hidden units, for 100 epochs of falling rates at α 10 to 40; this is the small CNN of \
-             004 ④ with α and optimizer of the source."
-                .into(),
-        );
-    } else {
-        differences.push(
-            "The source trains no arm without DisturbLabel here, and prints no test accuracy."
-                .into(),
-        );
-    }
+    let heading =
+        if is_lenet(lab) { "differences from the paper" } else { "differences from the source" };
+    differences.push(TEXT.paragraph(heading, &[]));
     differences
 }
 
@@ -229,22 +220,24 @@ fn sentence(lab: &Lab, arms: &[ArmRuns], counts: &[Count], floor: f64) -> String
     let (none, disturbed) = (&arms[0], &arms[1]);
     let lowest = lowest_objective(disturbed);
     let side = if lowest < floor { "falls below" } else { "stays above" };
-    let mut text = format!(
-        "Of {} labels drawn {} are wrong, {} expected with a standard error of {}. The training \
-         loss {side} the entropy of the labels, {floor:.3} nats, with {lowest:.3} as the lowest \
-         mean of an epoch; without DisturbLabel it falls to {:.3}. Test accuracy {} without, {} \
-         with DisturbLabel: {}.",
-        count(all(counts).drawn as u64),
-        percent(all(counts).share()),
-        percent(wrong_share(classes)),
-        percent(standard_error(counts, classes)),
-        lowest_objective(none),
-        scores(none),
-        scores(disturbed),
-        change(lab, none, disturbed),
-    );
+    let values = [
+        ("drawn", count(all(counts).drawn as u64)),
+        ("wrong", percent(all(counts).share())),
+        ("expected", percent(wrong_share(classes))),
+        ("standard_error", percent(standard_error(counts, classes))),
+        ("side", side.into()),
+        ("floor", format!("{floor:.3}")),
+        ("lowest", format!("{lowest:.3}")),
+        ("lowest_without", format!("{:.3}", lowest_objective(none))),
+        ("scores_without", scores(none)),
+        ("scores", scores(disturbed)),
+        ("change", change(lab, none, disturbed)),
+    ];
+    let mut text = TEXT.paragraph("sentence", &values);
     for arm in &arms[2..] {
-        text += &format!(" With {}: {}.", arm.name, scores(arm));
+        let values = [("arm", arm.name.into()), ("scores", scores(arm))];
+        text += " ";
+        text += &TEXT.paragraph("dropout", &values);
     }
     format!("{text} {}", trust(lab))
 }
@@ -258,11 +251,7 @@ fn comparisons(lab: &Lab, arms: &[ArmRuns], counts: &[Count]) -> Vec<Comparison>
         .floor(Floor::Absolute(3.0 * standard_error(counts, classes)));
     let mut comparisons = vec![Comparison {
         title: "Wrong labels".into(),
-        note: format!(
-            "The source prints no such share; under “source” stands what its p_c comes to. Ours: \
-             all labels of the first {COUNTED_EPOCHS} epochs of every seed, drawn again as the \
-             training drew them. The floor of the rule is three standard errors here."
-        ),
+        note: TEXT.paragraph("comparison of labels", &[("epochs", COUNTED_EPOCHS.to_string())]),
         rows: vec![share],
     }];
     let epoch = PRINTED[0].1;
@@ -275,7 +264,7 @@ fn comparisons(lab: &Lab, arms: &[ArmRuns], counts: &[Count]) -> Vec<Comparison>
             .not_compared("cannot be right");
     comparisons.push(Comparison {
         title: "Training loss that the source prints".into(),
-        note: "Of its ResNet, in nats.".into(),
+        note: TEXT.paragraph("comparison of losses", &[]),
         rows: vec![loss],
     });
     if is_lenet(lab) {
@@ -287,7 +276,7 @@ fn comparisons(lab: &Lab, arms: &[ArmRuns], counts: &[Count]) -> Vec<Comparison>
         };
         comparisons.push(Comparison {
             title: "Test errors of Xie et al., CVPR 2016".into(),
-            note: "Under “source”: the paper's LeNet on all of MNIST, without augmentation.".into(),
+            note: TEXT.paragraph("comparison of errors", &[]),
             rows: ROWS.iter().zip(arms).map(row).collect(),
         });
     }
@@ -302,15 +291,19 @@ fn mistake(arms: &[ArmRuns], floor: f64) -> String {
         }))
         .mean
     };
-    format!(
-        "It prints training losses of {first_loss} ({first}, epoch {first_epoch}) and \
-         {second_loss} ({second}, epoch {second_epoch}) with α {ALPHA}. With labels redrawn in \
-         every batch nothing can be learnt by heart, and the mean loss cannot stay below their \
-         entropy, {floor:.3} nats. Such losses belong to clean labels: ours come down to {:.3} \
-         without DisturbLabel, and to {:.3} with it.",
-        lowest(&arms[0]),
-        lowest(&arms[1]),
-    )
+    let values = [
+        ("first_loss", first_loss.to_string()),
+        ("first", first.into()),
+        ("first_epoch", first_epoch.to_string()),
+        ("second_loss", second_loss.to_string()),
+        ("second", second.into()),
+        ("second_epoch", second_epoch.to_string()),
+        ("alpha", ALPHA.to_string()),
+        ("floor", format!("{floor:.3}")),
+        ("lowest", format!("{:.3}", lowest(&arms[0]))),
+        ("lowest_disturbed", format!("{:.3}", lowest(&arms[1]))),
+    ];
+    TEXT.paragraph("mistake", &values)
 }
 
 #[cfg(test)]

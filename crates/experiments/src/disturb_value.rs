@@ -17,6 +17,9 @@ use super::regression::{
     training, wave_problem,
 };
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("disturb_value.md"));
 
 const FRIEDMAN_EPOCHS: usize = 200;
 /// Training sets a seed, each with initial weights of its own.
@@ -105,11 +108,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![table(&courses, &differences), wave_table(&waves)],
         figures: figures(&courses, &differences, &problem, &waves),
         data: vec![data(&courses), wave_data(&problem, &waves)],
-        differences: vec![
-            "The post describes this in one sentence, without code or numbers: data, network and \
-             noise are our choice, and nothing can be compared."
-                .into(),
-        ],
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -144,32 +143,20 @@ fn values(courses: &[Course], value: fn(&Course) -> f64) -> Vec<f64> {
 }
 
 fn setup(lab: &Lab) -> Vec<String> {
-    let repetitions = repetitions(lab);
-    let [friedman_epochs, wave_epochs] = [FRIEDMAN_EPOCHS, WAVE_EPOCHS].map(|all| epochs(lab, all));
-    vec![
-        format!(
-            "Friedman #1: {FRIEDMAN_FEATURES} features, five of them without effect, \
-             {FRIEDMAN_SAMPLES} training samples with noise N(0, 1); {repetitions} training sets a \
-             seed. Test: root mean square error from the function itself on {} fresh samples, in \
-             its own unit.",
-            number::count(FRIEDMAN_TEST as u64)
-        ),
-        format!(
-            "MLP {FRIEDMAN_FEATURES}-{}-{}-1 with ReLU, He initialization, Adam with rate 0.001, \
-             batches of {BATCH_SIZE}, {friedman_epochs} epochs, squared error of standardized \
-             targets. All arms of a training set share samples, initial weights and order.",
-            HIDDEN[0], HIDDEN[1]
-        ),
-        "DisturbValue adds N(0, s²) to a share of the targets, anew in every batch; s in standard \
-         deviations of the training targets. Noise of mean zero leaves the expected gradient of \
-         the squared error as it is: what DisturbValue adds is noise of the gradient, not a \
-         penalty."
-            .into(),
-        format!(
-            "Picture: sin 2πx, {WAVE_SAMPLES} samples with noise N(0, {WAVE_NOISE}²), the same \
-             network with one input, {wave_epochs} epochs."
-        ),
-    ]
+    let [epochs, wave_epochs] = [FRIEDMAN_EPOCHS, WAVE_EPOCHS].map(|all| epochs(lab, all));
+    let values = [
+        ("features", FRIEDMAN_FEATURES.to_string()),
+        ("samples", FRIEDMAN_SAMPLES.to_string()),
+        ("repetitions", repetitions(lab).to_string()),
+        ("test", number::count(FRIEDMAN_TEST as u64)),
+        ("hidden", HIDDEN.map(|units| units.to_string()).join("-")),
+        ("batch_size", BATCH_SIZE.to_string()),
+        ("epochs", epochs.to_string()),
+        ("wave_samples", WAVE_SAMPLES.to_string()),
+        ("wave_noise", WAVE_NOISE.to_string()),
+        ("wave_epochs", wave_epochs.to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 fn sentence(courses: &[Vec<Course>], differences: &[Difference]) -> String {
@@ -179,22 +166,21 @@ fn sentence(courses: &[Vec<Course>], differences: &[Difference]) -> String {
     let count =
         |verdict: Verdict| differences.iter().filter(|d| d.judged.verdict == verdict).count();
     let DisturbValue { share, noise } = ARMS[SHOWN];
-    format!(
-        "Disturbing {:.0} % of the targets with s = {noise} standard deviation moves the test \
-         error from {:.2} to {:.2} ({} over {} training sets: {verdict}) and the error on \
-         the training set from {:.2} to {:.2}, where the noise itself is 1. Of {} settings {} \
-         clearly better than none and {} clearly worse.",
-        100.0 * share,
-        mean(0, Course::last),
-        mean(SHOWN, Course::last),
-        shown.told(),
-        courses[SHOWN].len(),
-        mean(0, |course| course.train),
-        mean(SHOWN, |course| course.train),
-        differences.len(),
-        number_of(count(Verdict::Better)),
-        number_of(count(Verdict::Worse)),
-    )
+    let values = [
+        ("share", format!("{:.0}", 100.0 * share)),
+        ("noise", noise.to_string()),
+        ("without", format!("{:.2}", mean(0, Course::last))),
+        ("with", format!("{:.2}", mean(SHOWN, Course::last))),
+        ("difference", shown.told()),
+        ("sets", courses[SHOWN].len().to_string()),
+        ("verdict", verdict.into()),
+        ("train_without", format!("{:.2}", mean(0, |course| course.train))),
+        ("train_with", format!("{:.2}", mean(SHOWN, |course| course.train))),
+        ("settings", differences.len().to_string()),
+        ("better", number_of(count(Verdict::Better))),
+        ("worse", number_of(count(Verdict::Worse))),
+    ];
+    TEXT.paragraph("sentence", &values)
 }
 
 /// `none is`, `1 is`, `2 are`.
@@ -229,10 +215,7 @@ fn table(courses: &[Vec<Course>], differences: &[Difference]) -> ExperimentTable
     }
     ExperimentTable {
         title: "Friedman #1 after training".into(),
-        note: "Mean ± standard deviation over the training sets. Difference of the test errors by \
-            training set, against the first row: mean ± standard error. Better or worse: the 95 % \
-            interval of the difference, by Student's t, leaves out 0."
-            .into(),
+        note: TEXT.paragraph("table of errors", &[]),
         head: ["disturbed", "test error", "training error", "difference", ""]
             .map(String::from)
             .into(),
@@ -285,28 +268,15 @@ fn figures(
             panel("training error", |course| course.train),
         ],
     };
-    let figure = |name: &str, drawing, caption: &str| ExperimentFigure {
-        name: name.into(),
-        caption: caption.into(),
-        drawing,
-    };
+    let figure =
+        |name: &str, drawing, caption| ExperimentFigure { name: name.into(), caption, drawing };
     vec![
-        figure(
-            "curve",
-            wave_figure(problem, waves),
-            "One input, so that the fit can be seen: what the same network makes of the same \
-             samples with and without disturbed targets.",
-        ),
-        figure(
-            "test_error",
-            curves.draw(),
-            "Root mean square error from the function itself, mean over the training sets.",
-        ),
+        figure("curve", wave_figure(problem, waves), TEXT.paragraph("figure of the curve", &[])),
+        figure("test_error", curves.draw(), TEXT.paragraph("figure of test errors", &[])),
         figure(
             "after_training",
             ends.draw(),
-            "Test and training error after the last epoch, in the unit of the function; better and \
-             worse is the test error. The training samples have noise of standard deviation 1.",
+            TEXT.paragraph("figure of errors after training", &[]),
         ),
     ]
 }
@@ -342,7 +312,7 @@ fn wave_table(waves: &[Course; 2]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "The curve after training".into(),
-        note: "One training set.".into(),
+        note: TEXT.paragraph("table of curves", &[]),
         head: ["disturbed", "error from sin 2πx", "training error"].map(String::from).into(),
         rows: vec![row(0, &waves[0]), row(SHOWN, &waves[1])],
     }
