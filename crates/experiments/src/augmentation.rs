@@ -11,6 +11,9 @@ use super::resnet_runs::{
 };
 use super::runs::{self, Arm, ArmRuns, epochs, train};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("augmentation.md"));
 
 const AUGMENTATION: &str = "crop=4,flip";
 
@@ -30,21 +33,13 @@ pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = arms(lab);
     let mut setup = setup(lab, &arms[0].recipe);
-    setup.push(
-        "Crop and flip: the image is padded with 4 black pixels on each side, a piece of its size \
-         is cut out at a random place, and every second image is mirrored."
-            .into(),
-    );
+    setup.push(TEXT.paragraph("set-up", &[]));
     let arms = train(lab, arms)?;
     let mut figures = accuracy_figures(&arms);
     figures.extend(loss_figures(&arms, &[]));
     figures.extend(score_figures(&arms));
     let mut differences = differences();
-    differences.push(
-        "The source names augmentation and shows no code of it; crop and flip are the usual choice \
-         for these images, and network and training are those of its § 1."
-            .into(),
-    );
+    differences.push(TEXT.paragraph("differences", &[]));
     Ok(Findings {
         sentence: sentence(lab, &arms),
         setup,
@@ -60,11 +55,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
 
 fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     let [plain, augmented] = arms else { unreachable!("there are two arms") };
-    format!(
-        "Test accuracy {} without augmentation, {} with crop and flip: {}. {}",
-        scores(plain),
-        scores(augmented),
-        change(lab, plain, augmented),
-        trust(lab)
-    )
+    let values = [
+        ("scores_without", scores(plain)),
+        ("scores", scores(augmented)),
+        ("change", change(lab, plain, augmented)),
+        ("trust", trust(lab)),
+    ];
+    TEXT.paragraph("sentence", &values)
 }

@@ -18,6 +18,9 @@ use super::resnet_runs::{
 };
 use super::runs::{self, Arm, ArmRuns, Run, epochs, train_or_diverge, unless_smoke};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("compare_depths.md"));
 
 /// Two depths of one design.
 struct Depths {
@@ -60,12 +63,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = arms(lab);
     let mut setup = setup(lab, &arms[0].recipe);
     setup[0] = setup[0].replacen("resnet", "All arms as for resnet", 1);
-    setup.push(
-        "Small CNN: conv 6 5×5, batch normalization, ReLU, pooling; conv 16 5×5, the same; 120 \
-         units, dropout 0.5, 64 units, the classifier. Without batch normalization (“no BN”) a \
-         ResNet's convolutions have no bias either."
-            .into(),
-    );
+    setup.push(TEXT.paragraph("set-up", &[]));
     let arms = train_or_diverge(lab, arms)?;
 
     let mut figures = accuracy_figures(&arms);
@@ -73,15 +71,11 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     figures.push(figure(
         "training_loss",
         by_epoch("Training loss", y, &arms, |e| Some(e.train_objective)).draw(),
-        "Mean over the batches of each epoch, measured before the step that learns them.",
+        TEXT.paragraph("figure of training losses", &[]),
     ));
     figures.extend(score_figures(&arms));
     let mut differences = differences();
-    differences.push(
-        "The source defines both depths and trains ResNet-18; it has no arm without batch \
-         normalization, and no training of the small CNN."
-            .into(),
-    );
+    differences.push(TEXT.paragraph("differences", &[]));
     Ok(Findings {
         sentence: sentence(lab, &arms),
         setup,
@@ -90,12 +84,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
         tables: vec![score_table(&arms), sizes(&arms)],
         figures,
         data: vec![epochs(&arms)],
-        mistakes: vec![
-            "The small CNN's first linear layer says 512 inputs. Images of 32×32 pixels leave 16 \
-             channels of 5×5 pixels, 400 inputs; with 512 the source's network stops with an error \
-             at its first batch."
-                .into(),
-        ],
+        mistakes: TEXT.list("mistakes", &[]),
         differences,
     })
 }
@@ -115,16 +104,7 @@ fn reduced(lab: &Lab) -> Vec<String> {
     if lab.is_paper() {
         return Vec::new();
     }
-    [
-        "ResNet-20 and ResNet-32 with 0.27 and 0.46 million weights instead of ResNet-18 and \
-         ResNet-34 with 11 and 21 million.",
-        "1,000 training and 250 validation images instead of 30,000 and 20,000; 8 epochs instead \
-         of 51.",
-        "The weights with the lowest validation loss are scored instead of the last: after so few \
-         steps of Adam, what batch normalization remembers of the images is at times far off.",
-    ]
-    .map(String::from)
-    .into()
+    TEXT.list("reduced", &[])
 }
 
 fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
@@ -133,25 +113,29 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     };
     let mut text = Vec::new();
     for (with, without) in [(shallow, shallow_bare), (deep, deep_bare)] {
-        text.push(format!(
-            "{}: {}; without batch normalization {}, {}, and the training loss of an epoch falls \
-             to {} instead of {}.",
-            with.name,
-            test_scores(lab, with),
-            test_scores(lab, without),
-            change(lab, with, without),
-            lowest(without),
-            lowest(with),
-        ));
+        let values = [
+            ("name", with.name.into()),
+            ("scores", test_scores(lab, with)),
+            ("scores_without", test_scores(lab, without)),
+            ("change", change(lab, with, without)),
+            ("lowest_without", lowest(without)),
+            ("lowest", lowest(with)),
+        ];
+        text.push(TEXT.paragraph("depth", &values));
     }
-    text.push(format!("From {} to {} {}.", shallow.name, deep.name, change(lab, shallow, deep)));
-    text.push(format!(
-        "The {}: {}; from {} to it {}.",
-        small.name,
-        test_scores(lab, small),
-        shallow.name,
-        change(lab, shallow, small)
-    ));
+    let values = [
+        ("shallow", shallow.name.into()),
+        ("deep", deep.name.into()),
+        ("change", change(lab, shallow, deep)),
+    ];
+    text.push(TEXT.paragraph("from shallow to deep", &values));
+    let values = [
+        ("small", small.name.into()),
+        ("scores", test_scores(lab, small)),
+        ("shallow", shallow.name.into()),
+        ("change", change(lab, shallow, small)),
+    ];
+    text.push(TEXT.paragraph("small CNN", &values));
     text.push(trust(lab));
     text.join(" ")
 }
@@ -187,9 +171,7 @@ fn sizes(arms: &[ArmRuns]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "Size and speed".into(),
-        note: "Of the first seed that did not diverge. The speed depends on the machine and on \
-            what else it does."
-            .into(),
+        note: TEXT.paragraph("table of sizes", &[]),
         head: ["arm", "parameters", "images a second"].map(String::from).into(),
         rows: arms.iter().map(row).collect(),
     }

@@ -14,6 +14,9 @@ use super::resnet_runs::{
 };
 use super::runs::{self, Arm, ArmRuns, epochs, train};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("l2.md"));
 
 /// Weight decay of every parameter, as `optim.Adam(model.parameters(), weight_decay=1e-3)` has it.
 const WEIGHT_DECAY: WeightDecay =
@@ -32,23 +35,13 @@ pub(super) fn settings(lab: &Lab) -> Result<Settings, Failure> {
 pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = arms(lab);
     let mut setup = setup(lab, &arms[0].recipe);
-    setup.push(
-        "L2: Adam adds 0.001·w to the gradient of every parameter w, also of biases and batch \
-         normalization."
-            .into(),
-    );
+    setup.push(TEXT.paragraph("set-up", &[]));
     let arms = train(lab, arms)?;
     let mut figures = accuracy_figures(&arms);
     figures.extend(loss_figures(&arms, &[]));
     figures.extend(score_figures(&arms));
     let mut differences = differences();
-    differences.push(
-        "The source shows the optimizer's line only; network and training are those of its § 1. It \
-         calls the optimum within a circle that the weights may not leave; what Adam is given \
-         pulls them to zero instead, divided by its running mean of squared gradients like the \
-         rest of the gradient, so that weights with large gradients are pulled less."
-            .into(),
-    );
+    differences.push(TEXT.paragraph("differences", &[]));
     Ok(Findings {
         sentence: sentence(lab, &arms),
         setup,
@@ -66,14 +59,13 @@ fn sentence(lab: &Lab, arms: &[ArmRuns]) -> String {
     let test_loss =
         |arm: &ArmRuns| number::loss(Spread::of(&arm.values(|run| run.summary.test_loss)).mean);
     let [plain, decayed] = arms else { unreachable!("there are two arms") };
-    format!(
-        "Test accuracy {} without weight decay, {} with L2 0.001 in Adam: {}. The test loss is {} \
-         without, {} with. {}",
-        scores(plain),
-        scores(decayed),
-        change(lab, plain, decayed),
-        test_loss(plain),
-        test_loss(decayed),
-        trust(lab)
-    )
+    let values = [
+        ("scores_without", scores(plain)),
+        ("scores", scores(decayed)),
+        ("change", change(lab, plain, decayed)),
+        ("loss_without", test_loss(plain)),
+        ("loss", test_loss(decayed)),
+        ("trust", trust(lab)),
+    ];
+    TEXT.paragraph("sentence", &values)
 }

@@ -17,6 +17,9 @@ use super::resnet_runs::{
 };
 use super::runs::{self, Arm, ArmRuns, Run, epochs, train};
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("label_smoothing.md"));
 
 const STRENGTH: f64 = 0.2;
 
@@ -64,23 +67,20 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
             (format!("floor of {}, {floor:.3}", row.name), floor)
         })
         .collect();
-    setup.push(format!(
-        "Smoothing {STRENGTH}. `others`, the source's: the label keeps {}, each other class gets \
-         {STRENGTH}/{}. `uniform`, PyTorch's: the label keeps {:.2}, each other class gets \
-         {STRENGTH}/{classes}.",
-        1.0 - STRENGTH,
-        classes - 1,
-        (ROWS[1].label)(classes)
-    ));
+    let values = [
+        ("strength", STRENGTH.to_string()),
+        ("others", (1.0 - STRENGTH).to_string()),
+        ("other_classes", (classes - 1).to_string()),
+        ("uniform", format!("{:.2}", (ROWS[1].label)(classes))),
+        ("classes", classes.to_string()),
+    ];
+    setup.push(TEXT.paragraph("set-up", &values));
     let mut figures = loss_figures(&arms, &floors);
     figures.push(reliability(&arms));
     figures.extend(accuracy_figures(&arms));
     figures.extend(score_figures(&arms));
     let mut differences = differences();
-    differences.push(
-        "The source shows loss and optimizer; network and training are those of its § 1. It prints \
-         no result.".into(),
-    );
+    differences.push(TEXT.paragraph("differences", &[]));
     Ok(Findings {
         sentence: sentence(lab, &arms, &floors),
         setup,
@@ -110,24 +110,23 @@ fn calibration_error(run: &Run) -> f64 {
 fn sentence(lab: &Lab, arms: &[ArmRuns], floors: &[(String, f64)]) -> String {
     let none = &arms[0];
     let mean = |arm: &ArmRuns| Spread::of(&arm.values(calibration_error)).mean;
-    let mut text = format!(
-        "Test accuracy {} and calibration error {} without smoothing.",
-        scores(none),
-        percent(mean(none))
-    );
+    let values = [("scores", scores(none)), ("error", percent(mean(none)))];
+    let mut sentences = vec![TEXT.paragraph("sentence", &values)];
     for (arm, floor) in smoothed(arms, floors) {
         let lowest = lowest_objective(arm);
-        let side = if lowest < floor { "below" } else { "above" };
-        text += &format!(
-            " With `{}`: {}, calibration error {}; {}; the lowest training loss of an epoch is \
-             {lowest:.3}, {side} the floor of {floor:.3}.",
-            arm.name,
-            scores(arm),
-            percent(mean(arm)),
-            change(lab, none, arm),
-        );
+        let values = [
+            ("name", arm.name.into()),
+            ("scores", scores(arm)),
+            ("error", percent(mean(arm))),
+            ("change", change(lab, none, arm)),
+            ("lowest", format!("{lowest:.3}")),
+            ("side", if lowest < floor { "below" } else { "above" }.into()),
+            ("floor", format!("{floor:.3}")),
+        ];
+        sentences.push(TEXT.paragraph("convention", &values));
     }
-    format!("{text} {}", trust(lab))
+    sentences.push(trust(lab));
+    sentences.join(" ")
 }
 
 /// Scores of confidence, before and after the temperature that suits the validation images best.
@@ -156,10 +155,7 @@ fn calibration(arms: &[ArmRuns]) -> ExperimentTable {
     ];
     ExperimentTable {
         title: "Calibration on test images".into(),
-        note: "Expected calibration error of the top label, 15 bins of equal width. The \
-            temperature is fitted on the validation images; more than 1 makes a network less \
-            sure."
-            .into(),
+        note: TEXT.paragraph("table of calibration", &[]),
         head: head.map(String::from).into(),
         rows: arms.iter().map(row).collect(),
     }
@@ -177,12 +173,7 @@ fn reliability(arms: &[ArmRuns]) -> ExperimentFigure {
         chart = chart.with(Series::line(arm.name, pooled(arm)));
     }
     let chart = chart.with(Series::reference("as right as sure", vec![(0.0, 0.0), (100.0, 100.0)]));
-    figure(
-        "reliability",
-        chart.draw(),
-        "Test images in 15 bins of the confidence in the answer; bins with fewer than 20 images \
-         are left out. Below the line a network is surer than right.",
-    )
+    figure("reliability", chart.draw(), TEXT.paragraph("figure of reliability", &[]))
 }
 
 /// Mean confidence and share of right answers of each bin, in percent.

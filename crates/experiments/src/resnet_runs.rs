@@ -18,6 +18,9 @@ use super::curves::series;
 use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::runs::{ArmRuns, Run, unless_smoke};
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("resnet_runs.md"));
 
 /// What the source prints for ResNet-18 with the weights of the last of 51 epochs and no regularizer.
 const PRINTED_TEST_ACCURACY: f64 = 0.7557;
@@ -58,13 +61,7 @@ pub(super) fn reduced(lab: &Lab) -> Vec<String> {
     if lab.is_paper() {
         return Vec::new();
     }
-    [
-        "The network is the small CNN of 004 ④ without its dropout, with 59,430 parameters on \
-         CIFAR-10, instead of ResNet-18 with 11 million.",
-        "5,000 training and 1,000 validation images instead of 30,000 and 20,000; 30 epochs.",
-    ]
-    .map(String::from)
-    .into()
+    TEXT.list("reduced", &[])
 }
 
 /// How all arms are trained.
@@ -72,33 +69,26 @@ pub(super) fn setup(lab: &Lab, recipe: &Recipe) -> Vec<String> {
     let published = lab.data().train.len();
     let valid = recipe.valid_size.of(published);
     let train = recipe.train_size.map_or(published - valid, |size| size.of(published));
-    let dataset = &lab.data().name;
-    vec![
-        format!(
-            "{}, {train} training and {valid} validation images of {dataset}, pixels with mean 0.5 \
-             and standard deviation 0.5 taken off.",
-            recipe.model.name()
-        ),
-        format!(
-            "{} epochs, batches of {}, Adam with learning rate {}; initial weights and biases \
-             uniform in ±1/√n, PyTorch's default.",
-            recipe.epochs, recipe.batch_size, recipe.learning_rate
-        ),
-        format!(
-            "All arms see the same images in the same order, from the same initial weights where \
-             their layers are the same; scores are those of the weights of {}.",
-            match recipe.keep {
-                Keep::Last => "the last epoch",
-                _ => "the epoch with the lowest validation loss",
-            }
-        ),
-    ]
+    let kept = match recipe.keep {
+        Keep::Last => "the last epoch",
+        _ => "the epoch with the lowest validation loss",
+    };
+    let values = [
+        ("model", recipe.model.name().into()),
+        ("train", train.to_string()),
+        ("valid", valid.to_string()),
+        ("dataset", lab.data().name.clone()),
+        ("epochs", recipe.epochs.to_string()),
+        ("batch_size", recipe.batch_size.to_string()),
+        ("learning_rate", recipe.learning_rate.to_string()),
+        ("kept", kept.into()),
+    ];
+    TEXT.list("set-up", &values)
 }
 
 /// What differs from the source in all of its trainings.
 pub(super) fn differences() -> Vec<String> {
-    ["The split keeps the classes' shares; the source's is drawn without regard to them.".into()]
-        .into()
+    TEXT.list("differences", &[])
 }
 
 /// The source's test accuracy without a regularizer, beside that of `arm`.
@@ -113,10 +103,7 @@ pub(super) fn printed_accuracy(lab: &Lab, arm: &ArmRuns) -> Comparison {
     };
     Comparison {
         title: "Accuracy that the source prints".into(),
-        note:
-            "Of ResNet-18 on CIFAR-10 with the weights of the last epoch, without a regularizer; \
-            of the other arms it prints nothing."
-                .into(),
+        note: TEXT.paragraph("comparison of accuracies", &[]),
         rows: vec![row],
     }
 }
@@ -180,9 +167,7 @@ fn told_change(
 /// How far means over this many seeds can be trusted.
 pub(super) fn trust(lab: &Lab) -> String {
     match lab.seeds.len() {
-        1 => "One seed: another one may differ by more than the chance of the test images, which \
-            is all that is reckoned with."
-            .into(),
+        1 => TEXT.paragraph("one seed", &[]),
         seeds => format!("Means of {seeds} seeds."),
     }
 }
@@ -213,9 +198,7 @@ pub(super) fn score_table(arms: &[ArmRuns]) -> ExperimentTable {
     ];
     ExperimentTable {
         title: "Scores after training".into(),
-        note: "On clean labels and unchanged images, with dropout off. The gap is training \
-            accuracy minus test accuracy. Of several seeds mean ± standard deviation."
-            .into(),
+        note: TEXT.paragraph("table of scores", &[]),
         head: head.map(String::from).into(),
         rows: arms.iter().map(row).collect(),
     }
@@ -258,16 +241,11 @@ pub(super) fn loss_figures(arms: &[ArmRuns], floors: &[(String, f64)]) -> Vec<Ex
     let validation = Axis::linear("validation loss (nats)").within(0.0, f64::INFINITY);
     let validation = by_epoch("Validation loss", validation, arms, |e| e.valid_loss);
     vec![
-        figure(
-            "training_loss",
-            training.draw(),
-            "What is minimized, as the mean over the images of each epoch, measured before the \
-             step that learns them.",
-        ),
+        figure("training_loss", training.draw(), TEXT.paragraph("figure of training losses", &[])),
         figure(
             "validation_loss",
             validation.draw(),
-            "Cross-entropy with the clean labels of validation images. Nothing is selected by it.",
+            TEXT.paragraph("figure of validation losses", &[]),
         ),
     ]
 }
@@ -277,26 +255,27 @@ pub(super) fn accuracy_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
     let axis = || Axis::linear("accuracy (%)").within(0.0, 100.0);
     let training = |epoch: &EpochRecord| Some(100.0 * epoch.train_accuracy);
     let validation = |epoch: &EpochRecord| epoch.valid_accuracy.map(|share| 100.0 * share);
-    const ON_BATCHES: &str = "Share of right answers against clean labels, on the batches of each \
-        epoch as they are learnt, with dropout and augmentation where an arm has them.";
     if arms.len() <= 2 {
         let mut chart = LineChart::new("Accuracy while training", Axis::counts("epoch"), axis());
         for arm in arms {
             chart = chart.with(line(&format!("{}, training", arm.name), arm, training));
             chart = chart.with(line(&format!("{}, validation", arm.name), arm, validation));
         }
-        let caption = format!("{ON_BATCHES} On validation images after each epoch, with neither.");
-        return vec![figure("accuracy", chart.draw(), &caption)];
+        let caption = TEXT.paragraph("figure of both accuracies", &[]);
+        return vec![figure("accuracy", chart.draw(), caption)];
     }
     let training = by_epoch("Accuracy on training batches", axis(), arms, training);
     let validation = by_epoch("Accuracy on validation images", axis(), arms, validation);
     vec![
-        figure("training_accuracy", training.draw(), ON_BATCHES),
+        figure(
+            "training_accuracy",
+            training.draw(),
+            TEXT.paragraph("figure of training accuracies", &[]),
+        ),
         figure(
             "validation_accuracy",
             validation.draw(),
-            "Share of right answers on validation images after each epoch, without dropout and \
-             augmentation.",
+            TEXT.paragraph("figure of validation accuracies", &[]),
         ),
     ]
 }
@@ -323,20 +302,16 @@ pub(super) fn score_figures(arms: &[ArmRuns]) -> Vec<ExperimentFigure> {
             panel("gap (points)", |run| run.summary.generalization_gap),
         ],
     };
-    vec![figure(
-        "scores",
-        plot.draw(),
-        "Test accuracy and generalization gap, which is training accuracy minus test accuracy.",
-    )]
+    vec![figure("scores", plot.draw(), TEXT.paragraph("figure of scores", &[]))]
 }
 
 /// A figure with its file name and caption.
 pub(super) fn figure(
     name: &str,
     drawing: backburn_report::figure::Drawing,
-    caption: &str,
+    caption: String,
 ) -> ExperimentFigure {
-    ExperimentFigure { name: name.into(), caption: caption.into(), drawing }
+    ExperimentFigure { name: name.into(), caption, drawing }
 }
 
 /// Entropy in nats of a label that has one class with this probability and shares the rest among the other
@@ -371,9 +346,7 @@ pub(super) fn floor_table(arms: &[(&ArmRuns, f64)]) -> ExperimentTable {
     let head = ["arm", "floor (nats)", "lowest epoch (nats)", "last epoch (nats)"];
     ExperimentTable {
         title: "Training loss and its floor".into(),
-        note:
-            "The floor is the entropy of the label's distribution. Losses are means over an epoch."
-                .into(),
+        note: TEXT.paragraph("table of floors", &[]),
         head: head.map(String::from).into(),
         rows: arms.iter().map(row).collect(),
     }
