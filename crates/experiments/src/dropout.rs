@@ -15,6 +15,9 @@ use super::overfitting::{
     gap_figure, setup, unguarded, values,
 };
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("dropout.md"));
 
 const RATE: f64 = 0.2;
 /// Rates of the sweep; the first two arms are among them.
@@ -56,47 +59,28 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = trained;
     let sweep = sweep(lab, &images, &test, &arms)?;
     let mut setup = setup(lab);
-    setup.push(format!(
-        "Dropout after each hidden ReLU, scaled by 1/(1−p) in training: p = {RATE}, and a sweep \
-         from 0 to 0.8."
-    ));
+    setup.push(TEXT.paragraph("set-up", &[("rate", RATE.to_string())]));
     let mut drawn = vec![data(lab, &arms)];
     drawn.push(sweep_data(lab, &sweep));
+    let values = [
+        ("rate", RATE.to_string()),
+        ("effect", effect(&arms[0].1, &arms[1].1, lab.data().test.len())),
+        ("sweep", sentence(&sweep, lab.data().test.len())),
+        ("caveat", caveat(lab)),
+    ];
     Ok(Findings {
-        sentence: format!(
-            "Dropout {RATE} {}. {}{}",
-            effect(&arms[0].1, &arms[1].1, lab.data().test.len()),
-            sentence(&sweep, lab.data().test.len()),
-            caveat(lab)
-        ),
+        sentence: TEXT.paragraph("sentence", &values),
         setup,
         comparisons: vec![comparison(lab, &arms)],
         tables: vec![table(&sweep)],
         figures: vec![
-            figure(
-                lab,
-                &arms[0].0,
-                &arms[0].1,
-                "Without dropout. Test accuracy is diagnostic: nothing is selected by it.",
-            ),
-            figure(
-                lab,
-                &arms[1].0,
-                &arms[1].1,
-                "With dropout 0.2, on the same axes. Both accuracies are taken without dropout.",
-            ),
+            figure(lab, &arms[0].0, &arms[0].1, TEXT.paragraph("figure without", &[])),
+            figure(lab, &arms[1].0, &arms[1].1, TEXT.paragraph("figure with", &[])),
             gap_figure(lab, &arms),
             sweep_figure(&sweep),
         ],
         data: drawn,
-        differences: [
-            "The post shows no dropout code at this place; 0.2 after each hidden layer is our \
-             choice, and so is the sweep.",
-            "The source gives each network initial weights and batches of its own; here all have \
-             the same ones.",
-        ]
-        .map(String::from)
-        .into(),
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
@@ -161,22 +145,24 @@ fn sentence(sweep: &[(f64, Vec<Course>)], test_images: usize) -> String {
         0 => String::new(),
         _ => format!("; {} may differ from it by noise alone", listed(&near)),
     };
-    format!(
-        "Too little {} (gap {:.1} points at rate {}, {:.1} at {}), and too much {} (training \
-         accuracy {} and {}). The highest of {} test accuracies, {}, is that of {}{noise}. It is \
-         read on test images, and no choice rests on it.",
-        gap.word(["overfits", "does not overfit", "does not clearly overfit"]),
-        100.0 * mean(&little.1, Accuracies::gap),
-        little.0,
-        100.0 * mean(&much.1, Accuracies::gap),
-        much.0,
-        fit.word(["underfits", "does not underfit", "does not clearly underfit"]),
-        percent(mean(&little.1, train)),
-        percent(mean(&much.1, train)),
-        sweep.len(),
-        percent(best),
-        listed(&highest),
-    )
+    let overfits = ["overfits", "does not overfit", "does not clearly overfit"];
+    let underfits = ["underfits", "does not underfit", "does not clearly underfit"];
+    let gap_of = |courses| format!("{:.1}", 100.0 * mean(courses, Accuracies::gap));
+    let values = [
+        ("overfits", gap.word(overfits).into()),
+        ("gap_little", gap_of(&little.1)),
+        ("little", little.0.to_string()),
+        ("gap_much", gap_of(&much.1)),
+        ("much", much.0.to_string()),
+        ("underfits", fit.word(underfits).into()),
+        ("train_little", percent(mean(&little.1, train))),
+        ("train_much", percent(mean(&much.1, train))),
+        ("rates", sweep.len().to_string()),
+        ("best", percent(best)),
+        ("highest", listed(&highest)),
+        ("noise", noise),
+    ];
+    TEXT.paragraph("sweep", &values)
 }
 
 /// Rates in words: `rate 0`, `rates 0, 0.1 and 0.2`.
@@ -199,7 +185,7 @@ fn table(sweep: &[(f64, Vec<Course>)]) -> ExperimentTable {
     };
     ExperimentTable {
         title: "Sweep over the rate".into(),
-        note: "After the last update, taken without dropout.".into(),
+        note: TEXT.paragraph("table of the sweep", &[]),
         head: ["rate", "training (%)", "test (%)", "gap (points)"].map(String::from).into(),
         rows: sweep.iter().map(row).collect(),
     }
@@ -227,9 +213,7 @@ fn sweep_figure(sweep: &[(f64, Vec<Course>)]) -> ExperimentFigure {
     }
     ExperimentFigure {
         name: "sweep".into(),
-        caption: "Training and test accuracy of each rate after the same number of updates, both \
-            taken without dropout. The gap lies between the two lines."
-            .into(),
+        caption: TEXT.paragraph("figure of the sweep", &[]),
         drawing: chart.draw(),
     }
 }

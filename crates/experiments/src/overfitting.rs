@@ -15,6 +15,9 @@ use super::images::{Diagnostic, Images, TestView};
 use super::judging::sampling_variance;
 use super::lab::Lab;
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("overfitting.md"));
 
 pub(super) const IMAGES: usize = 300;
 pub(super) const LAYERS: usize = 6;
@@ -127,25 +130,23 @@ pub(super) fn effect(without: &[Course], with: &[Course], test_images: usize) ->
     let gap = change(Accuracies::gap, of_gap, Better::Lower);
     let test = change(|end| end.test, of_test, Better::Higher);
     let points = |courses| format!("{:.1}", 100.0 * mean(courses, Accuracies::gap));
-    format!(
-        "{} the gap between training and test accuracy ({} points instead of {}), and the test \
-         accuracy {} ({} instead of {})",
-        gap.word(["widens", "narrows", "does not clearly change"]),
-        points(with),
-        points(without),
-        test.word(["rises", "falls", "does not clearly change"]),
-        percent(mean(with, |end| end.test)),
-        percent(mean(without, |end| end.test)),
-    )
+    let values = [
+        ("widens", gap.word(["widens", "narrows", "does not clearly change"]).into()),
+        ("gap", points(with)),
+        ("gap_without", points(without)),
+        ("rises", test.word(["rises", "falls", "does not clearly change"]).into()),
+        ("accuracy", percent(mean(with, |end| end.test))),
+        ("accuracy_without", percent(mean(without, |end| end.test))),
+    ];
+    TEXT.paragraph("effect", &values)
 }
 
 /// What a single seed cannot say; nothing of several.
-pub(super) fn caveat(lab: &Lab) -> &'static str {
+pub(super) fn caveat(lab: &Lab) -> String {
     if lab.seeds.len() > 1 {
-        return "";
+        return String::new();
     }
-    " One seed: only the choice of the images is counted as noise, not that of initial weights and \
-     batches."
+    format!(" {}", TEXT.paragraph("one seed", &[]))
 }
 
 /// Rows of training accuracy, test accuracy and gap.
@@ -167,14 +168,18 @@ pub(super) fn comparison(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> Comparison {
     }
     Comparison {
         title: format!("After {} updates", SCHEDULE.of(lab).updates),
-        note: "PyTorch 2.15 with the same settings, ten seeds. The source prints no numbers here."
-            .into(),
+        note: TEXT.paragraph("comparison", &[]),
         rows,
     }
 }
 
 /// An arm's accuracies, as the source draws them.
-pub(super) fn figure(lab: &Lab, arm: &Arm, courses: &[Course], caption: &str) -> ExperimentFigure {
+pub(super) fn figure(
+    lab: &Lab,
+    arm: &Arm,
+    courses: &[Course],
+    caption: String,
+) -> ExperimentFigure {
     let xs = SCHEDULE.of(lab).looks();
     let y = Axis::linear("accuracy (%)").over(0.0, 100.0);
     let mut chart = LineChart::new(arm.title, Axis::counts("update"), y);
@@ -183,7 +188,7 @@ pub(super) fn figure(lab: &Lab, arm: &Arm, courses: &[Course], caption: &str) ->
     {
         chart = chart.with(series(name, &xs, &values));
     }
-    ExperimentFigure { name: arm.file.into(), caption: caption.into(), drawing: chart.draw() }
+    ExperimentFigure { name: arm.file.into(), caption, drawing: chart.draw() }
 }
 
 /// The distance between training and test accuracy of all arms.
@@ -201,9 +206,7 @@ pub(super) fn gap_figure(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> ExperimentFi
     }
     ExperimentFigure {
         name: "gap".into(),
-        caption: "How much better each network knows the images that it learns than others. A \
-            network that has learnt little has a small gap, too."
-            .into(),
+        caption: TEXT.paragraph("figure of gaps", &[]),
         drawing: chart.draw(),
     }
 }
@@ -234,21 +237,11 @@ pub(super) fn data(lab: &Lab, arms: &[(Arm, Vec<Course>)]) -> DataTable {
 /// What both experiments are set up with.
 pub(super) fn setup(lab: &Lab) -> Vec<String> {
     let schedule = SCHEDULE.of(lab);
-    [
-        format!(
-            "MLP 784-{LAYERS}×100-10 with ReLU, weights normal with standard deviation √(2/n), \
-             biases zero."
-        ),
-        format!(
-            "The first {IMAGES} training images; SGD with learning rate 0.01, {} updates on \
-             batches of 100 drawn with replacement, the same for all networks of a seed.",
-            schedule.updates
-        ),
-        format!(
-            "Accuracies after update 1, 4, … {}: what the source calls {} epochs.",
-            schedule.updates,
-            schedule.looks().len()
-        ),
-    ]
-    .into()
+    let values = [
+        ("layers", LAYERS.to_string()),
+        ("images", IMAGES.to_string()),
+        ("updates", schedule.updates.to_string()),
+        ("looks", schedule.looks().len().to_string()),
+    ];
+    TEXT.list("set-up", &values)
 }

@@ -11,6 +11,9 @@ use super::overfitting::{
     unguarded, values,
 };
 use super::settings::Settings;
+use super::text::Text;
+
+const TEXT: Text = Text(include_str!("weight_decay.md"));
 
 const STRENGTH: f64 = 0.1;
 
@@ -43,44 +46,29 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let arms = trained;
     let (without, with) = (&arms[0].1, &arms[1].1);
     let train = |courses| Spread::of(&values(courses, |end| end.train)).mean;
-    let verdict = if train(with) < 1.0 {
-        "stays below 100 %, as the source says"
-    } else {
-        "reaches 100 %, unlike in the source"
-    };
-    let sentence = format!(
-        "With λ = {STRENGTH} the training accuracy {verdict} ({} instead of {}). Weight decay \
-         {}.{}",
-        percent(train(with)),
-        percent(train(without)),
-        effect(without, with, lab.data().test.len()),
-        caveat(lab)
-    );
+    let verdict = if train(with) < 1.0 { "stays below" } else { "reaches" };
+    let values = [
+        ("strength", STRENGTH.to_string()),
+        ("verdict", TEXT.paragraph(verdict, &[])),
+        ("train", percent(train(with))),
+        ("train_without", percent(train(without))),
+        ("effect", effect(without, with, lab.data().test.len())),
+        ("caveat", caveat(lab)),
+    ];
+    let sentence = TEXT.paragraph("sentence", &values);
     let mut setup = setup(lab);
-    setup.push(format!(
-        "Weight decay adds the penalty ½λ‖W‖² of weights, not of biases: λW joins the gradient. λ \
-         is 0 or {STRENGTH}."
-    ));
+    setup.push(TEXT.paragraph("set-up", &[("strength", STRENGTH.to_string())]));
     Ok(Findings {
         sentence,
         setup,
         comparisons: vec![comparison(lab, &arms)],
         figures: vec![
-            figure(
-                lab,
-                &arms[0].0,
-                without,
-                "Without weight decay. Test accuracy is diagnostic: nothing is selected by it.",
-            ),
-            figure(lab, &arms[1].0, with, "With λ = 0.1, on the same axes."),
+            figure(lab, &arms[0].0, without, TEXT.paragraph("figure without", &[])),
+            figure(lab, &arms[1].0, with, TEXT.paragraph("figure with", &[])),
             gap_figure(lab, &arms),
         ],
         data: vec![data(lab, &arms)],
-        differences: vec![
-            "The source gives each network initial weights and batches of its own; here both have \
-             the same ones."
-                .into(),
-        ],
+        differences: TEXT.list("differences", &[]),
         ..Findings::default()
     })
 }
