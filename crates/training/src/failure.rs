@@ -17,8 +17,3 @@ pub enum Failure {
 pub fn usage(error: impl ToString) -> Failure {
     Failure::Usage(error.to_string())
 }
-
-/// Makes the error of a name that is none of the `known` ones.
-pub fn unknown(what: &str, name: &str, known: &[&str]) -> Failure {
-    Failure::Usage(format!("unknown {what} `{name}`; known: {}", known.join(", ")))
-}
