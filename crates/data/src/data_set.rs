@@ -21,13 +21,13 @@ pub struct DataSet {
 
 impl DataSet {
     /// A data set that was read from no files. `class_names`: in label order.
-    pub fn new<const CLASSES: usize>(
+    pub fn new<C: Into<String>>(
         name: &str,
-        class_names: [&str; CLASSES],
+        class_names: impl IntoIterator<Item = C>,
         train: ImageSet,
         test: TestSplit,
     ) -> Self {
-        let class_names = class_names.map(str::to_owned).into();
+        let class_names = class_names.into_iter().map(C::into).collect();
         Self { name: name.to_owned(), class_names, train, test, files: vec![], notes: vec![] }
     }
 }

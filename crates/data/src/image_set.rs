@@ -1,5 +1,8 @@
 //! Images and labels as they lie in memory: one byte a pixel, two a label.
 
+use std::fmt;
+use std::sync::Arc;
+
 use burn_dataset::{Dataset, DatasetError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -24,8 +27,8 @@ impl ImageShape {
     }
 }
 
-impl std::fmt::Display for ImageShape {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ImageShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.channels, self.height, self.width)
     }
 }
@@ -65,18 +68,23 @@ pub enum ImageSetError {
 /// Most classes that a set may have, as labels are numbers of 16 bits.
 pub const MOST_CLASSES: usize = u16::MAX as usize;
 
-/// Images and their labels.
+/// Bytes that several sets have a part of: in memory, or a file's as the system pages them in.
+pub(crate) type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// Images and their labels. A selection shares the pixels with the set that it is of.
 ///
 /// # Shapes
 ///
 /// - pixels: `[images, channels, height, width]`, bytes in `0..=255`, row by row
 /// - labels: `[images]`, each in `0..classes`; from 2 to [`MOST_CLASSES`] classes
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ImageSet {
     shape: ImageShape,
     classes: usize,
-    pixels: Vec<u8>,
-    labels: Vec<u16>,
+    pixels: SharedBytes,
+    /// Where in `pixels` each image stands, counted in images; in their order if there is no list.
+    places: Option<Arc<[usize]>>,
+    labels: Arc<[u16]>,
 }
 
 impl ImageSet {
@@ -92,19 +100,34 @@ impl ImageSet {
         pixels: Vec<u8>,
         labels: Vec<u16>,
     ) -> Result<Self, ImageSetError> {
+        Self::sharing(shape, classes, Arc::new(pixels), labels)
+    }
+
+    /// Puts labels to pixels that others share.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub(crate) fn sharing(
+        shape: ImageShape,
+        classes: usize,
+        pixels: SharedBytes,
+        labels: Vec<u16>,
+    ) -> Result<Self, ImageSetError> {
         if !(2..=MOST_CLASSES).contains(&classes) {
             return Err(ImageSetError::Classes { found: classes });
         }
         let expected = labels.len() * shape.pixels();
-        if pixels.len() != expected {
-            let (labels, found) = (labels.len(), pixels.len());
+        let found = pixels.as_ref().as_ref().len();
+        if found != expected {
+            let labels = labels.len();
             return Err(ImageSetError::Pixels { labels, expected, found });
         }
         let mut numbered = labels.iter().enumerate();
         if let Some((index, &label)) = numbered.find(|&(_, &label)| usize::from(label) >= classes) {
             return Err(ImageSetError::Label { index, label, classes });
         }
-        Ok(Self { shape, classes, pixels, labels })
+        Ok(Self { shape, classes, pixels, places: None, labels: labels.into() })
     }
 
     /// Number of images.
@@ -134,8 +157,9 @@ impl ImageSet {
     /// If `index` is not below [`len`](Self::len).
     pub fn image(&self, index: usize) -> &[u8] {
         assert!(index < self.len(), "image {index} of {}", self.len());
+        let place = self.places.as_ref().map_or(index, |places| places[index]);
         let pixels = self.shape.pixels();
-        &self.pixels[index * pixels..(index + 1) * pixels]
+        &self.bytes_of_all()[place * pixels..(place + 1) * pixels]
     }
 
     /// The label of one image, in `0..classes`.
@@ -152,32 +176,40 @@ impl ImageSet {
         &self.labels
     }
 
-    /// All pixels, `[images, channels, height, width]`.
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+    /// The pixels of every image, `[channels, height, width]` each, in their order.
+    pub fn images(&self) -> impl ExactSizeIterator<Item = &[u8]> + '_ {
+        (0..self.len()).map(|index| self.image(index))
+    }
+
+    /// The pixels of this set and of those that it shares them with.
+    fn bytes_of_all(&self) -> &[u8] {
+        self.pixels.as_ref().as_ref()
     }
 
     /// How many images each class has.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes];
-        for &label in &self.labels {
+        for &label in self.labels.iter() {
             counts[usize::from(label)] += 1;
         }
         counts
     }
 
-    /// A copy of the images at `indices`, in that order; an index may occur more than once.
+    /// The images at `indices`, in that order; an index may occur more than once. The pixels are not copied.
     ///
     /// # Panics
     ///
     /// If an index is not below [`len`](Self::len).
+    #[must_use]
     pub fn select(&self, indices: &[usize]) -> ImageSet {
-        let mut pixels = Vec::with_capacity(indices.len() * self.shape.pixels());
-        for &index in indices {
-            pixels.extend_from_slice(self.image(index));
-        }
+        let place = |&index: &usize| match &self.places {
+            Some(places) => places[index],
+            None => index,
+        };
         let labels = indices.iter().map(|&index| self.labels[index]).collect();
-        ImageSet { shape: self.shape, classes: self.classes, pixels, labels }
+        let places = indices.iter().map(place).collect();
+        let pixels = Arc::clone(&self.pixels);
+        ImageSet { pixels, places: Some(places), labels, ..*self }
     }
 
     /// Bytes that a label is written in: one where each class can be told by it, else two.
@@ -187,7 +219,7 @@ impl ImageSet {
 
     /// Size in bytes of the pixels and labels, as [`sha256`](Self::sha256) reads them.
     pub fn bytes(&self) -> usize {
-        self.pixels.len() + self.len() * self.label_bytes()
+        self.len() * (self.shape.pixels() + self.label_bytes())
     }
 
     /// SHA-256 of the pixels followed by the labels, in hexadecimal: the same images in the same
@@ -195,12 +227,29 @@ impl ImageSet {
     /// first, in a set of more than 256 classes.
     pub fn sha256(&self) -> String {
         let mut hasher = Sha256::new();
-        hasher.update(&self.pixels);
+        self.images().for_each(|image| hasher.update(image));
         let labels = self.labels.iter().map(|label| label.to_le_bytes());
         let bytes: Vec<u8> =
             labels.flat_map(|bytes| bytes.into_iter().take(self.label_bytes())).collect();
         hasher.update(&bytes);
         hexadecimal(&hasher.finalize())
+    }
+}
+
+impl PartialEq for ImageSet {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape == other.shape
+            && self.classes == other.classes
+            && self.labels == other.labels
+            && self.images().eq(other.images())
+    }
+}
+
+impl Eq for ImageSet {}
+
+impl fmt::Debug for ImageSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImageSet({} images of {}, {} classes)", self.len(), self.shape, self.classes)
     }
 }
 
@@ -251,6 +300,18 @@ mod tests {
         assert_eq!(set.image(0), three_images().image(2));
         assert_eq!(set.image(1), three_images().image(0));
         assert_eq!(set.labels(), [3, 3, 3]);
+    }
+
+    #[test]
+    fn a_selection_of_a_selection_shares_the_pixels_and_equals_a_copy() {
+        let set = three_images();
+        let twice = set.select(&[2, 0]).select(&[1, 1, 0]);
+        assert!(Arc::ptr_eq(&twice.pixels, &set.pixels));
+        let copied = [set.image(0), set.image(0), set.image(2)].concat();
+        let copy = ImageSet::new(SHAPE, 4, copied, vec![3, 3, 3]).unwrap();
+        assert_eq!(twice, copy);
+        assert_eq!((twice.sha256(), twice.bytes()), (copy.sha256(), copy.bytes()));
+        assert_ne!(twice, copy.select(&[0, 2, 1]));
     }
 
     #[test]

@@ -122,11 +122,12 @@ fn moments(set: &ImageSet) -> Vec<(f64, f64)> {
     let plane = shape.height * shape.width;
     let count = (set.len() * plane) as u128;
     let mut sums = vec![(0_u64, 0_u64); shape.channels];
-    for (i, pixels) in set.pixels().chunks_exact(plane.max(1)).enumerate() {
-        let (sum, squares) = &mut sums[i % shape.channels];
-        for &pixel in pixels {
-            *sum += u64::from(pixel);
-            *squares += u64::from(pixel) * u64::from(pixel);
+    for image in set.images() {
+        for (pixels, (sum, squares)) in image.chunks_exact(plane.max(1)).zip(&mut sums) {
+            for &pixel in pixels {
+                *sum += u64::from(pixel);
+                *squares += u64::from(pixel) * u64::from(pixel);
+            }
         }
     }
     sums.into_iter()

@@ -329,8 +329,9 @@ mod tests {
     fn in_order_gives_the_normalized_images_themselves() {
         let set = images();
         let all: Vec<f32> = loader(4, 2).in_order().flat_map(|batch| batch.images).collect();
-        assert_eq!(all.len(), set.pixels().len());
-        for (value, &pixel) in all.iter().zip(set.pixels()) {
+        let pixels: Vec<u8> = set.images().flatten().copied().collect();
+        assert_eq!(all.len(), pixels.len());
+        for (value, &pixel) in all.iter().zip(&pixels) {
             assert!((value - f32::from(pixel) / 255.0).abs() < 1e-6);
         }
         assert!(loader(4, 2).in_order().flat_map(|batch| batch.indices).eq(0..23));

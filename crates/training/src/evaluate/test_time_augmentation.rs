@@ -146,8 +146,8 @@ impl View {
         let source = |at: usize, shift: isize, length: usize| {
             at.checked_add_signed(-shift).filter(|&source| source < length)
         };
-        let mut pixels = vec![0; images.pixels().len()];
-        let planes = images.pixels().chunks_exact(height * width);
+        let mut pixels = vec![0; images.len() * shape.pixels()];
+        let planes = images.images().flat_map(|image| image.chunks_exact(height * width));
         for (old, new) in planes.zip(pixels.chunks_exact_mut(height * width)) {
             for (row, new) in new.chunks_exact_mut(width).enumerate() {
                 let Some(from) = source(row, self.down, height) else { continue };
@@ -222,12 +222,12 @@ mod tests {
     }
 
     fn view(down: isize, right: isize, mirrored: bool) -> Vec<u8> {
-        View { down, right, mirrored }.of(&numbered()).pixels().to_vec()
+        View { down, right, mirrored }.of(&numbered()).images().flatten().copied().collect()
     }
 
     #[test]
     fn views_equal_those_worked_out_by_hand() {
-        assert_eq!(view(0, 0, false), numbered().pixels());
+        assert_eq!(view(0, 0, false), (1..=24).collect::<Vec<u8>>());
         assert_eq!(view(1, 0, false)[..12], [0, 0, 0, 1, 2, 3, 0, 0, 0, 7, 8, 9]);
         assert_eq!(view(-1, 1, false)[..12], [0, 4, 5, 0, 0, 0, 0, 10, 11, 0, 0, 0]);
         assert_eq!(view(0, -2, false)[12..18], [15, 0, 0, 18, 0, 0]);
