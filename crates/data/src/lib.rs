@@ -27,6 +27,7 @@ pub mod entry;
 pub mod error;
 pub mod fetch;
 pub mod fetch_progress;
+pub mod folds;
 mod idx;
 #[allow(clippy::indexing_slicing, reason = "its accessors panic beyond the last image, and say so")]
 pub mod image_set;
@@ -51,6 +52,7 @@ pub use entry::Entry;
 pub use error::DataError;
 pub use fetch::{Fetched, fetch};
 pub use fetch_progress::FetchProgress;
+pub use folds::Fold;
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
 pub use inspect::FileRecord;
 pub use owner::Owner;

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::confusion::Confusion;
 use crate::error::RecordError;
 use crate::nan::null_as_nan;
 
@@ -15,8 +16,8 @@ use crate::nan::null_as_nan;
 pub struct EvaluationRecord {
     /// Name of each class, in label order.
     pub class_names: Vec<String>,
-    /// Images by true class (row) and answer (column).
-    pub confusion: Vec<Vec<u64>>,
+    /// Images by true class and answer.
+    pub confusion: Confusion,
     /// Bins of equal width of the top label's confidence, from 0 to 1; usually 15.
     pub reliability: Vec<ReliabilityBin>,
     /// Wrong answers, the highest loss first; usually not all of them.
@@ -30,6 +31,9 @@ pub struct EvaluationRecord {
     /// Expected calibration error over the bins of `reliability`, in `[0, 1]`.
     #[serde(default)]
     pub ece: Option<f64>,
+    /// Mean of the classes' accuracies, whatever their numbers of images, in `[0, 1]`; of those that have images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balanced_accuracy: Option<f64>,
     /// Maximum calibration error over these bins, in `[0, 1]`.
     #[serde(default)]
     pub mce: Option<f64>,
@@ -123,13 +127,12 @@ pub struct Mistake {
 impl EvaluationRecord {
     /// Images counted in the confusion matrix.
     pub fn image_count(&self) -> u64 {
-        self.confusion.iter().flatten().sum()
+        self.confusion.images()
     }
 
     /// Wrong answers counted in the confusion matrix.
     pub fn mistake_count(&self) -> u64 {
-        let right: u64 = self.confusion.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum();
-        self.image_count() - right
+        self.image_count() - self.confusion.right()
     }
 
     /// Checks that the parts fit together, so that nothing needs to be checked when they are counted or
@@ -149,18 +152,8 @@ impl EvaluationRecord {
             })
         };
         let classes = self.class_names.len();
-        if self.confusion.len() != classes {
-            let rows = self.confusion.len();
-            return wrong(format!("{classes} rows of `confusion`"), format!("{rows}"));
-        }
-        let mut rows = self.confusion.iter().enumerate();
-        if let Some((row, counts)) = rows.find(|(_, counts)| counts.len() != classes) {
-            let expected = format!("{classes} counts in row {row} of `confusion`");
-            return wrong(expected, counts.len().to_string());
-        }
-        let mut counts = self.confusion.iter().flatten();
-        if counts.try_fold(0_u64, |sum, &count| sum.checked_add(count)).is_none() {
-            return wrong("counts of images in `confusion`".into(), "more than can be".into());
+        if let Err((expected, found)) = self.confusion.check(classes) {
+            return wrong(expected, found);
         }
         if ![0, classes].contains(&self.per_class.len()) {
             let rows = self.per_class.len();
@@ -228,7 +221,7 @@ mod tests {
     fn mistakes_are_counted_off_the_diagonal() {
         let mut evaluation = sample::evaluation();
         evaluation.class_names = vec!["a".into(), "b".into()];
-        evaluation.confusion = vec![vec![5, 2], vec![1, 7]];
+        evaluation.confusion = Confusion::Matrix(vec![vec![5, 2], vec![1, 7]]);
         assert_eq!((evaluation.mistake_count(), evaluation.image_count()), (3, 15));
     }
 
@@ -237,7 +230,8 @@ mod tests {
         let path = Path::new("evaluation.json");
         sample::evaluation().check(path).unwrap();
         let mut short = sample::evaluation();
-        short.confusion[3].pop();
+        let Confusion::Matrix(rows) = &mut short.confusion else { panic!("a matrix") };
+        rows[3].pop();
         let message = short.check(path).unwrap_err().to_string();
         assert!(message.contains("expected 10 counts in row 3"), "{message}");
         let mut shape = sample::evaluation();

@@ -19,6 +19,8 @@ pub mod arms;
 pub mod at_work;
 mod bounded;
 pub mod checksum;
+pub mod confusion;
+pub mod cross_validation;
 mod error;
 pub mod evaluation;
 pub mod experiment;
@@ -39,6 +41,7 @@ pub use arms::{Arm, ArmRun, ArmsComparison};
 pub use at_work::AtWork;
 pub use bounded::read_bounded;
 pub use checksum::{Changed, FileRecord, sha256};
+pub use confusion::Confusion;
 pub use error::RecordError;
 pub use evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::arms::{Arm, ArmRun, ArmsComparison};
 use crate::checksum::FileRecord;
+use crate::confusion::Confusion;
 use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
@@ -30,6 +31,7 @@ pub fn run() -> RunRecord {
             device: "Example CPU, 2 cores".into(),
             threads: 2,
             dataset: DatasetRecord {
+                shape: None,
                 name: "mnist".into(),
                 files: vec![FileRecord {
                     name: "train-images-idx3-ubyte.gz".into(),
@@ -151,6 +153,7 @@ pub fn evaluation() -> EvaluationRecord {
         brier: Some(0.0092),
         ece: Some(0.0018),
         mce: Some(0.1),
+        balanced_accuracy: Some(0.994),
         top_k: Some(TopKRecord { k: 5, accuracy: 0.9999 }),
         temperature: Some(TemperatureRecord {
             temperature: 1.3204,
@@ -159,7 +162,7 @@ pub fn evaluation() -> EvaluationRecord {
             ece: 0.0012,
         }),
         class_names: (0..10).map(|class| class.to_string()).collect(),
-        confusion,
+        confusion: Confusion::Matrix(confusion),
         // Empty bins hold numbers here, so that records can be compared.
         reliability: reliability
             .map(|bin| {

@@ -52,6 +52,20 @@ impl SmoothingConvention {
     }
 }
 
+impl LabelSmoothing {
+    /// Smoothing is linear, `y ← keep · y + floor`: keep and floor for targets over `classes` classes.
+    pub fn line(self, classes: usize) -> (f64, f64) {
+        let classes = classes as f64;
+        match self.convention {
+            SmoothingConvention::Uniform => (1.0 - self.strength, self.strength / classes),
+            SmoothingConvention::Others => {
+                let floor = self.strength / (classes - 1.0);
+                (1.0 - self.strength - floor, floor)
+            }
+        }
+    }
+}
+
 impl LabelRegularizer for LabelSmoothing {
     fn is_off(&self) -> bool {
         self.strength == 0.0
@@ -81,15 +95,7 @@ impl LabelRegularizer for LabelSmoothing {
         if self.is_off() {
             return;
         }
-        // Both conventions are `keep · y + floor`.
-        let classes = batch.targets.classes() as f64;
-        let (keep, floor) = match self.convention {
-            SmoothingConvention::Uniform => (1.0 - self.strength, self.strength / classes),
-            SmoothingConvention::Others => {
-                let floor = self.strength / (classes - 1.0);
-                (1.0 - self.strength - floor, floor)
-            }
-        };
+        let (keep, floor) = self.line(batch.targets.classes());
         for probability in batch.targets.probabilities_mut() {
             *probability = (keep * f64::from(*probability) + floor) as f32;
         }

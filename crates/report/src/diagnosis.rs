@@ -13,12 +13,24 @@ const ONE_LINE: f64 = 112.0;
 /// Two-sided 95 % point of the normal distribution.
 const NORMAL_95: f64 = 1.959_964;
 
-/// The confusion matrix; `split` is `test` or `validation`.
+/// Classes that a confusion matrix has room for.
+const MOST_CLASSES: usize = 40;
+
+/// The confusion matrix, of many classes those that are confused most; `split` is `test` or `validation`.
 pub fn confusion(evaluation: &EvaluationRecord, split: &str) -> Drawing {
+    let shown = evaluation.confusion.most_confused(MOST_CLASSES);
+    let classes = evaluation.class_names.len();
+    let title = if shown.len() < classes {
+        let classes = number::count(classes as u64);
+        format!("The {} most confused of {classes} classes, {split} split", shown.len())
+    } else {
+        format!("Confusion matrix on the {split} split")
+    };
+    let name = |class: &usize| evaluation.class_names.get(*class).cloned().unwrap_or_default();
     HeatMap {
-        title: format!("Confusion matrix on the {split} split"),
-        class_names: evaluation.class_names.clone(),
-        counts: evaluation.confusion.clone(),
+        title,
+        class_names: shown.iter().map(name).collect(),
+        counts: evaluation.confusion.among(&shown),
     }
     .draw()
 }
@@ -95,7 +107,7 @@ pub fn wilson_interval(share: f64, count: u64) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use backburn_records::sample;
+    use backburn_records::{Confusion, sample};
 
     use super::*;
     use crate::figure::Theme;
@@ -109,6 +121,20 @@ mod tests {
         assert_text_is_clear(&mistakes(&evaluation, "test").unwrap());
         evaluation.class_names = (0..10).map(|class| format!("automobile {class}")).collect();
         assert_text_is_clear(&mistakes(&evaluation, "test").unwrap());
+    }
+
+    #[test]
+    fn of_many_classes_the_most_confused_are_drawn() {
+        let mut evaluation = sample::evaluation();
+        evaluation.class_names = (0..1000).map(|class| format!("class {class}")).collect();
+        let pairs =
+            (0..5000).map(|n| (n % 1000, if n % 1000 < 50 { (n * 3) % 50 } else { n % 1000 }));
+        evaluation.confusion = Confusion::count(1000, pairs);
+        let figure = confusion(&evaluation, "test");
+        assert_text_is_clear(&figure);
+        let svg = figure.to_svg(Theme::Paper);
+        assert!(svg.contains("The 40 most confused of 1,000 classes, test split"), "{svg}");
+        assert!(svg.contains("class 7<") && !svg.contains("class 700<"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod experiment_page;
 pub mod experiments_markdown;
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "geometry over its own points")]
 pub mod figure;
+pub mod folds_page;
 mod html;
 pub mod page;
 pub mod run_figures;
@@ -37,5 +38,5 @@ pub use experiment::{ExperimentFigure, ExperimentRecord, Findings};
 pub use page::{run_page, sentence};
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,
-    write_experiments_markdown, write_figure, write_png, write_report, write_run_page,
+    write_experiments_markdown, write_figure, write_folds, write_png, write_report, write_run_page,
 };

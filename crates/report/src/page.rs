@@ -164,7 +164,8 @@ pub(crate) fn looks_in_words(looks: usize) -> String {
 
 /// How good the answers and their probabilities are; nothing for a record of an older version.
 fn scores(evaluation: &EvaluationRecord) -> String {
-    let EvaluationRecord { nll, brier, ece, mce, top_k, temperature, .. } = evaluation;
+    let EvaluationRecord { nll, brier, ece, mce, balanced_accuracy, top_k, temperature, .. } =
+        evaluation;
     let row = |name: String, nll: Option<f64>, brier: Option<f64>, ece: Option<f64>| {
         [name, loss(nll), loss(brier), percent(ece)]
     };
@@ -187,6 +188,9 @@ fn scores(evaluation: &EvaluationRecord) -> String {
     let mut rest = Vec::new();
     if let Some(top) = top_k {
         rest.push((format!("top-{} accuracy", top.k), percent(top.accuracy)));
+    }
+    if let Some(balanced) = balanced_accuracy {
+        rest.push(("balanced accuracy, the mean over the classes".into(), percent(*balanced)));
     }
     rest.push(("maximum calibration error, of any bin".into(), percent(*mce)));
     let rest: Vec<(&str, String)> =

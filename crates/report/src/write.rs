@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use backburn_records::arms::ArmsComparison;
+use backburn_records::cross_validation::CrossValidation;
 use backburn_records::origin::Origin;
 use backburn_records::record::RunRecord;
 use backburn_records::whole_file;
@@ -15,6 +16,7 @@ use crate::experiment::{ExperimentRecord, Findings};
 use crate::experiment_page::{experiment_page, experiments_index};
 use crate::experiments_markdown::experiments_markdown;
 use crate::figure::{Drawing, Theme, png};
+use crate::folds_page::folds_page;
 use crate::page::run_page;
 use crate::run_figures::{curve_figures, diagnosis_figures};
 
@@ -100,6 +102,23 @@ pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> 
     write_whole(dir.join("comparison.json"), format!("{json}\n").as_bytes())?;
     write_figure(&arms_figure(arms), &dir.join("comparison"), &arms.origin)?;
     write_whole(dir.join("report.html"), arms_page(arms).as_bytes()).map(drop)
+}
+
+/// Writes what the runs of a cross-validation came to into the folder `dir` that theirs are in: `folds.json` and
+/// `report.html`.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+#[expect(clippy::expect_used, reason = "what is written is plain values")]
+pub fn write_folds(
+    all: &CrossValidation,
+    runs: &[RunRecord],
+    dir: &Path,
+) -> Result<(), ReportError> {
+    let json = serde_json::to_string_pretty(all).expect("scores are plain values");
+    write_whole(dir.join("folds.json"), format!("{json}\n").as_bytes())?;
+    write_whole(dir.join("report.html"), folds_page(all, runs).as_bytes()).map(drop)
 }
 
 /// Writes what an experiment found into the folder `dir`: `result.json`, its numbers as CSV under

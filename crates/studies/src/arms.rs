@@ -151,7 +151,7 @@ fn carry_out(
     Ok(())
 }
 
-fn interrupted(resume: &[String], watch: &mut dyn Watch) -> Result<(), Failure> {
+pub(crate) fn interrupted(resume: &[String], watch: &mut dyn Watch) -> Result<(), Failure> {
     let words: Vec<String> = resume.iter().map(|word| quoted(word)).collect();
     let words = words.join(" ");
     note(watch, &format!("interrupted; resume with the same command, `cargo xtask {words}`"));
@@ -159,7 +159,7 @@ fn interrupted(resume: &[String], watch: &mut dyn Watch) -> Result<(), Failure> 
 }
 
 /// The failure with the run's name before it.
-fn named(failure: Failure, trial: &Trial) -> Failure {
+pub(crate) fn named(failure: Failure, trial: &Trial) -> Failure {
     let name = |message: String| format!("{}: {message}", trial.path.display());
     match failure {
         Failure::Usage(message) => Failure::Usage(name(message)),

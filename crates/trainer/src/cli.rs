@@ -135,7 +135,7 @@ fn command() -> Command {
         })
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate::NOTES, &train::catalogs()].join("\n\n");
-            let hidden = ["resume", "extend", "checkpoint_every"];
+            let hidden = ["resume", "extend", "checkpoint_every", "folds"];
             hidden.into_iter().fold(find_rate.after_help(notes), |find_rate, name| {
                 find_rate.mut_arg(name, |flag| flag.hide(true))
             })

@@ -155,6 +155,7 @@ fn evaluation(
         nll: Some(predictions.scores().loss),
         brier: Some(predictions.brier_score()),
         ece: Some(predictions.calibration_error()),
+        balanced_accuracy: Some(predictions.balanced_accuracy()),
         mce: Some(predictions.maximum_calibration_error()),
         top_k: Some(TopKRecord { k, accuracy: predictions.top_k_accuracy(k) }),
         per_class: predictions.per_class(),

@@ -4,6 +4,7 @@
 //! and a [`stop::Stop`] ends it. Start at [`mod@train`], the training loop; [`session`] is a whole run.
 
 pub mod backend;
+pub mod class_weights;
 pub mod device_batch;
 pub mod evaluate;
 pub mod extend;
@@ -19,6 +20,7 @@ pub mod optimize;
 pub mod origin;
 mod outlook;
 pub mod place;
+pub mod predict;
 pub mod prepare;
 pub mod recipe;
 pub mod recipe_change;

@@ -12,7 +12,9 @@ pub fn dataset_record(data: &DataSet) -> DatasetRecord {
         bytes: file.bytes,
         sha256: file.sha256.clone(),
     };
+    let shape = data.train.shape();
     DatasetRecord {
+        shape: Some([shape.channels, shape.height, shape.width]),
         name: data.name.clone(),
         files: data.files.iter().map(file).collect(),
         notes: data.notes.clone(),

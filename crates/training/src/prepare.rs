@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError};
+use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError, Sampling};
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
 use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source, SplitSize};
 use backburn_models::{ModelError, Network};
 use burn::tensor::Device;
 
+use crate::class_weights::ClassWeights;
 use crate::recipe::{Recipe, RecipeError};
 use crate::seeds::{Purpose, Seeds};
 
@@ -47,6 +48,8 @@ pub struct Prepared {
     pub valid: Option<Arc<ImageSet>>,
     /// Normalization fitted on the training images.
     pub normalization: FittedNormalization,
+    /// What an image of each class counts in the loss, in label order; `None` if all count the same.
+    pub class_weights: Option<Vec<f64>>,
 }
 
 impl Prepared {
@@ -100,8 +103,11 @@ impl Prepared {
             .into());
         }
         let normalization = recipe.normalization.fit(&train)?;
+        let weights = recipe.class_weights.as_ref();
+        let weights = weights.map(|weights| weights.of(&train.class_counts(), &data.class_names));
+        let class_weights = weights.transpose().map_err(RecipeError::Invalid)?;
         let valid = (!valid.is_empty()).then(|| Arc::new(valid));
-        Ok(Self { data, train: Arc::new(train), valid, normalization })
+        Ok(Self { data, train: Arc::new(train), valid, normalization, class_weights })
     }
 
     /// What a training by `recipe` should not keep to itself: classes that it cannot learn or be measured on,
@@ -129,6 +135,15 @@ impl Prepared {
                 let flag = technique.flag;
                 notes.push(format!("`--{flag}` does nothing: a batch of one image has no pairs"));
             }
+        }
+        if recipe.class_weights == Some(ClassWeights::Balanced)
+            && recipe.sampling == Sampling::Balanced
+        {
+            notes.push(
+                "`--class-weights balanced` weighs by the images that there are, and `--sampling balanced` shows \
+                 all classes as often: together they favour rare classes twice"
+                    .to_owned(),
+            );
         }
         notes
     }
@@ -288,15 +303,28 @@ pub fn loader_config(batch_size: usize, last_batch: LastBatch, threads: usize) -
 /// `train_size`.
 fn split(published: &ImageSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataError> {
     let mut rng = Seeds::new(recipe.seed).split();
+    if let Some(fold) = recipe.fold {
+        let valid = fold.places(published, &mut rng)?;
+        let left = published.select(&all_but(&valid, published.len()));
+        let train = match recipe.train_size {
+            Some(size) => {
+                left.select(&backburn_data::stratified(&left, &[size], &mut rng)?.concat())
+            }
+            None => left,
+        };
+        return Ok((train, published.select(&valid)));
+    }
     let sizes: Vec<SplitSize> = [recipe.valid_size].into_iter().chain(recipe.train_size).collect();
     let mut parts = backburn_data::stratified(published, &sizes, &mut rng)?.into_iter();
     let valid = parts.next().unwrap_or_default();
-    let train = parts.next().unwrap_or_else(|| {
-        // Both are ascending.
-        let mut kept = valid.iter().copied().peekable();
-        (0..published.len()).filter(|&i| kept.next_if_eq(&i).is_none()).collect()
-    });
+    let train = parts.next().unwrap_or_else(|| all_but(&valid, published.len()));
     Ok((published.select(&train), published.select(&valid)))
+}
+
+/// The places below `count` that are not among `places`; both ascend.
+fn all_but(places: &[usize], count: usize) -> Vec<usize> {
+    let mut kept = places.iter().copied().peekable();
+    (0..count).filter(|&i| kept.next_if_eq(&i).is_none()).collect()
 }
 
 #[cfg(test)]
@@ -328,6 +356,39 @@ mod tests {
             (0..valid.len()).map(|i| valid.image(i)).collect();
         assert_eq!(kept.len(), 3000);
         assert!((0..prepared.train.len()).all(|i| !kept.contains(prepared.train.image(i))));
+    }
+
+    #[test]
+    fn folds_validate_every_image_once_and_train_on_the_others() {
+        let fold = |number| digits(|r| r.fold = backburn_data::Fold::new(number, 4)).unwrap();
+        let folds: Vec<Prepared> = (1..=4).map(fold).collect();
+        let all = folds[0].data.train.len();
+        let mut validated: Vec<&[u8]> = Vec::new();
+        for prepared in &folds {
+            let valid = prepared.valid.as_ref().unwrap();
+            assert_eq!((prepared.train.len(), valid.len()), (all - all / 4, all / 4));
+            assert!(valid.class_counts().iter().all(|&count| count == all / 40));
+            validated.extend(valid.images());
+        }
+        let count = |images: Vec<&[u8]>| {
+            let mut images = images;
+            images.sort_unstable();
+            images.iter().map(|image| image.to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(count(validated), count(folds[0].data.train.images().collect()));
+        let few =
+            digits(|r| (r.fold, r.train_size) = ("1/4".parse().ok(), Some(SplitSize::Count(100))));
+        let few = few.unwrap();
+        assert_eq!((few.train.len(), few.valid), (100, folds[0].valid.clone()));
+    }
+
+    #[test]
+    fn class_weights_are_those_of_the_images_that_are_trained_on() {
+        let prepared = digits(|r| r.class_weights = Some(ClassWeights::Balanced)).unwrap();
+        assert_eq!(prepared.class_weights, Some(vec![1.0; 10]));
+        let table = [("cat".to_owned(), 1.0)].into();
+        let error = digits(|r| r.class_weights = Some(ClassWeights::Given(table))).unwrap_err();
+        assert!(error.to_string().contains("not among them: `cat`"), "{error}");
     }
 
     #[test]

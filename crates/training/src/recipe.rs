@@ -7,10 +7,10 @@
 
 use std::fmt;
 
-use backburn_data::SplitSize;
 use backburn_data::augment::Pipeline;
-use backburn_data::loader::LastBatch;
+use backburn_data::loader::{LastBatch, Sampling};
 use backburn_data::normalization::Normalization;
+use backburn_data::{Fold, SplitSize};
 use backburn_models::{Initialization, ModelConfig};
 use backburn_regularization::{
     DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, StrengthError,
@@ -20,6 +20,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::class_weights::ClassWeights;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
 use crate::optimize::optimizer::OptimizerConfig;
@@ -107,6 +108,12 @@ pub struct Recipe {
     /// Images of the published training split that are kept for validation; 0 for none.
     #[serde(default = "no_images")]
     pub valid_size: SplitSize,
+    /// The fold that validates, in place of `valid_size` images; unset means no cross-validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+    /// Which images an epoch shows.
+    #[serde(default, skip_serializing_if = "Sampling::is_shuffled")]
+    pub sampling: Sampling,
     /// What becomes of images that do not fill a batch.
     #[serde(default)]
     pub last_batch: LastBatch,
@@ -125,6 +132,9 @@ pub struct Recipe {
     /// What is minimized.
     #[serde(default)]
     pub loss: Loss,
+    /// What an image of each class counts in the loss; unset means the same of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeights>,
     /// Changes of the targets.
     #[serde(default, skip_serializing_if = "LabelRegularizers::is_off")]
     pub labels: LabelRegularizers,
@@ -362,6 +372,7 @@ impl Recipe {
         }
         self.check_initialization()?;
         self.check_labels()?;
+        self.check_class_weights()?;
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
         for (number, group) in (1..).zip(&self.groups) {
@@ -452,6 +463,18 @@ impl Recipe {
         Ok(())
     }
 
+    fn check_class_weights(&self) -> Result<(), RecipeError> {
+        let Some(weights) = &self.class_weights else { return Ok(()) };
+        if self.loss == Loss::SquaredError {
+            return Err(RecipeError::Invalid(
+                "`class_weights` weighs a cross-entropy, and `squared-error` is a regression; use \
+                 `--loss cross-entropy`, or `--sampling balanced`"
+                    .into(),
+            ));
+        }
+        weights.check().map_err(RecipeError::Invalid)
+    }
+
     fn check_initialization(&self) -> Result<(), RecipeError> {
         use backburn_models::WeightInitialization::{Constant, Normal};
         match self.initialization.weights {
@@ -504,12 +527,28 @@ impl Recipe {
         Ok(())
     }
 
+    /// The recipes of a cross-validation with so many folds: the same training, each with another fold to validate
+    /// on.
+    ///
+    /// # Errors
+    ///
+    /// If there cannot be so many.
+    pub fn folds(&self, of: usize) -> Result<Vec<Self>, RecipeError> {
+        let folds = Fold::all(of).ok_or_else(|| RecipeError::Setting {
+            setting: "folds",
+            expected: "2 to 1000",
+            found: of.to_string(),
+        })?;
+        Ok(folds.into_iter().map(|fold| Self { fold: Some(fold), ..self.clone() }).collect())
+    }
+
     /// Whether images are kept for validation.
     pub fn validates(&self) -> bool {
-        match self.valid_size {
+        let keeps = match self.valid_size {
             SplitSize::Count(images) => images > 0,
             SplitSize::Share(share) => share > 0.0,
-        }
+        };
+        keeps || self.fold.is_some()
     }
 }
 
@@ -664,6 +703,34 @@ mod tests {
         assert_eq!(schedule(&recipe), one_cycle);
         recipe.schedule = Schedule::named("cosine").unwrap();
         assert_eq!(schedule(&recipe), r#"{"floor":0.0,"name":"cosine","warmup":0.0}"#);
+    }
+
+    #[test]
+    fn folds_are_the_same_recipe_but_for_what_validates() {
+        let recipe = Recipe { valid_size: SplitSize::Count(0), ..built_in("digits").unwrap() };
+        let folds = recipe.folds(3).unwrap();
+        let names: Vec<String> = folds.iter().map(|r| r.fold.unwrap().to_string()).collect();
+        assert_eq!(names, ["1/3", "2/3", "3/3"]);
+        assert!(folds[1].validates() && !recipe.validates());
+        assert_eq!(Recipe { fold: None, ..folds[1].clone() }, recipe);
+        assert_eq!(Recipe::parse(&folds[2].to_toml(), "again").unwrap(), folds[2]);
+        assert!(recipe.folds(1).unwrap_err().to_string().contains("`folds`: expected 2 to 1000"));
+    }
+
+    #[test]
+    fn class_weights_and_sampling_survive_toml_and_weights_want_a_cross_entropy() {
+        let mut recipe = built_in("digits").unwrap();
+        assert!(!recipe.to_toml().contains("class_weights") && !recipe.to_toml().contains("fold"));
+        let table = (0..10).map(|class| (class.to_string(), f64::from(class)));
+        for weights in [ClassWeights::Balanced, ClassWeights::Given(table.collect())] {
+            recipe.class_weights = Some(weights);
+            recipe.sampling = Sampling::Balanced;
+            assert_eq!(recipe.check(), Ok(()));
+            assert_eq!(Recipe::parse(&recipe.to_toml(), "again").unwrap(), recipe);
+        }
+        recipe.loss = Loss::SquaredError;
+        recipe.keep = Keep::Last;
+        assert!(recipe.check().unwrap_err().to_string().contains("weighs a cross-entropy"));
     }
 
     #[test]

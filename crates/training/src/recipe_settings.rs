@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use backburn_data::loader::LastBatch;
+use backburn_data::loader::{LastBatch, Sampling};
 use backburn_models::{Initialization, ModelConfig};
 use backburn_regularization::{
     DecayMode, DecayedParameters, LabelRegularizer, LabelSmoothing, WeightDecay,
@@ -170,6 +170,30 @@ pub static CATALOG: &[Setting] = &[
         set: |recipe, given| given.parsed().map(|size| recipe.valid_size = size),
     },
     Setting {
+        name: "fold",
+        value: "K/N",
+        values: &[],
+        part: DATA,
+        help: || {
+            "Validate on this fold of N in place of `--valid-size` images, such as 1/5; none to turn it off"
+                .into()
+        },
+        set: |recipe, given| given.unless_none().map(|fold| recipe.fold = fold),
+    },
+    Setting {
+        name: "sampling",
+        value: "HOW",
+        values: &[],
+        part: DATA,
+        help: || {
+            format!(
+                "Images of an epoch: {}: every image once, or as many draws with all classes equally likely",
+                Sampling::NAMES.join(", ")
+            )
+        },
+        set: |recipe, given| given.parsed().map(|sampling| recipe.sampling = sampling),
+    },
+    Setting {
         name: "last-batch",
         value: "WHAT",
         values: &[],
@@ -260,6 +284,18 @@ pub static CATALOG: &[Setting] = &[
         part: MODEL,
         help: || format!("Weights: {}", Initialization::FORMS.join(", ")),
         set: |recipe, given| given.parsed().map(|initial| recipe.initialization = initial),
+    },
+    Setting {
+        name: "class-weights",
+        value: "balanced|FILE",
+        values: &[],
+        part: REGULARIZERS,
+        help: || {
+            "What an image of each class counts in the loss: balanced (all classes together the same), or a file \
+             with a line `class = weight` for each class; none to turn them off"
+                .into()
+        },
+        set: |recipe, given| given.unless_none().map(|weights| recipe.class_weights = weights),
     },
     Setting {
         name: "weight-decay",

@@ -105,6 +105,21 @@ impl Seeds {
         move |image| Draw { rng: streams.at(epoch, image), lasting: streams.at(0, image), epoch }
     }
 
+    /// As [`augmentation`](Self::augmentation) where an epoch draws images with replacement: from the number of
+    /// the draw, counted from 0, and the image's place, so that an image that occurs twice does not look the
+    /// same twice.
+    pub fn augmentation_of_draws(
+        self,
+        epoch: usize,
+    ) -> impl Fn(usize, usize) -> Draw + Send + Sync + 'static {
+        let streams = self.streams(Purpose::Augmentation);
+        move |draw, image| Draw {
+            rng: streams.at(epoch, draw),
+            lasting: streams.at(0, image),
+            epoch,
+        }
+    }
+
     /// Seed of the device's generator for the training batch with this number, counted from 0
     /// over the whole run.
     pub fn device(self, batch: u64) -> u64 {

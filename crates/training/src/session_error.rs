@@ -72,6 +72,9 @@ pub enum SessionError {
          run again, into another folder, `cargo xtask train --extend {extends} --epochs N`"
     )]
     LostExtension { run: String, extends: String },
+    /// A run without the weights that it will end with.
+    #[error("{run} is {status}, so that it has no selected weights yet; {}", how_to_finish(Path::new(run), *status))]
+    Unfinished { run: String, status: Status },
     /// A run that has come to its end.
     #[error(
         "{run} is {status}: there is nothing to resume; for more epochs train it further, `cargo \

@@ -1,9 +1,10 @@
 //! What stays the same during a training.
 
-use backburn_data::loader::{Batch, Epoch, Loader, LoaderError};
+use backburn_data::loader::{Batch, Epoch, Loader, LoaderError, Sampling};
 use backburn_regularization::{LabelRegularizer, StrengthError};
 use burn::tensor::Device;
 
+use crate::class_weights::weigh;
 use crate::device_batch::DeviceBatch;
 use crate::prepare::Prepared;
 use crate::recipe::Recipe;
@@ -83,10 +84,17 @@ impl Setup<'_> {
     /// The training batches of `epoch`, counted from 1.
     pub fn batches(&self, epoch: usize) -> Epoch {
         let seeds = Seeds::new(self.recipe.seed);
-        self.loader.epoch(&mut seeds.order(epoch), seeds.augmentation(epoch))
+        let order = &mut seeds.order(epoch);
+        match self.recipe.sampling {
+            Sampling::Shuffled => self.loader.epoch(order, seeds.augmentation(epoch)),
+            Sampling::Balanced => {
+                self.loader.epoch_balanced(order, seeds.augmentation_of_draws(epoch))
+            }
+        }
     }
 
-    /// Uploads batch number `number` (from 0) of `epoch` (from 1) after the recipe's label regularizers.
+    /// Uploads batch number `number` (from 0) of `epoch` (from 1) after the recipe's label regularizers and class
+    /// weights.
     pub fn upload(
         &self,
         batch: Batch,
@@ -99,6 +107,9 @@ impl Setup<'_> {
             self.recipe.labels.apply(batch, |name| seeds.labels(name, epoch, number));
             for (name, regularizer) in &self.regularizers {
                 regularizer.apply(batch, &mut seeds.labels(name, epoch, number));
+            }
+            if let Some(weights) = &self.prepared.class_weights {
+                weigh(&mut batch.targets, weights, self.recipe.labels.label_smoothing);
             }
         })
     }

@@ -16,11 +16,13 @@ use crate::normalization::FittedNormalization;
 mod batch;
 mod epoch;
 mod last_batch;
+mod sampling;
 
 pub use batch::Batch;
 pub use epoch::Epoch;
 use epoch::{Draws, Plan};
 pub use last_batch::LastBatch;
+pub use sampling::Sampling;
 
 /// More threads than any machine has use for; asking for more is taken for a mistake.
 const MOST_THREADS: usize = 1024;
@@ -163,6 +165,22 @@ impl Loader {
             indices.truncate(batches * self.full_batch());
         }
         self.deliver(indices, batches, self.draws(move |_, i| draw(i)))
+    }
+
+    /// As many images as an [`epoch`](Self::epoch) has, in batches of the same sizes, each drawn from `order`: first
+    /// its class, all that have images equally likely, then one of the class's images. Rare images occur several
+    /// times, frequent ones not in every epoch.
+    ///
+    /// `draw`: as for [`epoch_with_replacement`](Self::epoch_with_replacement).
+    pub fn epoch_balanced(
+        &self,
+        order: &mut ChaCha8Rng,
+        draw: impl Fn(usize, usize) -> Draw + Send + Sync + 'static,
+    ) -> Epoch {
+        let batches = self.batches_per_epoch();
+        let images = self.config.last_batch.epoch_images(self.set.len(), self.config.batch_size);
+        let indices = sampling::balanced(&self.set, images, order);
+        self.deliver(indices, batches, self.draws(draw))
     }
 
     /// `batches` full batches of images drawn from `order` with replacement: some occur several

@@ -345,6 +345,7 @@ fn scores_as_json(predictions: &Predictions, k: usize) -> Value {
         "brier": predictions.brier_score(),
         "ece": predictions.calibration_error(),
         "mce": predictions.maximum_calibration_error(),
+        "balanced_accuracy": predictions.balanced_accuracy(),
     })
 }
 

@@ -84,6 +84,12 @@ pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failur
                 .into(),
         ));
     }
+    if args.train.folds.is_some() {
+        return Err(Failure::Usage(
+            "`find-rate` trains one network; leave `--folds` out, or name one with `--fold 1/5`"
+                .into(),
+        ));
+    }
     if args.train.checkpoint_every.is_some() {
         return Err(Failure::Usage(
             "`find-rate` trains a few steps and writes no checkpoint; leave `--checkpoint-every` \

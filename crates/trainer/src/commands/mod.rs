@@ -8,6 +8,7 @@ pub mod data;
 pub mod evaluate;
 pub mod experiment;
 pub mod find_rate;
+mod folds;
 pub mod preview;
 pub mod replay;
 pub mod report;

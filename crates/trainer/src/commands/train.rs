@@ -21,6 +21,7 @@ use backburn_training::session::{self, Outcome, Run};
 use backburn_training::session_error::SessionError;
 use clap::{Args, FromArgMatches};
 
+use crate::commands::folds::{CrossValidate, cross_validate};
 use crate::help;
 use crate::interrupt::{self, Notices, StopOn};
 use crate::output::{print_line, say};
@@ -75,6 +76,10 @@ pub struct TrainArgs {
     /// Compare the first steps with double precision, and train only if the backend computes them right.
     #[arg(long)]
     pub(crate) verify_kernels: bool,
+    /// Cross-validate: a run for each of so many folds of the training images, and a page over them. What the
+    /// folder holds already is resumed.
+    #[arg(long, value_name = "K", conflicts_with_all = ["resume", "extend"])]
+    pub(crate) folds: Option<usize>,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -126,6 +131,12 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
     let (recipe, name) = args.recipe()?;
     let name = format!("{name}-{}", recipe.model.name());
     let options = args.options(command)?;
+    if let Some(folds) = args.folds {
+        let default = || PathBuf::from(format!("runs/{name}-{folds}-folds"));
+        let folder = args.out.clone().unwrap_or_else(default);
+        let asked = CrossValidate { folds, folder, json: args.json };
+        return cross_validate(asked, &recipe, &options, &mut watch);
+    }
     let out = args.out.as_deref();
     finish(session::start(&recipe, out, &name, &options, &mut watch)?, args.json)
 }

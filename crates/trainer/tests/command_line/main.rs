@@ -7,6 +7,7 @@ mod bench;
 mod changed_runs;
 mod checkpoints;
 mod comparisons;
+mod cross_validation;
 mod divergence;
 mod endurance;
 mod environment;

@@ -145,7 +145,7 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
     let printed: Value = serde_json::from_str(&run.stdout).unwrap();
     expect_keys(
         &printed,
-        "split images class_names loss accuracy top_k brier ece mce per_class confusion \
+        "split images class_names loss accuracy top_k brier ece mce balanced_accuracy per_class confusion \
          reliability variants test_looks status weights",
     );
     assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);

@@ -1,6 +1,6 @@
 //! What a network predicts for every image of a set, and how good that is.
 
-use backburn_records::ClassRecord;
+use backburn_records::{ClassRecord, Confusion};
 use backburn_regularization::Validation;
 
 /// Answers that are looked at for the top-k accuracy if nothing was said, or all classes if there
@@ -89,6 +89,19 @@ impl Predictions {
         (best, row[best].exp())
     }
 
+    /// The `k` most probable classes of image `i` with their probabilities, the most probable first; of equally
+    /// probable ones the first first.
+    pub fn top_k(&self, i: usize, k: usize) -> Vec<(usize, f64)> {
+        let mut classes: Vec<(usize, f64)> = self.row(i).iter().copied().enumerate().collect();
+        let order = |a: &(usize, f64), b: &(usize, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if k < classes.len() {
+            classes.select_nth_unstable_by(k, order);
+            classes.truncate(k);
+        }
+        classes.sort_by(order);
+        classes.into_iter().map(|(class, log_probability)| (class, log_probability.exp())).collect()
+    }
+
     /// Whether the answer to image `i` is its label.
     pub fn is_right(&self, i: usize) -> bool {
         self.answer(i).0 == self.label(i)
@@ -129,32 +142,49 @@ impl Predictions {
         self.mean(|i| self.row(i).iter().map(|log_p| -log_p.exp() * log_p).sum())
     }
 
-    /// Counts by label (row) and answer (column).
-    pub fn confusion(&self) -> Vec<Vec<u64>> {
-        let mut counts = vec![vec![0; self.classes]; self.classes];
-        for i in 0..self.images() {
-            counts[self.label(i)][self.answer(i).0] += 1;
-        }
-        counts
+    /// Images by label and answer.
+    pub fn confusion(&self) -> Confusion {
+        let pairs = (0..self.images()).map(|i| (self.label(i), self.answer(i).0));
+        Confusion::count(self.classes, pairs)
     }
 
     /// Accuracy (recall), precision and F1 of each class, in label order.
     pub fn per_class(&self) -> Vec<ClassRecord> {
-        let confusion = self.confusion();
-        let of_class = |class: usize| {
-            let right = confusion[class][class] as f64;
-            let images: u64 = confusion[class].iter().sum();
-            let answers: u64 = confusion.iter().map(|row| row[class]).sum();
+        #[derive(Clone, Default)]
+        struct Counts {
+            images: u64,
+            answers: u64,
+            right: u64,
+        }
+        let mut counts = vec![Counts::default(); self.classes];
+        for i in 0..self.images() {
+            let (label, answer) = (self.label(i), self.answer(i).0);
+            counts[label].images += 1;
+            counts[answer].answers += 1;
+            counts[label].right += u64::from(label == answer);
+        }
+        let of_class = |Counts { images, answers, right }| {
             // A share of nothing is not a number.
             let share = |part: f64, whole: u64| (whole > 0).then(|| part / whole as f64);
             ClassRecord {
                 images,
-                accuracy: share(right, images),
-                precision: share(right, answers),
-                f1: share(2.0 * right, images + answers),
+                accuracy: share(right as f64, images),
+                precision: share(right as f64, answers),
+                f1: share(2.0 * right as f64, images + answers),
             }
         };
-        (0..self.classes).map(of_class).collect()
+        counts.into_iter().map(of_class).collect()
+    }
+
+    /// Mean of the accuracies of the classes that have images, so that each counts the same however many it has; in
+    /// `[0, 1]`, 0 of no image.
+    ///
+    /// Brodersen et al., [The Balanced Accuracy and Its Posterior Distribution](
+    /// https://doi.org/10.1109/ICPR.2010.764), ICPR 2010.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let accuracies: Vec<f64> =
+            self.per_class().into_iter().filter_map(|class| class.accuracy).collect();
+        accuracies.iter().sum::<f64>() / accuracies.len().max(1) as f64
     }
 
     /// The wrongly answered images with the greatest loss, worst first.
@@ -296,7 +326,24 @@ pub(super) mod tests {
 
     #[test]
     fn confusion_counts_labels_in_rows_and_answers_in_columns() {
-        assert_eq!(sample().confusion(), [[1, 0], [1, 1]]);
+        assert_eq!(sample().confusion(), Confusion::Matrix(vec![vec![1, 0], vec![1, 1]]));
+    }
+
+    #[test]
+    fn the_most_probable_classes_come_first_and_ties_in_label_order() {
+        let predictions = Predictions::new(&[0.0, 2.0, 1.0, 2.0, -1.0], vec![0], 5);
+        for k in 0..=5 {
+            let classes: Vec<usize> = predictions.top_k(0, k).iter().map(|top| top.0).collect();
+            assert_eq!(classes, [1, 3, 2, 0, 4][..k]);
+        }
+        let sum: f64 = predictions.top_k(0, 5).iter().map(|top| top.1).sum();
+        assert!((sum - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn every_class_with_images_counts_the_same_in_the_balanced_accuracy() {
+        // Labels 0 1 2 3 3 0, answers 0 1 1 3 0 2.
+        assert_eq!(six_images().balanced_accuracy(), (0.5 + 1.0 + 0.0 + 0.5) / 4.0);
     }
 
     #[test]

@@ -1,0 +1,156 @@
+//! The selected weights of a run at work on other images.
+
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use backburn_data::normalization::FittedNormalization;
+use backburn_data::{ImageSet, ImageShape};
+use backburn_models::{Network, parameters, weights};
+use backburn_records::{EvaluationRecord, Manifest, Status};
+use burn::tensor::Device;
+use serde::de::DeserializeOwned;
+
+use crate::backend::Backend;
+use crate::evaluate::{Predictions, predict};
+use crate::prepare::PrepareError;
+use crate::recipe::Recipe;
+use crate::run_folder::error::RunError;
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::names::{EVALUATION, NORMALIZATION, WEIGHTS};
+use crate::session_error::SessionError;
+
+/// A run's network, with all that stands between pixels and calibrated probabilities.
+#[derive(Debug)]
+pub struct Predictor {
+    network: Network,
+    normalization: FittedNormalization,
+    class_names: Vec<String>,
+    temperature: Option<f64>,
+    shape: ImageShape,
+    recipe: Recipe,
+    device: Device,
+}
+
+impl Predictor {
+    /// Reads the weights that a run ended with. `backend`: what computes; the run's own if not given. Needs no data.
+    ///
+    /// # Errors
+    ///
+    /// If the run has not come to its end, a file of it is not what was written, or the backend cannot be used.
+    pub fn open(run: &Path, backend: Option<Backend>) -> Result<Self, SessionError> {
+        let folder = RunFolder::open(run)?;
+        let manifest = folder.manifest()?;
+        let status = manifest.status_in(run);
+        if !matches!(status, Status::Finished | Status::StoppedEarly) {
+            return Err(SessionError::Unfinished { run: run.display().to_string(), status });
+        }
+        let mut recipe = folder.recipe_as_written(&manifest)?;
+        recipe.place.backend = backend.unwrap_or(recipe.place.backend);
+        let normalization: FittedNormalization = read_json(&folder, NORMALIZATION, &manifest)?;
+        let evaluation: EvaluationRecord = read_json(&folder, EVALUATION, &manifest)?;
+        let shape = shape(&folder, &recipe, &manifest)?;
+        let device = recipe.place.backend.open()?.device;
+        let network =
+            network(&folder, &manifest, &recipe, shape, evaluation.class_names.len(), &device)?;
+        if normalization.channels() != shape.channels {
+            let reason = format!(
+                "expected a scale and a shift for each of {} channels, found {}",
+                shape.channels,
+                normalization.channels()
+            );
+            return Err(damaged(&folder, NORMALIZATION, reason).into());
+        }
+        let temperature = evaluation.temperature.map(|fitted| fitted.temperature);
+        // Of a file without a checksum nobody knows what it holds.
+        let temperature = temperature.filter(|value| *value > 0.0 && value.is_finite());
+        let class_names = evaluation.class_names;
+        Ok(Self { network, normalization, class_names, temperature, shape, recipe, device })
+    }
+
+    /// What each image must measure.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// The classes, in label order.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// The recipe that the run was trained by.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// The temperature that was fitted on the run's validation split, which probabilities are calibrated with;
+    /// `None` if it had none.
+    pub fn temperature(&self) -> Option<f64> {
+        self.temperature
+    }
+
+    /// Puts images through the network. `pixels`: `[images, channels, height, width]`, at least one image.
+    ///
+    /// # Errors
+    ///
+    /// If the pixels are not those of whole images.
+    pub fn predict(&self, pixels: Vec<u8>) -> Result<Predictions, PrepareError> {
+        let images = pixels.len() / self.shape.pixels().max(1);
+        // What they show is not known; only the answers count.
+        let labels = vec![0; images];
+        let set = ImageSet::new(self.shape, self.class_names.len(), pixels, labels);
+        let set = Arc::new(set.map_err(backburn_data::DataError::from)?);
+        let predictions = predict(&self.network, &set, &self.normalization, &self.device)?;
+        Ok(match self.temperature {
+            Some(temperature) => predictions.scaled(temperature),
+            None => predictions,
+        })
+    }
+}
+
+/// What the run's images measured.
+fn shape(
+    folder: &RunFolder,
+    recipe: &Recipe,
+    manifest: &Manifest,
+) -> Result<ImageShape, SessionError> {
+    if let Some([channels, height, width]) = manifest.dataset.shape {
+        return Ok(ImageShape { channels, height, width });
+    }
+    // Versions before 0.3 did not write it down; they knew the data sets of the catalog alone.
+    let entry = backburn_data::entry(&recipe.dataset).map_err(|error| {
+        damaged(folder, "manifest.json", format!("`dataset.shape` is missing, and {error}"))
+    })?;
+    Ok(entry.shape)
+}
+
+fn network(
+    folder: &RunFolder,
+    manifest: &Manifest,
+    recipe: &Recipe,
+    shape: ImageShape,
+    classes: usize,
+    device: &Device,
+) -> Result<Network, SessionError> {
+    let bytes = folder.read_as_written(WEIGHTS, manifest)?;
+    let (tensors, _) =
+        weights::from_bytes(&bytes).map_err(|error| damaged(folder, WEIGHTS, error.to_string()))?;
+    let image = [shape.channels, shape.height, shape.width];
+    let network = recipe.model.init(image, classes, device).map_err(PrepareError::from)?;
+    let network = parameters::import(network, tensors);
+    Ok(network.map_err(|error| damaged(folder, WEIGHTS, error.to_string()))?)
+}
+
+fn read_json<T: DeserializeOwned>(
+    folder: &RunFolder,
+    name: &str,
+    manifest: &Manifest,
+) -> Result<T, RunError> {
+    let bytes = folder.read_as_written(name, manifest)?;
+    serde_json::from_slice(&bytes).map_err(|error| damaged(folder, name, error.to_string()))
+}
+
+fn damaged(folder: &RunFolder, name: &str, reason: String) -> RunError {
+    RunError::Damaged { path: folder.path().join(name), reason }
+}
