@@ -39,6 +39,7 @@ mod mnist;
 #[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
 pub mod owner;
+pub mod pictures;
 pub mod publication;
 pub mod source;
 #[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
