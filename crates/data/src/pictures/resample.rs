@@ -1,7 +1,9 @@
 //! Pictures in another size: the mean of what a new pixel covers, weighted by a triangle.
 //!
 //! In whole numbers, so that the result is the same on every machine, and to the last bit that of Pillow's `BILINEAR`,
-//! by which torchvision resizes pictures. Memory is taken for the window that is asked for and no more.
+//! by which torchvision resizes pictures. (Pillow 13 takes rows before columns where the height shrinks by more than
+//! twice as many pixels as the width; then some values are one level off.) Memory is taken for the window that is asked
+//! for and no more, so that a picture of one row and a million columns costs little.
 
 use std::ops::Range;
 
