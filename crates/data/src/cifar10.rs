@@ -24,10 +24,21 @@ pub(crate) fn load(
     source: &Source,
     progress: &mut dyn FnMut(FetchProgress<'_>),
 ) -> Result<DataSet, DataError> {
+    load_splits(entry, source, progress, "data_batch_", "test_batch")
+}
+
+/// Loads the files whose names begin with `training` and `test`.
+pub(crate) fn load_splits(
+    entry: &Entry,
+    source: &Source,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+    training: &str,
+    test: &str,
+) -> Result<DataSet, DataError> {
     locate::load(entry, source, progress, |folder| {
         let (mut files, mut notes) = (Vec::new(), Vec::new());
-        let train = split(entry, folder, "data_batch_", &mut files, &mut notes)?;
-        let test = split(entry, folder, "test_batch", &mut files, &mut notes)?;
+        let train = split(entry, folder, training, &mut files, &mut notes)?;
+        let test = split(entry, folder, test, &mut files, &mut notes)?;
         let test = TestSplit::seal(test);
         let (name, class_names) = (entry.name.to_owned(), entry.class_names());
         Ok(DataSet { name, class_names, train, test, files, notes })

@@ -1,6 +1,6 @@
 //! What a file of a data set holds, and what is said of one whose content is not of its format.
 
-use std::{fmt, path::Path};
+use std::{fmt, ops::Range, path::Path};
 
 use crate::{error::DataError, owner::Owner, publication::Publication};
 
@@ -53,9 +53,18 @@ impl Content {
     }
 }
 
+/// What was read of a file, and what identifies it without compression.
+pub(crate) struct Parsed {
+    pub(crate) content: Content,
+    /// Size in bytes, uncompressed.
+    pub(crate) bytes: u64,
+    /// SHA-256 of the file, uncompressed.
+    pub(crate) sha256: String,
+}
+
 /// The format asks for one thing and there is another.
-#[derive(Debug)]
-pub(crate) struct Mismatch {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
     expected: String,
     found: String,
 }
@@ -83,13 +92,27 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// A message for the first label that names none of so many classes.
-pub(crate) fn check_labels(labels: &[u16], classes: usize) -> Result<(), Mismatch> {
-    match labels.iter().enumerate().find(|&(_, &label)| usize::from(label) >= classes) {
+/// A message for the first label that is none of `allowed`. `what`: such as `label`.
+pub(crate) fn check_labels(
+    what: &str,
+    labels: &[u16],
+    allowed: Range<usize>,
+) -> Result<(), Mismatch> {
+    let mut numbered = labels.iter().enumerate();
+    match numbered.find(|&(_, &label)| !allowed.contains(&usize::from(label))) {
         None => Ok(()),
-        Some((index, label)) => {
-            let found = format!("label {label} at image {index}");
-            Err(Mismatch::new(format!("labels from 0 to {}", classes.saturating_sub(1)), found))
-        }
+        Some((index, label)) => Err(label_mismatch(what, label, index, allowed)),
     }
+}
+
+/// The message for a label that is none of `allowed`.
+pub(crate) fn label_mismatch(
+    what: &str,
+    label: impl fmt::Display,
+    index: usize,
+    allowed: Range<usize>,
+) -> Mismatch {
+    let (first, last) = (allowed.start, allowed.end.saturating_sub(1));
+    let expected = format!("{what}s from {first} to {last}");
+    Mismatch::new(expected, format!("{what} {label} at image {index}"))
 }

@@ -95,14 +95,14 @@ pub enum DataError {
     },
     /// A file that was to be copied is not the published one.
     #[error(
-        "{}: expected the published file with SHA-256 {expected}, found {found}; nothing was \
-             kept; to use the file as it is, name its folder with `--data-dir`",
+        "{}: expected the published file with {expected}, found {found}; nothing was kept; to \
+             use the file as it is, name its folder with `--data-dir`",
         origin
     )]
     Checksum {
         /// Where the file came from: a path or an address.
         origin: String,
-        /// The published checksum, in hexadecimal.
+        /// The published checksum, such as `SHA-256 0402a96d…`, or the size if there is none on record.
         expected: String,
         /// The checksum found.
         found: String,
@@ -118,6 +118,17 @@ pub enum DataError {
         file: String,
         /// One reason for each mirror.
         reasons: Vec<String>,
+    },
+    /// No mirror offers the files in a form that is read here.
+    #[error(
+        "no mirror offers the files of {dataset} one by one; download and unpack {archive}, then \
+         run `cargo xtask data fetch {dataset} --from DIR` with the folder of its files"
+    )]
+    ByHand {
+        /// Name of the data set.
+        dataset: String,
+        /// Where its files are.
+        archive: String,
     },
     /// Another process writes the same file.
     #[error("{} is being written by another process; wait for it, then run the command again",

@@ -1,7 +1,8 @@
 //! Brings published files into a data folder, from mirrors or from a folder at hand.
 //!
-//! A file appears under its name only whole and with its published checksum. Until then it is
-//! `NAME.partial`, from which a download that broke off is resumed.
+//! A file appears under its name only whole and with its published checksum, or with the published
+//! format and size where no checksum is on record. Until then it is `NAME.partial`, from which a
+//! download that broke off is resumed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -18,7 +19,7 @@ use crate::{
     entry::Entry,
     error::DataError,
     fetch_progress::FetchProgress,
-    inspect::inspect,
+    inspect::{Recognition, inspect, inspect_content, read_bounded},
     owner::Owner,
     publication::{Archive, Publication, PublishedFile},
 };
@@ -85,7 +86,7 @@ struct Job<'a> {
     publication: &'a Publication,
     folder: &'a Path,
     progress: &'a mut dyn FnMut(FetchProgress<'_>),
-    /// What was set aside.
+    /// What was set aside, and what was taken without a checksum.
     notes: Vec<String>,
 }
 
@@ -152,6 +153,11 @@ impl Job<'_> {
         lacking: &[&PublishedFile],
         mirrors: &[String],
     ) -> Result<(), DataError> {
+        if mirrors.is_empty() {
+            let (dataset, by_hand) = (&self.publication.name, &self.publication.by_hand);
+            let archive = by_hand.as_ref().unwrap_or(&self.publication.homepage).clone();
+            return Err(DataError::ByHand { dataset: dataset.clone(), archive });
+        }
         if let Some(archive) = &self.publication.archive {
             return self.download_archive(archive, lacking, mirrors);
         }
@@ -161,13 +167,13 @@ impl Job<'_> {
             let target = self.folder.join(&name);
             let transfer = Transfer { file: &name, addresses, bytes_at_most: bytes };
             let partial = Partial::open(&target)?;
-            self.transfer(&transfer, &partial, |_, partial| {
-                let found = partial.sha256()?;
-                match found == sha256 {
-                    true => Ok(()),
-                    false => Err(checksum_error(name.clone(), sha256, found)),
-                }
+            self.transfer(&transfer, &partial, |job, partial| {
+                job.check(file, sha256, partial, &target, &name)
+                    .map_err(|error| error.of(Owner::Mirror))
             })?;
+            if sha256.is_none() {
+                self.notes.push(unrecorded_note(&target));
+            }
             self.place(&partial, &target)?;
         }
         Ok(())
@@ -188,6 +194,8 @@ impl Job<'_> {
         let transfer = Transfer { file: &archive.name, addresses, bytes_at_most };
         let partial = Partial::open(&self.folder.join(&archive.name))?;
         self.transfer(&transfer, &partial, |job, partial| {
+            refuse_another(archive, &partial.file, &archive.name)
+                .map_err(write_error(&partial.path))??;
             let mut file = &partial.file;
             file.seek(SeekFrom::Start(0)).map_err(write_error(&partial.path))?;
             let extracted = job.extract(file, &partial.path, lacking);
@@ -274,6 +282,10 @@ impl Job<'_> {
                 return Err(read_error(&path, io::Error::from(io::ErrorKind::NotFound)));
             };
             let reader = File::open(&archive).map_err(|source| read_error(&archive, source))?;
+            if let Some(published) = &self.publication.archive {
+                refuse_another(published, &reader, &archive.display().to_string())
+                    .map_err(|source| read_error(&archive, source))??;
+            }
             let extracted = self.extract(reader, &archive, lacking);
             return extracted.map_err(|error| error.of(Owner::From));
         }
@@ -289,13 +301,17 @@ impl Job<'_> {
         let inspected =
             inspect(self.publication, file, from).map_err(|error| error.of(Owner::From))?;
         let sha256 = inspected.record.sha256;
-        if inspected.note.is_some() {
-            let (_, _, expected) = file.offered();
-            return Err(checksum_error(from.display().to_string(), expected, sha256));
+        if inspected.recognition == Recognition::Another {
+            let expected = match file.offered() {
+                (_, _, Some(sum)) => format!("SHA-256 {sum}"),
+                (_, bytes, None) => format!("{bytes} bytes"),
+            };
+            let origin = from.display().to_string();
+            return Err(DataError::Checksum { origin, expected, found: sha256 });
         }
-        // Its own name may mislead; what has the published content but not its bytes is gzipped.
+        // Its own name may mislead.
         let [plain, gzipped] = file.own_names();
-        let name = if sha256 == file.sha256 { plain } else { gzipped };
+        let name = if inspected.is_gzipped { gzipped } else { plain };
         let reader = File::open(from).map_err(|source| DataError::Read {
             dataset: self.publication.name.clone(),
             path: from.to_owned(),
@@ -303,7 +319,11 @@ impl Job<'_> {
             source,
         })?;
         let target = self.folder.join(&name);
-        self.write_verified(reader, from, &target, inspected.record.bytes, &sha256)
+        if inspected.recognition == Recognition::Unrecorded {
+            self.notes.push(unrecorded_note(&target));
+        }
+        let bytes = inspected.record.bytes;
+        self.write_verified(file, reader, from, &target, bytes, Some(&sha256))
     }
 
     /// Takes the lacking files out of a gzipped tar archive, whatever folder they are in there.
@@ -339,7 +359,8 @@ impl Job<'_> {
                 return Err(damaged(format!("{} with {} bytes", file.name, entry.size())));
             }
             let target = self.folder.join(&file.name);
-            self.write_verified(entry, path, &target, file.bytes, &file.sha256)?;
+            let sha256 = file.sha256.as_deref();
+            self.write_verified(file, entry, path, &target, file.bytes, sha256)?;
             if wanted.is_empty() {
                 break;
             }
@@ -350,15 +371,43 @@ impl Job<'_> {
         }
     }
 
-    /// Writes what should be `bytes` bytes of that checksum, and keeps them only if they are.
+    /// Whether the `partial` that is to become `target` has that checksum, or if none is on record the
+    /// format and size of the file. `origin`: what to call it in a message.
+    fn check(
+        &self,
+        file: &PublishedFile,
+        sha256: Option<&str>,
+        partial: &Partial,
+        target: &Path,
+        origin: &str,
+    ) -> Result<(), DataError> {
+        let found = partial.sha256()?;
+        let expected = match sha256 {
+            Some(sha256) if found == sha256 => return Ok(()),
+            Some(sha256) => format!("SHA-256 {sha256}"),
+            None => {
+                let content = read_bounded(self.publication, &partial.path)?;
+                let inspected = inspect_content(self.publication, file, target, &content)?;
+                if inspected.recognition != Recognition::Another {
+                    return Ok(());
+                }
+                format!("{} bytes", file.bytes)
+            }
+        };
+        Err(DataError::Checksum { origin: origin.to_owned(), expected, found })
+    }
+
+    /// Writes what should be `bytes` bytes of that checksum, and keeps them only if they are. If no
+    /// checksum is on record, format and size must do.
     #[expect(clippy::indexing_slicing, reason = "what is read is at most the buffer")]
     fn write_verified(
         &mut self,
+        file: &PublishedFile,
         mut reader: impl Read,
         from: &Path,
         target: &Path,
         bytes: u64,
-        sha256: &str,
+        sha256: Option<&str>,
     ) -> Result<(), DataError> {
         let partial = Partial::open(target)?;
         partial.empty()?;
@@ -388,10 +437,10 @@ impl Job<'_> {
             let (file, origin) = (name.as_ref(), origin.as_str());
             (self.progress)(FetchProgress { file, origin, done, total: Some(bytes) });
         }
-        let found = partial.sha256()?;
-        if found != sha256 {
+        let origin = format!("{name} from {origin}");
+        if let Err(error) = self.check(file, sha256, &partial, target, &origin) {
             partial.discard();
-            return Err(checksum_error(format!("{name} from {origin}"), sha256, found));
+            return Err(error);
         }
         self.place(&partial, target)
     }
@@ -412,7 +461,8 @@ impl Job<'_> {
 }
 
 fn is_verified(publication: &Publication, file: &PublishedFile, path: &Path) -> bool {
-    inspect(publication, file, path).is_ok_and(|inspected| inspected.note.is_none())
+    let inspected = inspect(publication, file, path);
+    inspected.is_ok_and(|inspected| inspected.recognition != Recognition::Another)
 }
 
 /// The files in `folder` that a fetch would set aside, because they are not the published ones.
@@ -450,20 +500,8 @@ impl Partial {
         self.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
-    #[expect(clippy::indexing_slicing, reason = "what is read is at most the buffer")]
     fn sha256(&self) -> Result<String, DataError> {
-        let mut file = &self.file;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        file.seek(SeekFrom::Start(0)).map_err(write_error(&self.path))?;
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(hexadecimal(&hasher.finalize())),
-                Ok(read) => hasher.update(&buffer[..read]),
-                Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(write_error(&self.path)(source)),
-            }
-        }
+        sha256_of(&self.file).map_err(write_error(&self.path))
     }
 
     fn empty(&self) -> Result<(), DataError> {
@@ -484,6 +522,43 @@ impl Partial {
     }
 }
 
+/// SHA-256 of a whole file, in hexadecimal. Whoever reads it next begins at its beginning.
+#[expect(clippy::indexing_slicing, reason = "what is read is at most the buffer")]
+fn sha256_of(mut file: &File) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    file.rewind()?;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => hasher.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    file.rewind()?;
+    Ok(hexadecimal(&hasher.finalize()))
+}
+
+/// An error within if a file has not the checksum of the archive, provided that it is on record.
+fn refuse_another(
+    archive: &Archive,
+    file: &File,
+    origin: &str,
+) -> io::Result<Result<(), DataError>> {
+    let Some(expected) = &archive.sha256 else { return Ok(Ok(())) };
+    let found = sha256_of(file)?;
+    if found == *expected {
+        return Ok(Ok(()));
+    }
+    let expected = format!("SHA-256 {expected}");
+    Ok(Err(DataError::Checksum { origin: origin.to_owned(), expected, found }))
+}
+
+fn unrecorded_note(path: &Path) -> String {
+    format!("{}: taken for its format and size, as no checksum of it is on record", path.display())
+}
+
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -498,10 +573,6 @@ fn join_address(mirror: &str, name: &str) -> String {
 fn write_error(path: &Path) -> impl Fn(io::Error) -> DataError {
     let path = path.to_owned();
     move |source| DataError::Write { path: path.clone(), source }
-}
-
-fn checksum_error(origin: String, expected: &str, found: String) -> DataError {
-    DataError::Checksum { origin, expected: expected.to_owned(), found }
 }
 
 #[cfg(test)]

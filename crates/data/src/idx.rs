@@ -1,4 +1,4 @@
-//! Reads IDX files of unsigned bytes, the format of MNIST and Fashion-MNIST, gzipped or not.
+//! Reads IDX files of unsigned bytes, the format of MNIST and of sets made after it, gzipped or not.
 //!
 //! Big-endian: the magic number `0x0000_0800 + dimensions`, the size of each dimension as 32 bits,
 //! then the bytes, the last dimension running fastest.
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     checksum::hexadecimal,
-    content::{Content, Mismatch, check_labels},
+    content::{Content, Mismatch, Parsed, check_labels},
     image_set::ImageShape,
 };
 
@@ -24,6 +24,8 @@ struct Idx {
     dimensions: Vec<usize>,
     /// The values; as many as the dimensions multiply to.
     data: Vec<u8>,
+    /// Size of the file in bytes, uncompressed.
+    bytes: u64,
     /// SHA-256 of the file, uncompressed.
     sha256: String,
 }
@@ -80,36 +82,56 @@ fn read(file: &[u8], dimensions: u8) -> Result<Idx, Mismatch> {
     }
 
     let sha256 = hexadecimal(&Sha256::new().chain_update(&header).chain_update(&data).finalize());
-    Ok(Idx { dimensions, data, sha256 })
+    let bytes = (header.len() + data.len()) as u64;
+    Ok(Idx { dimensions, data, bytes, sha256 })
 }
 
-/// Reads a file of images of 28 by 28 pixels; also gives the SHA-256 of its uncompressed content.
-pub(crate) fn images(file: &[u8]) -> Result<(Content, String), Mismatch> {
-    let idx = read(file, 3)?;
-    match idx.dimensions[..] {
+/// Reads a file of images of 28 by 28 pixels.
+pub(crate) fn images(file: &[u8]) -> Result<Parsed, Mismatch> {
+    let Idx { dimensions, data: pixels, bytes, sha256 } = read(file, 3)?;
+    match dimensions[..] {
         [images, height, width] if (height, width) == (SHAPE.height, SHAPE.width) && images > 0 => {
-            Ok((Content::Pixels { images, pixels: idx.data }, idx.sha256))
+            Ok(Parsed { content: Content::Pixels { images, pixels }, bytes, sha256 })
         }
         _ => {
             let expected = format!("images of {} by {} pixels", SHAPE.height, SHAPE.width);
-            Err(Mismatch::new(expected, format!("dimensions {:?}", idx.dimensions)))
+            Err(Mismatch::new(expected, format!("dimensions {dimensions:?}")))
         }
     }
 }
 
-/// Reads a file of labels, each a byte that names one of so many classes; also gives the SHA-256 of its
-/// uncompressed content.
-pub(crate) fn labels(file: &[u8], classes: usize) -> Result<(Content, String), Mismatch> {
-    let idx = read(file, 1)?;
-    let labels = idx.data.into_iter().map(u16::from).collect::<Vec<_>>();
-    check_labels(&labels, classes)?;
-    Ok((Content::Labels(labels), idx.sha256))
+/// Reads a file of images whose columns stand where others have rows, and turns them upright.
+pub(crate) fn transposed_images(file: &[u8]) -> Result<Parsed, Mismatch> {
+    let mut parsed = images(file)?;
+    if let Content::Pixels { pixels, .. } = &mut parsed.content {
+        for image in pixels.chunks_exact_mut(SHAPE.pixels()) {
+            for row in 0..SHAPE.height {
+                for column in 0..row {
+                    image.swap(row * SHAPE.width + column, column * SHAPE.width + row);
+                }
+            }
+        }
+    }
+    Ok(parsed)
+}
+
+/// Reads a file of labels, each a byte that names one of so many classes, which are counted from `first`.
+/// The labels given count from 0.
+pub(crate) fn labels(file: &[u8], first: u16, classes: usize) -> Result<Parsed, Mismatch> {
+    let Idx { data, bytes, sha256, .. } = read(file, 1)?;
+    let mut labels = data.into_iter().map(u16::from).collect::<Vec<_>>();
+    let start = usize::from(first);
+    check_labels("label", &labels, start..start + classes)?;
+    for label in &mut labels {
+        *label -= first;
+    }
+    Ok(Parsed { content: Content::Labels(labels), bytes, sha256 })
 }
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// Five times the images of MNIST, far less than memory.
-const MOST_BYTES: usize = 1 << 28;
+/// Twice the largest file of a data set, EMNIST's 697,932 images.
+const MOST_BYTES: usize = 1 << 30;
 
 /// Reads `bytes` bytes, or fewer where the content ends.
 fn read_up_to(content: &mut impl Read, bytes: usize, into: &mut Vec<u8>) -> Result<(), Mismatch> {
@@ -214,7 +236,31 @@ pub(crate) mod tests {
         let error = refusal(&idx(&[u32::MAX, 28, 28], &[1, 2, 3]), 3);
         assert!(error.contains("4294967295"), "{error}");
         assert!(refusal(&idx(&[u32::MAX; 3], &[1]), 3).contains("claims"));
-        assert!(refusal(&idx(&[400_000, 28, 28], &[1]), 3).contains("claims"));
-        assert!(refusal(&idx(&[300_000, 28, 28], &[1]), 3).contains("1 bytes"));
+        assert!(refusal(&idx(&[1_400_000, 28, 28], &[1]), 3).contains("claims"));
+        assert!(refusal(&idx(&[1_300_000, 28, 28], &[1]), 3).contains("1 bytes"));
+    }
+
+    #[test]
+    fn transposed_images_are_turned_upright() {
+        let upright: Vec<u8> = (0..2 * 784).map(|i| (i * 31 % 253) as u8).collect();
+        let stored: Vec<u8> = (0..2 * 784)
+            .map(|i| {
+                let (image, row, column) = (i / 784, i % 784 / 28, i % 28);
+                upright[image * 784 + column * 28 + row]
+            })
+            .collect();
+        let parsed = transposed_images(&idx(&[2, 28, 28], &stored)).unwrap();
+        assert_eq!(parsed.content, Content::Pixels { images: 2, pixels: upright });
+    }
+
+    #[test]
+    fn labels_may_count_from_one() {
+        let read =
+            |content: &[u8], first| labels(&idx(&[content.len() as u32], content), first, 26);
+        assert_eq!(read(&[1, 26], 1).unwrap().content, Content::Labels(vec![0, 25]));
+        let refusal = |content: &[u8], first| read(content, first).err().unwrap().to_string();
+        assert_eq!(refusal(&[3, 0], 1), "expected labels from 1 to 26, found label 0 at image 1");
+        assert_eq!(refusal(&[27], 1), "expected labels from 1 to 26, found label 27 at image 0");
+        assert_eq!(refusal(&[26], 0), "expected labels from 0 to 25, found label 26 at image 0");
     }
 }

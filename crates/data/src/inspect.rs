@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     checksum::sha256,
-    cifar_batch,
-    content::{Content, Mismatch},
+    cifar_batch::{self, CIFAR_10, CIFAR_100_COARSE, CIFAR_100_FINE},
+    content::{Content, Mismatch, Parsed},
     error::DataError,
     idx,
     owner::Owner,
@@ -36,8 +36,23 @@ pub struct Inspected {
     pub content: Content,
     /// What identifies it.
     pub record: FileRecord,
+    /// Whether it is the published file.
+    pub recognition: Recognition,
+    /// Whether it is gzipped.
+    pub is_gzipped: bool,
     /// What to tell the user; `None` if it is the published file.
     pub note: Option<String>,
+}
+
+/// Whether a file of the right format is the published one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognition {
+    /// It is, by its checksum.
+    Published,
+    /// It may be: its size is right, and there is no checksum on record to compare with.
+    Unrecorded,
+    /// It is another one, though none that is known.
+    Another,
 }
 
 /// Reads a file, and tells whether it is the published one by its checksum.
@@ -67,30 +82,51 @@ pub fn inspect_content(
     on_disk: &[u8],
 ) -> Result<Inspected, DataError> {
     let sum = sha256(on_disk);
-    let mut published = is_published(publication, file, path, &sum)?;
-    let parsed = match file.format {
-        Format::IdxImages => idx::images(on_disk),
-        Format::IdxLabels => idx::labels(on_disk, publication.classes),
-        Format::CifarBatch => {
-            let batch = cifar_batch::read(on_disk, file.bytes, publication.classes);
-            batch.map(|batch| (batch, sum.clone()))
-        }
-        Format::Text => Ok((Content::Text, sum.clone())),
+    let mut is_right = is_published(publication, file, path, &sum)?;
+    let parsed = parse(publication, file, on_disk, &sum);
+    let parsed = parsed.map_err(|mismatch| mismatch.at(publication, path))?;
+    is_right |= is_published(publication, file, path, &parsed.sha256)?;
+    let recognition = match (is_right, &file.sha256) {
+        (true, _) => Recognition::Published,
+        (false, None) if parsed.bytes == file.bytes => Recognition::Unrecorded,
+        (false, _) => Recognition::Another,
     };
-    let (content, content_sum) = parsed.map_err(|mismatch| mismatch.at(publication, path))?;
-    published |= is_published(publication, file, path, &content_sum)?;
-    let note = (!published).then(|| {
-        format!(
-            "{}: not the published {}'s {} (SHA-256 {sum}); used as it is, since its format is \
-             right",
-            path.display(),
-            publication.name,
-            file.name
-        )
-    });
+    let (set, published, path_shown) = (&publication.name, &file.name, path.display());
+    let note = match recognition {
+        Recognition::Published => None,
+        Recognition::Unrecorded => Some(format!(
+            "{path_shown}: has the format and size of {set}'s {published}, of which no checksum \
+             is on record (SHA-256 {sum})"
+        )),
+        Recognition::Another => Some(format!(
+            "{path_shown}: not the published {set}'s {published} (SHA-256 {sum}); used as it is, \
+             since its format is right"
+        )),
+    };
     let name = path.file_name().map_or(file.name.clone(), |name| name.to_string_lossy().into());
+    let is_gzipped = parsed.sha256 != sum;
     let record = FileRecord { name, bytes: on_disk.len() as u64, sha256: sum };
-    Ok(Inspected { content, record, note })
+    Ok(Inspected { content: parsed.content, record, recognition, is_gzipped, note })
+}
+
+/// Reads what is `on_disk`, of that checksum, as the format asks for.
+fn parse(
+    publication: &Publication,
+    file: &PublishedFile,
+    on_disk: &[u8],
+    sha256: &str,
+) -> Result<Parsed, Mismatch> {
+    let content = match file.format {
+        Format::IdxImages => return idx::images(on_disk),
+        Format::IdxImagesTransposed => return idx::transposed_images(on_disk),
+        Format::IdxLabels => return idx::labels(on_disk, 0, publication.classes),
+        Format::IdxLabelsFromOne => return idx::labels(on_disk, 1, publication.classes),
+        Format::CifarBatch => cifar_batch::read_whole(on_disk, file.bytes, &CIFAR_10)?,
+        Format::Cifar100Fine => cifar_batch::read(on_disk, &CIFAR_100_FINE)?,
+        Format::Cifar100Coarse => cifar_batch::read(on_disk, &CIFAR_100_COARSE)?,
+        Format::Text => Content::Text,
+    };
+    Ok(Parsed { content, bytes: on_disk.len() as u64, sha256: sha256.to_owned() })
 }
 
 /// Whether the file at `other` holds what was `inspected` of another one, gzipped or not.
@@ -132,8 +168,8 @@ fn is_published(
     }
 }
 
-/// Five times the largest file of a data set.
-const MOST_BYTES: u64 = 1 << 28;
+/// Twice the largest file of a data set, EMNIST's 697,932 images.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// The whole file, unless it is absurdly long.
 pub(crate) fn read_bounded(publication: &Publication, path: &Path) -> Result<Vec<u8>, DataError> {
@@ -170,9 +206,9 @@ mod tests {
         for (set, other) in [(sets[0], sets[1]), (sets[1], sets[0])] {
             for (file, of_other) in set.files.iter().zip(&other.files) {
                 let path = Path::new(&file.name);
-                assert!(is_published(set, file, path, &file.sha256).unwrap());
+                assert!(is_published(set, file, path, file.sha256.as_ref().unwrap()).unwrap());
                 let compressed = of_other.gzip.as_ref().map(|gzip| gzip.sha256.as_str());
-                for sum in [&of_other.sha256, compressed.unwrap()] {
+                for sum in [of_other.sha256.as_deref().unwrap(), compressed.unwrap()] {
                     let error = is_published(set, file, path, sum).unwrap_err().to_string();
                     let found = format!("found {}'s {}", other.name, of_other.name);
                     assert!(error.contains(&found), "{error}");

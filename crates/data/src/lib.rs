@@ -16,6 +16,7 @@
 pub mod augment;
 mod checksum;
 mod cifar10;
+mod cifar100;
 mod cifar_batch;
 pub mod content;
 pub mod data_set;
@@ -23,6 +24,7 @@ pub mod data_set;
 pub mod digits;
 mod download;
 pub mod duplicates;
+mod emnist;
 pub mod entry;
 pub mod error;
 pub mod fetch;
@@ -38,9 +40,11 @@ mod locate;
 mod mnist;
 #[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
+pub mod npy;
 pub mod owner;
 pub mod pictures;
 pub mod publication;
+pub mod robustness;
 pub mod source;
 #[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
 pub mod split;
@@ -103,6 +107,96 @@ pub static CATALOG: &[Entry] = &[
         test: 2_000,
         built_in: true,
         load: load_digits,
+    },
+    Entry {
+        name: "cifar100",
+        summary: "small color photographs of 100 kinds of things",
+        shape: ImageShape { channels: 3, height: 32, width: 32 },
+        class_names: cifar100::FINE_NAMES,
+        train: 50_000,
+        test: 10_000,
+        built_in: false,
+        load: cifar100::load,
+    },
+    Entry {
+        name: "cifar100-coarse",
+        summary: "the images of cifar100 by the 20 groups of their kinds",
+        shape: ImageShape { channels: 3, height: 32, width: 32 },
+        class_names: cifar100::COARSE_NAMES,
+        train: 50_000,
+        test: 10_000,
+        built_in: false,
+        load: cifar100::load,
+    },
+    Entry {
+        name: "kmnist",
+        summary: "handwritten characters of the hiragana, in MNIST's format",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: mnist::KUZUSHIJI_NAMES,
+        train: 60_000,
+        test: 10_000,
+        built_in: false,
+        load: mnist::load,
+    },
+    Entry {
+        name: "emnist-balanced",
+        summary: "handwritten digits and letters, as many of each",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: emnist::MERGED_NAMES,
+        train: 112_800,
+        test: 18_800,
+        built_in: false,
+        load: emnist::load,
+    },
+    Entry {
+        name: "emnist-byclass",
+        summary: "handwritten digits, capital and small letters, as often as they were written",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: emnist::CHARACTER_NAMES,
+        train: 697_932,
+        test: 116_323,
+        built_in: false,
+        load: emnist::load,
+    },
+    Entry {
+        name: "emnist-bymerge",
+        summary: "the same, with small letters that look like capitals counted as these",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: emnist::MERGED_NAMES,
+        train: 697_932,
+        test: 116_323,
+        built_in: false,
+        load: emnist::load,
+    },
+    Entry {
+        name: "emnist-letters",
+        summary: "handwritten letters, capital and small together",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: emnist::LETTER_NAMES,
+        train: 124_800,
+        test: 20_800,
+        built_in: false,
+        load: emnist::load,
+    },
+    Entry {
+        name: "emnist-digits",
+        summary: "four times the digits of MNIST, from the same source",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: DIGIT_NAMES,
+        train: 240_000,
+        test: 40_000,
+        built_in: false,
+        load: emnist::load,
+    },
+    Entry {
+        name: "emnist-mnist",
+        summary: "as many digits as MNIST has, from the same source",
+        shape: ImageShape { channels: 1, height: 28, width: 28 },
+        class_names: DIGIT_NAMES,
+        train: 60_000,
+        test: 10_000,
+        built_in: false,
+        load: emnist::load,
     },
 ];
 
@@ -178,7 +272,9 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = load("minst", &nowhere()).unwrap_err().to_string();
-        assert_eq!(error, "unknown data set `minst`; known: mnist, fashion-mnist, cifar10, digits");
+        let expected = "unknown data set `minst`; known: mnist, fashion-mnist, cifar10, digits, ";
+        assert!(error.starts_with(expected), "{error}");
+        assert!(error.ends_with("emnist-digits, emnist-mnist"), "{error}");
     }
 
     #[test]

@@ -209,7 +209,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             format: Format::Text,
             bytes: content.len() as u64,
-            sha256: sha256(content.as_bytes()),
+            sha256: Some(sha256(content.as_bytes())),
             gzip: None,
             optional,
         };
@@ -222,6 +222,7 @@ pub(crate) mod tests {
             classes: 10,
             folders: vec!["groceries".to_owned(), "Groceries/raw".to_owned()],
             mirrors: Vec::new(),
+            by_hand: None,
             archive: None,
             files: vec![
                 file("fruit.txt", FRUIT, false),

@@ -1,4 +1,4 @@
-//! MNIST and Fashion-MNIST: gzipped IDX files of 28 × 28 gray images, in the same format.
+//! MNIST, Fashion-MNIST and KMNIST: gzipped IDX files of 28 × 28 gray images, in the same format.
 
 use crate::{
     content::{Content, Mismatch},
@@ -28,16 +28,31 @@ pub(crate) const FASHION_NAMES: &[&str] = &[
     "ankle boot",
 ];
 
-/// Loads one of the two, as the entry's name says.
+/// KMNIST's classes, in label order: a character of the hiragana each, by its sound.
+pub(crate) const KUZUSHIJI_NAMES: &[&str] =
+    &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"];
+
+/// Loads one of them, as the entry's name says.
 pub(crate) fn load(
     entry: &Entry,
     source: &Source,
     progress: &mut dyn FnMut(FetchProgress<'_>),
 ) -> Result<DataSet, DataError> {
+    load_splits(entry, source, progress, "train-", "t10k-")
+}
+
+/// Loads the files whose names begin with `training` and `test`.
+pub(crate) fn load_splits(
+    entry: &Entry,
+    source: &Source,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+    training: &str,
+    test: &str,
+) -> Result<DataSet, DataError> {
     locate::load(entry, source, progress, |folder| {
         let (mut files, mut notes) = (Vec::new(), Vec::new());
-        let train = split(entry, folder, "train", &mut files, &mut notes)?;
-        let test = split(entry, folder, "t10k", &mut files, &mut notes)?;
+        let train = split(entry, folder, training, &mut files, &mut notes)?;
+        let test = split(entry, folder, test, &mut files, &mut notes)?;
         let test = TestSplit::seal(test);
         let (name, class_names) = (entry.name.to_owned(), entry.class_names());
         Ok(DataSet { name, class_names, train, test, files, notes })
@@ -54,7 +69,7 @@ fn split(
     let mut all_pixels = Vec::new();
     let mut all_labels = Vec::new();
     let mut all_images = 0;
-    for found in folder.files_of(&format!("{prefix}-")) {
+    for found in folder.files_of(prefix) {
         let inspected = found.inspect(folder.publication)?;
         notes.extend(found.notes(folder.publication, &inspected));
         files.push(inspected.record);

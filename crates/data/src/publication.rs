@@ -27,6 +27,8 @@ pub struct Publication {
     pub folders: Vec<String>,
     /// Addresses to which a file's name is appended, best first.
     pub mirrors: Vec<String>,
+    /// Where the files are for who unpacks them by hand, if no mirror offers them in a form that is read here.
+    pub by_hand: Option<String>,
     /// The one archive which the mirrors offer instead of single files.
     pub archive: Option<Archive>,
     /// The files.
@@ -41,6 +43,8 @@ pub struct Archive {
     pub name: String,
     /// Size in bytes above which a download is broken off.
     pub bytes_at_most: u64,
+    /// Checksum, in lower-case hexadecimal; `None` if it is not on record. It vouches for files without one.
+    pub sha256: Option<String>,
 }
 
 /// One file of a [`Publication`], uncompressed.
@@ -53,8 +57,8 @@ pub struct PublishedFile {
     pub format: Format,
     /// Size in bytes.
     pub bytes: u64,
-    /// Checksum, in lower-case hexadecimal.
-    pub sha256: String,
+    /// Checksum, in lower-case hexadecimal; `None` if it is not on record. Then format and size must do.
+    pub sha256: Option<String>,
     /// The same file as published, compressed.
     pub gzip: Option<Gzip>,
     /// Whether the data set can be used without it.
@@ -78,12 +82,32 @@ pub struct Gzip {
 pub enum Format {
     /// IDX with three dimensions: images of 28 by 28 bytes.
     IdxImages,
+    /// The same, column by column, as EMNIST has them; they are turned upright when read.
+    IdxImagesTransposed,
     /// IDX with one dimension: labels.
     IdxLabels,
+    /// The same, counted from 1.
+    IdxLabelsFromOne,
     /// Records of one label and 3 × 32 × 32 pixels, as many as the published size holds.
     CifarBatch,
+    /// Records of a coarse label, a fine label and 3 × 32 × 32 pixels; the fine one is read.
+    Cifar100Fine,
+    /// The same; the coarse one is read.
+    Cifar100Coarse,
     /// Text that is not needed to read the images.
     Text,
+}
+
+impl Format {
+    /// Whether it is IDX with images.
+    pub(crate) fn is_idx_images(self) -> bool {
+        matches!(self, Self::IdxImages | Self::IdxImagesTransposed)
+    }
+
+    /// Whether it is IDX with labels.
+    pub(crate) fn is_idx_labels(self) -> bool {
+        matches!(self, Self::IdxLabels | Self::IdxLabelsFromOne)
+    }
 }
 
 /// Everything published, in the manifest's order.
@@ -128,25 +152,25 @@ impl PublishedFile {
     /// place of the last hyphen but one, `train-images.idx3-ubyte`, by which they are often passed on.
     pub fn names(&self) -> Vec<String> {
         let own = self.own_names();
-        let dotted = match self.format {
-            Format::IdxImages | Format::IdxLabels => {
-                own.iter().map(|name| name.replace("-idx", ".idx")).collect()
-            }
-            Format::CifarBatch | Format::Text => Vec::new(),
+        let is_idx = self.format.is_idx_images() || self.format.is_idx_labels();
+        let dotted: Vec<String> = match is_idx {
+            true => own.iter().map(|name| name.replace("-idx", ".idx")).collect(),
+            false => Vec::new(),
         };
         own.into_iter().chain(dotted).collect()
     }
 
     /// Whether that is its published checksum, compressed or not.
     pub fn has_sha256(&self, sha256: &str) -> bool {
-        self.sha256 == sha256 || self.gzip.as_ref().is_some_and(|gzip| gzip.sha256 == sha256)
+        self.sha256.as_deref() == Some(sha256)
+            || self.gzip.as_ref().is_some_and(|gzip| gzip.sha256 == sha256)
     }
 
-    /// Name, size in bytes and checksum of the form in which mirrors offer it.
-    pub(crate) fn offered(&self) -> (String, u64, &str) {
+    /// Name, size in bytes and, if on record, checksum of the form in which mirrors offer it.
+    pub(crate) fn offered(&self) -> (String, u64, Option<&str>) {
         match &self.gzip {
-            Some(gzip) => (format!("{}.gz", self.name), gzip.bytes, &gzip.sha256),
-            None => (self.name.clone(), self.bytes, &self.sha256),
+            Some(gzip) => (format!("{}.gz", self.name), gzip.bytes, Some(&gzip.sha256)),
+            None => (self.name.clone(), self.bytes, self.sha256.as_deref()),
         }
     }
 }
@@ -169,6 +193,8 @@ mod tests {
             for mirror in &publication.mirrors {
                 assert!(mirror.starts_with("http") && mirror.ends_with('/'), "{mirror}");
             }
+            let by_hand = publication.by_hand.is_some();
+            assert_eq!(publication.mirrors.is_empty(), by_hand, "{}", publication.name);
         }
     }
 
@@ -187,12 +213,43 @@ mod tests {
     }
 
     #[test]
+    fn files_without_a_checksum_come_with_one_that_vouches_for_them() {
+        for publication in all() {
+            let archive = publication.archive.as_ref();
+            let is_vouched_for = archive.is_some_and(|archive| archive.sha256.is_some());
+            for file in publication.files.iter().filter(|file| file.sha256.is_none()) {
+                assert!(is_vouched_for || file.gzip.is_some(), "{}", file.name);
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_are_those_of_whole_records_and_of_as_many_labels_as_images() {
+        for publication in all() {
+            let mut images = None;
+            for file in &publication.files {
+                let (header, record) = match file.format {
+                    Format::IdxImages | Format::IdxImagesTransposed => (16, 28 * 28),
+                    Format::IdxLabels | Format::IdxLabelsFromOne => (8, 1),
+                    Format::CifarBatch => (0, 1 + 3 * 32 * 32),
+                    Format::Cifar100Fine | Format::Cifar100Coarse => (0, 2 + 3 * 32 * 32),
+                    Format::Text => continue,
+                };
+                let content = file.bytes - header;
+                assert_eq!(content % record, 0, "{}", file.name);
+                if file.format.is_idx_labels() {
+                    assert_eq!(images, Some(content), "{}", file.name);
+                }
+                images = Some(content / record);
+            }
+        }
+    }
+
+    #[test]
     fn every_checksum_is_a_sha256_and_occurs_once() {
         let files = all().iter().flat_map(|publication| &publication.files);
         let mut sums: Vec<&str> = files
-            .flat_map(|file| {
-                std::iter::once(&file.sha256).chain(file.gzip.iter().map(|gzip| &gzip.sha256))
-            })
+            .flat_map(|file| file.sha256.iter().chain(file.gzip.iter().map(|gzip| &gzip.sha256)))
             .map(String::as_str)
             .collect();
         for sum in &sums {

@@ -9,10 +9,10 @@ use crate::{
     content::Mismatch,
     entry::Entry,
     error::DataError,
-    inspect::{inspect_content, read_bounded},
+    inspect::{Recognition, inspect_content, read_bounded},
     locate,
     owner::Owner,
-    publication::{Format, Publication},
+    publication::Publication,
     source::Source,
 };
 
@@ -43,7 +43,9 @@ pub struct FileReport {
 pub enum FileStatus {
     /// The checksum is the published one.
     Published,
-    /// The checksum is not known, but the format is right.
+    /// Format and size are those of the published file, whose checksum is not on record.
+    Unrecorded,
+    /// The checksum is not the published one, but the format is right.
     Unknown,
     /// There is no such file.
     Missing,
@@ -90,15 +92,15 @@ fn verify_published(
 fn refuse_unequal_counts(publication: &Publication, reports: &mut [FileReport]) {
     let mut before = None;
     for (file, report) in publication.files.iter().zip(reports) {
-        if let (Some((Format::IdxImages, Some(images))), Format::IdxLabels, Some(labels)) =
-            (before, file.format, report.images)
+        if let (Some(images), Some(labels)) = (before, report.images)
+            && file.format.is_idx_labels()
             && images != labels
         {
             let expected = format!("{images} labels, one for each image beside it");
             let error = Mismatch::new(expected, labels.to_string()).at(publication, &report.path);
             report.status = FileStatus::Damaged(error.of(report.owner).to_string());
         }
-        before = Some((file.format, report.images));
+        before = report.images.filter(|_| file.format.is_idx_images());
     }
 }
 
@@ -127,13 +129,15 @@ fn report(
     match on_disk.and_then(|content| inspect_content(publication, file, path, &content)) {
         Ok(mut inspected) => {
             // Whether it is the published one says the status.
-            let note = inspected.note.take();
+            inspected.note = None;
             report.notes = found.notes(publication, &inspected);
             report.images = inspected.content.images();
             report.label_counts = inspected.content.label_counts(publication.classes);
-            if note.is_none() {
-                report.status = FileStatus::Published;
-            }
+            report.status = match inspected.recognition {
+                Recognition::Published => FileStatus::Published,
+                Recognition::Unrecorded => FileStatus::Unrecorded,
+                Recognition::Another => FileStatus::Unknown,
+            };
         }
         Err(error) => report.status = FileStatus::Damaged(error.of(owner).to_string()),
     }

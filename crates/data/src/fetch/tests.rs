@@ -319,7 +319,7 @@ fn what_was_set_aside_before_is_never_written_over_and_the_user_is_told() {
 
 #[test]
 fn a_damaged_file_at_hand_is_not_to_be_deleted() {
-    let archive = Archive { name: "all.tar.gz".to_owned(), bytes_at_most: 100_000 };
+    let archive = Archive { name: "all.tar.gz".to_owned(), bytes_at_most: 100_000, sha256: None };
     let publication = Publication { archive: Some(archive), ..groceries() };
     let (from, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(from.path().join("all.tar.gz"), "no archive").unwrap();
@@ -330,7 +330,7 @@ fn a_damaged_file_at_hand_is_not_to_be_deleted() {
 }
 
 fn groceries_by_archive() -> Publication {
-    let archive = Archive { name: "all.tar.gz".to_owned(), bytes_at_most: 100_000 };
+    let archive = Archive { name: "all.tar.gz".to_owned(), bytes_at_most: 100_000, sha256: None };
     Publication { archive: Some(archive), ..groceries() }
 }
 
@@ -409,4 +409,80 @@ fn a_built_in_set_has_nothing_to_fetch() {
     let root = tempfile::tempdir().unwrap();
     let error = fetch(entry, root.path(), None, &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("cargo xtask train digits"), "{error}");
+}
+
+/// A publication whose files have no checksum on record.
+fn unrecorded(mut publication: Publication) -> Publication {
+    for file in &mut publication.files {
+        file.sha256 = None;
+    }
+    publication
+}
+
+#[test]
+fn files_without_a_checksum_are_taken_for_format_and_size_with_a_note() {
+    let server = Server::start(whole);
+    let at_hand = tempfile::tempdir().unwrap();
+    write_groceries(at_hand.path());
+    for from in [&server.address[..], at_hand.path().to_str().unwrap()] {
+        let root = tempfile::tempdir().unwrap();
+        let publication = unrecorded(groceries());
+        let fetched = fetch_published(&publication, root.path(), Some(from), &mut |_| {}).unwrap();
+        assert_eq!(read(root.path(), "pulse.txt"), PULSE);
+        let notes = fetched.notes.iter().filter(|note| note.contains("no checksum of it"));
+        assert_eq!(notes.count(), fetched.files.len());
+        // They are left alone from now on, as they are known to be no others.
+        let again = fetch_published(&publication, root.path(), Some(from), &mut |_| {}).unwrap();
+        assert_eq!(again, Fetched { notes: Vec::new(), ..fetched });
+    }
+}
+
+#[test]
+fn a_file_without_a_checksum_is_refused_if_its_size_is_another() {
+    let (from, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_groceries(from.path());
+    fs::write(from.path().join("pulse.txt"), "lentils").unwrap();
+    let publication = unrecorded(groceries());
+    let error = fetch_from_path(&publication, from.path(), root.path()).unwrap_err().to_string();
+    assert!(error.contains("expected the published file with 5 bytes"), "{error}");
+    assert_eq!(names(&root.path().join("groceries")), ["fruit.txt"]);
+}
+
+#[test]
+fn the_checksum_of_an_archive_vouches_for_files_without_one() {
+    let content = archive(&[("fruit.txt", FRUIT), ("pulse.txt", PULSE)]);
+    let changed = archive(&[("fruit.txt", "melons and pears"), ("pulse.txt", PULSE)]);
+    let sha256 = crate::checksum::sha256(&content);
+    let archive = Archive { name: "all.tar.gz".into(), bytes_at_most: 1000, sha256: Some(sha256) };
+    let publication = Publication { archive: Some(archive), ..unrecorded(groceries()) };
+    for (content, is_right) in [(content, true), (changed, false)] {
+        let served = content.clone();
+        let server = Server::start(move |_, _| answer("200 OK", "", &served));
+        let at_hand = tempfile::tempdir().unwrap();
+        fs::write(at_hand.path().join("all.tar.gz"), content).unwrap();
+        for from in [&server.address[..], at_hand.path().to_str().unwrap()] {
+            let root = tempfile::tempdir().unwrap();
+            let result = fetch_published(&publication, root.path(), Some(from), &mut |_| {});
+            if is_right {
+                assert_eq!(result.unwrap().notes, [""; 0]);
+                assert_eq!(read(root.path(), "fruit.txt"), FRUIT);
+            } else {
+                let error = result.unwrap_err().to_string();
+                assert!(error.contains("all.tar.gz: expected the published file"), "{error}");
+                assert_eq!(names(root.path()), [""; 0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn where_no_mirror_offers_single_files_the_error_says_what_to_unpack() {
+    let root = tempfile::tempdir().unwrap();
+    let by_hand = Some("https://example.org/gzip.zip".to_owned());
+    let publication = Publication { by_hand, ..groceries() };
+    let result = fetch_published(&publication, root.path(), None, &mut |_| {});
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("unpack https://example.org/gzip.zip, then run"), "{error}");
+    assert!(error.contains("data fetch groceries --from DIR"), "{error}");
+    assert_eq!(names(root.path()), [""; 0]);
 }

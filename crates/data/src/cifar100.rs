@@ -1,0 +1,155 @@
+//! CIFAR-100, binary version: a file to train on and one to test on, by the 100 fine classes or the 20 coarse ones.
+
+use crate::{
+    cifar10, data_set::DataSet, entry::Entry, error::DataError, fetch_progress::FetchProgress,
+    source::Source,
+};
+
+/// The fine classes, in label order, as the publisher's `fine_label_names.txt` has them but for the
+/// underscores.
+pub(crate) const FINE_NAMES: &[&str] = &[
+    "apple",
+    "aquarium fish",
+    "baby",
+    "bear",
+    "beaver",
+    "bed",
+    "bee",
+    "beetle",
+    "bicycle",
+    "bottle",
+    "bowl",
+    "boy",
+    "bridge",
+    "bus",
+    "butterfly",
+    "camel",
+    "can",
+    "castle",
+    "caterpillar",
+    "cattle",
+    "chair",
+    "chimpanzee",
+    "clock",
+    "cloud",
+    "cockroach",
+    "couch",
+    "crab",
+    "crocodile",
+    "cup",
+    "dinosaur",
+    "dolphin",
+    "elephant",
+    "flatfish",
+    "forest",
+    "fox",
+    "girl",
+    "hamster",
+    "house",
+    "kangaroo",
+    "keyboard",
+    "lamp",
+    "lawn mower",
+    "leopard",
+    "lion",
+    "lizard",
+    "lobster",
+    "man",
+    "maple tree",
+    "motorcycle",
+    "mountain",
+    "mouse",
+    "mushroom",
+    "oak tree",
+    "orange",
+    "orchid",
+    "otter",
+    "palm tree",
+    "pear",
+    "pickup truck",
+    "pine tree",
+    "plain",
+    "plate",
+    "poppy",
+    "porcupine",
+    "possum",
+    "rabbit",
+    "raccoon",
+    "ray",
+    "road",
+    "rocket",
+    "rose",
+    "sea",
+    "seal",
+    "shark",
+    "shrew",
+    "skunk",
+    "skyscraper",
+    "snail",
+    "snake",
+    "spider",
+    "squirrel",
+    "streetcar",
+    "sunflower",
+    "sweet pepper",
+    "table",
+    "tank",
+    "telephone",
+    "television",
+    "tiger",
+    "tractor",
+    "train",
+    "trout",
+    "tulip",
+    "turtle",
+    "wardrobe",
+    "whale",
+    "willow tree",
+    "wolf",
+    "woman",
+    "worm",
+];
+
+/// The coarse classes, in label order, as `coarse_label_names.txt` has them.
+pub(crate) const COARSE_NAMES: &[&str] = &[
+    "aquatic mammals",
+    "fish",
+    "flowers",
+    "food containers",
+    "fruit and vegetables",
+    "household electrical devices",
+    "household furniture",
+    "insects",
+    "large carnivores",
+    "large man-made outdoor things",
+    "large natural outdoor scenes",
+    "large omnivores and herbivores",
+    "medium mammals",
+    "non-insect invertebrates",
+    "people",
+    "reptiles",
+    "small mammals",
+    "trees",
+    "vehicles 1",
+    "vehicles 2",
+];
+
+/// Loads both files. Which of a record's two labels is read says the format of the entry's files.
+pub(crate) fn load(
+    entry: &Entry,
+    source: &Source,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+) -> Result<DataSet, DataError> {
+    cifar10::load_splits(entry, source, progress, "train", "test")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_publisher_lists_the_classes_by_the_alphabet() {
+        assert!(FINE_NAMES.is_sorted() && COARSE_NAMES.is_sorted());
+        assert_eq!((FINE_NAMES.len(), COARSE_NAMES.len()), (100, 20));
+    }
+}
