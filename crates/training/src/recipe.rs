@@ -31,7 +31,8 @@ use crate::place::{Beside, Place};
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]
 pub struct BuiltIn {
-    /// Name on the command line. A recipe named like a data set is that set's default.
+    /// Name on the command line. A recipe named like a data set is that set's default, and trains on it
+    /// even if its file, which several may share, names another.
     pub name: &'static str,
     /// One line for help.
     pub summary: &'static str,
@@ -59,6 +60,51 @@ pub static CATALOG: &[BuiltIn] = &[
         name: "cifar10",
         summary: "the default for CIFAR-10: a small CNN with crops and flips, 20 minutes",
         text: include_str!("recipes/cifar10.toml"),
+    },
+    BuiltIn {
+        name: "cifar100",
+        summary: "the default for CIFAR-100: as for CIFAR-10; not measured",
+        text: include_str!("recipes/cifar100.toml"),
+    },
+    BuiltIn {
+        name: "cifar100-coarse",
+        summary: "the default for CIFAR-100 by coarse classes: the same",
+        text: include_str!("recipes/cifar100.toml"),
+    },
+    BuiltIn {
+        name: "kmnist",
+        summary: "the default for KMNIST: as for MNIST; not measured",
+        text: include_str!("recipes/kmnist.toml"),
+    },
+    BuiltIn {
+        name: "emnist-balanced",
+        summary: "the default for EMNIST Balanced: as for MNIST; not measured",
+        text: include_str!("recipes/emnist.toml"),
+    },
+    BuiltIn {
+        name: "emnist-byclass",
+        summary: "the default for EMNIST ByClass: as for MNIST; not measured",
+        text: include_str!("recipes/emnist.toml"),
+    },
+    BuiltIn {
+        name: "emnist-bymerge",
+        summary: "the default for EMNIST ByMerge: as for MNIST; not measured",
+        text: include_str!("recipes/emnist.toml"),
+    },
+    BuiltIn {
+        name: "emnist-letters",
+        summary: "the default for EMNIST Letters: as for MNIST; not measured",
+        text: include_str!("recipes/emnist.toml"),
+    },
+    BuiltIn {
+        name: "emnist-digits",
+        summary: "the default for EMNIST Digits: as for MNIST; not measured",
+        text: include_str!("recipes/emnist.toml"),
+    },
+    BuiltIn {
+        name: "emnist-mnist",
+        summary: "the default for EMNIST MNIST: as for MNIST; not measured",
+        text: include_str!("recipes/emnist.toml"),
     },
     BuiltIn {
         name: "mnist-dropout",
@@ -287,7 +333,11 @@ pub fn built_in(name: &str) -> Result<Recipe, RecipeError> {
         name: name.to_owned(),
         known: CATALOG.iter().map(|row| row.name).collect::<Vec<_>>().join(", "),
     })?;
-    Recipe::parse(row.text, &format!("recipe `{name}`"))
+    let mut recipe = Recipe::parse(row.text, &format!("recipe `{name}`"))?;
+    if backburn_data::entry(name).is_ok() {
+        name.clone_into(&mut recipe.dataset);
+    }
+    Ok(recipe)
 }
 
 /// Settings by their names, those of a part in a table of their own.
@@ -572,6 +622,14 @@ mod tests {
         for entry in backburn_data::CATALOG {
             assert_eq!(built_in(entry.name).unwrap().dataset, entry.name);
         }
+    }
+
+    #[test]
+    fn data_sets_of_a_kind_share_a_file_and_differ_in_nothing_else() {
+        let letters = built_in("emnist-letters").unwrap();
+        let digits = built_in("emnist-digits").unwrap();
+        assert_eq!((&*letters.dataset, &*digits.dataset), ("emnist-letters", "emnist-digits"));
+        assert_eq!(Recipe { dataset: letters.dataset.clone(), ..digits }, letters);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use backburn_data::ImageShape;
 use backburn_data::content::Content;
 use backburn_data::fetch::fetch_published;
 use backburn_data::inspect::inspect_content;
+use backburn_data::npy;
 use backburn_data::publication::{Archive, Format, Publication, PublishedFile};
 use flate2::{Compression, write::GzEncoder};
 
@@ -15,8 +17,7 @@ use crate::Seed;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 fn published(name: &str, format: Format, bytes: u64) -> PublishedFile {
-    let sha256 = String::new();
-    PublishedFile { name: name.into(), format, bytes, sha256, gzip: None, optional: false }
+    PublishedFile { name: name.into(), format, bytes, sha256: None, gzip: None, optional: false }
 }
 
 fn publication(files: Vec<PublishedFile>) -> Publication {
@@ -29,7 +30,8 @@ fn publication(files: Vec<PublishedFile>) -> Publication {
         classes: 10,
         folders: vec!["hostile".into()],
         mirrors: Vec::new(),
-        archive: Some(Archive { name: "all.tar.gz".into(), bytes_at_most: 1 << 20 }),
+        by_hand: None,
+        archive: Some(Archive { name: "all.tar.gz".into(), bytes_at_most: 1 << 20, sha256: None }),
         files,
     }
 }
@@ -118,6 +120,79 @@ pub(crate) fn cifar_batch_seeds() -> Vec<Seed> {
     ]
 }
 
+/// A file of CIFAR-100, read by its fine labels and by its coarse ones; either both are right or none.
+pub(crate) fn cifar_100(input: &[u8]) -> bool {
+    const RECORD: usize = 3074;
+    let [fine, coarse] = [Format::Cifar100Fine, Format::Cifar100Coarse].map(|f| read(input, f, 0));
+    let (fine, coarse) = match (fine, coarse) {
+        (None, None) => return false,
+        (Some(fine), Some(coarse)) => (fine, coarse),
+        _ => panic!("right by one of its labels alone"),
+    };
+    for (content, classes, place) in [(fine, 100, 1), (coarse, 20, 0)] {
+        let Content::Labeled { pixels, labels } = content else { panic!("no labelled images") };
+        assert_eq!(labels.len() * RECORD, input.len());
+        assert_eq!(pixels.len() + 2 * labels.len(), input.len());
+        for (record, &label) in input.chunks(RECORD).zip(&labels) {
+            assert!(label < classes && label == u16::from(record[place]));
+        }
+    }
+    true
+}
+
+pub(crate) fn cifar_100_seeds() -> Vec<Seed> {
+    let record = |coarse: u8, fine: u8| {
+        let mut record = vec![coarse, fine];
+        record.extend((0..3072_u32).map(|i| (i % 253) as u8));
+        record
+    };
+    vec![
+        Seed::valid("record", record(19, 99)),
+        Seed::valid("two", [record(0, 7), record(3, 0)].concat()),
+        Seed::refused("coarse", record(20, 3)),
+        Seed::refused("fine", record(3, 100)),
+        Seed::refused("short", record(3, 3).split_off(1)),
+    ]
+}
+
+/// An array of labels, or of two images of 3 × 2 × 2.
+pub(crate) fn npy(input: &[u8]) -> bool {
+    let shape = ImageShape { channels: 3, height: 2, width: 2 };
+    let labels = npy::labels(input, 10);
+    let images = npy::images(input, shape, 2);
+    if let Ok(labels) = &labels {
+        assert!(labels.len() <= input.len() && labels.iter().all(|&label| label < 10));
+    }
+    if let Ok(pixels) = &images {
+        assert_eq!(pixels.len(), 2 * shape.pixels());
+        // Its first pixel's colors, wherever the header ends.
+        let data = &input[input.len() - pixels.len()..];
+        assert_eq!([pixels[0], pixels[4], pixels[8]], data[..3]);
+    }
+    labels.is_ok() || images.is_ok()
+}
+
+pub(crate) fn npy_seeds() -> Vec<Seed> {
+    let array = |descr: &str, order: &str, shape: &str, data: &[u8]| {
+        let header =
+            format!("{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
+    };
+    let pixels: Vec<u8> = (0..24).map(|i| i * 7).collect();
+    vec![
+        Seed::valid("images", array("'|u1'", "False", "(2, 2, 2, 3)", &pixels)),
+        Seed::valid("labels", array("'|u1'", "False", "(3,)", &[5, 0, 9])),
+        Seed::valid("long", array("'<i8'", "False", "(1,)", &[4, 0, 0, 0, 0, 0, 0, 0])),
+        Seed::refused("big-endian", array("'>i8'", "False", "(1,)", &[0, 0, 0, 0, 0, 0, 0, 4])),
+        Seed::refused("fortran", array("'|u1'", "True", "(2, 2, 2, 3)", &pixels)),
+        Seed::refused("objects", array("'|O'", "False", "(3,)", b"pickled")),
+        Seed::refused("structured", array("[('a', '|u1')]", "False", "(3,)", &[5, 0, 9])),
+        Seed::refused("claims-all", array("'<u8'", "False", "(18446744073709551615,)", &[1])),
+        Seed::refused("claims-much", array("'<u8'", "False", "(16777216,)", &[1])),
+    ]
+}
+
 /// The file that the archive should hold, and its SHA-256.
 const CONTENT: &[u8] = b"apples and pears";
 const SHA256: &str = "5f5612caca875ffc5028fa15c98a95a1925d3b4f39a9d8ce004fd0032d1ea0a5";
@@ -133,7 +208,7 @@ pub(crate) fn archive(input: &[u8]) -> bool {
     };
     fs::write(&from, compressed).expect("disk space for a small file");
     let mut file = published("fruit.txt", Format::Text, CONTENT.len() as u64);
-    file.sha256 = SHA256.into();
+    file.sha256 = Some(SHA256.into());
     let publication = publication(vec![file]);
     let data = root.path().join("data");
     let result = fetch_published(&publication, &data, from.to_str(), &mut |_| {});

@@ -77,6 +77,20 @@ pub static TARGETS: &[Target] = &[
         bytes_per_byte: 4,
     },
     Target {
+        name: "cifar_100",
+        check: data_set::cifar_100,
+        seeds: data_set::cifar_100_seeds,
+        fixed_bytes: 256 << 10,
+        bytes_per_byte: 6,
+    },
+    Target {
+        name: "npy",
+        check: data_set::npy,
+        seeds: data_set::npy_seeds,
+        fixed_bytes: 64 << 10,
+        bytes_per_byte: 8,
+    },
+    Target {
         name: "archive",
         check: data_set::archive,
         seeds: data_set::archive_seeds,

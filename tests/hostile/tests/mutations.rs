@@ -102,6 +102,8 @@ macro_rules! survive {
 survive! {
     idx: 5_000,
     cifar_batch: 5_000,
+    cifar_100: 5_000,
+    npy: 10_000,
     archive: 3_000,
     run_folder: 1_500,
     weights: 5_000,

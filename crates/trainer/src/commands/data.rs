@@ -83,7 +83,7 @@ fn list(data_dir: Option<&Path>) -> Result<(), Failure> {
             match backburn_data::verify(entry, &source) {
                 Ok(files) => {
                     let good = |file: &&backburn_data::FileReport| {
-                        matches!(file.status, FileStatus::Published | FileStatus::Unknown)
+                        !matches!(file.status, FileStatus::Missing | FileStatus::Damaged(_))
                     };
                     let found = files.iter().filter(good).count();
                     let folder = files.first().and_then(|file| file.path.parent());
@@ -99,10 +99,10 @@ fn list(data_dir: Option<&Path>) -> Result<(), Failure> {
         };
         let shape = entry.shape;
         print_line(&format!(
-            "{:<14} {:>6} + {:>6}  {}×{}×{}  {place}",
+            "{:<15} {:>6} + {:>6}  {}×{}×{}  {place}",
             entry.name, entry.train, entry.test, shape.height, shape.width, shape.channels
         ));
-        print_line(&format!("{:<14} {}", "", entry.summary));
+        print_line(&format!("{:<15} {}", "", entry.summary));
     }
     Ok(())
 }
@@ -133,6 +133,9 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
     for file in &files {
         let verdict = match &file.status {
             FileStatus::Published => "published file".to_owned(),
+            FileStatus::Unrecorded => {
+                "right format and size; no checksum of the published file is on record".to_owned()
+            }
             FileStatus::Unknown => "right format, but not the published file".to_owned(),
             FileStatus::Missing => "missing".to_owned(),
             FileStatus::Damaged(reason) => {
