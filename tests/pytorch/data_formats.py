@@ -1,6 +1,7 @@
 """Writes a small valid file of each format that data sets come in, and what other tools read from it.
 
-The files go to crates/data/tests/formats, with expected.toml beside them, for crates/data/tests/formats.rs. EMNIST and KMNIST are read by torchvision (EMNIST transposed afterwards, as its users do), arrays by NumPy.
+The files go to crates/data/tests/formats, with expected.toml beside them, for crates/data/tests/formats.rs. EMNIST
+and KMNIST are read by torchvision (EMNIST transposed afterwards, as its users do), arrays by NumPy.
 """
 
 import gzip
