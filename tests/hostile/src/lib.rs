@@ -154,8 +154,10 @@ pub static TARGETS: &[Target] = &[
 pub fn target(name: &str) -> &'static Target {
     let found = TARGETS.iter().find(|target| target.name == name);
     let found = found.unwrap_or_else(|| panic!("no target `{name}`"));
-    // What is made once, such as a data set, is not the first input's doing.
+    // What is made once, such as a data set or the list of the published ones, is not the first
+    // input's doing.
     drop((found.seeds)());
+    let _ = backburn_data::publication::all();
     found
 }
 
