@@ -13,6 +13,10 @@ pub struct DataSet {
     pub train: ImageSet,
     /// The images for the final score, sealed.
     pub test: TestSplit,
+    /// The images to validate on, where the set keeps some apart; else they are drawn from those to train on.
+    pub valid: Option<ImageSet>,
+    /// Files that could not be read and were left out, each with the reason.
+    pub left_out: Vec<String>,
     /// What was read, for the run's `manifest.json`.
     pub files: Vec<FileRecord>,
     /// What the user should be told, such as that a file is not the published one.
@@ -28,6 +32,18 @@ impl DataSet {
         test: TestSplit,
     ) -> Self {
         let class_names = class_names.into_iter().map(C::into).collect();
-        Self { name: name.to_owned(), class_names, train, test, files: vec![], notes: vec![] }
+        Self::read(name.to_owned(), class_names, train, test, vec![])
+    }
+
+    /// A data set that was read from these files.
+    pub(crate) fn read(
+        name: String,
+        class_names: Vec<String>,
+        train: ImageSet,
+        test: TestSplit,
+        files: Vec<FileRecord>,
+    ) -> Self {
+        let (valid, left_out, notes) = (None, Vec::new(), Vec::new());
+        Self { name, class_names, train, test, valid, left_out, files, notes }
     }
 }

@@ -26,7 +26,18 @@ pub struct Entry {
     pub test: usize,
     /// Whether the program draws it, so that it needs no file.
     pub built_in: bool,
+    /// How pictures from elsewhere become images like its own.
+    pub pictures: OtherPictures,
     pub(crate) load: Load,
+}
+
+/// How pictures from elsewhere become images like those of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherPictures {
+    /// Brought to the size: the shorter side first, then the centre is cut out.
+    Resized,
+    /// As MNIST's digits were made; see [`prepare_digit`](crate::pictures::prepare_digit).
+    Digits,
 }
 
 /// How a row of the catalog loads its images.

@@ -53,7 +53,7 @@ pub mod verify;
 
 pub use data_set::DataSet;
 pub use duplicates::{Duplicates, Repeats};
-pub use entry::Entry;
+pub use entry::{Entry, OtherPictures};
 pub use error::DataError;
 pub use fetch::{Fetched, fetch};
 pub use fetch_progress::FetchProgress;
@@ -76,6 +76,7 @@ pub static CATALOG: &[Entry] = &[
         train: 60_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: mnist::load,
     },
     Entry {
@@ -86,6 +87,7 @@ pub static CATALOG: &[Entry] = &[
         train: 60_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Resized,
         load: mnist::load,
     },
     Entry {
@@ -96,6 +98,7 @@ pub static CATALOG: &[Entry] = &[
         train: 50_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Resized,
         load: cifar10::load,
     },
     Entry {
@@ -106,6 +109,7 @@ pub static CATALOG: &[Entry] = &[
         train: 10_000,
         test: 2_000,
         built_in: true,
+        pictures: OtherPictures::Digits,
         load: load_digits,
     },
     Entry {
@@ -116,6 +120,7 @@ pub static CATALOG: &[Entry] = &[
         train: 50_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Resized,
         load: cifar100::load,
     },
     Entry {
@@ -126,6 +131,7 @@ pub static CATALOG: &[Entry] = &[
         train: 50_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Resized,
         load: cifar100::load,
     },
     Entry {
@@ -136,6 +142,7 @@ pub static CATALOG: &[Entry] = &[
         train: 60_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Resized,
         load: mnist::load,
     },
     Entry {
@@ -146,6 +153,7 @@ pub static CATALOG: &[Entry] = &[
         train: 112_800,
         test: 18_800,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: emnist::load,
     },
     Entry {
@@ -156,6 +164,7 @@ pub static CATALOG: &[Entry] = &[
         train: 697_932,
         test: 116_323,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: emnist::load,
     },
     Entry {
@@ -166,6 +175,7 @@ pub static CATALOG: &[Entry] = &[
         train: 697_932,
         test: 116_323,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: emnist::load,
     },
     Entry {
@@ -176,6 +186,7 @@ pub static CATALOG: &[Entry] = &[
         train: 124_800,
         test: 20_800,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: emnist::load,
     },
     Entry {
@@ -186,6 +197,7 @@ pub static CATALOG: &[Entry] = &[
         train: 240_000,
         test: 40_000,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: emnist::load,
     },
     Entry {
@@ -196,6 +208,7 @@ pub static CATALOG: &[Entry] = &[
         train: 60_000,
         test: 10_000,
         built_in: false,
+        pictures: OtherPictures::Digits,
         load: emnist::load,
     },
 ];
@@ -247,7 +260,7 @@ fn load_digits(
     let files = vec![drawn("train", &train), drawn("test", &test)];
     let test = TestSplit::seal(test);
     let (name, class_names) = (entry.name.to_owned(), entry.class_names());
-    Ok(DataSet { name, class_names, train, test, files, notes: Vec::new() })
+    Ok(DataSet::read(name, class_names, train, test, files))
 }
 
 /// A built-in split has no file; its pixels and labels stand for one.

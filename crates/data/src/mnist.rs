@@ -55,7 +55,7 @@ pub(crate) fn load_splits(
         let test = split(entry, folder, test, &mut files, &mut notes)?;
         let test = TestSplit::seal(test);
         let (name, class_names) = (entry.name.to_owned(), entry.class_names());
-        Ok(DataSet { name, class_names, train, test, files, notes })
+        Ok(DataSet { notes, ..DataSet::read(name, class_names, train, test, files) })
     })
 }
 

@@ -107,7 +107,7 @@ fn small_grey_pictures_of_one_size_keep_it_and_their_bytes() {
     assert_eq!((loaded.data.train.len(), loaded.data.test.len()), (24, 6));
     assert_eq!(loaded.data.train.class_counts(), [8; 3]);
     assert_eq!(test_images(&loaded).class_counts(), [2; 3]);
-    assert!(loaded.valid.is_none());
+    assert!(loaded.data.valid.is_none());
     for (image, path) in loaded.data.train.images().zip(&loaded.pictures.train) {
         assert_eq!(image, image::open(path).unwrap().to_luma8().as_raw().as_slice());
     }
@@ -168,7 +168,7 @@ fn own_parts_are_taken_as_they_are() {
         }
     }
     let loaded = place.load(&DEFAULT()).unwrap();
-    let valid = loaded.valid.as_ref().unwrap();
+    let valid = loaded.data.valid.as_ref().unwrap();
     assert_eq!((loaded.data.train.len(), valid.len(), loaded.data.test.len()), (10, 4, 6));
     assert_eq!(valid.labels(), [0, 0, 1, 1]);
     assert!(
@@ -191,7 +191,7 @@ fn a_validation_part_without_a_test_part_is_not_drawn_from() {
     }
     let loaded = place.load(&DEFAULT()).unwrap();
     assert_eq!((loaded.data.train.len(), loaded.data.test.len()), (16, 4));
-    assert_eq!(loaded.valid.unwrap().class_counts(), [0, 10]);
+    assert_eq!(loaded.data.valid.unwrap().class_counts(), [0, 10]);
 }
 
 #[test]

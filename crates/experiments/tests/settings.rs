@@ -25,14 +25,8 @@ fn images(name: &str) -> DataSet {
         let labels = (0..count).map(|i| (i % entry.classes()) as u16).collect();
         ImageSet::new(shape, entry.classes(), vec![0; count * shape.pixels()], labels).unwrap()
     };
-    DataSet {
-        name: entry.name.to_owned(),
-        class_names: entry.class_names.iter().map(|name| (*name).to_owned()).collect(),
-        train: set(entry.train),
-        test: TestSplit::seal(set(entry.test)),
-        files: Vec::new(),
-        notes: Vec::new(),
-    }
+    let class_names = entry.class_names.iter().copied();
+    DataSet::new(entry.name, class_names, set(entry.train), TestSplit::seal(set(entry.test)))
 }
 
 fn found(row: &Experiment, preset: Preset, dataset: Option<&str>) -> BTreeMap<String, Value> {

@@ -187,6 +187,9 @@ pub struct DatasetRecord {
     pub files: Vec<FileRecord>,
     /// What else a reader should know, such as a checksum that is not the published one.
     pub notes: Vec<String>,
+    /// Files that could not be read and were left out, each with the reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
     /// Channels, height and width of an image. Older records do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<[usize; 3]>,

@@ -31,6 +31,7 @@ pub fn run() -> RunRecord {
             device: "Example CPU, 2 cores".into(),
             threads: 2,
             dataset: DatasetRecord {
+                left_out: Vec::new(),
                 shape: None,
                 name: "mnist".into(),
                 files: vec![FileRecord {

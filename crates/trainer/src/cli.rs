@@ -12,7 +12,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     bench, bench_child, compare_arms, compare_regularizers, data, evaluate, experiment, find_rate,
-    replay, report, train, verify, verify_kernels,
+    predict, replay, report, train, verify, verify_kernels,
 };
 use crate::output::say;
 use crate::{environment, interrupt, out_of_memory, output};
@@ -33,6 +33,8 @@ enum Verb {
     FindRate(Box<find_rate::FindRateArgs>),
     /// Scores a finished run on its validation or test split.
     Evaluate(evaluate::EvaluateArgs),
+    /// Tells what a finished run sees in pictures: files, folders, or a list on stdin.
+    Predict(predict::PredictArgs),
     /// Draws the report of a run anew, or compares several runs.
     Report(report::ReportArgs),
     /// Tells where each stopping criterion would have ended a run, without training again.
@@ -108,6 +110,7 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::Train(args) => train::train(&args, command_line(arguments)),
         Verb::FindRate(args) => find_rate::find_rate(&args, command_line(arguments)),
         Verb::Evaluate(args) => evaluate::evaluate(&args),
+        Verb::Predict(args) => predict::predict(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Verify(args) => verify::verify(&args),

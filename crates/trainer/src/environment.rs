@@ -28,6 +28,7 @@ const fn row(name: &'static str, values: &'static str, summary: &'static str) ->
 /// All of them. An empty value of one of ours is none.
 pub const CATALOG: &[Variable] = &[
     row("BACKBURN_DATA", "FOLDER", "data folder to look at without --data-dir, before ./datasets"),
+    row("BACKBURN_CACHE", "FOLDER", "where prepared pictures are kept; datasets/prepared if unset"),
     row("BACKBURN_SIMD", "portable|avx2|avx512", "widest vectors that flex may use on the CPU"),
     // What we are built on reads these.
     row("NO_COLOR", "1", "no colours in help and progress"),

@@ -4,7 +4,7 @@
 
 pub mod cli;
 pub mod commands;
-mod download_bar;
+mod data_bar;
 pub mod environment;
 mod help;
 pub mod interrupt;

@@ -44,6 +44,11 @@ pub(crate) fn attempt(print: impl FnOnce() -> io::Result<()>) {
     }
 }
 
+/// Whether what is printed still arrives somewhere.
+pub(crate) fn is_open() -> bool {
+    LOST.get().is_none()
+}
+
 /// Checks whether everything could be printed; to be called at the end.
 ///
 /// # Errors

@@ -2,21 +2,20 @@
 
 use std::io::IsTerminal;
 
-use backburn_data::FetchProgress;
 use backburn_records::EpochRecord;
 use backburn_records::number::clock;
 use backburn_training::meter::EpochInProgress;
 use backburn_training::watch::{Event, Watch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::download_bar::DownloadBar;
+use crate::data_bar::DataBar;
 use crate::interrupt;
 use crate::output::say;
 
 /// Tells on stderr how a training goes: a bar and a line an epoch on a terminal, plain lines elsewhere.
 #[derive(Debug)]
 pub struct Terminal {
-    download: DownloadBar,
+    data: DataBar,
     bar: Option<ProgressBar>,
     epochs: usize,
     /// On a narrow terminal the table leaves its least important columns out.
@@ -35,7 +34,7 @@ impl Default for Terminal {
 impl Watch for Terminal {
     fn event(&mut self, event: Event<'_>) {
         match event {
-            Event::Download(progress) => self.download(progress),
+            Event::Data(progress) => self.data.show(progress),
             Event::Note(text) => say(text),
             Event::Detail(text) => self.line(text),
             Event::CanBeStopped => interrupt::catch(),
@@ -63,12 +62,7 @@ impl Terminal {
     pub fn new() -> Self {
         let width = terminal_size::terminal_size_of(std::io::stderr());
         let is_narrow = width.is_some_and(|(width, _)| width.0 < TABLE_WIDTH);
-        Self { download: DownloadBar::default(), bar: None, epochs: 1, is_narrow }
-    }
-
-    /// Shows how far a download is.
-    pub(crate) fn download(&mut self, progress: FetchProgress<'_>) {
-        self.download.show(progress);
+        Self { data: DataBar::default(), bar: None, epochs: 1, is_narrow }
     }
 
     /// Prints the head of the table of epochs.

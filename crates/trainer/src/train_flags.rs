@@ -21,9 +21,14 @@ impl Args for Changes {
                 .help((row.help)())
                 .help_heading(row.part)
                 .allow_negative_numbers(true);
-            match row.values {
+            let flag = match row.values {
                 [] => flag,
                 values => flag.value_parser(PossibleValuesParser::new(values)),
+            };
+            match row.is_switch() {
+                // What stands behind the flag alone is not its value.
+                true => flag.num_args(0..=1).require_equals(true).default_missing_value("on"),
+                false => flag,
             }
         });
         let set = Arg::new(SET)

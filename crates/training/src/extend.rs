@@ -9,6 +9,7 @@ use backburn_records::{ExtensionRecord, Manifest, Status};
 use backburn_regularization::EarlyStopping;
 use burn::tensor::Device;
 
+use crate::image_source::short_name;
 use crate::memory::blame::blame;
 use crate::memory::need;
 use crate::optimize::plateau::Plateau;
@@ -103,7 +104,7 @@ impl EndedRun {
             ),
         );
 
-        let name = format!("{}-{}", recipe.dataset, recipe.model.name());
+        let name = format!("{}-{}", short_name(&recipe.dataset), recipe.model.name());
         let folder = session::create_folder(out, &name)?;
         let _lock = folder.lock(watch)?;
         // First what says where it comes from: if it is killed before it has a checkpoint, it cannot be resumed,

@@ -11,6 +11,7 @@ pub mod extend;
 pub mod failure;
 pub mod final_score;
 pub mod find_rate;
+pub mod image_source;
 pub mod learner;
 pub mod loss;
 pub mod memory;

@@ -18,6 +18,7 @@ pub fn dataset_record(data: &DataSet) -> DatasetRecord {
         name: data.name.clone(),
         files: data.files.iter().map(file).collect(),
         notes: data.notes.clone(),
+        left_out: data.left_out.clone(),
     }
 }
 

@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use backburn_data::entry::OtherPictures;
 use backburn_data::normalization::FittedNormalization;
+use backburn_data::pictures::{Decoding, Picture, PictureSettings, Preparation, prepare_digit};
 use backburn_data::{ImageSet, ImageShape};
 use backburn_models::{Network, parameters, weights};
 use backburn_records::{EvaluationRecord, Manifest, Status};
@@ -29,6 +31,8 @@ pub struct Predictor {
     class_names: Vec<String>,
     temperature: Option<f64>,
     shape: ImageShape,
+    /// Whether pictures are made digits as MNIST's are.
+    asks_for_digits: bool,
     recipe: Recipe,
     device: Device,
 }
@@ -66,7 +70,18 @@ impl Predictor {
         // Of a file without a checksum nobody knows what it holds.
         let temperature = temperature.filter(|value| *value > 0.0 && value.is_finite());
         let class_names = evaluation.class_names;
-        Ok(Self { network, normalization, class_names, temperature, shape, recipe, device })
+        let entry = backburn_data::entry(&recipe.dataset).ok();
+        let asks_for_digits = entry.is_some_and(|entry| entry.pictures == OtherPictures::Digits);
+        Ok(Self {
+            network,
+            normalization,
+            class_names,
+            temperature,
+            shape,
+            asks_for_digits,
+            recipe,
+            device,
+        })
     }
 
     /// What each image must measure.
@@ -88,6 +103,22 @@ impl Predictor {
     /// `None` if it had none.
     pub fn temperature(&self) -> Option<f64> {
         self.temperature
+    }
+
+    /// How a picture's file is decoded. `most_pixels`: those of a picture that is read.
+    pub fn decoding(&self, most_pixels: u64) -> Decoding {
+        Decoding { most_pixels, background: self.recipe.pictures.background }
+    }
+
+    /// Makes a picture of any size an image of the run's kind, `[channels, height, width]`: as its own pictures were
+    /// prepared; for a data set of the catalog, as that was made.
+    pub fn prepare(&self, picture: &Picture) -> Vec<u8> {
+        if self.asks_for_digits {
+            return prepare_digit(picture).to_vec();
+        }
+        let ImageShape { channels, height, width } = self.shape;
+        let PictureSettings { fit, background, .. } = self.recipe.pictures;
+        Preparation { height, width, fit, channels, background }.prepare(picture)
     }
 
     /// Puts images through the network. `pixels`: `[images, channels, height, width]`, at least one image.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError, Sampling};
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
-use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source, SplitSize};
+use backburn_data::pictures::PicturesError;
+use backburn_data::{DataError, DataSet, ImageSet, SplitSize};
 use backburn_models::{ModelError, Network};
 use burn::tensor::Device;
 
 use crate::class_weights::ClassWeights;
+use crate::image_source::{self, DataProgress};
 use crate::recipe::{Recipe, RecipeError};
 use crate::seeds::{Purpose, Seeds};
 
@@ -27,6 +29,8 @@ pub const TRAIN_SAMPLE: usize = 10_000;
 pub enum PrepareError {
     #[error(transparent)]
     Data(#[from] DataError),
+    #[error(transparent)]
+    Pictures(#[from] PicturesError),
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     #[error(transparent)]
@@ -60,11 +64,9 @@ impl Prepared {
     /// If the data cannot be had, or the recipe asks for more images than there are.
     pub fn load(
         recipe: &Recipe,
-        progress: &mut dyn FnMut(FetchProgress<'_>),
+        progress: &mut dyn FnMut(DataProgress<'_>),
     ) -> Result<Self, PrepareError> {
-        let source = Source::from_environment(recipe.place.data_dir.clone());
-        let data = backburn_data::load_with_progress(&recipe.dataset, &source, progress)?;
-        Self::of(data, recipe)
+        Self::of(image_source::load(recipe, progress)?, recipe)
     }
 
     /// Cuts a data set as the recipe says, whatever data set the recipe names.
@@ -76,7 +78,7 @@ impl Prepared {
         recipe.check()?;
         recipe.labels.check(data.train.classes()).map_err(RecipeError::from)?;
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
-        let (train, valid) = split(&data.train, recipe)?;
+        let (train, valid) = split(&data, recipe)?;
         if recipe.validates() && valid.is_empty() {
             return Err(RecipeError::Setting {
                 setting: "valid_size",
@@ -300,8 +302,9 @@ pub fn loader_config(batch_size: usize, last_batch: LastBatch, threads: usize) -
 }
 
 /// Training and validation images. Validation is drawn first, so that it stays the same for any
-/// `train_size`.
-fn split(published: &ImageSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataError> {
+/// `train_size`; a set that keeps images apart for it has them as they are.
+fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataError> {
+    let published = &data.train;
     let mut rng = Seeds::new(recipe.seed).split();
     if let Some(fold) = recipe.fold {
         let valid = fold.places(published, &mut rng)?;
@@ -313,6 +316,15 @@ fn split(published: &ImageSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), 
             None => left,
         };
         return Ok((train, published.select(&valid)));
+    }
+    if let Some(valid) = data.valid.as_ref().filter(|_| recipe.validates()) {
+        let train = match recipe.train_size {
+            Some(size) => {
+                published.select(&backburn_data::stratified(published, &[size], &mut rng)?.concat())
+            }
+            None => published.clone(),
+        };
+        return Ok((train, valid.clone()));
     }
     let sizes: Vec<SplitSize> = [recipe.valid_size].into_iter().chain(recipe.train_size).collect();
     let mut parts = backburn_data::stratified(published, &sizes, &mut rng)?.into_iter();

@@ -10,6 +10,7 @@ use std::fmt;
 use backburn_data::augment::Pipeline;
 use backburn_data::loader::{LastBatch, Sampling};
 use backburn_data::normalization::Normalization;
+use backburn_data::pictures::PictureSettings;
 use backburn_data::{Fold, SplitSize};
 use backburn_models::{Initialization, ModelConfig};
 use backburn_regularization::{
@@ -21,6 +22,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::class_weights::ClassWeights;
+use crate::image_source;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
 use crate::optimize::optimizer::OptimizerConfig;
@@ -107,6 +109,11 @@ pub static CATALOG: &[BuiltIn] = &[
         text: include_str!("recipes/emnist.toml"),
     },
     BuiltIn {
+        name: "pictures",
+        summary: "the default for pictures of your own: a small CNN with crops and flips",
+        text: include_str!("recipes/pictures.toml"),
+    },
+    BuiltIn {
         name: "mnist-dropout",
         summary: "the sources' five-layer MLP with dropout 0.3, 15 epochs of Adam",
         text: include_str!("recipes/mnist-dropout.toml"),
@@ -134,8 +141,11 @@ pub static CATALOG: &[BuiltIn] = &[
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub struct Recipe {
-    /// Data set, by its name in the catalog.
+    /// Data set, by its name in the catalog, or `folder:` and the path of a folder of pictures.
     pub dataset: String,
+    /// How pictures of people's own become images; of no meaning for a data set of the catalog.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pictures: PictureSettings,
     /// Where it is trained.
     #[serde(flatten, skip_deserializing)]
     pub place: Place,
@@ -260,6 +270,10 @@ impl<'de> Deserialize<'de> for Recipe {
 
 /// The longest file that is read as a recipe.
 pub const MOST_BYTES: u64 = 1 << 20;
+
+fn is_default(settings: &PictureSettings) -> bool {
+    *settings == PictureSettings::default()
+}
 
 fn one() -> u64 {
     1
@@ -423,6 +437,7 @@ impl Recipe {
         self.check_initialization()?;
         self.check_labels()?;
         self.check_class_weights()?;
+        self.check_pictures()?;
         self.check_stopping_and_keeping()?;
         self.optimizer.check().map_err(RecipeError::Invalid)?;
         for (number, group) in (1..).zip(&self.groups) {
@@ -523,6 +538,18 @@ impl Recipe {
             ));
         }
         weights.check().map_err(RecipeError::Invalid)
+    }
+
+    fn check_pictures(&self) -> Result<(), RecipeError> {
+        let is_default = is_default(&self.pictures);
+        if image_source::folder(&self.dataset).is_none() && !is_default {
+            return Err(RecipeError::DoesNotApply(format!(
+                "`pictures`: how pictures are prepared is asked of people's own; the images of `{}` are as they are \
+                 published; leave `--image-size` and its like out, or name a folder of pictures",
+                self.dataset
+            )));
+        }
+        self.pictures.check().map_err(|error| RecipeError::Invalid(format!("`pictures.{error}`")))
     }
 
     fn check_initialization(&self) -> Result<(), RecipeError> {

@@ -102,8 +102,11 @@ impl RecipeChange {
 
     /// The words on the command line of `train` that ask for this change.
     pub fn words(&self) -> Vec<String> {
-        let named = CATALOG.iter().filter_map(|row| Some((row.name, self.values.get(row.name)?)));
-        let named = named.flat_map(|(name, value)| [format!("--{name}"), text(value)]);
+        let named = CATALOG.iter().filter_map(|row| Some((row, self.values.get(row.name)?)));
+        let named = named.flat_map(|(row, value)| match row.is_switch() {
+            true => vec![format!("--{}={}", row.name, text(value))],
+            false => vec![format!("--{}", row.name), text(value)],
+        });
         let paths = self.values.iter().filter(|(name, _)| Setting::named(name).is_none());
         let paths = paths.flat_map(|(path, value)| [format!("--{SET}"), format!("{path}={value}")]);
         named.chain(paths).collect()

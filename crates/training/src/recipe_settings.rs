@@ -41,6 +41,7 @@ pub struct Setting {
 
 const RECIPE: &str = "Recipe";
 const DATA: &str = "Data";
+const PICTURES: &str = "Pictures of your own";
 const MODEL: &str = "Model";
 const REGULARIZERS: &str = "Regularizers";
 
@@ -214,6 +215,106 @@ pub static CATALOG: &[Setting] = &[
         part: DATA,
         help: || "Scaling of pixels: none (0 to 255), unit (0 to 1), per-channel".into(),
         set: |recipe, given| given.named().map(|scaling| recipe.normalization = scaling),
+    },
+    Setting {
+        name: "image-size",
+        value: "SIZE",
+        values: &[],
+        part: PICTURES,
+        help: || {
+            "Size that own pictures are brought to, such as 64, or 48x64 for 48 rows of 64 columns; if not given, \
+             theirs if all measure the same, up to 64, else 64"
+                .into()
+        },
+        set: |recipe, given| given.parsed().map(|size| recipe.pictures.size = Some(size)),
+    },
+    Setting {
+        name: "fit",
+        value: "HOW",
+        values: &["crop", "pad", "stretch"],
+        part: PICTURES,
+        help: || {
+            "Own pictures of another shape: crop (the shorter side to the size, then the centre), pad (the longer \
+             side, on the background), stretch"
+                .into()
+        },
+        set: |recipe, given| given.parsed().map(|fit| recipe.pictures.fit = fit),
+    },
+    Setting {
+        name: "channels",
+        value: "CHANNELS",
+        values: &["auto", "grey", "rgb"],
+        part: PICTURES,
+        help: || "Own pictures with or without colour; auto: grey if all are".into(),
+        set: |recipe, given| given.parsed().map(|channels| recipe.pictures.channels = channels),
+    },
+    Setting {
+        name: "background",
+        value: "COLOUR",
+        values: &[],
+        part: PICTURES,
+        help: || {
+            "What is behind transparent places and around padded pictures, such as #ffffff".into()
+        },
+        set: |recipe, given| given.parsed().map(|colour| recipe.pictures.background = colour),
+    },
+    Setting {
+        name: "most-pixels",
+        value: "N",
+        values: &[],
+        part: PICTURES,
+        help: || "Most pixels of a picture that is read; a larger one counts as damaged".into(),
+        set: |recipe, given| given.number().map(|pixels| recipe.pictures.most_pixels = pixels),
+    },
+    Setting {
+        name: "test-size",
+        value: "N",
+        values: &[],
+        part: PICTURES,
+        help: || {
+            "Own pictures to keep for the test, where they have no test split: a number, or a share such as 20%".into()
+        },
+        set: |recipe, given| given.parsed().map(|size| recipe.pictures.test_size = size),
+    },
+    Setting {
+        name: "test-seed",
+        value: "S",
+        values: &[],
+        part: PICTURES,
+        help: || {
+            "Seed that this test split is drawn by; `--seed` does not change it, so that no run sees another one's \
+             test pictures"
+                .into()
+        },
+        set: |recipe, given| given.number().map(|seed| recipe.pictures.split_seed = seed),
+    },
+    Setting {
+        name: "group-near-copies",
+        value: "WHETHER",
+        values: &["on", "off"],
+        part: PICTURES,
+        help: || {
+            "Keep near copies on one side when the test split is drawn (=off turns it off)".into()
+        },
+        set: |recipe, given| {
+            let value = given.one_of([("on", true), ("off", false)])?;
+            recipe.pictures.group_near_copies = value;
+            Ok(())
+        },
+    },
+    Setting {
+        name: "skip-damaged",
+        value: "WHETHER",
+        values: &["on", "off"],
+        part: PICTURES,
+        help: || {
+            "Go on without own pictures that cannot be read; the manifest names them (=off turns it off)".into()
+        },
+        set: |recipe, given| {
+            let value = given.one_of([("on", true), ("off", false)])?;
+            recipe.pictures.skip_damaged = value;
+            Ok(())
+        },
     },
     Setting {
         name: "model",
@@ -553,6 +654,11 @@ impl Setting {
     /// The setting of a name, if there is one.
     pub fn named(name: &str) -> Option<&'static Self> {
         CATALOG.iter().find(|row| row.name == name)
+    }
+
+    /// Whether the flag alone switches it on; `--NAME=off` switches it off.
+    pub fn is_switch(&self) -> bool {
+        self.part == PICTURES && self.values == ["on", "off"]
     }
 
     /// Gives it a value in a recipe.

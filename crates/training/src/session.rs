@@ -247,7 +247,7 @@ pub fn make_ready(
 ) -> Result<(OpenDevice, Prepared), SessionError> {
     recipe.check().map_err(PrepareError::from)?;
     let open = recipe.place.backend.open()?;
-    let prepared = Prepared::load(recipe, &mut |it| watch.event(Event::Download(it)))?;
+    let prepared = Prepared::load(recipe, &mut |it| watch.event(Event::Data(it)))?;
     for text in &prepared.data.notes {
         note(watch, &format!("note: {text}"));
     }

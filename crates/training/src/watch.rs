@@ -1,8 +1,8 @@
 //! What is told of a training while it goes on, to whoever wants to know: a terminal, a page, a test.
 
-use backburn_data::FetchProgress;
 use backburn_records::EpochRecord;
 
+use crate::image_source::DataProgress;
 use crate::meter::EpochInProgress;
 
 /// Hears what happens in a training. Nothing that it does changes a result.
@@ -15,8 +15,8 @@ pub trait Watch {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A file of data is being downloaded.
-    Download(FetchProgress<'a>),
+    /// Data are on their way.
+    Data(DataProgress<'a>),
     /// Something that must be known, however little is shown: a line of text.
     Note(&'a str),
     /// What is trained, on what, by what; a line of text.

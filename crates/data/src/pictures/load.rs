@@ -32,10 +32,9 @@ pub struct PicturePaths {
 /// People's own pictures as a data set.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The images to learn from, and the test split, sealed. What people should be told stands in its notes.
+    /// The images to learn from, those to validate on if the folders or the table name some, and the test split,
+    /// sealed. What people should be told stands in its notes.
     pub data: DataSet,
-    /// The validation images, if the folders or the table name some.
-    pub valid: Option<ImageSet>,
     /// What was done to each picture.
     pub preparation: Preparation,
     /// Where each image comes from.
@@ -106,16 +105,18 @@ pub fn load_with_groups(
     let pictures =
         PicturePaths { train: paths(in_train), valid: paths(in_valid), test: paths(in_test) };
     let parts = [("train", Some(&train)), ("valid", valid.as_ref()), ("test", Some(&test))];
+    let files = records(parts);
+    let name = format!("folder:{}", path.display());
+    let left_out =
+        damaged.iter().map(|picture| format!("{}: {}", picture.path.display(), picture.reason));
     let data = DataSet {
-        name: format!("folder:{}", path.display()),
-        class_names: survey.class_names.clone(),
-        files: records(parts),
-        train,
-        test: TestSplit::seal(test),
+        valid,
+        left_out: left_out.collect(),
         notes,
+        ..DataSet::read(name, survey.class_names.clone(), train, TestSplit::seal(test), files)
     };
     let (preparation, skipped) = (contents.preparation, survey.skipped.clone());
-    Ok(Loaded { data, valid, preparation, pictures, damaged, skipped })
+    Ok(Loaded { data, preparation, pictures, damaged, skipped })
 }
 
 /// The prepared pictures, all in one set: from their file if it is right, else made anew.

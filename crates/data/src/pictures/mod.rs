@@ -58,3 +58,4 @@ pub use settings::{Channels, PictureSettings};
 pub use size::PictureSize;
 pub use skipped::Skipped;
 pub use source::PictureFile;
+pub use walk::PictureWalk;

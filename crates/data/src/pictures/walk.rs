@@ -93,3 +93,100 @@ impl Walk<'_> {
         Ok(())
     }
 }
+
+/// The pictures in a folder and in all folders below it, by extension, one after the other: in each folder first its
+/// pictures and then its folders, in natural order. Holds no more than the names in the folders that it is in.
+///
+/// What cannot be looked into is given with its path, and the walk goes on; so is a link to a folder that it lies in.
+#[derive(Debug)]
+pub struct PictureWalk {
+    /// What is left of the folders that the walk is in, the outermost first.
+    open: Vec<OpenFolder>,
+    skipped: Skipped,
+}
+
+#[derive(Debug)]
+struct OpenFolder {
+    path: PathBuf,
+    /// Without links.
+    real: PathBuf,
+    files: std::vec::IntoIter<OsString>,
+    folders: std::vec::IntoIter<OsString>,
+}
+
+impl PictureWalk {
+    /// Begins at a folder.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read.
+    pub fn below(folder: &Path) -> Result<Self, PicturesError> {
+        let mut walk = Self { open: Vec::new(), skipped: Skipped::default() };
+        walk.enter(folder.to_owned())?;
+        Ok(walk)
+    }
+
+    fn enter(&mut self, path: PathBuf) -> Result<(), PicturesError> {
+        let real = fs::canonicalize(&path);
+        let real = real.map_err(|source| PicturesError::Read { path: path.clone(), source })?;
+        if self.open.iter().any(|above| above.real.starts_with(&real)) {
+            return Err(PicturesError::Loop { path, target: real });
+        }
+        let Listing { folders, files } = list(&path, &mut self.skipped)?;
+        let (files, folders) = (files.into_iter(), folders.into_iter());
+        self.open.push(OpenFolder { path, real, files, folders });
+        Ok(())
+    }
+}
+
+impl Iterator for PictureWalk {
+    type Item = Result<PathBuf, (PathBuf, PicturesError)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let folder = self.open.last_mut()?;
+            if let Some(name) = folder.files.next() {
+                let path = folder.path.join(name);
+                if self.skipped.takes(&path) {
+                    return Some(Ok(path));
+                }
+            } else if let Some(name) = folder.folders.next() {
+                let path = folder.path.join(name);
+                if let Err(error) = self.enter(path.clone()) {
+                    return Some(Err((path, error)));
+                }
+            } else {
+                self.open.pop();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_gives_all_pictures_below_and_goes_on_behind_what_cannot_be_looked_into() {
+        let root = tempfile::tempdir().unwrap();
+        for path in ["b/10.png", "b/2.png", "a.jpg", "b/c/x.gif", "b/notes.txt", ".hidden/y.png"] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let walk = || PictureWalk::below(root.path()).unwrap();
+        let relative =
+            |path: PathBuf| path.strip_prefix(root.path()).unwrap().display().to_string();
+        let found: Vec<String> = walk().map(|found| relative(found.unwrap())).collect();
+        assert_eq!(found, ["a.jpg", "b/2.png", "b/10.png", "b/c/x.gif"]);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(root.path(), root.path().join("b/again")).unwrap();
+            let (found, faults): (Vec<_>, Vec<_>) = walk().partition(Result::is_ok);
+            assert_eq!((found.len(), faults.len()), (4, 1));
+            let (path, error) = faults.into_iter().next().unwrap().unwrap_err();
+            assert!(path.ends_with("b/again") && matches!(error, PicturesError::Loop { .. }));
+        }
+        assert!(PictureWalk::below(&root.path().join("none")).is_err());
+    }
+}

@@ -11,6 +11,7 @@ use backburn_studies::arm_list::ListedArm;
 use backburn_studies::arms;
 use backburn_studies::study::{Study, StudyArm};
 use backburn_training::failure::{Failure, usage};
+use backburn_training::image_source::short_name;
 use backburn_training::recipe::Recipe;
 use backburn_training::recipe_change::RecipeChange;
 use backburn_training::run_folder::names::CONFIG;
@@ -196,7 +197,8 @@ pub(crate) fn compare(
     interrupt::hear(Notices::TRAINING, None);
     let seeds = args.all_seeds()?;
     let (common, arms) = args.study_arms(experiment, seeds[0])?;
-    let default = || format!("runs/{}-{}", experiment.verb, args.dataset()).into();
+    let dataset = short_name(&common.dataset);
+    let default = || format!("runs/{}-{dataset}", experiment.verb).into();
     let folder: PathBuf = args.out.clone().unwrap_or_else(default);
     if folder.join(CONFIG).exists() {
         return Err(Failure::Usage(format!(
@@ -217,7 +219,7 @@ pub(crate) fn compare(
     let runs = arms::records(&arms, &folder)?;
     let origin = Origin::of_runs(&runs, folder.display().to_string());
     let words = ["cargo", "xtask"].map(str::to_owned).into_iter().chain(rest).collect();
-    let names = [args.dataset(), common.model.name()];
+    let names = [dataset.as_str(), common.model.name()];
     let comparison = ArmsComparison::new(experiment.subject, names, words, seeds, arms, origin);
     backburn_report::write_arms(&comparison, &folder)
         .map_err(|error| Failure::Error(error.to_string()))?;

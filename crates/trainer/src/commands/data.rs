@@ -9,7 +9,7 @@ use backburn_training::failure::Failure;
 use clap::{Args, Subcommand};
 
 use crate::commands::preview::{PreviewArgs, preview};
-use crate::download_bar::DownloadBar;
+use crate::data_bar::DataBar;
 use crate::help;
 use crate::output::{print_line, say};
 
@@ -111,9 +111,10 @@ fn fetch(name: &str, from: Option<&str>, data_dir: Option<&Path>) -> Result<(), 
     let entry = entry(name)?;
     let source = Source::from_environment(data_dir.map(Path::to_owned));
     let folder = source.data_dir.or(source.environment).unwrap_or(source.local);
-    let mut bar = DownloadBar::default();
-    let fetched = backburn_data::fetch(entry, &folder, from, &mut |progress| bar.show(progress))
-        .map_err(failure)?;
+    let mut bar = DataBar::default();
+    let fetched =
+        backburn_data::fetch(entry, &folder, from, &mut |progress| bar.download(progress))
+            .map_err(failure)?;
     for note in fetched.notes {
         say(&format!("note: {note}"));
     }

@@ -12,11 +12,13 @@ use backburn_records::number::clock;
 use backburn_report::{ExperimentRecord, Findings};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
+use backburn_training::image_source::DataProgress;
 use backburn_training::origin::dataset_record;
 use backburn_training::place::Place;
 use backburn_training::run_folder::folder::now;
 use backburn_training::run_options::RunOptions;
 use backburn_training::version;
+use backburn_training::watch::{Event, Watch};
 use clap::{Args, ValueEnum};
 
 use crate::help;
@@ -306,7 +308,7 @@ fn load(name: &str, data_dir: Option<PathBuf>) -> Result<backburn_data::DataSet,
     let mut terminal = Terminal::new();
     let source = Source::from_environment(data_dir);
     let data = backburn_data::load_with_progress(name, &source, &mut |progress| {
-        terminal.download(progress);
+        terminal.event(Event::Data(DataProgress::Download(progress)));
     })
     .map_err(|error| Failure::Error(error.to_string()))?;
     for note in &data.notes {

@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod experiment;
 pub mod find_rate;
 mod folds;
+pub mod predict;
 pub mod preview;
 pub mod replay;
 pub mod report;

@@ -13,7 +13,7 @@ use backburn_training::recipe::built_in;
 use backburn_training::seeds::Seeds;
 use clap::Args;
 
-use crate::download_bar::DownloadBar;
+use crate::data_bar::DataBar;
 use crate::help;
 use crate::output::print_line;
 
@@ -67,7 +67,7 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     if let Some(list) = &args.augment {
         recipe.augment = augment::parse(list).map_err(usage)?;
     }
-    let mut bar = DownloadBar::default();
+    let mut bar = DataBar::default();
     let prepared = Prepared::load(&recipe, &mut |progress| bar.show(progress)).map_err(failure)?;
     let sheet = sheet(&prepared, recipe.seed, &recipe.augment, args.images, args.epochs)?;
     let origin = origin(args.out.display().to_string(), recipe.seed, None, &prepared.data, command);

@@ -12,6 +12,7 @@ use backburn_records::number::clock;
 use backburn_training::backend::Backend;
 use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};
+use backburn_training::image_source::{self, short_name};
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::run_folder::folder::RunFolder;
@@ -30,15 +31,21 @@ use crate::terminal::Terminal;
 use crate::threads::set_threads;
 use crate::train_flags::Changes;
 
+/// The built-in recipe for people's own pictures.
+const PICTURES: &str = "pictures";
+
 /// Stands for stdin where a file is asked for.
 const STDIN: &str = "-";
 
-/// `train [DATASET]`
+/// `train [DATASET|PATH]`
 #[derive(Args, Clone, Debug, Default)]
 pub struct TrainArgs {
-    /// Data set, by its name in the catalog.
-    #[arg(help = help::data_sets())]
+    /// Data set, by its name in the catalog, or pictures of one's own.
+    #[arg(value_name = "DATASET|PATH", help = help::data_sets_or_pictures())]
     pub dataset: Option<String>,
+    /// The same as a flag; `folder:PATH` for pictures whose path looks like a name.
+    #[arg(long = "dataset", value_name = "NAME|folder:PATH", conflicts_with = "dataset")]
+    named_dataset: Option<String>,
 
     /// Built-in recipe; the data set's own if not given.
     #[arg(long, value_name = "NAME", conflicts_with = "config")]
@@ -205,6 +212,30 @@ impl TrainArgs {
         Self::from_arg_matches(&matches).map_err(usage)
     }
 
+    /// The data set that is asked for, by its name in a recipe: one of the catalog, or pictures by their absolute
+    /// path.
+    ///
+    /// # Errors
+    ///
+    /// If there is neither.
+    fn dataset(&self) -> Result<Option<String>, Failure> {
+        let Some(asked) = self.dataset.as_ref().or(self.named_dataset.as_ref()) else {
+            return Ok(None);
+        };
+        if backburn_data::entry(asked).is_ok() {
+            return Ok(Some(asked.clone()));
+        }
+        let path = image_source::folder(asked);
+        let looks_like_a_path = asked.contains(['/', '\\', '.']) || Path::new(asked).exists();
+        let path = path.or_else(|| looks_like_a_path.then(|| Path::new(asked.as_str())));
+        match path {
+            Some(path) => image_source::named(path).map(Some).map_err(Failure::Usage),
+            None => backburn_data::entry(asked).map(|entry| Some(entry.name.to_owned())).map_err(
+                |error| Failure::Usage(format!("{error}; or the path of a folder with pictures")),
+            ),
+        }
+    }
+
     /// Checks that nothing is asked of a run that is resumed but to be what it is.
     fn check_resume(&self, run: &Path) -> Result<(), Failure> {
         if !self.changes.0.is_empty() {
@@ -234,7 +265,7 @@ impl TrainArgs {
                  a new run without `{flag}`"
             )));
         }
-        let Some(asked) = &self.dataset else { return Ok(()) };
+        let Some(asked) = &self.dataset()? else { return Ok(()) };
         let folder = RunFolder::open(folder).map_err(SessionError::from)?;
         let dataset = folder.recipe().map_err(SessionError::from)?.dataset;
         if *asked == dataset {
@@ -295,30 +326,31 @@ impl TrainArgs {
     ///
     /// If a flag asks for what cannot be.
     pub fn recipe(&self) -> Result<(Recipe, String), Failure> {
+        let asked = self.dataset()?;
         let (mut recipe, name) = if let Some(path) = &self.config {
             let recipe = read_recipe(path)?;
             if let Some(note) = changed_since(path) {
                 say(&format!("note: {note}"));
             }
-            let name = recipe.dataset.clone();
+            let name = short_name(asked.as_ref().unwrap_or(&recipe.dataset));
             (recipe, name)
+        } else if let (None, Some(dataset)) = (&self.recipe, &asked)
+            && image_source::folder(dataset).is_some()
+        {
+            (recipe::built_in(PICTURES).map_err(usage)?, short_name(dataset))
         } else {
-            if let Some(dataset) = &self.dataset {
-                backburn_data::entry(dataset).map_err(|error| Failure::Usage(error.to_string()))?;
-            }
-            let Some(name) = self.recipe.as_ref().or(self.dataset.as_ref()) else {
+            let Some(name) = self.recipe.as_ref().or(asked.as_ref()) else {
                 let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();
                 return Err(Failure::Usage(format!(
-                    "which data set? `cargo xtask train DATASET`, one of {}; or `--config`, \
-                     `--resume` or `--extend`",
+                    "which data set? `cargo xtask train DATASET`, one of {}, or the path of a folder with pictures; \
+                     or `--config`, `--resume` or `--extend`",
                     known.join(", ")
                 )));
             };
             (recipe::built_in(name).map_err(usage)?, name.clone())
         };
-        if let Some(dataset) = &self.dataset {
-            backburn_data::entry(dataset).map_err(|error| Failure::Usage(error.to_string()))?;
-            recipe.dataset.clone_from(dataset);
+        if let Some(dataset) = asked {
+            recipe.dataset = dataset;
         }
         if let Some(folder) = &self.data_dir {
             recipe.place.data_dir = Some(absolute(folder));
@@ -361,7 +393,9 @@ fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
     let in_file = |error: &dyn std::fmt::Display| {
         Failure::Error(format!("{}: {error}; set it right in the file", origin.display()))
     };
-    backburn_data::entry(&recipe.dataset).map_err(|error| in_file(&error))?;
+    if image_source::folder(&recipe.dataset).is_none() {
+        backburn_data::entry(&recipe.dataset).map_err(|error| in_file(&error))?;
+    }
     recipe.check().map_err(|error| in_file(&error))?;
     Ok(recipe)
 }

@@ -23,6 +23,7 @@ mod means;
 mod older_runs;
 mod out_of_memory;
 mod output;
+mod own_pictures;
 mod place;
 mod refusals;
 mod regularizers;
