@@ -12,6 +12,7 @@ mod lenet_bn;
 mod mlp;
 pub mod parameters;
 mod resnet;
+pub mod state_dict;
 pub mod weights;
 
 pub use classifier::Classifier;

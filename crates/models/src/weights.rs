@@ -64,21 +64,28 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Contents, WeightsError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let file = SafeTensors::deserialize(bytes)?;
-    let names: BTreeSet<&str> = file.names().into_iter().collect();
     let mut tensors = Vec::with_capacity(file.len());
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
             return Err(WeightsError::Type { name: name.to_owned(), found: view.dtype() });
         }
         let (values, _) = view.data().as_chunks::<4>();
-        tensors.push(NamedTensor {
-            name: name.to_owned(),
-            role: role_of(name, &|name| names.contains(name)),
-            shape: view.shape().to_vec(),
-            values: values.iter().map(|&value| f32::from_le_bytes(value)).collect(),
-        });
+        let values = values.iter().map(|&value| f32::from_le_bytes(value)).collect();
+        tensors.push((name.to_owned(), view.shape().to_vec(), values));
     }
-    Ok((tensors, metadata))
+    Ok((with_roles(tensors), metadata))
+}
+
+/// All tensors of a file, each a name, a shape and its values, with their roles.
+pub(crate) fn with_roles(tensors: Vec<(String, Vec<usize>, Vec<f32>)>) -> Vec<NamedTensor> {
+    let names: BTreeSet<String> = tensors.iter().map(|(name, ..)| name.clone()).collect();
+    let named = tensors.into_iter().map(|(name, shape, values)| NamedTensor {
+        role: role_of(&name, &|name| names.contains(name)),
+        name,
+        shape,
+        values,
+    });
+    named.collect()
 }
 
 /// A file names a tensor but not its role. Batch normalization is the layer that has running statistics.

@@ -15,6 +15,8 @@ mod run_folder;
 #[cfg(feature = "burn")]
 mod settings;
 #[cfg(feature = "burn")]
+mod state_dict;
+#[cfg(feature = "burn")]
 mod weights;
 
 #[global_allocator]
@@ -111,6 +113,15 @@ pub static TARGETS: &[Target] = &[
         seeds: weights::seeds,
         fixed_bytes: 64 << 10,
         bytes_per_byte: 64,
+    },
+    #[cfg(feature = "burn")]
+    Target {
+        name: "state_dict",
+        check: state_dict::read,
+        seeds: state_dict::seeds,
+        fixed_bytes: 64 << 10,
+        // A value of a pickle for every instruction of a byte, while the list of them grows.
+        bytes_per_byte: 256,
     },
     #[cfg(feature = "burn")]
     Target {

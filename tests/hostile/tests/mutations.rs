@@ -107,6 +107,7 @@ survive! {
     archive: 3_000,
     run_folder: 1_500,
     weights: 5_000,
+    state_dict: 10_000,
     checkpoint: 1_000,
     recipe: 3_000,
     text_forms: 10_000,
