@@ -126,13 +126,25 @@ class LenetBn(nn.Module):
 
 
 class ResNetBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int, projects: bool, batch_norm: bool):
+    def __init__(
+        self, inputs: int, channels: int, stride: int, projects: bool, deep: bool, batch_norm: bool
+    ):
         super().__init__()
         norm = nn.BatchNorm2d if batch_norm else nn.Identity
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
-        self.norm1 = norm(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.norm2 = norm(outputs)
+        outputs = 4 * channels if deep else channels
+        if deep:
+            self.conv1 = nn.Conv2d(inputs, channels, 1, bias=False)
+            self.norm1 = norm(channels)
+            self.conv2 = nn.Conv2d(channels, channels, 3, stride, padding=1, bias=False)
+            self.norm2 = norm(channels)
+            self.conv3 = nn.Conv2d(channels, outputs, 1, bias=False)
+            self.norm3 = norm(outputs)
+        else:
+            self.conv1 = nn.Conv2d(inputs, channels, 3, stride, padding=1, bias=False)
+            self.norm1 = norm(channels)
+            self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+            self.norm2 = norm(channels)
+            self.conv3 = None
         self.downsample = None
         if projects and (stride != 1 or inputs != outputs):
             self.downsample = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
@@ -142,6 +154,8 @@ class ResNetBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual = self.norm2(self.conv2(relu(self.norm1(self.conv1(x)))))
+        if self.conv3 is not None:
+            residual = self.norm3(self.conv3(relu(residual)))
         return relu(self.shortcut(x) + residual)
 
     def shortcut(self, x: Tensor) -> Tensor:
@@ -158,33 +172,40 @@ class ResNet(nn.Module):
         classes: int,
         stages: tuple[tuple[int, int], ...],
         projects: bool,
+        deep: bool = False,
         batch_norm: bool = True,
+        stem: str = "small",
     ):
         super().__init__()
         inputs = stages[0][0]
-        self.stem = nn.Conv2d(image[0], inputs, 3, padding=1, bias=False)
+        self.pools = stem == "imagenet"
+        kernel, stride = (7, 2) if self.pools else (3, 1)
+        self.stem = nn.Conv2d(image[0], inputs, kernel, stride, padding=kernel // 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(inputs) if batch_norm else nn.Identity()
         self.stages = nn.ModuleList()
-        for stage, (outputs, count) in enumerate(stages):
+        for stage, (channels, count) in enumerate(stages):
             blocks = nn.ModuleList()
             for block in range(count):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(ResNetBlock(inputs, outputs, stride, projects, batch_norm))
-                inputs = outputs
+                blocks.append(ResNetBlock(inputs, channels, stride, projects, deep, batch_norm))
+                inputs = 4 * channels if deep else channels
             self.stages.append(blocks)
         self.head = nn.Linear(inputs, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         x = relu(self.stem_norm(self.stem(images)))
+        if self.pools:
+            x = max_pool2d(x, 3, 2, padding=1)
         for stage in self.stages:
             for block in stage:
                 x = block(x)
         return self.head(x.mean((2, 3)))
 
 
-def projecting(blocks: tuple[int, int, int, int]) -> partial:
-    """ResNet-18 and its like, with 1×1 convolutions as shortcuts (option B)."""
-    return partial(ResNet, stages=tuple(zip((64, 128, 256, 512), blocks)), projects=True)
+def projecting(blocks: tuple[int, int, int, int], deep: bool = False) -> partial:
+    """ResNet-18 and its like, with 1×1 convolutions as shortcuts (option B); deep ones with bottlenecks."""
+    stages = tuple(zip((64, 128, 256, 512), blocks))
+    return partial(ResNet, stages=stages, projects=True, deep=deep)
 
 
 def padding(n: int) -> partial:
@@ -198,6 +219,7 @@ CATALOG = {
     "lenet-bn": LenetBn,
     "resnet18": projecting((2, 2, 2, 2)),
     "resnet34": projecting((3, 4, 6, 3)),
+    "resnet50": projecting((3, 4, 6, 3), deep=True),
     "resnet20": padding(3),
     "resnet32": padding(5),
     "resnet44": padding(7),

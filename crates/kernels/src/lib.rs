@@ -44,6 +44,6 @@ pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use dropout::dropout;
 pub use linear::linear;
-pub use max_pool::max_pool2x2;
+pub use max_pool::{PoolOptions, max_pool, max_pool2x2};
 pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};
 pub use packed_weights::keeping_packed_weights;

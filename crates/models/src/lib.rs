@@ -13,6 +13,7 @@ mod mlp;
 pub mod parameters;
 mod resnet;
 pub mod state_dict;
+pub mod torchvision;
 pub mod weights;
 
 pub use classifier::Classifier;
@@ -22,7 +23,7 @@ pub use initialization::{BiasInitialization, Initialization, WeightInitializatio
 pub use lenet_bn::{LenetBn, LenetBnConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use parameters::{NamedTensor, ParameterSlot, Role};
-pub use resnet::{ResNet, ResNetConfig};
+pub use resnet::{ResNet, ResNetConfig, Stem};
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -58,13 +59,18 @@ pub static CATALOG: &[Architecture] = &[
     },
     Architecture {
         name: "resnet18",
-        summary: "ResNet-18 for small images, 11.2 million parameters",
+        summary: "ResNet-18, for small images if not told otherwise, 11.2 million parameters",
         config: || ModelConfig::Resnet18(ResNetConfig::default()),
     },
     Architecture {
         name: "resnet34",
-        summary: "ResNet-34 for small images, 21.3 million parameters",
+        summary: "ResNet-34, for small images if not told otherwise, 21.3 million parameters",
         config: || ModelConfig::Resnet34(ResNetConfig::default()),
+    },
+    Architecture {
+        name: "resnet50",
+        summary: "ResNet-50, for small images if not told otherwise, 23.5 million parameters",
+        config: || ModelConfig::Resnet50(ResNetConfig::default()),
     },
     Architecture {
         name: "resnet20",
@@ -119,6 +125,7 @@ pub enum ModelConfig {
     LenetBn(LenetBnConfig),
     Resnet18(ResNetConfig),
     Resnet34(ResNetConfig),
+    Resnet50(ResNetConfig),
     Resnet20(ResNetConfig),
     Resnet32(ResNetConfig),
     Resnet44(ResNetConfig),
@@ -134,6 +141,7 @@ impl ModelConfig {
             Self::LenetBn(_) => "lenet-bn",
             Self::Resnet18(_) => "resnet18",
             Self::Resnet34(_) => "resnet34",
+            Self::Resnet50(_) => "resnet50",
             Self::Resnet20(_) => "resnet20",
             Self::Resnet32(_) => "resnet32",
             Self::Resnet44(_) => "resnet44",
@@ -149,6 +157,7 @@ impl ModelConfig {
             Self::LenetBn(config) => &mut config.dropout,
             Self::Resnet18(config)
             | Self::Resnet34(config)
+            | Self::Resnet50(config)
             | Self::Resnet20(config)
             | Self::Resnet32(config)
             | Self::Resnet44(config)
@@ -179,6 +188,39 @@ impl ModelConfig {
         }
     }
 
+    /// What an image meets first, for architectures where it can be chosen.
+    pub fn stem_mut(&mut self) -> Option<&mut Stem> {
+        match self {
+            Self::Resnet18(config) | Self::Resnet34(config) | Self::Resnet50(config) => {
+                Some(&mut config.stem)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether torchvision has the network, with names of its own ([`torchvision`]).
+    pub fn is_of_torchvision(&self) -> bool {
+        matches!(self, Self::Resnet18(_) | Self::Resnet34(_) | Self::Resnet50(_))
+    }
+
+    /// The name of the last linear layer, which gives the logits.
+    pub fn head(&self) -> &'static str {
+        "head"
+    }
+
+    /// The name of the first layer that has weights, which takes the images.
+    pub fn first_layer(&self) -> &'static str {
+        match self {
+            Self::Mlp(config) if config.hidden.is_empty() => self.head(),
+            Self::Mlp(_) => "hidden.0",
+            Self::Cnn(config) if config.widths.is_empty() && config.dense == 0 => self.head(),
+            Self::Cnn(config) if config.widths.is_empty() => "dense",
+            Self::Cnn(_) => "blocks.0.convs.0",
+            Self::LenetBn(_) => "conv1",
+            _ => "stem",
+        }
+    }
+
     /// Values of an image and channel that batch normalization takes its statistics from, in the layer where
     /// they are fewest; `None` without batch normalization.
     ///
@@ -187,7 +229,7 @@ impl ModelConfig {
         let [_, height, width] = image;
         let pixels = |side: &dyn Fn(usize) -> usize| side(height) * side(width);
         let resnet = |design: resnet::Design, config: &ResNetConfig| {
-            config.batch_norm.then(|| pixels(&|side| design.smallest(side)))
+            config.batch_norm.then(|| pixels(&|side| design.smallest(config.stem, side)))
         };
         match self {
             Self::Mlp(config) => (config.batch_norm && !config.hidden.is_empty()).then_some(1),
@@ -195,6 +237,7 @@ impl ModelConfig {
             Self::LenetBn(_) => Some(pixels(&LenetBnConfig::smallest)),
             Self::Resnet18(config) => resnet(resnet::RESNET18, config),
             Self::Resnet34(config) => resnet(resnet::RESNET34, config),
+            Self::Resnet50(config) => resnet(resnet::RESNET50, config),
             Self::Resnet20(config) => resnet(resnet::RESNET20, config),
             Self::Resnet32(config) => resnet(resnet::RESNET32, config),
             Self::Resnet44(config) => resnet(resnet::RESNET44, config),
@@ -206,6 +249,7 @@ impl ModelConfig {
         match self {
             Self::Resnet18(config)
             | Self::Resnet34(config)
+            | Self::Resnet50(config)
             | Self::Resnet20(config)
             | Self::Resnet32(config)
             | Self::Resnet44(config)
@@ -245,6 +289,7 @@ impl ModelConfig {
             Self::LenetBn(config) => Network::LenetBn(config.init(image, classes, device)?),
             Self::Resnet18(config) => resnet(resnet::RESNET18, config),
             Self::Resnet34(config) => resnet(resnet::RESNET34, config),
+            Self::Resnet50(config) => resnet(resnet::RESNET50, config),
             Self::Resnet20(config) => resnet(resnet::RESNET20, config),
             Self::Resnet32(config) => resnet(resnet::RESNET32, config),
             Self::Resnet44(config) => resnet(resnet::RESNET44, config),
@@ -292,6 +337,17 @@ impl ModelConfig {
                 let (expected, found) = ("a rate in [0, 1)", rate.to_string());
                 return Err(ModelError::Setting { setting, expected, found });
             }
+        }
+        if let Some(resnet) = config.resnet_mut().map(|config| config.stem)
+            && resnet != Stem::Small
+            && config.stem_mut().is_none()
+        {
+            let expected = "small: the CIFAR networks are for images of 32×32 pixels";
+            return Err(ModelError::Setting {
+                setting: "stem",
+                expected,
+                found: "imagenet".into(),
+            });
         }
         let (setting, widths): (_, &[usize]) = match self {
             Self::Mlp(config) => ("hidden", &config.hidden),
@@ -366,7 +422,68 @@ mod tests {
             assert_eq!(values(name, [3, 32, 32]), Some(expected), "{name}");
         }
         assert_eq!(values("resnet18", [1, 8, 9]), Some(2));
+        assert_eq!(values("resnet50", [3, 32, 32]), Some(16));
         assert_eq!(values("resnet18", [1, 5, 8]), Some(1));
         assert_eq!(ModelConfig::Mlp(MlpConfig::default()).normalized_values([1, 9, 9]), None);
+        let imagenet = ResNetConfig { stem: Stem::Imagenet, ..ResNetConfig::default() };
+        let values =
+            |side| ModelConfig::Resnet50(imagenet.clone()).normalized_values([3, side, 64]);
+        assert_eq!((values(224), values(65), values(1)), (Some(14), Some(6), Some(2)));
+    }
+
+    fn resnet(name: &str, change: impl FnOnce(&mut ResNetConfig)) -> ModelConfig {
+        let mut config = (architecture(name).unwrap().config)();
+        change(config.resnet_mut().unwrap());
+        config
+    }
+
+    #[test]
+    fn networks_of_torchvision_have_its_number_of_parameters() {
+        // torchvision's own documentation, with 1000 classes.
+        let published =
+            [("resnet18", 11_689_512), ("resnet34", 21_797_672), ("resnet50", 25_557_032)];
+        for (name, expected) in published {
+            let config = resnet(name, |config| config.stem = Stem::Imagenet);
+            let network = config.init([3, 224, 224], 1000, &Device::flex()).unwrap();
+            assert_eq!(parameters::count(&network), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn images_of_any_size_give_logits_behind_either_stem() {
+        let device = Device::flex();
+        for (stem, [height, width]) in [
+            (Stem::Imagenet, [1, 1]),
+            (Stem::Imagenet, [17, 30]),
+            (Stem::Imagenet, [64, 33]),
+            (Stem::Small, [5, 2]),
+        ] {
+            for name in ["resnet18", "resnet50"] {
+                let config = resnet(name, |config| config.stem = stem);
+                let network = config.init([3, height, width], 7, &device).unwrap();
+                let images = Tensor::ones([2, 3, height, width], &device);
+                assert_eq!(network.forward(images).dims(), [2, 7], "{name} {height}×{width}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cifar_network_has_no_other_stem() {
+        let config = resnet("resnet20", |config| config.stem = Stem::Imagenet);
+        let error = config.init([3, 32, 32], 10, &Device::flex()).unwrap_err().to_string();
+        assert!(error.contains("`stem`") && error.contains("found imagenet"), "{error}");
+    }
+
+    #[test]
+    fn the_first_layer_and_the_head_are_those_of_every_network() {
+        for row in CATALOG {
+            let config = (row.config)();
+            let network = config.init([3, 16, 16], 10, &Device::flex()).unwrap();
+            let names: Vec<String> =
+                parameters::export(&network).into_iter().map(|tensor| tensor.name).collect();
+            let first = format!("{}.weight", config.first_layer());
+            let last = format!("{}.bias", config.head());
+            assert_eq!((names.first(), names.last()), (Some(&first), Some(&last)), "{}", row.name);
+        }
     }
 }

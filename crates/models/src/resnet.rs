@@ -1,4 +1,4 @@
-//! Residual networks for small images: ResNet-18 and -34, and the CIFAR networks of 20 to 56 layers.
+//! Residual networks: ResNet-18, -34 and -50, and the CIFAR networks of 20 to 56 layers.
 //!
 //! He et al., [Deep Residual Learning for Image Recognition](https://arxiv.org/abs/1512.03385),
 //! CVPR 2016, table 1 and section 4.2.
@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor, activation::relu};
 use serde::{Deserialize, Serialize};
 
 use crate::layers::{
-    Activation, Convolution, apply, batch_norm, channels_last, convolve, global_average_pool,
-    linear, normalize, subsample,
+    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
+    global_average_pool, linear, max_pool, normalize, subsample,
 };
 
 /// What of a [`ResNet`] may be chosen; its depth comes with its name.
@@ -26,11 +26,46 @@ pub struct ResNetConfig {
     /// Probability that the last block's residual is dropped in training, in `[0, 1)`; that of
     /// earlier blocks is proportionally smaller.
     pub stochastic_depth: f64,
+    /// What an image meets first. The CIFAR networks have the small one only.
+    #[serde(skip_serializing_if = "Stem::is_small")]
+    pub stem: Stem,
 }
+
+/// What an image meets first in a residual network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stem {
+    /// A 3×3 convolution that keeps the size, for images of about 32×32 pixels.
+    #[default]
+    Small,
+    /// A 7×7 convolution of stride 2, then the maximum over 3×3 windows of stride 2: a quarter of the height and
+    /// width is left. Table 1 of the paper, and the networks of torchvision.
+    Imagenet,
+}
+
+impl Stem {
+    /// Names in recipes, in the order of the variants.
+    pub const NAMES: [&str; 2] = ["small", "imagenet"];
+
+    fn is_small(&self) -> bool {
+        *self == Self::Small
+    }
+
+    /// Pixels of a side behind it, of an image with so many.
+    fn side(self, side: usize) -> usize {
+        match self {
+            Self::Small => side,
+            Self::Imagenet => side.div_ceil(2).div_ceil(2),
+        }
+    }
+}
+
+/// The maximum behind the first convolution of [`Stem::Imagenet`].
+const STEM_POOL: PoolOptions = PoolOptions { kernel: 3, stride: 2, padding: 1 };
 
 impl Default for ResNetConfig {
     fn default() -> Self {
-        Self { batch_norm: true, dropout: 0.0, stochastic_depth: 0.0 }
+        Self { batch_norm: true, dropout: 0.0, stochastic_depth: 0.0, stem: Stem::Small }
     }
 }
 
@@ -40,6 +75,27 @@ pub(crate) struct Design {
     /// Channels and blocks of each stage; each stage but the first halves the image.
     stages: &'static [(usize, usize)],
     shortcut: Shortcut,
+    residual: Residual,
+}
+
+/// What a block adds to its input.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Residual {
+    /// Two 3×3 convolutions.
+    Basic,
+    /// A 1×1 convolution to the stage's channels, a 3×3 one, and a 1×1 one to four times as many. The 3×3 one has the
+    /// stride, as in torchvision; in the paper the first one has it.
+    Bottleneck,
+}
+
+impl Residual {
+    /// Channels that a block gives for one of its stage.
+    fn expansion(self) -> usize {
+        match self {
+            Self::Basic => 1,
+            Self::Bottleneck => 4,
+        }
+    }
 }
 
 /// How a block that changes the shape adds its input.
@@ -51,24 +107,22 @@ enum Shortcut {
     ZeroPad,
 }
 
-/// ResNet-18 for 32×32 images: a 3×3 stem of 64 channels and no first pooling.
+/// ResNet-18.
 pub(crate) const RESNET18: Design =
-    Design { stages: &[(64, 2), (128, 2), (256, 2), (512, 2)], shortcut: Shortcut::Projection };
-/// ResNet-34 for 32×32 images.
+    Design::basic(&[(64, 2), (128, 2), (256, 2), (512, 2)], Shortcut::Projection);
+/// ResNet-34.
 pub(crate) const RESNET34: Design =
-    Design { stages: &[(64, 3), (128, 4), (256, 6), (512, 3)], shortcut: Shortcut::Projection };
+    Design::basic(&[(64, 3), (128, 4), (256, 6), (512, 3)], Shortcut::Projection);
+/// ResNet-50: the blocks of ResNet-34, each a bottleneck.
+pub(crate) const RESNET50: Design = Design { residual: Residual::Bottleneck, ..RESNET34 };
 /// The 20-layer network of section 4.2, n = 3.
-pub(crate) const RESNET20: Design =
-    Design { stages: &[(16, 3), (32, 3), (64, 3)], shortcut: Shortcut::ZeroPad };
+pub(crate) const RESNET20: Design = Design::basic(&[(16, 3), (32, 3), (64, 3)], Shortcut::ZeroPad);
 /// The 32-layer network, n = 5.
-pub(crate) const RESNET32: Design =
-    Design { stages: &[(16, 5), (32, 5), (64, 5)], shortcut: Shortcut::ZeroPad };
+pub(crate) const RESNET32: Design = Design::basic(&[(16, 5), (32, 5), (64, 5)], Shortcut::ZeroPad);
 /// The 44-layer network, n = 7.
-pub(crate) const RESNET44: Design =
-    Design { stages: &[(16, 7), (32, 7), (64, 7)], shortcut: Shortcut::ZeroPad };
+pub(crate) const RESNET44: Design = Design::basic(&[(16, 7), (32, 7), (64, 7)], Shortcut::ZeroPad);
 /// The 56-layer network, n = 9.
-pub(crate) const RESNET56: Design =
-    Design { stages: &[(16, 9), (32, 9), (64, 9)], shortcut: Shortcut::ZeroPad };
+pub(crate) const RESNET56: Design = Design::basic(&[(16, 9), (32, 9), (64, 9)], Shortcut::ZeroPad);
 
 /// A stem, stages of residual blocks, global average pooling, dropout and the classifier.
 #[derive(Module, Debug)]
@@ -78,15 +132,20 @@ pub struct ResNet {
     stages: Vec<Vec<Block>>,
     dropout: Dropout,
     head: Linear,
+    #[module(skip)]
+    pool: Option<PoolOptions>,
 }
 
-/// `relu(shortcut(x) + conv(relu(conv(x))))`, each convolution followed by batch normalization.
+/// `relu(shortcut(x) + conv(relu(conv(x))))`, each convolution followed by batch normalization; with a third one in a
+/// bottleneck.
 #[derive(Module, Debug)]
 struct Block {
     conv1: Conv2d,
     norm1: Option<BatchNorm>,
     conv2: Conv2d,
     norm2: Option<BatchNorm>,
+    conv3: Option<Conv2d>,
+    norm3: Option<BatchNorm>,
     downsample: Option<Conv2d>,
     downsample_norm: Option<BatchNorm>,
     stochastic_depth: StochasticDepth,
@@ -95,9 +154,13 @@ struct Block {
 }
 
 impl Design {
+    const fn basic(stages: &'static [(usize, usize)], shortcut: Shortcut) -> Self {
+        Self { stages, shortcut, residual: Residual::Basic }
+    }
+
     /// Pixels of a side in the last stage, of an image with so many.
-    pub(crate) fn smallest(self, side: usize) -> usize {
-        self.stages.iter().skip(1).fold(side, |side, _| side.div_ceil(2))
+    pub(crate) fn smallest(self, stem: Stem, side: usize) -> usize {
+        self.stages.iter().skip(1).fold(stem.side(side), |side, _| side.div_ceil(2))
     }
 
     pub(crate) fn init(
@@ -109,49 +172,67 @@ impl Design {
     ) -> ResNet {
         let norm = |features| config.batch_norm.then(|| batch_norm(features, device));
         let mut inputs = self.stages[0].0;
-        let stem = Convolution { kernel: 3, stride: 1, padding: 1, bias: false };
+        let (kernel, stride, pool) = match config.stem {
+            Stem::Small => (3, 1, None),
+            Stem::Imagenet => (7, 2, Some(STEM_POOL)),
+        };
+        let stem = Convolution { kernel, stride, padding: kernel / 2, bias: false };
         let (stem, stem_norm) = (stem.init(channels, inputs, device), norm(inputs));
         let mut stages = Vec::new();
         let all: usize = self.stages.iter().map(|&(_, blocks)| blocks).sum();
         let mut number = 0;
-        for (stage, &(outputs, blocks)) in self.stages.iter().enumerate() {
+        for (stage, &(channels, blocks)) in self.stages.iter().enumerate() {
             let stage = (0..blocks).map(|block| {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 number += 1;
                 let depth = StochasticDepth::linear(config.stochastic_depth, number, all);
-                let block = self.block(inputs, outputs, stride, depth, config, device);
-                inputs = outputs;
+                let block = self.block(inputs, channels, stride, depth, config, device);
+                inputs = channels * self.residual.expansion();
                 block
             });
             stages.push(stage.collect());
         }
         let dropout = Dropout::new(config.dropout);
-        ResNet { stem, stem_norm, stages, dropout, head: linear(inputs, classes, device) }
+        ResNet { stem, stem_norm, stages, dropout, head: linear(inputs, classes, device), pool }
     }
 
+    /// `channels`: those of the stage, of which a bottleneck gives four times as many.
     fn block(
         self,
         inputs: usize,
-        outputs: usize,
+        channels: usize,
         stride: usize,
         stochastic_depth: StochasticDepth,
         config: &ResNetConfig,
         device: &Device,
     ) -> Block {
-        let norm = || config.batch_norm.then(|| batch_norm(outputs, device));
-        let conv = |kernel, stride, inputs: usize| {
+        let norm = |features| config.batch_norm.then(|| batch_norm(features, device));
+        let conv = |kernel, stride, inputs: usize, outputs: usize| {
             Convolution { kernel, stride, padding: kernel / 2, bias: false }
                 .init(inputs, outputs, device)
         };
+        let outputs = channels * self.residual.expansion();
         let changes_shape = stride != 1 || inputs != outputs;
         let projects = changes_shape && self.shortcut == Shortcut::Projection;
+        let (conv1, conv2, conv3) = match self.residual {
+            Residual::Basic => {
+                (conv(3, stride, inputs, channels), conv(3, 1, channels, channels), None)
+            }
+            Residual::Bottleneck => (
+                conv(1, 1, inputs, channels),
+                conv(3, stride, channels, channels),
+                Some(conv(1, 1, channels, outputs)),
+            ),
+        };
         Block {
-            conv1: conv(3, stride, inputs),
-            norm1: norm(),
-            conv2: conv(3, 1, outputs),
-            norm2: norm(),
-            downsample: projects.then(|| conv(1, stride, inputs)),
-            downsample_norm: if projects { norm() } else { None },
+            conv1,
+            norm1: norm(channels),
+            conv2,
+            norm2: norm(channels),
+            norm3: conv3.as_ref().and_then(|_| norm(outputs)),
+            conv3,
+            downsample: projects.then(|| conv(1, stride, inputs, outputs)),
+            downsample_norm: if projects { norm(outputs) } else { None },
             stochastic_depth,
             stride,
         }
@@ -171,6 +252,9 @@ impl ResNet {
             None,
             Activation::Relu,
         );
+        if let Some(pool) = self.pool {
+            x = max_pool(x, pool);
+        }
         for block in self.stages.iter().flatten() {
             x = block.forward(x);
         }
@@ -180,16 +264,19 @@ impl ResNet {
 
 impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let (conv1, norm1) = (&self.conv1, &self.norm1);
-        let (conv2, norm2) = (&self.conv2, &self.norm2);
         let shortcut = self.shortcut(x.clone());
-        let residual = convolve_and_normalize(conv1, norm1, x, None, Activation::Relu);
+        let mut residual =
+            convolve_and_normalize(&self.conv1, &self.norm1, x, None, Activation::Relu);
+        let (mut last, mut norm) = (&self.conv2, &self.norm2);
+        if let Some(conv3) = &self.conv3 {
+            residual = convolve_and_normalize(last, norm, residual, None, Activation::Relu);
+            (last, norm) = (conv3, &self.norm3);
+        }
         if self.stochastic_depth.acts_on(&residual) {
-            let residual =
-                convolve_and_normalize(conv2, norm2, residual, None, Activation::Identity);
+            let residual = convolve_and_normalize(last, norm, residual, None, Activation::Identity);
             return relu(shortcut + self.stochastic_depth.forward(residual));
         }
-        convolve_and_normalize(conv2, norm2, residual, Some(shortcut), Activation::Relu)
+        convolve_and_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
     }
 
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
@@ -199,7 +286,7 @@ impl Block {
         }
         let x = if self.stride > 1 { subsample(x, self.stride) } else { x };
         let [batch, height, width, channels] = x.dims();
-        let [outputs, ..] = self.conv2.weight.dims();
+        let [outputs, ..] = self.conv3.as_ref().unwrap_or(&self.conv2).weight.dims();
         if channels == outputs {
             return x;
         }

@@ -9,6 +9,7 @@ mod normalize;
 mod optimizer_step;
 mod panels;
 mod pool;
+mod pool_windows;
 mod product;
 mod shape;
 mod simd;
@@ -24,6 +25,7 @@ pub use normalize::{
 pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
 pub use panels::{PackedPanels, WeightLayout};
 pub use pool::{PoolShape, max_pool, max_pool_gradient};
+pub use pool_windows::{PoolWindows, max_pool_windows, max_pool_windows_gradient};
 pub use shape::ConvShape;
 pub use simd::{INSTRUCTION_SETS, instruction_set};
 pub use weight_gradient::{bias_gradient, weight_gradient};

@@ -79,7 +79,7 @@ impl Task for Maximum<'_> {
 
 /// The greater one, and NaN if one of them is.
 #[inline(always)]
-fn greater(a: f32, b: f32) -> f32 {
+pub(super) fn greater(a: f32, b: f32) -> f32 {
     if a > b || a.is_nan() { a } else { b }
 }
 

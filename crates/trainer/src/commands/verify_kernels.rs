@@ -67,7 +67,7 @@ mod tests {
     fn every_kind_of_network_of_the_catalog_is_among_those_tried() {
         // He's networks for CIFAR-10, and for ImageNet, are of two families whatever their depth.
         let family = |row: &Architecture| match row.name {
-            "resnet18" | "resnet34" => "large resnet",
+            "resnet18" | "resnet34" | "resnet50" => "large resnet",
             "resnet20" | "resnet32" | "resnet44" | "resnet56" => "small resnet",
             name => name,
         };

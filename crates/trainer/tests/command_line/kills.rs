@@ -21,13 +21,13 @@ const RUN: &str =
 const SMALL: [&str; 4] = ["mlp --hidden 16", "cnn --widths 4,4", "lenet-bn", "resnet20"];
 
 /// What the next run in line trains: first every model of the catalog, then the small ones with one
-/// optimizer after the other. The two that are large take three steps with an optimizer that remembers
+/// optimizer after the other. Those that are large take three steps with an optimizer that remembers
 /// nothing, or their checkpoints would take longer than the rest together.
 fn flags(number: usize) -> String {
     let optimizers = OptimizerConfig::NAMES;
     let optimizer = optimizers[number % optimizers.len()];
     match CATALOG.get(number).map(|row| row.name) {
-        Some(model @ ("resnet18" | "resnet34")) => {
+        Some(model @ ("resnet18" | "resnet34" | "resnet50")) => {
             format!(
                 "{RUN} --model {model} --optimizer sgd --epochs 1 --train-size 3 --batch-size 1 \
                  --valid-size 0"
