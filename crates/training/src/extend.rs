@@ -170,7 +170,8 @@ impl EndedRun {
         watch: &mut dyn Watch,
     ) -> Result<State, SessionError> {
         let (old, run) = (&self.recipe, self.name());
-        let fresh = || -> Result<State, SessionError> { Ok(State::new(old, prepared, device)?) };
+        let fresh =
+            || -> Result<State, SessionError> { Ok(State::to_restore(old, prepared, device)?) };
         let Some(Restored { mut state, instead_of }) = restore_newest(&self.folder, fresh)? else {
             return Err(ExtendError::NoCheckpoint { run, epochs: new.epochs }.into());
         };

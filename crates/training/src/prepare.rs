@@ -15,6 +15,7 @@ use crate::class_weights::ClassWeights;
 use crate::image_source::{self, DataProgress};
 use crate::recipe::{Recipe, RecipeError};
 use crate::seeds::{Purpose, Seeds};
+use crate::starting_weights::{StartingWeightsError, begin_with};
 
 /// Batches that are ready before they are asked for, per loader thread.
 const PREFETCHED_BATCHES: usize = 4;
@@ -39,6 +40,8 @@ pub enum PrepareError {
     Loader(#[from] LoaderError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    StartingWeights(#[from] StartingWeightsError),
 }
 
 /// A data set cut and scaled as a recipe says.
@@ -229,7 +232,25 @@ impl Prepared {
         Ok(Arc::new(self.train.select(&parts[0])))
     }
 
-    /// The recipe's network with its initial weights.
+    /// The recipe's network as a training begins with it, and what there is to say of its weights if they come
+    /// from a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`network`](Self::network), or if the file cannot be had or does not fit.
+    pub fn begin(
+        &self,
+        recipe: &Recipe,
+        device: &Device,
+    ) -> Result<(Network, Option<String>), PrepareError> {
+        let network = self.network(recipe, device)?;
+        let Some(init_from) = &recipe.init_from else { return Ok((network, None)) };
+        let (network, said) = begin_with(network, &recipe.model, init_from)?;
+        Ok((network, Some(said)))
+    }
+
+    /// The recipe's network with the weights that its initialization draws: what a training begins with unless
+    /// there is a file of weights, and what saved ones are put into.
     ///
     /// # Errors
     ///

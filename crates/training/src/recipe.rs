@@ -23,6 +23,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::class_weights::ClassWeights;
 use crate::image_source;
+use crate::init_from::InitFrom;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
 use crate::optimize::optimizer::OptimizerConfig;
@@ -217,6 +218,9 @@ pub struct Recipe {
     /// Initial weights of the network.
     #[serde(default)]
     pub initialization: Initialization,
+    /// Weights to begin with instead, all of them or all but the head's; unset means none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitFrom>,
     /// How gradients become steps.
     pub optimizer: OptimizerConfig,
     /// Parts of the network that are trained in other ways; the first that chooses a parameter counts.
@@ -376,7 +380,7 @@ impl Recipe {
         toml::to_string(self).expect("a recipe is a table of plain values")
     }
 
-    /// Every setting that the weights depend on: all but what computes and where the data lie. As JSON,
+    /// Every setting that the weights depend on: all but what computes and where files lie. As JSON,
     /// which has all 64-bit numbers; a table of TOML ends at 2⁶³.
     #[expect(clippy::expect_used, reason = "the types decide what can be written, not the values")]
     pub fn determinants(&self) -> Settings {
@@ -385,6 +389,9 @@ impl Recipe {
             serde_json::from_value(value).expect("the names of settings are text");
         for name in Place::SETTINGS {
             settings.remove(name);
+        }
+        if let Some(serde_json::Value::Object(init_from)) = settings.get_mut(InitFrom::SETTING) {
+            init_from.remove("file");
         }
         settings
     }
@@ -435,6 +442,7 @@ impl Recipe {
             return setting("data_dir", "a path in UTF-8, to be written to config.toml", found);
         }
         self.check_initialization()?;
+        self.init_from.as_ref().map_or(Ok(()), InitFrom::check).map_err(RecipeError::Invalid)?;
         self.check_labels()?;
         self.check_class_weights()?;
         self.check_pictures()?;
@@ -673,6 +681,21 @@ mod tests {
         let determinants = recipe.determinants();
         assert!(determinants.contains_key("dataset"));
         assert!(Place::SETTINGS.iter().all(|name| !determinants.contains_key(*name)));
+    }
+
+    #[test]
+    fn weights_to_begin_with_are_what_is_in_the_file_wherever_it_lies() {
+        let sha256 = Some("5a".repeat(32));
+        let from = |file: &str| InitFrom { file: file.into(), sha256: sha256.clone() };
+        let recipe = |file| Recipe { init_from: Some(from(file)), ..built_in("digits").unwrap() };
+        assert_eq!(Recipe::parse(&recipe("a.pt").to_toml(), "again").unwrap(), recipe("a.pt"));
+        assert_eq!(recipe("a.pt").determinants(), recipe("b/a.pt").determinants());
+        assert_ne!(recipe("a.pt").determinants(), built_in("digits").unwrap().determinants());
+        assert!(!built_in("digits").unwrap().determinants().contains_key("init_from"));
+        let mut wrong = recipe("a.pt");
+        wrong.init_from = Some(InitFrom { sha256: Some("5".into()), ..from("a.pt") });
+        let message = wrong.check().unwrap_err().to_string();
+        assert!(message.contains("`init_from.sha256`") && message.contains("64"), "{message}");
     }
 
     #[test]

@@ -150,6 +150,7 @@ mod tests {
 
     use super::*;
     use crate::optimize::optimizer::OptimizerConfig;
+    use crate::optimize::parameter_group::ParameterGroup;
     use crate::recipe::{self, built_in};
 
     fn change(text: &str) -> RecipeChange {
@@ -201,6 +202,36 @@ mod tests {
     }
 
     #[test]
+    fn parts_are_frozen_by_either_kind_of_names_and_the_head_has_a_rate_of_its_own() {
+        let groups = |text: &str| -> Vec<String> {
+            let group = |group: &ParameterGroup| {
+                let path = group.path.clone().unwrap_or_default();
+                format!("{path} {:?} {}", group.training, group.rate_factor)
+            };
+            changed(text).unwrap().groups.iter().map(group).collect()
+        };
+        assert_eq!(
+            groups(
+                "model = \"resnet50\"\nfreeze = \"conv1,bn1,layer1, stages.1.0\"\nhead-rate = 10"
+            ),
+            [
+                "stem Frozen 1",
+                "stem_norm Frozen 1",
+                "stages.0 Frozen 1",
+                "stages.1.0 Frozen 1",
+                "head On 10"
+            ]
+        );
+        // A network that torchvision does not have has no names of its.
+        assert_eq!(groups("model = \"lenet-bn\"\nfreeze = \"conv1\""), ["conv1 Frozen 1"]);
+        let twice = change("freeze = \"conv1\"\nhead-rate = 3");
+        let recipe = twice.apply(&built_in("digits").unwrap()).unwrap();
+        assert_eq!(twice.apply(&recipe).unwrap(), recipe);
+        let off = change("freeze = \"none\"\nhead-rate = 1").apply(&recipe).unwrap();
+        assert_eq!(off, built_in("digits").unwrap());
+    }
+
+    #[test]
     fn wrong_values_are_refused_by_name() {
         let cases = [
             ("model = \"vgg\"", "unknown model `vgg`"),
@@ -218,6 +249,10 @@ mod tests {
             ("initialization = \"zeros\"", "zeros"),
             ("decay-mode = \"weak\"", "expected coupled or decoupled, found `weak`"),
             ("dropout = 1", "expected a rate in [0, 1), found 1"),
+            ("stem = \"imagenet\"", "`--stem` does not apply to the model `cnn`"),
+            ("model = \"resnet18\"\nstem = \"large\"", "expected small or imagenet"),
+            ("freeze = \"stem,\"", "`--freeze`: expected names of parts"),
+            ("head-rate = 0", "`groups.rate_factor`: expected a positive number"),
             ("drop-out = 0.5", "`drop-out`: unknown field"),
             ("\"optimizer.beta3\" = 0.5", "`optimizer.beta3`: unknown field `beta3`"),
             ("\"epochs.first\" = 1", "it lies in no table"),

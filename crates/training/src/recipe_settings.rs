@@ -7,13 +7,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use backburn_data::loader::{LastBatch, Sampling};
-use backburn_models::{Initialization, ModelConfig};
+use backburn_models::{Initialization, ModelConfig, Stem, torchvision};
 use backburn_regularization::{
     DecayMode, DecayedParameters, LabelRegularizer, LabelSmoothing, WeightDecay,
 };
 
+use crate::init_from::InitFrom;
 use crate::loss::Loss;
 use crate::optimize::optimizer::OptimizerConfig;
+use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
 use crate::recipe::{Recipe, RecipeError};
 
 /// PyTorch's default weight decay of AdamW; its other optimizers have none.
@@ -379,12 +381,70 @@ pub static CATALOG: &[Setting] = &[
         },
     },
     Setting {
+        name: "stem",
+        value: "STEM",
+        values: &Stem::NAMES,
+        part: MODEL,
+        help: || {
+            "What an image meets first in resnet18, resnet34 and resnet50: a 3×3 convolution (small, for images of \
+             about 32×32 pixels), or as in torchvision a 7×7 one of stride 2 and a maximum of stride 2 (imagenet)"
+                .into()
+        },
+        set: |recipe, given| match recipe.model.stem_mut() {
+            Some(stem) => {
+                let [small, imagenet] = Stem::NAMES;
+                let stems = [(small, Stem::Small), (imagenet, Stem::Imagenet)];
+                given.one_of(stems).map(|value| *stem = value)
+            }
+            None => Err(given.not_for(&recipe.model)),
+        },
+    },
+    Setting {
         name: "initialization",
         value: "NAME",
         values: &[],
         part: MODEL,
         help: || format!("Weights: {}", Initialization::FORMS.join(", ")),
         set: |recipe, given| given.parsed().map(|initial| recipe.initialization = initial),
+    },
+    Setting {
+        name: "init-from",
+        value: "FILE|RUN",
+        values: &[],
+        part: MODEL,
+        help: || {
+            "Begin with weights that exist: a safetensors file, one of PyTorch's torch.save(model.state_dict(), …), \
+             also by torchvision's names, or a run. All must fit, but for the head if it is for other classes. none \
+             for initial ones"
+                .into()
+        },
+        set: |recipe, given| {
+            let file = Some(given.text).filter(|text| *text != NONE && !text.is_empty());
+            recipe.init_from = file.map(|file| InitFrom::file(file.as_ref()));
+            Ok(())
+        },
+    },
+    Setting {
+        name: "freeze",
+        value: "MODULES",
+        values: &[],
+        part: MODEL,
+        help: || {
+            "Parts of the network that stay as they are, by the names in model.safetensors or torchvision's, such as \
+             stem,stages.0 or conv1,layer1; none for none. Running statistics go on"
+                .into()
+        },
+        set: set_frozen,
+    },
+    Setting {
+        name: "head-rate",
+        value: "FACTOR",
+        values: &[],
+        part: MODEL,
+        help: || {
+            "Learning rate of the last layer as a multiple of the others'; 1 for the same".into()
+        },
+        set: set_head_rate,
     },
     Setting {
         name: "class-weights",
@@ -770,6 +830,47 @@ fn set_optimizer(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeErro
         };
     }
     recipe.optimizer = named;
+    Ok(())
+}
+
+/// Whether a group is what `--freeze` makes: a part that is frozen and nothing else.
+fn is_frozen_part(group: &ParameterGroup) -> bool {
+    group.path.as_ref().is_some_and(|path| *group == ParameterGroup::of(path).frozen())
+}
+
+/// Puts a group before all others for each part that is to be frozen, in place of those of an earlier `--freeze`.
+fn set_frozen(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeError> {
+    recipe.groups.retain(|group| !is_frozen_part(group));
+    if given.text == NONE {
+        return Ok(());
+    }
+    let mut paths = Vec::new();
+    for path in given.text.split(',').map(str::trim) {
+        if path.is_empty() {
+            return Err(given.wrong(format!("expected names of parts, found `{}`", given.text)));
+        }
+        match torchvision::our_modules(path) {
+            ours if recipe.model.is_of_torchvision() && !ours.is_empty() => paths.extend(ours),
+            _ => paths.push(path.to_owned()),
+        }
+    }
+    recipe.groups.splice(0..0, paths.iter().map(|path| ParameterGroup::of(path).frozen()));
+    Ok(())
+}
+
+/// Puts a group of the head behind what is frozen, in place of that of an earlier `--head-rate`.
+fn set_head_rate(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeError> {
+    let rate_factor = given.number()?;
+    let head = ParameterGroup::of(recipe.model.head());
+    let is_of_head = |group: &ParameterGroup| {
+        group.training == GroupTraining::On
+            && ParameterGroup { rate_factor: head.rate_factor, ..group.clone() } == head
+    };
+    recipe.groups.retain(|group| !is_of_head(group));
+    if rate_factor != head.rate_factor {
+        let behind = recipe.groups.iter().take_while(|group| is_frozen_part(group)).count();
+        recipe.groups.insert(behind, ParameterGroup { rate_factor, ..head });
+    }
     Ok(())
 }
 

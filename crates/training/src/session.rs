@@ -9,6 +9,7 @@ use std::time::Instant;
 use backburn_models::parameters;
 use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{Manifest, ResumeRecord, RunRecord, Status, Summary, number};
+use burn::tensor::Device;
 
 use crate::backend::{Backend, OpenDevice};
 use crate::final_score::score;
@@ -29,6 +30,7 @@ use crate::run_folder::rollback::{Divergence, diverged, is_better_than_guessing,
 use crate::run_options::RunOptions;
 use crate::session_error::SessionError;
 use crate::setup::Setup;
+use crate::starting_weights::pinned;
 use crate::state::State;
 use crate::train::{Ending, train};
 use crate::verify_kernels::{self, VerifyError};
@@ -69,6 +71,8 @@ pub fn start(
     watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
     out.map_or(Ok(()), RunFolder::check_free)?;
+    // What the folder says of a file of weights is what repeats the run.
+    let recipe = &pinned(recipe).map_err(PrepareError::from)?;
     let (open, prepared) = make_ready(recipe, watch)?;
     for text in prepared.check_length(recipe).map_err(PrepareError::from)? {
         note(watch, &format!("note: {text}"));
@@ -78,7 +82,7 @@ pub fn start(
     if options.verify_kernels {
         verify_kernels(recipe, &prepared, &open, watch)?;
     }
-    let mut state = State::new(recipe, &prepared, &open.device)?;
+    let mut state = begin(recipe, &prepared, &open.device, watch)?;
     // Only now, so that a mistake in the recipe leaves no folder behind.
     let folder = create_folder(out, name)?;
     let _lock = folder.lock(watch)?;
@@ -87,6 +91,21 @@ pub fn start(
     let manifest = manifest(recipe, &prepared, &open, &folder, options);
     let task = Task { recipe, prepared: &prepared, folder: &folder, options };
     carry_out(&task, manifest, &mut state, None, watch)
+}
+
+/// The state before the first step. What there is to say of a file of weights is said.
+fn begin(
+    recipe: &Recipe,
+    prepared: &Prepared,
+    device: &Device,
+    watch: &mut dyn Watch,
+) -> Result<State, SessionError> {
+    let (network, said) = prepared.begin(recipe, &device.clone().autodiff())?;
+    if let Some(said) = said {
+        note(watch, &format!("note: begun with {said}"));
+    }
+    let state = State::with_network(recipe, prepared, network, device);
+    Ok(state.map_err(PrepareError::from)?)
 }
 
 /// The new folder `out`, or one under `runs/` that is named for `name`.
@@ -137,8 +156,9 @@ pub fn resume(
         verify_kernels(&recipe, &prepared, &open, watch)?;
     }
     let every = checkpoint_every(path, manifest.as_ref(), options)?;
-    let fresh =
-        || -> Result<State, SessionError> { Ok(State::new(&recipe, &prepared, &open.device)?) };
+    let fresh = || -> Result<State, SessionError> {
+        Ok(State::to_restore(&recipe, &prepared, &open.device)?)
+    };
     // First: a checkpoint need not fit other data.
     if let (Some(manifest), true) = (&manifest, folder.has_checkpoint()) {
         check_same_data(&prepared, manifest)?;
@@ -180,7 +200,10 @@ pub fn resume(
         }
     }
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
-    let mut state = restored.map_or_else(fresh, |restored| Ok(restored.state))?;
+    let mut state = match restored {
+        Some(restored) => restored.state,
+        None => begin(&recipe, &prepared, &open.device, watch)?,
+    };
     folder.make_checkpoints()?;
     folder.remove_results()?;
     // Another backend or data folder may have been named; from here on the run is theirs.

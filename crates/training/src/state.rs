@@ -68,9 +68,23 @@ impl State {
     ///
     /// # Errors
     ///
-    /// If the model's settings are outside their range or the images too small for it, or as
-    /// [`with_network`](Self::with_network).
+    /// As [`Prepared::begin`] or [`with_network`](Self::with_network).
     pub fn new(
+        recipe: &Recipe,
+        prepared: &Prepared,
+        device: &Device,
+    ) -> Result<Self, PrepareError> {
+        let (network, _) = prepared.begin(recipe, &device.clone().autodiff())?;
+        Ok(Self::with_network(recipe, prepared, network, device)?)
+    }
+
+    /// A state that a checkpoint's is put into: like [`new`](Self::new), but without the weights of a file, which
+    /// need not be there any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Prepared::network`] or [`with_network`](Self::with_network).
+    pub fn to_restore(
         recipe: &Recipe,
         prepared: &Prepared,
         device: &Device,

@@ -243,7 +243,8 @@ fn best_so_far(
     status: Status,
 ) -> Result<Scored, Failure> {
     let run = folder.path().display();
-    let fresh = || -> Result<State, SessionError> { Ok(State::new(recipe, prepared, device)?) };
+    let fresh =
+        || -> Result<State, SessionError> { Ok(State::to_restore(recipe, prepared, device)?) };
     let Some(Restored { state, instead_of }) = restore_newest(folder, fresh)? else {
         return Err(Failure::Error(format!(
             "{run} is {status} and has no checkpoint, so there are no weights to score; {}",

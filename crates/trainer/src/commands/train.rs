@@ -20,6 +20,7 @@ use backburn_training::run_folder::names::CONFIG;
 use backburn_training::run_options::RunOptions;
 use backburn_training::session::{self, Outcome, Run};
 use backburn_training::session_error::SessionError;
+use backburn_training::starting_weights::PRETRAINED;
 use clap::{Args, FromArgMatches};
 
 use crate::commands::folds::{CrossValidate, cross_validate};
@@ -90,6 +91,10 @@ pub struct TrainArgs {
     /// Print the summary as JSON on stdout.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// No weights are brought along: says which files there are, and how to begin with one (`--init-from`).
+    #[arg(long)]
+    pretrained: bool,
 
     #[command(flatten)]
     changes: Changes,
@@ -326,6 +331,9 @@ impl TrainArgs {
     ///
     /// If a flag asks for what cannot be.
     pub fn recipe(&self) -> Result<(Recipe, String), Failure> {
+        if self.pretrained {
+            return Err(Failure::Usage(format!("`--pretrained`: {PRETRAINED}")));
+        }
         let asked = self.dataset()?;
         let (mut recipe, name) = if let Some(path) = &self.config {
             let recipe = read_recipe(path)?;

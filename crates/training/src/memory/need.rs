@@ -179,7 +179,7 @@ impl<'a> Trial<'a> {
             regularizers: Vec::new(),
         };
         let count = Count::begin();
-        let mut state = State::new(recipe, prepared, device)?;
+        let mut state = State::to_restore(recipe, prepared, device)?;
         // From the first step on the optimizer has its averages.
         step(&setup, &mut state, 1);
         let ((), before) = count.peak_of(|| ());

@@ -121,7 +121,7 @@ fn end_to_go_back_to(
     state: &State,
 ) -> Result<Result<State, Fault>, SessionError> {
     let device = state.device().clone().without_autodiff();
-    let fresh = || State::new(setup.recipe, setup.prepared, &device);
+    let fresh = || State::to_restore(setup.recipe, setup.prepared, &device);
     let path = folder.path().join(EPOCH_END);
     // Only an end that is better than guessing leaves one.
     let should_be_there =
