@@ -121,6 +121,16 @@ impl Predictor {
         Preparation { height, width, fit, channels, background }.prepare(picture)
     }
 
+    /// Puts images of the run's kind through the network, whose labels are known. Probabilities are as it gives them,
+    /// without the temperature.
+    ///
+    /// # Errors
+    ///
+    /// If there are no images, or they have other channels.
+    pub fn score(&self, images: &Arc<ImageSet>) -> Result<Predictions, PrepareError> {
+        Ok(predict(&self.network, images, &self.normalization, &self.device)?)
+    }
+
     /// Puts images through the network. `pixels`: `[images, channels, height, width]`, at least one image.
     ///
     /// # Errors
@@ -131,8 +141,7 @@ impl Predictor {
         // What they show is not known; only the answers count.
         let labels = vec![0; images];
         let set = ImageSet::new(self.shape, self.class_names.len(), pixels, labels);
-        let set = Arc::new(set.map_err(backburn_data::DataError::from)?);
-        let predictions = predict(&self.network, &set, &self.normalization, &self.device)?;
+        let predictions = self.score(&Arc::new(set.map_err(backburn_data::DataError::from)?))?;
         Ok(match self.temperature {
             Some(temperature) => predictions.scaled(temperature),
             None => predictions,

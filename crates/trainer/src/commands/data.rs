@@ -1,4 +1,4 @@
-//! `backburn data`: list, fetch and verify data sets, look at augmented images.
+//! `backburn data`: list, fetch and verify data sets, describe pictures, look at augmented images.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
@@ -8,12 +8,13 @@ use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};
 use backburn_training::failure::Failure;
 use clap::{Args, Subcommand};
 
+use crate::commands::describe::{DescribeArgs, describe};
 use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
 use crate::help;
 use crate::output::{print_line, say};
 
-/// `data list | fetch | verify | preview`
+/// `data list | fetch | verify | describe | preview`
 #[derive(Debug, Args)]
 pub struct DataArgs {
     #[command(subcommand)]
@@ -49,6 +50,8 @@ enum DataVerb {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
+    /// Tells what a folder of pictures of your own holds, and the command to start with.
+    Describe(DescribeArgs),
     /// Draws training images as they look in the first epochs, augmented.
     Preview(PreviewArgs),
 }
@@ -65,6 +68,7 @@ pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
             fetch(name, from.as_deref(), data_dir.as_deref())
         }
         DataVerb::Verify { name, data_dir } => verify(name, data_dir.as_deref()),
+        DataVerb::Describe(args) => describe(args, command),
         DataVerb::Preview(args) => preview(args, command),
     }
 }

@@ -33,6 +33,7 @@ use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use crate::commands::robustness::evaluate_on;
 use crate::output::{print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
@@ -46,6 +47,11 @@ pub struct EvaluateArgs {
     /// The split to score on. Every access to the test split is recorded in the run's manifest.
     #[arg(long, value_enum, default_value_t = Split::Valid)]
     pub split: Split,
+    /// Score on other test sets of the same classes instead: a folder or file of CIFAR-10-C, CIFAR-100-C or
+    /// CIFAR-10.1. Needs no other data; counts as one access to the test split.
+    #[arg(long, value_name = "PATH")]
+    #[arg(conflicts_with_all = ["split", "temperature", "tta", "mc_dropout", "top_k", "data_dir"])]
+    pub on: Option<PathBuf>,
     /// Also score with logits divided by the temperature that suits the validation split best.
     #[arg(long)]
     pub temperature: bool,
@@ -100,6 +106,9 @@ struct Variant {
 /// What stands in the way, with the cure.
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
+    if let Some(path) = &args.on {
+        return evaluate_on(&args.run, path, args.backend.as_deref(), args.json);
+    }
     let mut watch = Terminal::new();
     let folder = RunFolder::open(&args.run).map_err(failure)?;
     // An access to the test split is written to the manifest, which another process must not change
