@@ -3,8 +3,8 @@
 mod common;
 
 use backburn_kernels::cpu::{
-    self, Activation, ConvShape, DropoutMask, NormalizeForward, OptimizerStep, PoolShape, Rule,
-    Statistics, WeightLayout,
+    self, Activation, ConvShape, DropoutMask, NormalizeForward, OptimizerStep, PoolShape,
+    PoolWindows, Rule, Statistics, WeightLayout,
 };
 use common::{generator, numbers};
 
@@ -135,6 +135,20 @@ fn pooling_and_its_gradient() {
     assert_same_bits(|| {
         let y = cpu::max_pool(shape, &x);
         let dx = cpu::max_pool_gradient(shape, &x, &y, &gradient);
+        vec![y, dx]
+    });
+}
+
+#[test]
+fn pooling_over_windows_that_overlap_and_its_gradient() {
+    let rng = &mut generator(8);
+    let shape = PoolShape { batch: 21, height: 13, width: 12, channels: 19 };
+    let windows = PoolWindows { kernel: 3, stride: 2, padding: 1, count: [7, 6] };
+    let x = numbers(rng, 21 * 13 * 12 * 19);
+    let gradient = numbers(rng, 21 * 7 * 6 * 19);
+    assert_same_bits(|| {
+        let y = cpu::max_pool_windows(shape, windows, &x);
+        let dx = cpu::max_pool_windows_gradient(shape, windows, &x, &y, &gradient);
         vec![y, dx]
     });
 }

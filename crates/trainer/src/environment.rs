@@ -44,6 +44,11 @@ pub const CATALOG: &[Variable] = &[
     row("BACKBURN_COMMIT", "HASH", "at build time, where git knows none: the commit in manifests"),
     row("BACKBURN_KILL_SEED", "N", "in tests: seed of the moments at which runs are killed"),
     row("BACKBURN_EPOCHS", "N", "in tests: epochs of the long run"),
+    row(
+        "BACKBURN_TORCHVISION",
+        "FOLDER",
+        "in tests: what tests/pytorch/torchvision_weights.py wrote",
+    ),
     row("BACKBURN_FEW_CASES", "1", "in tests: fewer cases, for emulated CPUs"),
 ];
 

@@ -191,7 +191,7 @@ fn read(path: &Path, expected: Option<&str>) -> Result<Vec<u8>, StartingWeightsE
 /// # Errors
 ///
 /// If the file cannot be had, as in [`pinned`], or anything but the head does not fit.
-pub(crate) fn begin_with(
+pub fn begin_with(
     network: Network,
     model: &ModelConfig,
     init_from: &InitFrom,
