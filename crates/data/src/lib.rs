@@ -38,6 +38,8 @@ pub mod inspect;
 pub mod loader;
 mod locate;
 mod mnist;
+#[allow(clippy::indexing_slicing, reason = "loops over crops and pairs of images in memory")]
+pub mod near_copies;
 #[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
 pub mod npy;
@@ -60,6 +62,7 @@ pub use fetch_progress::FetchProgress;
 pub use folds::Fold;
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
 pub use inspect::FileRecord;
+pub use near_copies::{CopyCount, NearCopies, NearCopiesError, NearCopy};
 pub use owner::Owner;
 pub use source::Source;
 pub use split::{SplitSize, stratified};
