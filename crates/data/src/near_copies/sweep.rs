@@ -109,15 +109,22 @@ impl WithSimd for Sweep<'_> {
                 let cut = simd.splat_f32s(cuts[place]);
                 above = simd.max_f32s(above, simd.sub_f32s(largest, cut));
             }
-            if simd.reduce_max_f32s(above) >= 0.0 {
-                for (place, &cut) in cuts.iter().enumerate() {
-                    let mut numbers = [0.0; WIDEST];
-                    let numbers = &mut numbers[..2 * S::F32_LANES];
-                    S::as_mut_simd_f32s(numbers).0.copy_from_slice(&sums[place]);
-                    let columns = numbers.iter().enumerate().filter(|&(_, &it)| it - cut >= 0.0);
-                    let row = number * ROWS + place;
-                    self.found.extend(columns.map(|(column, _)| (row, column)));
-                }
+            if simd.reduce_max_f32s(above) < 0.0 {
+                continue;
+            }
+            // In places that are known when this is compiled: else every sum would live in memory all along.
+            let mut numbers = [0.0; ROWS * WIDEST];
+            let (stored, _) = S::as_mut_simd_f32s(&mut numbers);
+            for place in 0..ROWS {
+                stored[2 * place] = sums[place][0];
+                stored[2 * place + 1] = sums[place][1];
+            }
+            for (place, (numbers, &cut)) in
+                numbers.chunks_exact(2 * S::F32_LANES).zip(cuts).enumerate()
+            {
+                let reached = numbers.iter().enumerate().filter(|&(_, &it)| it - cut >= 0.0);
+                let row = number * ROWS + place;
+                self.found.extend(reached.map(|(column, _)| (row, column)));
             }
         }
     }
