@@ -30,6 +30,8 @@ pub mod error;
 pub mod fetch;
 pub mod fetch_progress;
 pub mod folds;
+#[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
+pub mod grouped_split;
 mod idx;
 #[allow(clippy::indexing_slicing, reason = "its accessors panic beyond the last image, and say so")]
 pub mod image_set;
@@ -60,13 +62,14 @@ pub use error::DataError;
 pub use fetch::{Fetched, fetch};
 pub use fetch_progress::FetchProgress;
 pub use folds::Fold;
+pub use grouped_split::stratified_by_groups;
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
 pub use inspect::FileRecord;
 pub use near_copies::{CopyCount, NearCopies, NearCopiesError, NearCopy};
 pub use owner::Owner;
 pub use source::Source;
 pub use split::{SplitSize, stratified};
-pub use test_split::{TestImages, TestLog, TestSplit};
+pub use test_split::{MOST_SHOWN, ShownCopy, TestImages, TestLog, TestSplit};
 pub use verify::{FileReport, FileStatus, verify};
 
 /// The data sets, in the order in which `data list` shows them.

@@ -55,7 +55,8 @@ pub fn stratified(
     let mut left = set.len();
     let mut parts = Vec::with_capacity(counts.len());
     for count in counts {
-        let quotas = quotas(count, left, &by_class);
+        let in_class: Vec<usize> = by_class.iter().map(Vec::len).collect();
+        let quotas = quotas(count, left, &in_class);
         let mut part = Vec::with_capacity(count);
         for (indices, quota) in by_class.iter_mut().zip(quotas) {
             part.extend(indices.drain(..quota));
@@ -68,7 +69,7 @@ pub fn stratified(
 }
 
 /// The sizes in images, checked to fit into the set together.
-fn counts(images: usize, sizes: &[SplitSize]) -> Result<Vec<usize>, DataError> {
+pub(crate) fn counts(images: usize, sizes: &[SplitSize]) -> Result<Vec<usize>, DataError> {
     let refuse = |reason: String| DataError::Split { images, reason };
     let mut left = images;
     let mut counts = Vec::with_capacity(sizes.len());
@@ -96,13 +97,13 @@ fn counts(images: usize, sizes: &[SplitSize]) -> Result<Vec<usize>, DataError> {
     Ok(counts)
 }
 
-/// How many of `count` images each class gives, in proportion to what it has left. No class is
-/// asked for more than it has, since `count` is at most `left`.
-fn quotas(count: usize, left: usize, by_class: &[Vec<usize>]) -> Vec<usize> {
+/// How many of `count` images each class gives, in proportion to what it has left, together `left`. No
+/// class is asked for more than it has, since `count` is at most `left`.
+pub(crate) fn quotas(count: usize, left: usize, in_class: &[usize]) -> Vec<usize> {
     let left = left.max(1);
-    let products: Vec<usize> = by_class.iter().map(|indices| indices.len() * count).collect();
+    let products: Vec<usize> = in_class.iter().map(|images| images * count).collect();
     let mut quotas: Vec<usize> = products.iter().map(|product| product / left).collect();
-    let mut by_remainder: Vec<usize> = (0..by_class.len()).collect();
+    let mut by_remainder: Vec<usize> = (0..in_class.len()).collect();
     by_remainder.sort_by_key(|&class| std::cmp::Reverse(products[class] % left));
     let lacking = count - quotas.iter().sum::<usize>();
     for &class in by_remainder.iter().take(lacking) {

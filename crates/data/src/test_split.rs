@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::duplicates::Duplicates;
-use crate::image_set::{ImageSet, ImageShape};
+use crate::image_set::{ImageItem, ImageSet, ImageShape};
+use crate::near_copies::{NearCopies, NearCopiesError, NearCopy, Progress};
 
 /// Where accesses to the test split are written down.
 pub trait TestLog {
@@ -81,6 +82,54 @@ impl TestSplit {
     pub fn duplicates(&self, train: &ImageSet) -> Duplicates {
         Duplicates::between(train, &self.0)
     }
+
+    /// The test images that have a near copy in `train`, at least `threshold` similar. Counts, places and
+    /// similarities only, and no access, as with [`duplicates`](Self::duplicates).
+    ///
+    /// # Errors
+    ///
+    /// As [`NearCopies::between`].
+    pub fn near_copies(
+        &self,
+        train: &ImageSet,
+        threshold: f64,
+        progress: &Progress<'_>,
+    ) -> Result<NearCopies, NearCopiesError> {
+        NearCopies::between(&self.0, train, threshold, progress)
+    }
+
+    /// The first `most` of the near copies that [`near_copies`](Self::near_copies) has found in `train`, as pictures for a
+    /// person to look at; [`MOST_SHOWN`] at most. No access either: what is shown is that test images are known from
+    /// training, nothing is shown of the others, and so few images with their labels select nothing.
+    pub fn shown(&self, train: &ImageSet, found: &NearCopies, most: usize) -> Vec<ShownCopy> {
+        let item = |set: &ImageSet, index: usize| {
+            let is_there = index < set.len();
+            is_there.then(|| ImageItem {
+                pixels: set.image(index).to_vec(),
+                label: set.label(index),
+                shape: set.shape(),
+            })
+        };
+        let shown = |&copy: &NearCopy| {
+            let (test, train) = (item(&self.0, copy.image)?, item(train, copy.other)?);
+            Some(ShownCopy { copy, test, train })
+        };
+        found.copies.iter().filter_map(shown).take(most.min(MOST_SHOWN)).collect()
+    }
+}
+
+/// Test images that are shown beside their near copies at most.
+pub const MOST_SHOWN: usize = 50;
+
+/// A test image with the training image that it is like.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShownCopy {
+    /// Where they are and how similar.
+    pub copy: NearCopy,
+    /// The test image.
+    pub test: ImageItem,
+    /// The training image.
+    pub train: ImageItem,
 }
 
 impl fmt::Debug for TestSplit {
@@ -159,6 +208,25 @@ pub(crate) mod tests {
     fn a_look_that_cannot_be_written_down_does_not_happen() {
         let mut log = Log { is_full: true, ..Log::default() };
         assert_eq!(split().open(&mut log, "score", "epoch 3").unwrap_err(), "no disk space");
+    }
+
+    #[test]
+    fn near_copies_are_found_without_an_access_and_a_few_are_shown() {
+        let shape = ImageShape { channels: 1, height: 4, width: 5 };
+        let image = |factor: usize| -> Vec<u8> {
+            (0..shape.pixels()).map(|place| (place * place * factor % 251) as u8).collect()
+        };
+        let images: Vec<u8> = (1..=60).flat_map(image).collect();
+        let train = ImageSet::new(shape, 2, images.clone(), vec![0; 60]).unwrap();
+        let test = TestSplit::seal(ImageSet::new(shape, 2, images, vec![1; 60]).unwrap());
+        let found = test.near_copies(&train, 0.999, &|_| {}).unwrap();
+        assert_eq!(found.count(0.999).other_label, 60);
+        let shown = test.shown(&train, &found, 3);
+        assert_eq!(shown.len(), 3);
+        assert_eq!(shown[2].copy, found.copies[2]);
+        assert_eq!(shown[2].test.pixels, train.image(found.copies[2].image));
+        assert_eq!((shown[2].test.label, shown[2].train.label), (1, 0));
+        assert_eq!(test.shown(&train, &found, 60).len(), MOST_SHOWN);
     }
 
     #[test]

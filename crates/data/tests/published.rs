@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use backburn_data::{
-    DataError, DataSet, FileStatus, ImageSet, Source, TestLog, entry, fetch, load, verify,
+    DataError, DataSet, FileStatus, ImageSet, NearCopies, Source, TestLog, entry, fetch, load,
+    verify,
 };
 
 /// `$BACKBURN_DATA` alone; `None` if it is not set or does not hold the data set.
@@ -117,4 +118,40 @@ fn mnist_offered_as_fashion_mnist_is_refused() {
     let Some(folder) = folder else { return };
     let error = load("fashion-mnist", &Source::from_environment(Some(folder))).unwrap_err();
     assert!(matches!(error, DataError::OtherFile { .. }), "{error}");
+}
+
+/// Test images of CIFAR-10 with the training images that they are copies of, whether mirrored, and how similar: by
+/// tests/pytorch/near_copies.py, which compares all with all.
+const COPIES: [(usize, usize, bool, f64); 12] = [
+    (4838, 29986, true, 0.999_798),
+    (6341, 44230, true, 0.999_367),
+    (3187, 13237, true, 0.999_187),
+    (4602, 42341, true, 0.998_295),
+    (7294, 16453, false, 0.998_282),
+    (6080, 9148, false, 0.996_386),
+    (2807, 25507, false, 0.996_047),
+    (1455, 44259, true, 0.995_307),
+    (4105, 15579, false, 0.994_807),
+    (402, 40374, false, 0.994_628),
+    (5164, 5657, false, 0.994_570),
+    (1423, 27629, false, 0.994_346),
+];
+
+#[test]
+fn the_closest_near_copies_of_cifar10_are_found_among_others() {
+    let Some(set) = published("cifar10") else { return };
+    let test = opened(&set).select(&COPIES.map(|(image, ..)| image));
+    // Among a twenty-fifth of the training images. The most similar of all 50,000 is the same one.
+    let mut places: Vec<usize> = (0..set.train.len()).step_by(25).collect();
+    places.extend(COPIES.map(|(_, other, ..)| other));
+    let found = NearCopies::between(&test, &set.train.select(&places), 0.90, &|_| {}).unwrap();
+    assert_eq!(found.copies.len(), COPIES.len());
+    for (number, (copy, expected)) in found.copies.iter().zip(COPIES).enumerate() {
+        let (_, other, mirrored, similarity) = expected;
+        assert_eq!((copy.image, places[copy.other]), (number, other));
+        assert_eq!((copy.mirrored, copy.other_label), (mirrored, false));
+        let moved = if number == 8 { (2, 0) } else { (0, 0) };
+        assert_eq!((copy.down, copy.right), moved);
+        assert!((copy.similarity - similarity).abs() < 2e-6, "{copy:?}");
+    }
 }
