@@ -5,14 +5,18 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use backburn_data::pictures::{self, PictureProgress};
-use backburn_data::{DataSet, FetchProgress, Source};
+use backburn_data::near_copies::groups;
+use backburn_data::pictures::{PictureProgress, PicturesError, load_with_groups};
+use backburn_data::{DataSet, FetchProgress, ImageSet, Source};
 
 use crate::prepare::PrepareError;
 use crate::recipe::Recipe;
 
 /// What stands before the path of a folder of pictures, or of a table of them, in place of a data set's name.
 pub const FOLDER: &str = "folder:";
+
+/// From this similarity on, `group_near_copies` keeps images together.
+const SIMILAR: f64 = 0.95;
 
 /// The environment variable that names the folder of prepared pictures.
 pub const CACHE: &str = "BACKBURN_CACHE";
@@ -80,7 +84,13 @@ pub fn load(
     // Pictures that have been moved are named anew.
     let path = recipe.place.data_dir.as_deref().unwrap_or(path);
     let mut told = |it: PictureProgress| progress(DataProgress::Pictures(it));
-    let loaded = pictures::load(path, &recipe.pictures, &cache(), &mut told)?;
+    let groups = |images: &ImageSet| {
+        groups(images, SIMILAR, &|_| ()).map_err(|error| {
+            let reason = format!("{error}; or leave `--group-near-copies` out");
+            PicturesError::Setting { name: "group_near_copies", reason }
+        })
+    };
+    let loaded = load_with_groups(path, &recipe.pictures, &cache(), &groups, &mut told)?;
     // Whoever verifies the run finds the name of its recipe, wherever the pictures lie now.
     Ok(DataSet { name: recipe.dataset.clone(), ..loaded.data })
 }

@@ -21,7 +21,7 @@ use crate::output::print_line;
 
 /// `data describe PATH`
 #[derive(Debug, Args)]
-pub struct DescribeArgs {
+pub(crate) struct DescribeArgs {
     /// A folder with a folder of pictures for each class, one with train, valid and test folders of such, or a table
     /// `path,label[,split]` in CSV.
     path: PathBuf,
