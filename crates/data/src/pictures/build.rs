@@ -1,6 +1,6 @@
 //! Decodes and prepares the pictures of a survey, in parallel, into a file.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -58,14 +58,14 @@ enum Outcome {
 ///
 /// If pictures are damaged and not to be skipped (then all are named), or the file cannot be written.
 pub(super) fn build(
-    path: PathBuf,
+    path: &Path,
     survey: &Survey,
     settings: &PictureSettings,
     progress: &mut dyn FnMut(PictureProgress),
 ) -> Result<(), PicturesError> {
     let mut plan = first_plan(survey, settings);
     let (contents, writing) = loop {
-        match attempt(path.clone(), survey, settings, plan, progress)? {
+        match attempt(path, survey, settings, plan, progress)? {
             Attempt::Done(damaged, writing) => {
                 break (contents(survey, settings, plan, damaged), writing);
             }
@@ -99,14 +99,14 @@ enum Attempt {
 }
 
 fn attempt(
-    path: PathBuf,
+    path: &Path,
     survey: &Survey,
     settings: &PictureSettings,
     plan: Plan,
     progress: &mut dyn FnMut(PictureProgress),
 ) -> Result<Attempt, PicturesError> {
     let decoding = settings.decoding();
-    let mut writing = Writing::begin(path)?;
+    let mut writing = Writing::begin(path.to_owned())?;
     let mut damaged = Vec::new();
     let at_once = (HELD_BYTES / plan.preparation.shape().pixels()).clamp(16, 1024);
     for (turn, files) in survey.files.chunks(at_once).enumerate() {

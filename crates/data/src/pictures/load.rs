@@ -135,7 +135,7 @@ fn prepared(
         notes.push(format!("{}: {reason}; the pictures were prepared anew", file.display()));
     }
     if !matches!(found, Found::Prepared(..)) {
-        build(file.clone(), survey, settings, progress)?;
+        build(&file, survey, settings, progress)?;
         found = cache::open(&file, &prepared_with, survey);
     }
     let refuse = |reason: &str| {
