@@ -57,7 +57,10 @@ impl FromStr for Colour {
             text => {
                 let value = text.strip_prefix('#').and_then(hexadecimal);
                 let value = value.ok_or_else(|| {
-                    format!("`{text}` is no colour; write `#rrggbb` in hexadecimal, such as #ffffff, or white or black")
+                    format!(
+                        "`{text}` is no colour; write `#rrggbb` in hexadecimal, such as \
+                     #ffffff, or white or black"
+                    )
                 })?;
                 let [_, rgb @ ..] = value.to_be_bytes();
                 Ok(Self { rgb })

@@ -37,8 +37,9 @@ impl Default for Decoding {
 /// Decodes a picture by its content, whatever its file is called.
 ///
 /// Transparency is composed over the background, 16 bits a channel are scaled to 8 (`v × 255 / 65535`, rounded),
-/// palettes are resolved, inks (CMYK and YCCK, taken for inverted as Adobe stores them, as Pillow does) become red, green
-/// and blue, what Exif says of the orientation is done, and of an animation the first frame is taken. Profiles of colours are not looked at.
+/// palettes are resolved, inks (CMYK and YCCK, taken for inverted as Adobe stores them, as Pillow does) become red,
+/// green and blue, what Exif says of the orientation is done, and of an animation the first frame is taken. Profiles of
+/// colours are not looked at.
 ///
 /// # Errors
 ///

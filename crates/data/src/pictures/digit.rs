@@ -20,8 +20,8 @@ const LEAST_CONTRAST: u8 = 16;
 ///
 /// - Colours become grey. If the border is brighter than the whole is on the average, the digit is taken for dark on
 ///   light and inverted.
-/// - A picture of 28 × 28 that is light on dark, and whose border is mostly ground, is an image of that form already and
-///   stays as it is, byte for byte.
+/// - A picture of 28 × 28 that is light on dark, and whose border is mostly ground, is an image of that form already
+///   and stays as it is, byte for byte.
 /// - Else the ground (the median of the border) becomes 0 and the strongest ink 255; the box around all pixels of at
 ///   least a quarter of that is scaled so that its longer side is 20, and placed so that its centre of mass is at the
 ///   middle, as nearly as whole pixels and the edges allow. What lies outside the box is ground.
@@ -139,7 +139,8 @@ mod tests {
         Picture::new(side, side, 1, bytes)
     }
 
-    /// The digit on a larger page, `scale` times as large, with its upper left corner at (`top`, `left`), dark on light.
+    /// The digit on a larger page, `scale` times as large, with its upper left corner at (`top`, `left`), dark on
+    /// light.
     fn on_paper(image: &[u8], scale: usize, top: usize, left: usize) -> Picture {
         let large =
             resample(&picture(SIDE, image.to_vec()), Window::whole(scale * SIDE, scale * SIDE));

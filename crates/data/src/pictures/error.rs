@@ -85,7 +85,8 @@ pub enum PicturesError {
         cure: String,
     },
     /// A link leads back to a folder that it lies in.
-    #[error("{} is a link to {}, which it lies in, so that its pictures would never end; remove the link",
+    #[error("{} is a link to {}, which it lies in, so that its pictures would never end; remove \
+     the link",
             path.display(), target.display())]
     Loop {
         /// The link.
@@ -123,8 +124,8 @@ pub enum PicturesError {
     },
     /// A class has lost all of its pictures, as they are damaged.
     #[error(
-        "class {class} has no picture left to learn from, as all of its pictures are damaged; put sound ones in, or \
-         remove the class"
+        "class {class} has no picture left to learn from, as all of its pictures are damaged; put \
+         sound ones in, or remove the class"
     )]
     ClassLost {
         /// Name of the class.
@@ -172,7 +173,8 @@ fn damaged_text(pictures: &[DamagedPicture], of: usize) -> String {
 fn write_cure(source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on the disk, or name a cache folder on another one, or prepare the pictures at a smaller size"
+            "make room on the disk, or name a cache folder on another one, or prepare the \
+             pictures at a smaller size"
         }
         _ => "make the folder writable, or name another cache folder",
     }

@@ -37,7 +37,8 @@ fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
 
 /// What follows the coded data of a scan: it ends at a marker that is no restart.
 fn coded_data_end(bytes: &[u8]) -> &[u8] {
-    let starts = |pair: &[u8]| matches!(pair, [0xff, second] if !matches!(second, 0x00 | 0xd0..=0xd7 | 0xff));
+    let is_data = |second: u8| matches!(second, 0x00 | 0xd0..=0xd7 | 0xff);
+    let starts = |pair: &[u8]| matches!(pair, [0xff, second] if !is_data(*second));
     let end = bytes.windows(2).position(starts);
     end.and_then(|at| bytes.get(at..)).unwrap_or_default()
 }

@@ -96,8 +96,8 @@ fn parts(
     }
     if !others.is_empty() && parts.contains_key(&Part::Train) {
         let found = format!("{} and also {}", names(&of_part), names(&others));
-        let cure = "move the latter elsewhere, or, if all are classes, name their pictures in a table \
-                    (path,label)";
+        let cure = "move the latter elsewhere, or, if all are classes, name their pictures in a \
+         table (path,label)";
         return Err(layout(
             path,
             "folders of parts alone, or of classes alone",
@@ -109,7 +109,8 @@ fn parts(
         return Ok(None);
     }
     if !parts.contains_key(&Part::Train) {
-        let cure = "put the pictures to learn from into a folder `train`, with a folder for each class in it";
+        let cure = "put the pictures to learn from into a folder `train`, with a folder for each \
+         class in it";
         return Err(layout(
             path,
             "a folder `train`",

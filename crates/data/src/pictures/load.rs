@@ -55,8 +55,8 @@ pub struct Loaded {
 ///
 /// # Errors
 ///
-/// If the folder is no data set, a setting is out of its range, pictures cannot be read (unless they are to be skipped),
-/// or the file cannot be written. `group_near_copies` wants [`load_with_groups`].
+/// If the folder is no data set, a setting is out of its range, pictures cannot be read (unless they are to be
+/// skipped), or the file cannot be written. `group_near_copies` wants [`load_with_groups`].
 pub fn load(
     path: &Path,
     settings: &PictureSettings,
@@ -214,7 +214,8 @@ fn split(
         let chosen = |of: &[usize]| of.iter().filter_map(|&at| train.get(at).copied()).collect();
         (test, train) = (chosen(&drawn.test), chosen(&drawn.train));
         notes.push(format!(
-            "no test pictures are named; {} of {} were drawn for the final score (test_size {size}, split_seed {seed})",
+            "no test pictures are named; {} of {} were drawn for the final score (test_size \
+             {size}, split_seed {seed})",
             test.len(),
             labels.len()
         ));
@@ -263,7 +264,8 @@ fn size_note(contents: &Contents) -> Option<String> {
             Some(format!("size {size}, as all pictures measure {height} x {width}"))
         }
         SizeFrom::Default => Some(format!(
-            "size {size}, as pictures differ in size or are larger; set another one if details are lost"
+            "size {size}, as pictures differ in size or are larger; set another one if details \
+             are lost"
         )),
     }
 }

@@ -51,8 +51,8 @@ impl FromStr for PictureSize {
             size.map(|(height, width)| Self { height, width }).filter(|size| size.is_possible());
         size.ok_or_else(|| {
             format!(
-                "`{text}` is no size of pictures; write 64 for 64 x 64, or 48x64 for 48 rows of 64 columns, each \
-                 from 1 to {}",
+                "`{text}` is no size of pictures; write 64 for 64 x 64, or 48x64 for 48 rows of \
+                 64 columns, each from 1 to {}",
                 Self::LONGEST_SIDE
             )
         })

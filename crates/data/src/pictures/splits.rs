@@ -47,8 +47,8 @@ pub(super) fn draw_test(
     }
     if wanted > spare {
         return refuse(format!(
-            "test_size {size} asks for {wanted}, but every class must keep one to learn from, which leaves {spare}; set \
-             a smaller one, or put test pictures into a folder `test`"
+            "test_size {size} asks for {wanted}, but every class must keep one to learn from, \
+             which leaves {spare}; set a smaller one, or put test pictures into a folder `test`"
         ));
     }
     let mut left = quotas(wanted, images, &counts);
@@ -64,7 +64,8 @@ pub(super) fn draw_test(
     }
     let (test, train): (Vec<usize>, Vec<usize>) = (0..images).partition(|&image| is_test[image]);
     if test.is_empty() {
-        let reason = "all are near copies of each other by groups larger than the test split; set a larger test_size";
+        let reason = "all are near copies of each other by groups larger than the test split; set \
+         a larger test_size";
         return refuse(reason.to_owned());
     }
     Ok(Drawn { train, test })
