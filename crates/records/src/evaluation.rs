@@ -3,13 +3,12 @@
 
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::confusion::Confusion;
 use crate::error::RecordError;
 use crate::nan::null_as_nan;
+use crate::pixels::{from_base64, to_base64};
 
 /// A network's answers on one split, counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,15 +178,6 @@ impl EvaluationRecord {
         }
         Ok(())
     }
-}
-
-fn to_base64<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&STANDARD.encode(pixels))
-}
-
-fn from_base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    STANDARD.decode(text).map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]

@@ -25,8 +25,10 @@ mod error;
 pub mod evaluation;
 pub mod experiment;
 mod nan;
+pub mod near_copies;
 pub mod number;
 pub mod origin;
+mod pixels;
 pub mod record;
 #[cfg(any(test, feature = "sample"))]
 #[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "for tests, over its own numbers")]
@@ -47,6 +49,7 @@ pub use evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
 pub use experiment::{Compared, Comparison, DataTable, ExperimentTable, Provenance, Unit};
+pub use near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 pub use origin::Origin;
 pub use record::{
     DatasetRecord, EpochRecord, ExtensionRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,

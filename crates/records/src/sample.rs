@@ -9,6 +9,7 @@ use crate::confusion::Confusion;
 use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
+use crate::near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 use crate::origin::Origin;
 use crate::record::{
     DatasetRecord, EpochRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord, Status, Summary,
@@ -109,6 +110,45 @@ fn epoch(epoch: usize) -> EpochRecord {
         learning_rate: 1e-3 * 0.5 * (1.0 + (std::f64::consts::PI * (t - 1.0) / 10.0).cos()),
         seconds: 12.3,
         images_per_second: 4381.0,
+    }
+}
+
+/// Two searches of CIFAR-10, with pictures of a few pixels.
+pub fn near_copies() -> NearCopiesRecord {
+    let picture = |index, label| CopyPicture {
+        index,
+        label,
+        shape: [3, 2, 4],
+        pixels: (0..24).map(|place| place * 10).collect(),
+    };
+    let pair = |[image, other]: [usize; 2], similarity, mirrored, [down, right]: [i64; 2]| {
+        let (image, other) = (picture(image, 1), picture(other, 1));
+        CopyPair { image, other, similarity, mirrored, down, right }
+    };
+    let count = |threshold, [images, other_label, mirrored]: [usize; 3]| CopyCount {
+        threshold,
+        images,
+        other_label,
+        mirrored,
+    };
+    let search = |split: &str, images, counts, pairs| {
+        let (split, others) = (split.to_owned(), "training".to_owned());
+        CopySearch { split, others, images, counts, pairs }
+    };
+    let counts = vec![count(0.99, [23, 0, 7]), count(0.97, [111, 0, 16])];
+    let pairs = vec![
+        pair([4838, 29986], 0.999_799, true, [0, 0]),
+        pair([4105, 7], 0.994_807, false, [2, -4]),
+    ];
+    let names = ["airplane", "automobile", "bird", "cat", "deer"];
+    NearCopiesRecord {
+        dataset: "cifar10".into(),
+        class_names: names.map(String::from).into(),
+        searches: vec![
+            search("test", 10_000, counts, pairs),
+            search("training", 50_000, vec![count(0.99, [131, 0, 53])], Vec::new()),
+        ],
+        origin: Origin::of_run(&run()),
     }
 }
 

@@ -27,6 +27,7 @@ pub mod experiments_markdown;
 pub mod figure;
 pub mod folds_page;
 mod html;
+pub mod near_copies_page;
 pub mod page;
 pub mod run_figures;
 mod write;
@@ -35,8 +36,10 @@ pub use arms_table::arms_table;
 pub use compare::{comparison_page, comparison_table};
 pub use error::ReportError;
 pub use experiment::{ExperimentFigure, ExperimentRecord, Findings};
+pub use near_copies_page::near_copies_page;
 pub use page::{run_page, sentence};
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,
-    write_experiments_markdown, write_figure, write_folds, write_png, write_report, write_run_page,
+    write_experiments_markdown, write_figure, write_folds, write_near_copies, write_png,
+    write_report, write_run_page,
 };

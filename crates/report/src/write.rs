@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_records::arms::ArmsComparison;
 use backburn_records::cross_validation::CrossValidation;
+use backburn_records::near_copies::NearCopiesRecord;
 use backburn_records::origin::Origin;
 use backburn_records::record::RunRecord;
 use backburn_records::whole_file;
@@ -17,6 +18,7 @@ use crate::experiment_page::{experiment_page, experiments_index};
 use crate::experiments_markdown::experiments_markdown;
 use crate::figure::{Drawing, Theme, png};
 use crate::folds_page::folds_page;
+use crate::near_copies_page::near_copies_page;
 use crate::page::run_page;
 use crate::run_figures::{curve_figures, diagnosis_figures};
 
@@ -195,6 +197,23 @@ pub fn write_experiments_markdown(
     write_whole(path.to_path_buf(), page.as_bytes()).map(drop)
 }
 
+/// Writes what near copies were found in a data set: the page to `path`, and the record beside it, by the same name with
+/// the ending `json`. Returns the files.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+#[expect(clippy::expect_used, reason = "what is written is plain values")]
+pub fn write_near_copies(
+    record: &NearCopiesRecord,
+    path: &Path,
+) -> Result<[PathBuf; 2], ReportError> {
+    let json = serde_json::to_string_pretty(record).expect("a record is plain values");
+    let json = write_whole(path.with_extension("json"), format!("{json}\n").as_bytes())?;
+    let page = write_whole(path.to_path_buf(), near_copies_page(record).as_bytes())?;
+    Ok([page, json])
+}
+
 fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
     match whole_file::write_whole(&path, content) {
         Ok(()) => Ok(path),
@@ -250,6 +269,17 @@ mod tests {
             [folder.path().join("report.html")]
         );
         assert!(!folder.path().join("figures").exists());
+    }
+
+    #[test]
+    fn near_copies_are_a_page_and_a_record_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("near-copies.html");
+        let written = write_near_copies(&sample::near_copies(), &path).unwrap();
+        assert_eq!(written, [path.clone(), path.with_extension("json")]);
+        let json = fs::read_to_string(&written[1]).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["searches"][0]["counts"][0]["images"], 23);
     }
 
     #[test]

@@ -4,11 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use backburn_data::{DataError, Duplicates, FileStatus, Owner, Repeats, Source};
+use backburn_data::{DataError, DataSet, Duplicates, FileStatus, Owner, Repeats, Source};
 use backburn_training::failure::Failure;
 use clap::{Args, Subcommand};
 
 use crate::commands::describe::{DescribeArgs, describe};
+use crate::commands::near_copies::{NearCopiesOf, near_copies};
 use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
 use crate::help;
@@ -41,7 +42,7 @@ enum DataVerb {
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
     },
-    /// Checks the files of a data set: sizes, checksums, formats, labels, images that occur twice.
+    /// Checks the files of a data set: sizes, checksums, formats, labels, images that occur twice, or nearly.
     Verify {
         /// Data set, by its name in the catalog.
         #[arg(help = help::data_sets())]
@@ -49,6 +50,12 @@ enum DataVerb {
         /// Look in this folder only.
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
+        /// Which images to search for near copies.
+        #[arg(long, value_enum, default_value_t = NearCopiesOf::Test)]
+        near_copies: NearCopiesOf,
+        /// Page to write with the most similar pairs as pictures, and a JSON file beside it.
+        #[arg(long, value_name = "FILE")]
+        page: Option<PathBuf>,
     },
     /// Tells what a folder of pictures of your own holds, and the command to start with.
     Describe(DescribeArgs),
@@ -69,6 +76,11 @@ pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
         }
         DataVerb::Verify { name, data_dir } => verify(name, data_dir.as_deref()),
         DataVerb::Describe(args) => describe(args, command),
+        DataVerb::Verify { name, data_dir, near_copies: of, page } => {
+            check_page(page.as_deref(), *of)?;
+            let set = verify(name, data_dir.as_deref())?;
+            near_copies(&set, *of, page.as_deref(), command)
+        }
         DataVerb::Preview(args) => preview(args, command),
     }
 }
@@ -128,7 +140,25 @@ fn fetch(name: &str, from: Option<&str>, data_dir: Option<&Path>) -> Result<(), 
     Ok(())
 }
 
-fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
+/// Known before minutes have passed.
+fn check_page(page: Option<&Path>, of: NearCopiesOf) -> Result<(), Failure> {
+    let Some(page) = page else { return Ok(()) };
+    if of == NearCopiesOf::None {
+        let reason = "`--page` shows near copies; leave out `--near-copies none`, or `--page`";
+        return Err(Failure::Usage(reason.to_owned()));
+    }
+    if page.extension().is_some_and(|ending| ending == "json") {
+        let path = page.display();
+        return Err(Failure::Usage(format!(
+            "`--page`: expected a name that does not end in .json, as the record beside the page \
+             does, found {path}; name it .html"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks the files and compares images pixel by pixel; the data set, if its files can be used.
+fn verify(name: &str, data_dir: Option<&Path>) -> Result<DataSet, Failure> {
     let entry = entry(name)?;
     let files = backburn_data::verify(entry, &source(data_dir)).map_err(failure)?;
     if entry.built_in {
@@ -172,7 +202,7 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<(), Failure> {
     print_line(&repeats("within training", "training", "training", &within_train));
     print_line(&repeats("within test", "test", "test", &within_test));
     print_line(&repeats("test images that are training images", "test", "training", &across));
-    Ok(())
+    Ok(set)
 }
 
 /// `  within training: 3, of which 1 with another label (training 12 = training 7, …)`

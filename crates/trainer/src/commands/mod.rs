@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod experiment;
 pub mod find_rate;
 mod folds;
+mod near_copies;
 pub mod predict;
 pub mod preview;
 pub mod replay;
