@@ -74,7 +74,6 @@ pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
         DataVerb::Fetch { name, from, data_dir } => {
             fetch(name, from.as_deref(), data_dir.as_deref())
         }
-        DataVerb::Verify { name, data_dir } => verify(name, data_dir.as_deref()),
         DataVerb::Describe(args) => describe(args, command),
         DataVerb::Verify { name, data_dir, near_copies: of, page } => {
             check_page(page.as_deref(), *of)?;
