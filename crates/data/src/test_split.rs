@@ -98,8 +98,8 @@ impl TestSplit {
         NearCopies::between(&self.0, train, threshold, progress)
     }
 
-    /// The first `most` of the near copies that [`near_copies`](Self::near_copies) has found in `train`, as pictures for a
-    /// person to look at; [`MOST_SHOWN`] at most. No access either: what is shown is that test images are known from
+    /// The first `most` of the near copies that [`near_copies`](Self::near_copies) has found in `train`, as
+    /// pictures for a person to look at; [`MOST_SHOWN`] at most. No access either: what is shown is that test images are known from
     /// training, nothing is shown of the others, and so few images with their labels select nothing.
     pub fn shown(&self, train: &ImageSet, found: &NearCopies, most: usize) -> Vec<ShownCopy> {
         let item = |set: &ImageSet, index: usize| {

@@ -1,4 +1,5 @@
-//! Near copies of images that were found in a data set: what `near-copies.json` holds and the page of `data verify` shows.
+//! Near copies of images that were found in a data set: what the page of `data verify` shows and the JSON file beside it
+//! holds.
 
 use serde::{Deserialize, Serialize};
 

@@ -32,7 +32,8 @@ pub(crate) enum NearCopiesOf {
     All,
 }
 
-/// Searches, prints what was found, and writes the page if one is asked for. `command`: the command line, program first.
+/// Searches, prints what was found, and writes the page if one is asked for. `command`: the command line, program
+/// first.
 ///
 /// # Errors
 ///

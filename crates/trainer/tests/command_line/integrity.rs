@@ -36,6 +36,49 @@ fn a_second_look_at_the_test_split_is_marked_wherever_scores_are_read() {
 }
 
 #[test]
+fn near_copies_are_counted_and_shown_on_a_page() {
+    let place = Place::with_mnist();
+    // Test image 3 becomes training image 8, mirrored and darker, and test image 4 a copy of it.
+    let pixels = place.bytes("data/train-images-idx3-ubyte")[16 + 8 * 784..][..784].to_vec();
+    let mirrored: Vec<u8> =
+        pixels.chunks(28).flat_map(|line| line.iter().rev().map(|it| it / 2)).collect();
+    let path = place.path("data/t10k-images-idx3-ubyte");
+    let mut images = fs::read(&path).unwrap();
+    images[16 + 3 * 784..][..784].copy_from_slice(&mirrored);
+    images[16 + 4 * 784..][..784].copy_from_slice(&pixels);
+    fs::write(&path, images).unwrap();
+    let run = place.run("data verify mnist --data-dir data --near-copies all --page copies.html");
+    run.expect(DONE, &["of 30 test images, like one of training", "of 200 training images"]);
+    let mirrored =
+        |line: &&str| line.contains("test 3 ≈ training 8: ") && line.ends_with("mirrored");
+    let page = place.text("copies.html");
+    assert!(page.contains("<br>test 4: 4</td>") && page.contains("data:image/png"), "{page}");
+    let record = place.json("copies.json");
+    let pairs = record["searches"][0]["pairs"].as_array().unwrap();
+    let pair = pairs.iter().find(|pair| pair["image"]["index"] == 3).unwrap();
+    assert_eq!((&pair["other"]["index"], &pair["mirrored"]), (&8.into(), &true.into()));
+    assert!(pair["similarity"].as_f64().unwrap() > 0.999, "{pair}");
+    // The others are copies pixel by pixel, so that this one is not among the first that are printed.
+    assert!(!run.stdout.lines().any(|line| mirrored(&line)), "{}", run.stdout);
+    let run = place.run("data verify mnist --data-dir data --near-copies none");
+    run.expect(DONE, &["equal images"]);
+    assert!(!run.stdout.contains("near copies"), "{}", run.stdout);
+}
+
+#[test]
+fn a_page_of_near_copies_that_cannot_be_is_refused_before_the_search() {
+    let place = Place::with_mnist();
+    for (flags, part) in [
+        ("--page a.json", "does not end in .json"),
+        ("--page a.html --near-copies none", "leave out"),
+    ] {
+        let run = place.run(&format!("data verify mnist --data-dir data {flags}"));
+        assert_eq!(run.code, Some(USAGE), "{}", run.stderr);
+        assert!(run.stderr.contains(part) && run.stdout.is_empty(), "{}", run.stderr);
+    }
+}
+
+#[test]
 fn equal_images_are_counted_within_and_across_splits() {
     let place = Place::with_mnist();
     // Test image n of this place is training image n.
