@@ -2,12 +2,14 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::env;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use backburn_data::near_copies::groups;
-use backburn_data::pictures::{PictureProgress, PicturesError, load_with_groups};
+use backburn_data::pictures::{PictureProgress, PictureSettings, PicturesError, load_with_groups};
 use backburn_data::{DataSet, FetchProgress, ImageSet, Source};
+use backburn_records::whole_file::write_whole;
+use backburn_records::{read_bounded, sha256};
 
 use crate::prepare::PrepareError;
 use crate::recipe::Recipe;
@@ -67,7 +69,8 @@ fn cache() -> PathBuf {
     set.map_or_else(|| Path::new("datasets").join("prepared"), PathBuf::from)
 }
 
-/// Loads the recipe's images from its place, preparing pictures that have not been prepared before.
+/// Loads the recipe's images from its place, preparing pictures that have not been prepared before. What a search for
+/// near copies has found in them is among the notes.
 ///
 /// # Errors
 ///
@@ -76,13 +79,34 @@ pub fn load(
     recipe: &Recipe,
     progress: &mut dyn FnMut(DataProgress<'_>),
 ) -> Result<DataSet, PrepareError> {
-    let Some(path) = folder(&recipe.dataset) else {
-        let source = Source::from_environment(recipe.place.data_dir.clone());
-        let mut told = |it: FetchProgress<'_>| progress(DataProgress::Download(it));
-        return Ok(backburn_data::load_with_progress(&recipe.dataset, &source, &mut told)?);
+    let mut data = match folder(&recipe.dataset) {
+        Some(path) => {
+            // Pictures that have been moved are named anew.
+            let path = recipe.place.data_dir.as_deref().unwrap_or(path);
+            let data = load_pictures(path, &recipe.pictures, progress)?;
+            // Whoever verifies the run finds the name of its recipe, wherever the pictures lie now.
+            DataSet { name: recipe.dataset.clone(), ..data }
+        }
+        None => {
+            let source = Source::from_environment(recipe.place.data_dir.clone());
+            let mut told = |it: FetchProgress<'_>| progress(DataProgress::Download(it));
+            backburn_data::load_with_progress(&recipe.dataset, &source, &mut told)?
+        }
     };
-    // Pictures that have been moved are named anew.
-    let path = recipe.place.data_dir.as_deref().unwrap_or(path);
+    data.notes.extend(found_copies(&data));
+    Ok(data)
+}
+
+/// Loads pictures from a folder or table, preparing those that have not been prepared before.
+///
+/// # Errors
+///
+/// If there are none, or they cannot be read or prepared.
+pub fn load_pictures(
+    path: &Path,
+    settings: &PictureSettings,
+    progress: &mut dyn FnMut(DataProgress<'_>),
+) -> Result<DataSet, PicturesError> {
     let mut told = |it: PictureProgress| progress(DataProgress::Pictures(it));
     let groups = |images: &ImageSet| {
         groups(images, SIMILAR, &|_| ()).map_err(|error| {
@@ -90,9 +114,27 @@ pub fn load(
             PicturesError::Setting { name: "group_near_copies", reason }
         })
     };
-    let loaded = load_with_groups(path, &recipe.pictures, &cache(), &groups, &mut told)?;
-    // Whoever verifies the run finds the name of its recipe, wherever the pictures lie now.
-    Ok(DataSet { name: recipe.dataset.clone(), ..loaded.data })
+    Ok(load_with_groups(path, settings, &cache(), &groups, &mut told)?.data)
+}
+
+/// Keeps what a search for near copies has found in these very files, for the reports of trainings on them. That it
+/// cannot be kept is told to nobody: it is found again by the same search.
+pub fn keep_found_copies(data: &DataSet, sentence: &str) {
+    if fs::create_dir_all(cache()).is_ok() {
+        let _ = write_whole(&copies_file(data), sentence.as_bytes());
+    }
+}
+
+/// What was kept of a search in these files.
+fn found_copies(data: &DataSet) -> Option<String> {
+    let bytes = read_bounded(&copies_file(data), 1 << 12).ok()?;
+    String::from_utf8(bytes).ok().filter(|sentence| !sentence.trim().is_empty())
+}
+
+fn copies_file(data: &DataSet) -> PathBuf {
+    let sums: Vec<&str> = data.files.iter().map(|file| file.sha256.as_str()).collect();
+    let key = sha256(sums.join(" ").as_bytes());
+    cache().join(format!("near-copies-{}.txt", key.get(..16).unwrap_or(&key)))
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
         DataVerb::Verify { name, data_dir, near_copies: of, page } => {
             check_page(page.as_deref(), *of)?;
             let set = verify(name, data_dir.as_deref())?;
-            near_copies(&set, *of, page.as_deref(), command)
+            near_copies(&set, *of, page.as_deref(), command).map(drop)
         }
         DataVerb::Preview(args) => preview(args, command),
     }

@@ -14,9 +14,12 @@ use backburn_records::shell::quoted;
 use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
 use backburn_training::failure::Failure;
+use backburn_training::image_source::load_pictures;
 use backburn_training::version;
 use clap::Args;
 
+use crate::commands::near_copies::{NearCopiesOf, near_copies};
+use crate::data_bar::DataBar;
 use crate::output::print_line;
 
 /// `data describe PATH`
@@ -31,6 +34,12 @@ pub(crate) struct DescribeArgs {
     /// Contact sheet to write: some pictures of each class; one that is there is replaced.
     #[arg(long, value_name = "FILE", default_value = "contact-sheet.png")]
     out: PathBuf,
+    /// Which pictures to search for near copies, as a training would see them.
+    #[arg(long, value_enum, default_value_t = NearCopiesOf::All)]
+    near_copies: NearCopiesOf,
+    /// Page to write with the most similar pairs as pictures, and a JSON file beside it.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 /// Classes that the sheet and the list have room for.
@@ -58,7 +67,11 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     let failure = |error: pictures::PicturesError| Failure::Error(error.to_string());
     let settings = PictureSettings { most_pixels: args.most_pixels, ..PictureSettings::default() };
     let found = pictures::describe(&args.path, &settings).map_err(failure)?;
-    print_line(text(&args.path, &found).trim_end());
+    print_line(text(&found).trim_end());
+    let settings = PictureSettings { skip_damaged: true, ..settings };
+    let mut bar = DataBar::default();
+    let data = load_pictures(&args.path, &settings, &mut |it| bar.show(it)).map_err(failure)?;
+    let copies = near_copies(&data, args.near_copies, args.page.as_deref(), command.clone())?;
     let survey = survey(&args.path).map_err(failure)?;
     let sheet = sheet(&survey, &settings);
     let origin = Origin {
@@ -71,10 +84,11 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     write_png(&sheet.draw(), &args.out, &origin)
         .map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&format!("contact sheet: {}", args.out.display()));
+    print_line(&format!("\nto start with:\n  {}", start(&args.path, &found, copies)));
     Ok(())
 }
 
-fn text(path: &Path, found: &Description) -> String {
+fn text(found: &Description) -> String {
     let number = |value: usize| count(value as u64);
     let mut lines = vec![format!(
         "{} pictures of {} classes",
@@ -126,7 +140,6 @@ fn text(path: &Path, found: &Description) -> String {
         lines.push(format!("not taken for pictures: {}", found.skipped));
     }
     lines.extend(found.suspicions.iter().map(|suspicion| format!("note: {}", words(suspicion))));
-    lines.push(format!("\nto start with:\n  {}", start(path, found)));
     lines.join("\n")
 }
 
@@ -176,8 +189,8 @@ fn words(suspicion: &Suspicion) -> String {
     }
 }
 
-/// The command to start with.
-fn start(path: &Path, found: &Description) -> String {
+/// The command to start with. `copies`: test pictures like a training picture.
+fn start(path: &Path, found: &Description, copies: usize) -> String {
     let trained = found
         .parts
         .get(&pictures::Part::Train)
@@ -189,6 +202,9 @@ fn start(path: &Path, found: &Description) -> String {
     let mut command = format!("cargo xtask train {} --epochs {epochs}", quoted(&path));
     if found.imbalance >= UNEVEN {
         command += " --class-weights balanced";
+    }
+    if copies > 0 && !found.parts.contains_key(&pictures::Part::Test) {
+        command += " --group-near-copies";
     }
     if !(found.damaged.is_empty() && found.cut_short.is_empty()) {
         command += " --skip-damaged";

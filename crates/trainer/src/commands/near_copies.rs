@@ -12,6 +12,7 @@ use backburn_records::near_copies::{
 use backburn_records::{Origin, number};
 use backburn_report::write_near_copies;
 use backburn_training::failure::Failure;
+use backburn_training::image_source::keep_found_copies;
 use backburn_training::origin::origin;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -32,7 +33,8 @@ pub(crate) enum NearCopiesOf {
     All,
 }
 
-/// Searches, prints what was found, and writes the page if one is asked for. `command`: the command line, program
+/// Searches, prints what was found, and writes the page if one is asked for; gives the number of test images like a
+/// training image. `command`: the command line, program
 /// first.
 ///
 /// # Errors
@@ -43,9 +45,9 @@ pub(crate) fn near_copies(
     of: NearCopiesOf,
     page: Option<&Path>,
     command: Vec<String>,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     if of == NearCopiesOf::None {
-        return Ok(());
+        return Ok(0);
     }
     let threshold = THRESHOLDS.into_iter().fold(1.0, f64::min);
     print_line("near copies, by the correlation of crops, also shifted and mirrored:");
@@ -53,6 +55,8 @@ pub(crate) fn near_copies(
         set.test.near_copies(&set.train, threshold, progress).map_err(failure)
     })?;
     print(&found, "test", "training");
+    let across = found.count(threshold);
+    keep_found_copies(set, &sentence(set, across));
     let shown = set.test.shown(&set.train, &found, MOST_SHOWN);
     let pairs = shown.into_iter().map(|shown| pair(&shown.copy, shown.test, shown.train));
     let mut searches = vec![record(&found, "test", pairs.collect())];
@@ -63,7 +67,7 @@ pub(crate) fn near_copies(
         print(&found, "training", "training");
         searches.push(record(&found, "training", pairs_within(&set.train, &found)));
     }
-    let Some(path) = page else { return Ok(()) };
+    let Some(path) = page else { return Ok(across.images) };
     let origin = Origin {
         // Nothing is drawn at random.
         seeds: Vec::new(),
@@ -74,7 +78,17 @@ pub(crate) fn near_copies(
     let written =
         write_near_copies(&record, path).map_err(|error| Failure::Error(error.to_string()))?;
     written.iter().for_each(|path| print_line(&path.display().to_string()));
-    Ok(())
+    Ok(across.images)
+}
+
+/// What reports of trainings on the set say.
+fn sentence(set: &DataSet, found: CopyCount) -> String {
+    let CopyCount { threshold, images, other_label, .. } = found;
+    let all = number::count(set.test.len() as u64);
+    format!(
+        "near copies: {images} of the {all} test images are like a training image (a correlation of {threshold} and \
+         more), {other_label} of them with another label"
+    )
 }
 
 /// Searches with a bar on stderr, if that is a terminal.
