@@ -21,7 +21,7 @@
 //!
 //! # How they are found
 //!
-//! Exactly: every crop with every image. A product of 64 coordinates ([`basis`]) is never less than that of the crops
+//! Exactly: every crop with every image. A product of 64 coordinates (`basis.rs`) is never less than that of the crops
 //! themselves and rules out nearly all; the others are computed in double precision. The outcome does not depend on the
 //! number of threads, nor on the CPU's vectors. docs/performance.md has the figures.
 
