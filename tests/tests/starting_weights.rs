@@ -145,7 +145,7 @@ fn what_cannot_be_begun_with_leaves_no_folder_behind() {
     refused(&recipe(Some(&text)), &["text.pt: expected a safetensors file", "web page"]);
     let mut wider = recipe(Some(&first));
     wider.model = ModelConfig::Mlp(MlpConfig { hidden: vec![9], dropout: 0.0, batch_norm: true });
-    refused(&wider, &["0 of the 8 tensors of `mlp`", "`hidden.0.weight` [8, 784] instead of"]);
+    refused(&wider, &["1 of the 8 tensors of `mlp`", "`hidden.0.weight` [8, 784] instead of"]);
     let other = Recipe { model: built_in("digits").unwrap().model, ..recipe(Some(&first)) };
     refused(&other, &["`lenet-bn`", "missing: ", "left over: `hidden.0.bias`"]);
     let mut bytes = fs::read(model(&first)).unwrap();

@@ -223,7 +223,6 @@ impl From<SessionError> for Failure {
                 PrepareError::Recipe(_)
                 | PrepareError::Model(_)
                 | PrepareError::Loader(_)
-                | PrepareError::StartingWeights(_)
                 | PrepareError::Data(DataError::Split { .. }),
             )
             | SessionError::Run(RunError::NotEmpty { .. })

@@ -8,7 +8,7 @@ use crate::place::*;
 #[test]
 fn a_command_line_that_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
-    let cases: [(&str, i32, &[&str]); 56] = [
+    let cases: [(&str, i32, &[&str]); 60] = [
         ("", USAGE, &["train", "evaluate", "report", "data"]),
         ("dance", USAGE, &["`dance`|'dance'"]),
         ("train", USAGE, &["which data set?", "mnist, fashion-mnist, cifar10, digits"]),
@@ -42,6 +42,14 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
             "train digits --model resnet18 --spatial-dropout 0.5",
             USAGE,
             &["--spatial-dropout", "resnet18"],
+        ),
+        ("train digits --stem imagenet", USAGE, &["--stem", "lenet-bn"]),
+        ("train digits --freeze conv1,hidden", USAGE, &["number 2, `hidden`,", "conv1, norm1"]),
+        ("train digits --init-from none.pt", ERROR, &["cannot read", "none.pt", "--init-from"]),
+        (
+            "train digits --pretrained",
+            USAGE,
+            &["none are fetched", "resnet18-f37072fd.pth", "--stem imagenet --init-from"],
         ),
         ("train digits --model mlp --hidden 0", USAGE, &["hidden", "from 1 to 16384"]),
         ("train digits --model cnn --widths 8,8,8,8,8,8", USAGE, &["widths", "6 blocks"]),
