@@ -1,5 +1,5 @@
 """Near copies of CIFAR-10's test images among its training images, all compared with all, for the test in
-crates/data/tests/published.rs: python near_copies.py DATASETS (some ten minutes on two cores)."""
+crates/data/tests/published.rs: python near_copies.py DATASETS (some four minutes on two cores)."""
 
 import sys
 from pathlib import Path
