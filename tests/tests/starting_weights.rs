@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::SplitSize;
 use backburn_models::{MlpConfig, ModelConfig, weights};
+use backburn_studies::trial::{Found, Trial};
 use backburn_training::extend::EndedRun;
 use backburn_training::init_from::InitFrom;
 use backburn_training::optimize::parameter_group::ParameterGroup;
@@ -152,4 +153,18 @@ fn what_cannot_be_begun_with_leaves_no_folder_behind() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(model(&first), bytes).unwrap();
     refused(&recipe(Some(&first)), &["model.safetensors", "as manifest.json has it"]);
+}
+
+#[test]
+fn a_study_finds_its_run_again_though_its_recipe_names_no_checksum() {
+    let place = TempDir::new().unwrap();
+    let first = first(&place);
+    let trial = Trial { path: place.path().join("trial"), recipe: recipe(Some(&first)) };
+    train(&trial.recipe, &trial.path).unwrap();
+    assert!(matches!(trial.find(), Ok(Found::Whole(_))));
+    // Other weights are another recipe.
+    let other = place.path().join("other");
+    train(&recipe(None), &other).unwrap();
+    let trial = Trial { recipe: recipe(Some(&other)), ..trial };
+    assert!(trial.find().is_err());
 }

@@ -4,12 +4,15 @@ use std::path::{Path, PathBuf};
 
 use backburn_records::{RunRecord, Status, Summary};
 use backburn_training::failure::Failure;
+use backburn_training::init_from::InitFrom;
+use backburn_training::prepare::PrepareError;
 use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::error::RunError;
 use backburn_training::run_folder::folder::RunFolder;
 use backburn_training::run_options::RunOptions;
 use backburn_training::session::{self, Outcome};
 use backburn_training::session_error::SessionError;
+use backburn_training::starting_weights::pinned;
 use backburn_training::watch::Watch;
 
 /// A run folder and the recipe of the run that belongs there.
@@ -67,7 +70,7 @@ impl Trial {
             Err(error) => return Err(SessionError::from(error).into()),
         }
         let folder = RunFolder::open(path).map_err(SessionError::from)?;
-        if folder.recipe().map_err(SessionError::from)? != self.recipe {
+        if folder.recipe().map_err(SessionError::from)? != self.as_trained()? {
             return Err(Failure::Usage(format!(
                 "{} holds a run by another recipe; name another folder with `--out`",
                 path.display()
@@ -91,6 +94,16 @@ impl Trial {
             (Status::Diverged, _) => Found::Diverged,
             _ => Found::Part,
         })
+    }
+
+    /// The recipe as its run has it: with the checksum of the weights that it begins with.
+    fn as_trained(&self) -> Result<Recipe, SessionError> {
+        match &self.recipe.init_from {
+            Some(InitFrom { sha256: None, .. }) => {
+                Ok(pinned(&self.recipe).map_err(PrepareError::from)?)
+            }
+            _ => Ok(self.recipe.clone()),
+        }
     }
 
     /// Trains what is not there yet of it. `found`: what [`find`](Self::find) gave.
