@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use backburn_data::pictures::{Loaded, PictureSettings, load};
 use backburn_data::{DataSet, ImageSet, Source, SplitSize, TestLog, TestSplit};
 use backburn_models::{NamedTensor, parameters};
-use backburn_training::image_source;
+use backburn_training::picture_names;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::{Recipe, built_in};
 use backburn_training::setup::Setup;
@@ -103,7 +103,7 @@ fn expect_the_same(set: &DataSet, each: usize) {
     assert_eq!(images(&loaded.data), images(&own));
 
     let mut recipe = built_in("pictures").unwrap();
-    recipe.dataset = image_source::named(folder.path()).unwrap();
+    recipe.dataset = picture_names::named(folder.path()).unwrap();
     (recipe.epochs, recipe.valid_size) = (2, SplitSize::Share(0.1));
     recipe.model = built_in("digits").unwrap().model;
     assert_eq!(trained(loaded.data, &recipe), trained(own, &recipe));

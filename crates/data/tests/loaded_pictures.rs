@@ -352,7 +352,7 @@ fn all_damaged_pictures_are_named_at_once_and_may_be_left_out() {
     fs::write(place.path("b/4.png"), &whole[..whole.len() / 2]).unwrap();
     let error = place.load(&DEFAULT()).unwrap_err();
     let text = error.to_string();
-    for part in ["2 of 20", "a/3.png", "found text", "b/4.png", "cut short", "skip_damaged"] {
+    for part in ["2 of 20", "a/3.png", "found text", "b/4.png", "cut short", "--skip-damaged"] {
         assert!(text.contains(part), "{text}");
     }
     assert!(matches!(&error, PicturesError::Damaged { pictures, .. } if pictures.len() == 2));

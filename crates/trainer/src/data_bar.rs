@@ -2,7 +2,7 @@
 
 use backburn_data::FetchProgress;
 use backburn_data::pictures::PictureProgress;
-use backburn_training::image_source::DataProgress;
+use backburn_training::data_progress::DataProgress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar for each file that is downloaded, and one for pictures that are prepared.

@@ -178,7 +178,7 @@ mod tests {
     fn names_that_are_not_ours_are_noted_with_those_that_are() {
         let notes = said(&format!("{PREFIX}DATE"), "x").unwrap();
         assert!(notes[0].contains("DATE is no variable"), "{notes:?}");
-        assert!(notes[0].contains("BACKBURN_DATA, BACKBURN_SIMD"), "{notes:?}");
+        assert!(notes[0].contains("BACKBURN_DATA, BACKBURN_CACHE, BACKBURN_SIMD"), "{notes:?}");
         for row in
             CATALOG.iter().filter(|row| !["BACKBURN_DATA", "BACKBURN_SIMD"].contains(&row.name))
         {

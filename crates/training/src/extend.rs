@@ -9,11 +9,11 @@ use backburn_records::{ExtensionRecord, Manifest, Status};
 use backburn_regularization::EarlyStopping;
 use burn::tensor::Device;
 
-use crate::image_source::short_name;
 use crate::memory::blame::blame;
 use crate::memory::need;
 use crate::optimize::plateau::Plateau;
 use crate::optimize::schedule::Schedule;
+use crate::picture_names::short_name;
 use crate::prepare::{PrepareError, Prepared};
 use crate::recipe::{Recipe, Settings};
 use crate::run_folder::checkpoint::{self, Position, differences};

@@ -7,15 +7,13 @@ use std::{env, fs};
 
 use backburn_data::near_copies::groups;
 use backburn_data::pictures::{PictureProgress, PictureSettings, PicturesError, load_with_groups};
-use backburn_data::{DataSet, FetchProgress, ImageSet, Source};
+use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source};
 use backburn_records::whole_file::write_whole;
 use backburn_records::{read_bounded, sha256};
 
-use crate::prepare::PrepareError;
+use crate::data_progress::DataProgress;
+use crate::picture_names::folder;
 use crate::recipe::Recipe;
-
-/// What stands before the path of a folder of pictures, or of a table of them, in place of a data set's name.
-pub const FOLDER: &str = "folder:";
 
 /// From this similarity on, `group_near_copies` keeps images together.
 const SIMILAR: f64 = 0.95;
@@ -23,44 +21,14 @@ const SIMILAR: f64 = 0.95;
 /// The environment variable that names the folder of prepared pictures.
 pub const CACHE: &str = "BACKBURN_CACHE";
 
-/// How far data are from being there.
-#[derive(Clone, Copy, Debug)]
-pub enum DataProgress<'a> {
-    /// A file is being downloaded.
-    Download(FetchProgress<'a>),
-    /// Pictures are being prepared.
-    Pictures(PictureProgress),
-}
-
-/// The folder or table of pictures that a data set's name stands for; `None` of a data set of the catalog.
-pub fn folder(dataset: &str) -> Option<&Path> {
-    dataset.strip_prefix(FOLDER).map(Path::new)
-}
-
-/// The name that stands for the pictures in a folder or table, wherever it is used from.
-///
-/// # Errors
-///
-/// If the path is not in UTF-8, and so cannot be written to `config.toml`.
-pub fn named(path: &Path) -> Result<String, String> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match absolute.to_str() {
-        Some(path) => Ok(format!("{FOLDER}{path}")),
-        None => Err(format!(
-            "{}: expected a path in UTF-8, to be written to config.toml; give the folder another name, or a link",
-            absolute.display()
-        )),
-    }
-}
-
-/// A data set's name as part of the name of a file: of a folder of pictures only its own.
-pub fn short_name(dataset: &str) -> String {
-    let name = folder(dataset).map(|path| path.file_stem().unwrap_or_default().to_string_lossy());
-    match name {
-        Some(name) if !name.is_empty() => name.into_owned(),
-        Some(_) => "pictures".to_owned(),
-        None => dataset.to_owned(),
-    }
+/// Why images cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // Each variant passes the error of that name on.
+pub enum ImageSourceError {
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Pictures(#[from] PicturesError),
 }
 
 /// Where prepared pictures are kept: in `$BACKBURN_CACHE`, else in `datasets/prepared`.
@@ -78,7 +46,7 @@ fn cache() -> PathBuf {
 pub fn load(
     recipe: &Recipe,
     progress: &mut dyn FnMut(DataProgress<'_>),
-) -> Result<DataSet, PrepareError> {
+) -> Result<DataSet, ImageSourceError> {
     let mut data = match folder(&recipe.dataset) {
         Some(path) => {
             // Pictures that have been moved are named anew.
@@ -135,20 +103,4 @@ fn copies_file(data: &DataSet) -> PathBuf {
     let sums: Vec<&str> = data.files.iter().map(|file| file.sha256.as_str()).collect();
     let key = sha256(sums.join(" ").as_bytes());
     cache().join(format!("near-copies-{}.txt", key.get(..16).unwrap_or(&key)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_named_by_its_absolute_path_and_shortly_by_its_own_name() {
-        let name = named(Path::new("some/cats and dogs")).unwrap();
-        let path = folder(&name).unwrap();
-        assert!(path.is_absolute() && path.ends_with("some/cats and dogs"), "{name}");
-        assert_eq!(short_name(&name), "cats and dogs");
-        assert_eq!(short_name("folder:/data/birds.csv"), "birds");
-        assert_eq!(short_name("folder:/"), "pictures");
-        assert_eq!((folder("mnist"), short_name("mnist")), (None, "mnist".to_owned()));
-    }
 }

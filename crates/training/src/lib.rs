@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod class_weights;
+pub mod data_progress;
 pub mod device_batch;
 pub mod evaluate;
 pub mod extend;
@@ -21,6 +22,7 @@ pub mod on_divergence;
 pub mod optimize;
 pub mod origin;
 mod outlook;
+pub mod picture_names;
 pub mod place;
 pub mod predict;
 pub mod prepare;

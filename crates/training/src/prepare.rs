@@ -12,7 +12,8 @@ use backburn_models::{ModelError, Network};
 use burn::tensor::Device;
 
 use crate::class_weights::ClassWeights;
-use crate::image_source::{self, DataProgress};
+use crate::data_progress::DataProgress;
+use crate::image_source::{self, ImageSourceError};
 use crate::recipe::{Recipe, RecipeError};
 use crate::seeds::{Purpose, Seeds};
 use crate::starting_weights::{StartingWeightsError, begin_with};
@@ -42,6 +43,15 @@ pub enum PrepareError {
     Model(#[from] ModelError),
     #[error(transparent)]
     StartingWeights(#[from] StartingWeightsError),
+}
+
+impl From<ImageSourceError> for PrepareError {
+    fn from(error: ImageSourceError) -> Self {
+        match error {
+            ImageSourceError::Data(error) => Self::Data(error),
+            ImageSourceError::Pictures(error) => Self::Pictures(error),
+        }
+    }
 }
 
 /// A data set cut and scaled as a recipe says.

@@ -22,13 +22,13 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::class_weights::ClassWeights;
-use crate::image_source;
 use crate::init_from::InitFrom;
 use crate::loss::Loss;
 use crate::on_divergence::OnDivergence;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::schedule::Schedule;
+use crate::picture_names;
 use crate::place::{Beside, Place};
 
 /// A built-in recipe.
@@ -550,7 +550,7 @@ impl Recipe {
 
     fn check_pictures(&self) -> Result<(), RecipeError> {
         let is_default = is_default(&self.pictures);
-        if image_source::folder(&self.dataset).is_none() && !is_default {
+        if picture_names::folder(&self.dataset).is_none() && !is_default {
             return Err(RecipeError::DoesNotApply(format!(
                 "`pictures`: how pictures are prepared is asked of people's own; the images of `{}` are as they are \
                  published; leave `--image-size` and its like out, or name a folder of pictures",

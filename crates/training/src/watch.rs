@@ -2,7 +2,7 @@
 
 use backburn_records::EpochRecord;
 
-use crate::image_source::DataProgress;
+use crate::data_progress::DataProgress;
 use crate::meter::EpochInProgress;
 
 /// Hears what happens in a training. Nothing that it does changes a result.

@@ -11,6 +11,7 @@ mod checkpoint;
 mod data_set;
 mod memory;
 pub mod mutation;
+mod picture;
 mod run_folder;
 #[cfg(feature = "burn")]
 mod settings;
@@ -91,6 +92,14 @@ pub static TARGETS: &[Target] = &[
         seeds: data_set::npy_seeds,
         fixed_bytes: 64 << 10,
         bytes_per_byte: 8,
+    },
+    Target {
+        name: "picture",
+        check: picture::decoded,
+        seeds: picture::seeds,
+        // What texts and profiles beside the pixels may take, each of several times.
+        fixed_bytes: 256 << 20,
+        bytes_per_byte: 64,
     },
     Target {
         name: "archive",

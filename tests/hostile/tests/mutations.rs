@@ -104,6 +104,7 @@ survive! {
     cifar_batch: 5_000,
     cifar_100: 5_000,
     npy: 10_000,
+    picture: 10_000,
     archive: 3_000,
     run_folder: 1_500,
     weights: 5_000,

@@ -11,7 +11,7 @@ use backburn_studies::arm_list::ListedArm;
 use backburn_studies::arms;
 use backburn_studies::study::{Study, StudyArm};
 use backburn_training::failure::{Failure, usage};
-use backburn_training::image_source::short_name;
+use backburn_training::picture_names::short_name;
 use backburn_training::recipe::Recipe;
 use backburn_training::recipe_change::RecipeChange;
 use backburn_training::run_folder::names::CONFIG;

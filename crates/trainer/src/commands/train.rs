@@ -12,7 +12,7 @@ use backburn_records::number::clock;
 use backburn_training::backend::Backend;
 use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::image_source::{self, short_name};
+use backburn_training::picture_names::{self, short_name};
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::run_folder::folder::RunFolder;
@@ -230,11 +230,11 @@ impl TrainArgs {
         if backburn_data::entry(asked).is_ok() {
             return Ok(Some(asked.clone()));
         }
-        let path = image_source::folder(asked);
+        let path = picture_names::folder(asked);
         let looks_like_a_path = asked.contains(['/', '\\', '.']) || Path::new(asked).exists();
         let path = path.or_else(|| looks_like_a_path.then(|| Path::new(asked.as_str())));
         match path {
-            Some(path) => image_source::named(path).map(Some).map_err(Failure::Usage),
+            Some(path) => picture_names::named(path).map(Some).map_err(Failure::Usage),
             None => backburn_data::entry(asked).map(|entry| Some(entry.name.to_owned())).map_err(
                 |error| Failure::Usage(format!("{error}; or the path of a folder with pictures")),
             ),
@@ -343,7 +343,7 @@ impl TrainArgs {
             let name = short_name(asked.as_ref().unwrap_or(&recipe.dataset));
             (recipe, name)
         } else if let (None, Some(dataset)) = (&self.recipe, &asked)
-            && image_source::folder(dataset).is_some()
+            && picture_names::folder(dataset).is_some()
         {
             (recipe::built_in(PICTURES).map_err(usage)?, short_name(dataset))
         } else {
@@ -401,7 +401,7 @@ fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
     let in_file = |error: &dyn std::fmt::Display| {
         Failure::Error(format!("{}: {error}; set it right in the file", origin.display()))
     };
-    if image_source::folder(&recipe.dataset).is_none() {
+    if picture_names::folder(&recipe.dataset).is_none() {
         backburn_data::entry(&recipe.dataset).map_err(|error| in_file(&error))?;
     }
     recipe.check().map_err(|error| in_file(&error))?;
