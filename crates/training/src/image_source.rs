@@ -88,6 +88,10 @@ pub fn load_pictures(
 /// Keeps what a search for near copies has found in these very files, for the reports of trainings on them. That it
 /// cannot be kept is told to nobody: it is found again by the same search.
 pub fn keep_found_copies(data: &DataSet, sentence: &str) {
+    // What is drawn needs no folder, and leaves none behind.
+    if backburn_data::entry(&data.name).is_ok_and(|entry| entry.built_in) {
+        return;
+    }
     if fs::create_dir_all(cache()).is_ok() {
         let _ = write_whole(&copies_file(data), sentence.as_bytes());
     }

@@ -181,7 +181,7 @@ fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {
     assert_eq!(temperature["accuracy"], printed["accuracy"]);
     expect_keys(
         dropout,
-        "name loss accuracy top_k brier ece mce passes predictive_entropy mutual_information",
+        "name loss accuracy top_k brier ece mce balanced_accuracy passes predictive_entropy mutual_information",
     );
     assert!(dropout["mutual_information"].as_f64().unwrap() > 0.0, "{dropout}");
 
