@@ -92,7 +92,7 @@ def imbalance(bench: Bench) -> None:
     """Five classes of 500 images, five of 10."""
     train = {c: 500 if c % 2 == 0 else 10 for c in range(10)}
     pictures = bench.pictures("one-to-fifty", train, {c: 200 for c in range(10)})
-    plain = ["--valid-size", 0, "--keep", "last", "--epochs", 30]
+    plain = ["--valid-size", 0, "--keep", "last", "--epochs", 12]
     arms = {
         "none": plain,
         "--class-weights balanced": [*plain, "--class-weights", "balanced"],

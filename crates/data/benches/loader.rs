@@ -2,14 +2,21 @@
 //!
 //! The images are noise: no augmentation here is faster or slower for what an image shows.
 
+use std::fs;
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 
 use backburn_data::augment::{self, Draw};
 use backburn_data::loader::{Loader, LoaderConfig};
 use backburn_data::normalization::Normalization;
-use backburn_data::{ImageSet, ImageShape};
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use backburn_data::pictures::{PictureSettings, load};
+use backburn_data::{ImageSet, ImageShape, SplitSize};
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use image::RgbImage;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -33,6 +40,10 @@ fn loader(shape: ImageShape, spec: &str, threads: usize) -> Loader {
     let mut pixels = vec![0; IMAGES * shape.pixels()];
     ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut pixels);
     let set = Arc::new(ImageSet::new(shape, 10, pixels, vec![0; IMAGES]).expect("lengths fit"));
+    loader_of(set, spec, threads)
+}
+
+fn loader_of(set: Arc<ImageSet>, spec: &str, threads: usize) -> Loader {
     let normalization = Normalization::PerChannel.fit(&set).expect("there are images");
     let augment = augment::parse(spec).expect("a spec of our own");
     let config = LoaderConfig { threads, ..LoaderConfig::new(64) };
@@ -49,6 +60,15 @@ fn draw(image: usize) -> Draw {
     Draw { rng: stream(1), lasting: stream(0), epoch: 1 }
 }
 
+fn run(group: &mut BenchmarkGroup<'_, WallTime>, threads: usize, loader: &Loader) {
+    group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
+        bencher.iter(|| {
+            let mut order = ChaCha8Rng::seed_from_u64(1);
+            loader.epoch(&mut order, draw).for_each(|batch| drop(black_box(batch)));
+        });
+    });
+}
+
 fn throughput(criterion: &mut Criterion) {
     for (name, shape, spec) in CASES {
         let mut group = criterion.benchmark_group(name);
@@ -56,16 +76,49 @@ fn throughput(criterion: &mut Criterion) {
         group.sample_size(10);
         for threads in [1, 2] {
             let loader = loader(shape, spec, threads);
-            group.bench_function(BenchmarkId::new("threads", threads), |bencher| {
-                bencher.iter(|| {
-                    let mut order = ChaCha8Rng::seed_from_u64(1);
-                    loader.epoch(&mut order, draw).for_each(|batch| drop(black_box(batch)));
-                });
-            });
+            run(&mut group, threads, &loader);
         }
         group.finish();
     }
 }
 
-criterion_group!(benches, throughput);
+/// The same noise as people's own pictures, from the file that they were prepared into.
+fn mapped(spec: &str, threads: usize, folder: &Path) -> Loader {
+    let settings = PictureSettings { test_size: SplitSize::Count(1), ..PictureSettings::default() };
+    let data = load(&folder.join("pictures"), &settings, &folder.join("prepared"), &mut |_| {});
+    let set = Arc::new(data.expect("they were written here").data.train);
+    loader_of(set, spec, threads)
+}
+
+fn write_pictures(folder: &Path) {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for place in 0..IMAGES {
+        let class = folder.join("pictures").join((place % 10).to_string());
+        fs::create_dir_all(&class).expect("a temporary folder");
+        let mut pixels = vec![0; CIFAR.pixels()];
+        rng.fill_bytes(&mut pixels);
+        let picture = RgbImage::from_vec(32, 32, pixels).expect("32 by 32 pixels");
+        picture.save(class.join(format!("{place}.png"))).expect("a temporary folder");
+    }
+}
+
+/// The rows of CIFAR's shape again, with pixels in a mapped file.
+fn throughput_of_pictures(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_pictures(folder.path());
+    for (name, shape, spec) in CASES.into_iter().filter(|case| case.1 == CIFAR) {
+        let name = name.replace("cifar", "pictures");
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(IMAGES as u64 - 1));
+        group.sample_size(10);
+        for threads in [1, 2] {
+            assert_eq!(shape, CIFAR);
+            let loader = mapped(spec, threads, folder.path());
+            run(&mut group, threads, &loader);
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(benches, throughput, throughput_of_pictures);
 criterion_main!(benches);
