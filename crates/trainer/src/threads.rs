@@ -2,10 +2,16 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+use std::fmt::Display;
+
 use backburn_training::failure::Failure;
+use memmap2::MmapMut;
 
 /// More than any machine has cores; many more would take minutes to start.
 const MOST_THREADS: usize = 1024;
+
+/// Bytes of a thread's stack, as Rust has it if nothing is said.
+const STACK: usize = 2 << 20;
 
 /// Makes the pool of threads that everything computes in.
 ///
@@ -20,11 +26,17 @@ pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
     }
     let threads = threads
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|error| {
+    let refuse = |reason: &dyn Display| {
         Failure::Error(format!(
-            "cannot start {threads} threads: {error}; start fewer with `--threads`, or allow \
-                 more of them (`ulimit -u`) and more memory (`ulimit -v`)"
+            "cannot start {threads} threads: {reason}; start fewer with `--threads`, or allow more of \
+             them (`ulimit -u`) and more memory (`ulimit -v`)"
         ))
-    })?;
+    };
+    // Where the stacks do not fit, the C library ends the program in one of the threads that did start, now and then
+    // before the refusal of another can be told.
+    let stacks = MmapMut::map_anon(threads * STACK).map_err(|error| refuse(&error))?;
+    drop(stacks);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK);
+    pool.build_global().map_err(|error| refuse(&error))?;
     Ok(threads)
 }

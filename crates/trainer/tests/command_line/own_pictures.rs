@@ -4,7 +4,7 @@ use std::fs;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::{GrayImage, Luma};
+use image::{GrayImage, Luma, Rgb, RgbImage};
 use serde_json::Value;
 
 use crate::place::*;
@@ -185,4 +185,55 @@ fn a_thousand_classes_are_trained_and_evaluated_in_files_of_a_few_megabytes() {
     assert!(size("run/evaluation.json") < 10_000_000);
     assert!(place.text("run/report.html").contains("The 40 most confused of 1,000 classes"));
     place.run("verify run").expect(DONE, &[]);
+}
+
+#[test]
+fn a_run_is_scored_on_other_test_sets_of_its_classes_and_that_is_one_access() {
+    let place = Place::new();
+    for class in 0..10_u32 {
+        let folder = place.path("ten").join(class.to_string());
+        fs::create_dir_all(&folder).unwrap();
+        for number in 0..4_u32 {
+            let pixel = |x, y| Rgb([(25 * class) as u8, (x * 7 + number) as u8, (y * 5) as u8]);
+            RgbImage::from_fn(32, 32, pixel).save(folder.join(format!("{number}.png"))).unwrap();
+        }
+    }
+    let flags = SMALL.replace("--epochs 3", "--epochs 1");
+    place
+        .run(&format!("train ./ten {flags} --valid-size 0 --keep last --out run"))
+        .expect(DONE, &[]);
+    let formats = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/tests/formats");
+    let found = place.run(&format!("evaluate run --on {formats}/CIFAR-10-C --json"));
+    found.expect(DONE, &["this is access 2 to the test split"]);
+    let object: Value = serde_json::from_str(found.stdout.trim()).unwrap();
+    assert_eq!(object["sets"].as_array().unwrap().len(), 10);
+    assert_eq!(object["sets"][2]["set"], "gaussian_noise, severity 3");
+    let reads = place.json("run/manifest.json")["test_reads"].clone();
+    assert_eq!(reads.as_array().unwrap().len(), 2, "{reads}");
+    assert!(reads[1]["purpose"].as_str().unwrap().starts_with("evaluate on "), "{reads}");
+    let table = place.run(&format!("evaluate run --on {formats}/CIFAR-10.1"));
+    table.expect(DONE, &["cifar10.1_v6"]);
+    place.run("evaluate run --on ten").refuse(ERROR, &["ten: expected CIFAR-10-C's files"]);
+    place.run(&format!("evaluate run --on {formats} --tta flip")).refuse(USAGE, &["--tta"]);
+}
+
+#[test]
+fn pictures_are_described_with_their_near_copies_and_what_was_found_is_quoted_by_trainings() {
+    let place = Place::new();
+    draw(&place, "pictures", 12);
+    for number in 0..8 {
+        let [from, to] = ["0", "1"].map(|name| place.path(&format!("pictures/dark/{name}.png")));
+        // The same picture again and again.
+        fs::copy(&from, to.with_file_name(format!("again-{number}.png"))).unwrap();
+    }
+    let found = place.run("data describe ./pictures --out sheet.png --page copies.html");
+    found.expect(DONE, &["44 pictures of 3 classes", "sizes (height×width): 12×12", "dark", "20"]);
+    found
+        .mention(&["near copies", "cargo xtask train ./pictures --epochs 100 --group-near-copies"]);
+    for file in ["sheet.png", "copies.html", "copies.json"] {
+        assert!(place.path(file).metadata().unwrap().len() > 0, "{file}");
+    }
+    place.run(&format!("train ./pictures {SMALL} --out run")).expect(DONE, &["near copies: "]);
+    assert!(place.text("run/report.html").contains("are like a training image"));
+    place.run("data describe ./none").refuse(ERROR, &["none"]);
 }
