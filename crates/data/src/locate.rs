@@ -8,9 +8,11 @@ use crate::{
     error::DataError,
     fetch,
     fetch_progress::FetchProgress,
-    inspect::{Inspected, inspect, is_same},
+    image_set::ImageSet,
+    inspect::{FileRecord, Inspected, inspect, is_same},
     publication::{Publication, PublishedFile},
     source::Source,
+    test_split::TestSplit,
 };
 
 /// A folder that holds files of a publication.
@@ -92,6 +94,33 @@ pub(crate) fn load(
     let publication =
         entry.publication().ok_or(DataError::BuiltIn { dataset: entry.name.to_owned() })?;
     load_published(publication, source, progress, read)
+}
+
+/// Reads the files of a split whose names begin so: what they hold, with what is told of each.
+pub(crate) type ReadSplit = fn(
+    &Entry,
+    &Folder<'_>,
+    &str,
+    &mut Vec<FileRecord>,
+    &mut Vec<String>,
+) -> Result<ImageSet, DataError>;
+
+/// Loads a published data set whose two splits, training and test, are told by how their files' names begin.
+pub(crate) fn load_splits(
+    entry: &Entry,
+    source: &Source,
+    progress: &mut dyn FnMut(FetchProgress<'_>),
+    split: ReadSplit,
+    [training, test]: [&str; 2],
+) -> Result<DataSet, DataError> {
+    load(entry, source, progress, |folder| {
+        let (mut files, mut notes) = (Vec::new(), Vec::new());
+        let train = split(entry, folder, training, &mut files, &mut notes)?;
+        let test = split(entry, folder, test, &mut files, &mut notes)?;
+        let test = TestSplit::seal(test);
+        let (name, class_names) = (entry.name.to_owned(), entry.class_names());
+        Ok(DataSet { notes, ..DataSet::read(name, class_names, train, test, files) })
+    })
 }
 
 fn load_published<T>(

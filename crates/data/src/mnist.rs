@@ -11,7 +11,6 @@ use crate::{
     inspect::FileRecord,
     locate::{self, Folder},
     source::Source,
-    test_split::TestSplit,
 };
 
 /// Fashion-MNIST's classes, in label order.
@@ -49,14 +48,7 @@ pub(crate) fn load_splits(
     training: &str,
     test: &str,
 ) -> Result<DataSet, DataError> {
-    locate::load(entry, source, progress, |folder| {
-        let (mut files, mut notes) = (Vec::new(), Vec::new());
-        let train = split(entry, folder, training, &mut files, &mut notes)?;
-        let test = split(entry, folder, test, &mut files, &mut notes)?;
-        let test = TestSplit::seal(test);
-        let (name, class_names) = (entry.name.to_owned(), entry.class_names());
-        Ok(DataSet { notes, ..DataSet::read(name, class_names, train, test, files) })
-    })
+    locate::load_splits(entry, source, progress, split, [training, test])
 }
 
 fn split(

@@ -48,7 +48,8 @@ impl ClassWeights {
     pub fn read(path: &Path) -> Result<Self, String> {
         let wrong = |found: String| {
             format!(
-                "{}: expected a line `class = weight` for each class, as in `cat = 1.5` or \"T-shirt/top\" = 0.5, \
+                "{}: expected a line `class = weight` for each class, as in `cat = 1.5` or \
+                 \"T-shirt/top\" = 0.5, \
                  found {found}",
                 path.display()
             )
@@ -109,7 +110,8 @@ impl ClassWeights {
                     .collect();
                 if let ([_, ..], _) | (_, [_, ..]) = (&unknown[..], &missing[..]) {
                     return Err(format!(
-                        "`class_weights`: expected a weight for each class of the data; missing: {}; not among \
+                        "`class_weights`: expected a weight for each class of the data; missing: \
+                         {}; not among \
                          them: {}",
                         listed(&missing),
                         listed(&unknown)

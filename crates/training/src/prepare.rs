@@ -10,6 +10,7 @@ use backburn_data::pictures::PicturesError;
 use backburn_data::{DataError, DataSet, ImageSet, SplitSize};
 use backburn_models::{ModelError, Network};
 use burn::tensor::Device;
+use rand_chacha::ChaCha8Rng;
 
 use crate::class_weights::ClassWeights;
 use crate::data_progress::DataProgress;
@@ -155,7 +156,8 @@ impl Prepared {
             && recipe.sampling == Sampling::Balanced
         {
             notes.push(
-                "`--class-weights balanced` weighs by the images that there are, and `--sampling balanced` shows \
+                "`--class-weights balanced` weighs by the images that there are, and `--sampling \
+                 balanced` shows \
                  all classes as often: together they favour rare classes twice"
                     .to_owned(),
             );
@@ -340,21 +342,10 @@ fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataEr
     if let Some(fold) = recipe.fold {
         let valid = fold.places(published, &mut rng)?;
         let left = published.select(&all_but(&valid, published.len()));
-        let train = match recipe.train_size {
-            Some(size) => {
-                left.select(&backburn_data::stratified(&left, &[size], &mut rng)?.concat())
-            }
-            None => left,
-        };
-        return Ok((train, published.select(&valid)));
+        return Ok((some_of(left, recipe.train_size, &mut rng)?, published.select(&valid)));
     }
     if let Some(valid) = data.valid.as_ref().filter(|_| recipe.validates()) {
-        let train = match recipe.train_size {
-            Some(size) => {
-                published.select(&backburn_data::stratified(published, &[size], &mut rng)?.concat())
-            }
-            None => published.clone(),
-        };
+        let train = some_of(published.clone(), recipe.train_size, &mut rng)?;
         return Ok((train, valid.clone()));
     }
     let sizes: Vec<SplitSize> = [recipe.valid_size].into_iter().chain(recipe.train_size).collect();
@@ -362,6 +353,16 @@ fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataEr
     let valid = parts.next().unwrap_or_default();
     let train = parts.next().unwrap_or_else(|| all_but(&valid, published.len()));
     Ok((published.select(&train), published.select(&valid)))
+}
+
+/// So many of the images, all classes in proportion; all if no size is asked for.
+fn some_of(
+    images: ImageSet,
+    size: Option<SplitSize>,
+    rng: &mut ChaCha8Rng,
+) -> Result<ImageSet, DataError> {
+    let Some(size) = size else { return Ok(images) };
+    Ok(images.select(&backburn_data::stratified(&images, &[size], rng)?.concat()))
 }
 
 /// The places below `count` that are not among `places`; both ascend.

@@ -552,7 +552,8 @@ impl Recipe {
         let is_default = is_default(&self.pictures);
         if picture_names::folder(&self.dataset).is_none() && !is_default {
             return Err(RecipeError::DoesNotApply(format!(
-                "`pictures`: how pictures are prepared is asked of people's own; the images of `{}` are as they are \
+                "`pictures`: how pictures are prepared is asked of people's own; the images of \
+                 `{}` are as they are \
                  published; leave `--image-size` and its like out, or name a folder of pictures",
                 self.dataset
             )));

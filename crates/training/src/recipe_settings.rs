@@ -178,7 +178,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: DATA,
         help: || {
-            "Validate on this fold of N in place of `--valid-size` images, such as 1/5; none to turn it off"
+            "Validate on this fold of N in place of `--valid-size` images, such as 1/5; none to \
+             turn it off"
                 .into()
         },
         set: |recipe, given| given.unless_none().map(|fold| recipe.fold = fold),
@@ -190,7 +191,8 @@ pub static CATALOG: &[Setting] = &[
         part: DATA,
         help: || {
             format!(
-                "Images of an epoch: {}: every image once, or as many draws with all classes equally likely",
+                "Images of an epoch: {}: every image once, or as many draws with all classes \
+                 equally likely",
                 Sampling::NAMES.join(", ")
             )
         },
@@ -224,7 +226,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: PICTURES,
         help: || {
-            "Size that own pictures are brought to, such as 64, or 48x64 for 48 rows of 64 columns; if not given, \
+            "Size that own pictures are brought to, such as 64, or 48x64 for 48 rows of 64 \
+             columns; if not given, \
              theirs if all measure the same, up to 64, else 64"
                 .into()
         },
@@ -236,7 +239,8 @@ pub static CATALOG: &[Setting] = &[
         values: &["crop", "pad", "stretch"],
         part: PICTURES,
         help: || {
-            "Own pictures of another shape: crop (the shorter side to the size, then the centre), pad (the longer \
+            "Own pictures of another shape: crop (the shorter side to the size, then the centre), \
+             pad (the longer \
              side, on the background), stretch"
                 .into()
         },
@@ -274,7 +278,9 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: PICTURES,
         help: || {
-            "Own pictures to keep for the test, where they have no test split: a number, or a share such as 20%".into()
+            "Own pictures to keep for the test, where they have no test split: a number, or a \
+             share such as 20%"
+                .into()
         },
         set: |recipe, given| given.parsed().map(|size| recipe.pictures.test_size = size),
     },
@@ -284,7 +290,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: PICTURES,
         help: || {
-            "Seed that this test split is drawn by; `--seed` does not change it, so that no run sees another one's \
+            "Seed that this test split is drawn by; `--seed` does not change it, so that no run \
+             sees another one's \
              test pictures"
                 .into()
         },
@@ -298,11 +305,7 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             "Keep near copies on one side when the test split is drawn (=off turns it off)".into()
         },
-        set: |recipe, given| {
-            let value = given.one_of([("on", true), ("off", false)])?;
-            recipe.pictures.group_near_copies = value;
-            Ok(())
-        },
+        set: |recipe, given| given.switch().map(|on| recipe.pictures.group_near_copies = on),
     },
     Setting {
         name: "skip-damaged",
@@ -310,13 +313,11 @@ pub static CATALOG: &[Setting] = &[
         values: &["on", "off"],
         part: PICTURES,
         help: || {
-            "Go on without own pictures that cannot be read; the manifest names them (=off turns it off)".into()
+            "Go on without own pictures that cannot be read; the manifest names them (=off turns \
+             it off)"
+                .into()
         },
-        set: |recipe, given| {
-            let value = given.one_of([("on", true), ("off", false)])?;
-            recipe.pictures.skip_damaged = value;
-            Ok(())
-        },
+        set: |recipe, given| given.switch().map(|on| recipe.pictures.skip_damaged = on),
     },
     Setting {
         name: "model",
@@ -374,9 +375,7 @@ pub static CATALOG: &[Setting] = &[
         part: MODEL,
         help: || "Batch normalization, for models where it can be chosen".into(),
         set: |recipe, given| match recipe.model.batch_norm_mut() {
-            Some(batch_norm) => {
-                given.one_of([("on", true), ("off", false)]).map(|on| *batch_norm = on)
-            }
+            Some(batch_norm) => given.switch().map(|on| *batch_norm = on),
             None => Err(given.not_for(&recipe.model)),
         },
     },
@@ -386,8 +385,10 @@ pub static CATALOG: &[Setting] = &[
         values: &Stem::NAMES,
         part: MODEL,
         help: || {
-            "What an image meets first in resnet18, resnet34 and resnet50: a 3×3 convolution (small, for images of \
-             about 32×32 pixels), or as in torchvision a 7×7 one of stride 2 and a maximum of stride 2 (imagenet)"
+            "What an image meets first in resnet18, resnet34 and resnet50: a 3×3 convolution \
+             (small, for images of \
+             about 32×32 pixels), or as in torchvision a 7×7 one of stride 2 and a maximum of \
+             stride 2 (imagenet)"
                 .into()
         },
         set: |recipe, given| match recipe.model.stem_mut() {
@@ -413,8 +414,10 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: MODEL,
         help: || {
-            "Begin with weights that exist: a safetensors file, one of PyTorch's torch.save(model.state_dict(), …), \
-             also by torchvision's names, or a run. All must fit, but for the head if it is for other classes. none \
+            "Begin with weights that exist: a safetensors file, one of PyTorch's \
+             torch.save(model.state_dict(), …), \
+             also by torchvision's names, or a run. All must fit, but for the head if it is for \
+             other classes. none \
              for initial ones"
                 .into()
         },
@@ -430,7 +433,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: MODEL,
         help: || {
-            "Parts of the network that stay as they are, by the names in model.safetensors or torchvision's, such as \
+            "Parts of the network that stay as they are, by the names in model.safetensors or \
+             torchvision's, such as \
              stem,stages.0 or conv1,layer1; none for none. Running statistics go on"
                 .into()
         },
@@ -452,7 +456,8 @@ pub static CATALOG: &[Setting] = &[
         values: &[],
         part: REGULARIZERS,
         help: || {
-            "What an image of each class counts in the loss: balanced (all classes together the same), or a file \
+            "What an image of each class counts in the loss: balanced (all classes together the \
+             same), or a file \
              with a line `class = weight` for each class; none to turn them off"
                 .into()
         },
@@ -781,6 +786,11 @@ impl Given<'_> {
     /// A rule, unless it is switched off.
     fn unless_none<T: FromStr<Err: Display>>(self) -> Result<Option<T>, RecipeError> {
         if self.text == NONE { Ok(None) } else { self.parsed().map(Some) }
+    }
+
+    /// `on` or `off`.
+    fn switch(self) -> Result<bool, RecipeError> {
+        self.one_of([("on", true), ("off", false)])
     }
 
     fn one_of<T: Copy, const N: usize>(self, values: [(&str, T); N]) -> Result<T, RecipeError> {

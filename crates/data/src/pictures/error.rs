@@ -30,7 +30,8 @@ pub enum DecodeError {
     },
     /// The picture is larger than is read.
     #[error(
-        "{width} x {height} pixels (width x height) are more than the {most} that are read; make the picture \
+        "{width} x {height} pixels (width x height) are more than the {most} that are read; make \
+         the picture \
          smaller, or raise the limit by `--most-pixels`"
     )]
     TooLarge {
@@ -157,7 +158,8 @@ const MOST_LINES: usize = 20;
 
 fn damaged_text(pictures: &[DamagedPicture], of: usize) -> String {
     let mut text = format!(
-        "{} of {of} pictures cannot be read; put sound copies in their place or remove them, or go on without them \
+        "{} of {of} pictures cannot be read; put sound copies in their place or remove them, or \
+         go on without them \
          by `--skip-damaged`:",
         pictures.len()
     );

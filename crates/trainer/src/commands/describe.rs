@@ -68,7 +68,9 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     let settings = PictureSettings { most_pixels: args.most_pixels, ..PictureSettings::default() };
     let found = pictures::describe(&args.path, &settings).map_err(failure)?;
     print_line(text(&found).trim_end());
-    let settings = PictureSettings { skip_damaged: true, ..settings };
+    // As a training would have them, so that it finds them prepared.
+    let skip_damaged = !(found.damaged.is_empty() && found.cut_short.is_empty());
+    let settings = PictureSettings { skip_damaged, ..settings };
     let mut bar = DataBar::default();
     let data = load_pictures(&args.path, &settings, &mut |it| bar.show(it)).map_err(failure)?;
     let copies = near_copies(&data, args.near_copies, args.page.as_deref(), command.clone())?;
@@ -168,7 +170,8 @@ fn words(suspicion: &Suspicion) -> String {
         }
         Suspicion::Imbalance(ratio) => {
             format!(
-                "classes differ {ratio:.0}-fold in size; look at each class's accuracy, not only at the whole"
+                "classes differ {ratio:.0}-fold in size; look at each class's accuracy, not only \
+                 at the whole"
             )
         }
         Suspicion::SizesDiffer => {
@@ -177,12 +180,14 @@ fn words(suspicion: &Suspicion) -> String {
         }
         Suspicion::Narrow(pictures) => {
             format!(
-                "{pictures} pictures are four times as long as wide; cropping keeps little, `--fit pad` all"
+                "{pictures} pictures are four times as long as wide; cropping keeps little, \
+                 `--fit pad` all"
             )
         }
         Suspicion::OtherFormat(pictures) => {
             format!(
-                "the names of {pictures} pictures end like those of another format; they are read by their content"
+                "the names of {pictures} pictures end like those of another format; they are read \
+                 by their content"
             )
         }
         _ => "something looks unusual".into(),

@@ -86,7 +86,8 @@ fn sentence(set: &DataSet, found: CopyCount) -> String {
     let CopyCount { threshold, images, other_label, .. } = found;
     let all = number::count(set.test.len() as u64);
     format!(
-        "near copies: {images} of the {all} test images are like a training image (a correlation of {threshold} and \
+        "near copies: {images} of the {all} test images are like a training image (a correlation \
+         of {threshold} and \
          more), {other_label} of them with another label"
     )
 }
@@ -121,7 +122,8 @@ fn print(found: &NearCopies, split: &str, others: &str) {
     for threshold in THRESHOLDS {
         let CopyCount { images, other_label, mirrored, .. } = found.count(threshold);
         print_line(&format!(
-            "    {threshold:.2} and more: {images}, of which {other_label} with another label, {mirrored} mirrored"
+            "    {threshold:.2} and more: {images}, of which {other_label} with another label, \
+             {mirrored} mirrored"
         ));
     }
     for copy in distinct(found, split == others).take(PRINTED) {

@@ -137,7 +137,8 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     }
     if all == 0 {
         return Err(Failure::Error(
-            "no picture was named: expected files, folders with png, jpg, jpeg, jfif, webp, bmp or gif files, or a \
+            "no picture was named: expected files, folders with png, jpg, jpeg, jfif, webp, bmp \
+             or gif files, or a \
              list on stdin"
                 .into(),
         ));

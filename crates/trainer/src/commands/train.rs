@@ -350,7 +350,8 @@ impl TrainArgs {
             let Some(name) = self.recipe.as_ref().or(asked.as_ref()) else {
                 let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();
                 return Err(Failure::Usage(format!(
-                    "which data set? `cargo xtask train DATASET`, one of {}, or the path of a folder with pictures; \
+                    "which data set? `cargo xtask train DATASET`, one of {}, or the path of a \
+                     folder with pictures; \
                      or `--config`, `--resume` or `--extend`",
                     known.join(", ")
                 )));
