@@ -245,8 +245,12 @@ impl Printer<'_> {
     fn json(&self, path: &str, row: &Row) -> String {
         match row {
             Ok(classes) => {
-                let class = |&(class, probability): &(usize, f64)| json!({ "class": self.name(class), "index": class, "probability": probability });
-                json!({ "path": path, "predictions": classes.iter().map(class).collect::<Vec<_>>() }).to_string()
+                let class = |&(class, probability): &(usize, f64)| {
+                    let name = self.name(class);
+                    json!({ "class": name, "index": class, "probability": probability })
+                };
+                let classes: Vec<_> = classes.iter().map(class).collect();
+                json!({ "path": path, "predictions": classes }).to_string()
             }
             Err(reason) => json!({ "path": path, "error": reason }).to_string(),
         }
