@@ -212,6 +212,14 @@ impl ImageSet {
         ImageSet { pixels, places: Some(places), labels, ..*self }
     }
 
+    /// The same images with other labels, as many, each below the number of classes. The pixels are not copied.
+    pub(crate) fn with_labels(&self, labels: Vec<u16>) -> ImageSet {
+        debug_assert_eq!(labels.len(), self.len());
+        debug_assert!(labels.iter().all(|&label| usize::from(label) < self.classes));
+        let (pixels, places) = (Arc::clone(&self.pixels), self.places.clone());
+        ImageSet { pixels, places, labels: labels.into(), ..*self }
+    }
+
     /// Bytes that a label is written in: one where each class can be told by it, else two.
     fn label_bytes(&self) -> usize {
         if self.classes <= 1 << 8 { 1 } else { 2 }

@@ -36,6 +36,8 @@ mod idx;
 #[allow(clippy::indexing_slicing, reason = "its accessors panic beyond the last image, and say so")]
 pub mod image_set;
 pub mod inspect;
+#[allow(clippy::indexing_slicing, reason = "labels were checked against the number of classes")]
+pub mod label_noise;
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "loops over images in memory")]
 pub mod loader;
 mod locate;
@@ -65,6 +67,7 @@ pub use folds::Fold;
 pub use grouped_split::stratified_by_groups;
 pub use image_set::{ImageItem, ImageSet, ImageSetError, ImageShape};
 pub use inspect::FileRecord;
+pub use label_noise::{LabelNoise, LabelNoiseKind, Mislabelled};
 pub use near_copies::{CopyCount, NearCopies, NearCopiesError, NearCopy};
 pub use owner::Owner;
 pub use source::Source;

@@ -199,7 +199,7 @@ fn count_wrong(lab: &Lab, recipe: &Recipe) -> Result<Count, Failure> {
     let loader = prepared
         .train_loader(&recipe, lab.run_options.threads)
         .map_err(|error| Failure::Error(error.to_string()))?;
-    let seeds = Seeds::new(recipe.seed);
+    let seeds = Seeds::of(&recipe);
     let mut count = Count::default();
     for epoch in 1..=recipe.epochs.min(COUNTED_EPOCHS) {
         lab.go_on()?;

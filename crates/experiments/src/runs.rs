@@ -386,6 +386,7 @@ fn no_scores() -> Summary {
         train_seconds: f64::NAN,
         images_per_second: f64::NAN,
         parameters: 0,
+        memorized: None,
     }
 }
 

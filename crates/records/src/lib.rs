@@ -52,6 +52,6 @@ pub use experiment::{Compared, Comparison, DataTable, ExperimentTable, Provenanc
 pub use near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 pub use origin::Origin;
 pub use record::{
-    DatasetRecord, EpochRecord, ExtensionRecord, Manifest, ResumeRecord, RollbackRecord, RunRecord,
-    Status, Summary, TestRead,
+    DatasetRecord, EpochRecord, ExtensionRecord, LabelNoiseRecord, Manifest, Memorized,
+    ResumeRecord, RollbackRecord, RunRecord, Status, Summary, TestRead,
 };

@@ -17,6 +17,7 @@ use crate::checksum::{Changed, FileRecord};
 use crate::error::RecordError;
 use crate::evaluation::EvaluationRecord;
 use crate::nan::null_as_nan;
+use crate::number::count;
 
 /// File name of the [`Manifest`].
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -74,6 +75,15 @@ pub struct Manifest {
     pub train_images: Option<usize>,
     /// Seed of the run.
     pub seed: u64,
+    /// Seed of its split, training subset and label noise, if that is another setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_seed: Option<u64>,
+    /// Which of several trainings with these seeds it is; 0, which is not written, is the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replicate: u64,
+    /// Wrong labels among the training images; `None` without label noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<LabelNoiseRecord>,
     /// Start, RFC 3339, UTC.
     pub started: String,
     /// End, RFC 3339, UTC; `None` while the run is under way.
@@ -107,6 +117,30 @@ impl Manifest {
             Some(resumed) => (&resumed.backend, &resumed.device, resumed.threads),
             None => (&self.backend, &self.device, self.threads),
         }
+    }
+
+    /// The run's seed with what else it was drawn by, such as `1, data seed 7, replicate 2`.
+    pub fn seeds(&self) -> String {
+        let mut text = self.seed.to_string();
+        if let Some(seed) = self.data_seed {
+            text += &format!(", data seed {seed}");
+        }
+        if self.replicate != 0 {
+            text += &format!(", replicate {}", self.replicate);
+        }
+        text
+    }
+
+    /// What label noise has done to the training labels, in a line; `None` without it.
+    pub fn label_noise_in_words(&self) -> Option<String> {
+        let LabelNoiseRecord { setting, replaced, wrong, .. } = self.label_noise.as_ref()?;
+        let all =
+            self.train_images.map_or(String::new(), |all| format!(" of {}", count(all as u64)));
+        let (replaced, wrong) = (count(*replaced as u64), count(*wrong as u64));
+        Some(format!(
+            "{setting}: {replaced}{all} training labels replaced, {wrong} of them by a wrong one; \
+             validation and test keep theirs"
+        ))
     }
 
     /// How far the run in `folder` has come: what the manifest says, but for a run that it calls
@@ -176,6 +210,23 @@ pub struct RollbackRecord {
     /// The whole epochs that were given up, as `metrics.jsonl` had them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given_up: Vec<EpochRecord>,
+}
+
+/// What label noise has done to the labels of the training images, once, before the first step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LabelNoiseRecord {
+    /// As the recipe has it, such as `20` or `20:pairs`.
+    pub setting: String,
+    /// Labels that were replaced, some perhaps by themselves.
+    pub replaced: usize,
+    /// Labels that are not those of the data any more.
+    pub wrong: usize,
+    /// SHA-256 of the labels that are trained on, two bytes each, the lower one first, in the order of the images.
+    pub sha256: String,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The data set of a run, with what identifies it.
@@ -257,7 +308,7 @@ pub struct EpochRecord {
     /// holds. In runs that versions before 0.2 began, mean over the epoch's batches.
     #[serde(deserialize_with = "null_as_nan")]
     pub train_objective: f64,
-    /// Running accuracy against clean labels, while training.
+    /// Running accuracy against the labels trained on, before any label regularizer, while training.
     #[serde(deserialize_with = "null_as_nan")]
     pub train_accuracy: f64,
     /// Mean cross-entropy in nats; `None` without a validation split.
@@ -277,7 +328,8 @@ pub struct EpochRecord {
 
 /// `summary.json`: the scores of a run, all with the selected weights. Losses are mean
 /// cross-entropy in nats on clean labels and unaugmented images; accuracies and the gap are
-/// fractions in `[0, 1]`.
+/// fractions in `[0, 1]`. With label noise, those on training images are by the labels trained on, wrong
+/// ones among them; validation and test have none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Epoch whose weights were selected, counted from 1.
@@ -314,6 +366,23 @@ pub struct Summary {
     pub images_per_second: f64,
     /// Trainable parameters of the model.
     pub parameters: u64,
+    /// What has become of the wrong labels; `None` without label noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memorized: Option<Memorized>,
+}
+
+/// How far wrong labels have been learnt by heart, over all training images, unaugmented.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memorized {
+    /// Training images with another label than the data have.
+    pub wrong_labels: usize,
+    /// Share of these that are answered with their wrong label, in `[0, 1]`; NaN if there is none. 0 for a network
+    /// that knows the classes, about one in the number of classes for one that guesses.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub learnt_by_heart: f64,
+    /// Accuracy on the other training images, whose labels are right, in `[0, 1]`; NaN if there is none.
+    #[serde(deserialize_with = "null_as_nan")]
+    pub clean_accuracy: f64,
 }
 
 impl RunRecord {
@@ -479,12 +548,14 @@ mod tests {
         let mut run = sample::run();
         let (run_folder, schedule) = ("runs/a".to_owned(), "constant".to_owned());
         run.manifest.extends = Some(ExtensionRecord { run: run_folder, epochs: 3, schedule });
+        (run.manifest.data_seed, run.manifest.replicate) = (Some(3), 1);
+        run.manifest.label_noise = Some(label_noise());
         assert_eq!(
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
-                 threads dataset train_images seed started ended status test_reads \
-                 checkpoint_every resumed extends rollbacks files"
+                 threads dataset train_images seed data_seed replicate label_noise started ended \
+                 status test_reads checkpoint_every resumed extends rollbacks files"
             )
         );
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));
@@ -509,8 +580,50 @@ mod tests {
                  images_per_second parameters"
             )
         );
+        assert_eq!(
+            keys(run.manifest.label_noise.as_ref().unwrap()),
+            sorted("setting replaced wrong sha256")
+        );
+        let memorized = Memorized { wrong_labels: 9, learnt_by_heart: 0.5, clean_accuracy: 0.9 };
+        assert_eq!(keys(&memorized), sorted("wrong_labels learnt_by_heart clean_accuracy"));
         assert_eq!(serde_json::to_string(&Status::StoppedEarly).unwrap(), "\"stopped-early\"");
         assert_eq!(Status::StoppedEarly.to_string(), "stopped-early");
+    }
+
+    fn label_noise() -> LabelNoiseRecord {
+        let sha256 = "5a".repeat(32);
+        LabelNoiseRecord { setting: "20".into(), replaced: 1200, wrong: 1081, sha256 }
+    }
+
+    #[test]
+    fn what_a_run_without_label_noise_says_is_what_it_said_before_there_was_any() {
+        let run = sample::run();
+        assert!(!keys(&run.manifest).iter().any(|key| key == "label_noise" || key == "replicate"));
+        assert!(!keys(run.summary.as_ref().unwrap()).contains(&"memorized".to_owned()));
+    }
+
+    #[test]
+    fn seeds_and_label_noise_are_told_in_a_line() {
+        let mut manifest = sample::run().manifest;
+        assert_eq!((&*manifest.seeds(), manifest.label_noise_in_words()), ("7", None));
+        (manifest.data_seed, manifest.replicate) = (Some(3), 2);
+        assert_eq!(manifest.seeds(), "7, data seed 3, replicate 2");
+        (manifest.label_noise, manifest.train_images) = (Some(label_noise()), Some(6000));
+        assert_eq!(
+            manifest.label_noise_in_words().unwrap(),
+            "20: 1,200 of 6,000 training labels replaced, 1,081 of them by a wrong one; validation \
+             and test keep theirs"
+        );
+    }
+
+    #[test]
+    fn a_share_of_no_image_is_written_as_null_and_read_as_nan() {
+        let memorized =
+            Memorized { wrong_labels: 0, learnt_by_heart: f64::NAN, clean_accuracy: 1.0 };
+        let text = serde_json::to_string(&memorized).unwrap();
+        assert!(text.contains("\"learnt_by_heart\":null"), "{text}");
+        let read: Memorized = serde_json::from_str(&text).unwrap();
+        assert!(read.learnt_by_heart.is_nan() && read.clean_accuracy == 1.0);
     }
 
     #[test]

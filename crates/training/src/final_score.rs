@@ -11,9 +11,11 @@ use backburn_records::{
 };
 use backburn_regularization::Keep;
 
+use crate::evaluate::memorized::learnt_by_heart;
 use crate::evaluate::temperature::fit_temperature;
 use crate::evaluate::{
-    CalibrationBin, Predictions, TOP_K, ValidationPredictions, predict, predict_validation,
+    CalibrationBin, Predictions, TOP_K, ValidationPredictions, memorized, predict,
+    predict_validation,
 };
 use crate::prepare::{PrepareError, Prepared};
 use crate::run_folder::error::RunError;
@@ -61,14 +63,22 @@ pub(crate) fn score(
     let answer = |images: &Arc<ImageSet>| {
         predict(&network, images, &prepared.normalization, &device).map_err(PrepareError::from)
     };
-    let sample = prepared.train_sample(Seeds::new(recipe.seed)).map_err(PrepareError::from)?;
-    let train = answer(&sample)?.scores();
+    let sample = prepared.train_sample(Seeds::of(recipe)).map_err(PrepareError::from)?;
+    let answers = answer(&sample)?;
+    let train = answers.scores();
     // Weights can be finite and yet too large for a finite loss.
     if !train.loss.is_finite() {
         let learning_rate = selected.map_or(f64::NAN, |epoch| epoch.learning_rate);
         return Err(SessionError::NoFiniteScore { epoch: best_epoch, learning_rate });
     }
     save_model(folder, &network, &prepared.normalization)?;
+    let memorized = match &prepared.wrong_labels {
+        // The sample is all training images.
+        Some(wrong) if Arc::ptr_eq(&sample, &prepared.train) => {
+            Some(learnt_by_heart(wrong, &answers))
+        }
+        _ => memorized(&network, prepared, &device).map_err(PrepareError::from)?,
+    };
     let valid = predict_validation(&network, prepared, &device).map_err(PrepareError::from)?;
     let valid_scores = valid.as_ref().map(|answers| answers.scores());
     let weights = format!("epoch {best_epoch}");
@@ -94,6 +104,7 @@ pub(crate) fn score(
         train_seconds,
         images_per_second: trained / train_seconds.max(1e-9),
         parameters: parameters::count(&network) as u64,
+        memorized,
     };
     folder.write_summary(&summary)?;
     folder.write_evaluation(&evaluation(prepared, &test, &predictions, valid.as_ref()))?;

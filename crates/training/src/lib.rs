@@ -44,6 +44,7 @@ pub mod verify_kernels;
 pub mod version;
 pub mod watch;
 pub mod weighing;
+pub mod wrong_labels;
 
 /// Tests count too.
 #[cfg(test)]

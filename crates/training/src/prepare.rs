@@ -7,7 +7,7 @@ use std::sync::Arc;
 use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError, Sampling};
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
 use backburn_data::pictures::PicturesError;
-use backburn_data::{DataError, DataSet, ImageSet, SplitSize};
+use backburn_data::{DataError, DataSet, ImageSet, Mislabelled, SplitSize};
 use backburn_models::{ModelError, Network};
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +18,7 @@ use crate::image_source::{self, ImageSourceError};
 use crate::recipe::{Recipe, RecipeError};
 use crate::seeds::{Purpose, Seeds};
 use crate::starting_weights::{StartingWeightsError, begin_with};
+use crate::wrong_labels::WrongLabels;
 
 /// Batches that are ready before they are asked for, per loader thread.
 const PREFETCHED_BATCHES: usize = 4;
@@ -60,8 +61,10 @@ impl From<ImageSourceError> for PrepareError {
 pub struct Prepared {
     /// The data set; its test split stays sealed.
     pub data: DataSet,
-    /// Images to train on.
+    /// Images to train on, with the labels to train on.
     pub train: Arc<ImageSet>,
+    /// Which of these labels are not those that the data have; `None` without label noise.
+    pub wrong_labels: Option<WrongLabels>,
     /// Images to select on, if any are kept for it.
     pub valid: Option<Arc<ImageSet>>,
     /// Normalization fitted on the training images.
@@ -119,11 +122,13 @@ impl Prepared {
             .into());
         }
         let normalization = recipe.normalization.fit(&train)?;
+        let (train, wrong_labels) = mislabel(train, recipe);
         let weights = recipe.class_weights.as_ref();
         let weights = weights.map(|weights| weights.of(&train.class_counts(), &data.class_names));
         let class_weights = weights.transpose().map_err(RecipeError::Invalid)?;
         let valid = (!valid.is_empty()).then(|| Arc::new(valid));
-        Ok(Self { data, train: Arc::new(train), valid, normalization, class_weights })
+        let train = Arc::new(train);
+        Ok(Self { data, train, wrong_labels, valid, normalization, class_weights })
     }
 
     /// What a training by `recipe` should not keep to itself: classes that it cannot learn or be measured on,
@@ -144,6 +149,12 @@ impl Prepared {
                     absent.join(", ")
                 ));
             }
+        }
+        if let Some(noise) = self.wrong_labels.as_ref().filter(|it| it.places.is_empty()) {
+            let (percent, images) = (noise.noise, self.train.len());
+            notes.push(format!(
+                "`--label-noise {percent}` makes none of the {images} training labels wrong"
+            ));
         }
         for (technique, on_labels) in recipe.labels.on() {
             let mixes = on_labels.changes == backburn_regularization::Changes::LabelsAndImages;
@@ -269,7 +280,7 @@ impl Prepared {
     /// If the model's settings are outside their range or the images too small for it.
     pub fn network(&self, recipe: &Recipe, device: &Device) -> Result<Network, ModelError> {
         let network = recipe.model.init(self.image(), self.classes(), device)?;
-        let seeds = Seeds::new(recipe.seed);
+        let seeds = Seeds::of(recipe);
         Ok(recipe.initialization.apply(network, |name| seeds.weights(name)))
     }
 }
@@ -338,7 +349,7 @@ pub fn loader_config(batch_size: usize, last_batch: LastBatch, threads: usize) -
 /// `train_size`; a set that keeps images apart for it has them as they are.
 fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataError> {
     let published = &data.train;
-    let mut rng = Seeds::new(recipe.seed).split();
+    let mut rng = Seeds::of(recipe).split();
     if let Some(fold) = recipe.fold {
         let valid = fold.places(published, &mut rng)?;
         let left = published.select(&all_but(&valid, published.len()));
@@ -353,6 +364,14 @@ fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataEr
     let valid = parts.next().unwrap_or_default();
     let train = parts.next().unwrap_or_else(|| all_but(&valid, published.len()));
     Ok((published.select(&train), published.select(&valid)))
+}
+
+/// The training images with the recipe's label noise, and what it made wrong.
+fn mislabel(train: ImageSet, recipe: &Recipe) -> (ImageSet, Option<WrongLabels>) {
+    let Some(noise) = recipe.label_noise else { return (train, None) };
+    let drawn = noise.apply(&train, &mut Seeds::of(recipe).label_noise());
+    let Mislabelled { images, replaced, wrong } = drawn;
+    (images, Some(WrongLabels { noise, replaced, places: wrong }))
 }
 
 /// So many of the images, all classes in proportion; all if no size is asked for.
@@ -424,6 +443,74 @@ mod tests {
             digits(|r| (r.fold, r.train_size) = ("1/4".parse().ok(), Some(SplitSize::Count(100))));
         let few = few.unwrap();
         assert_eq!((few.train.len(), few.valid), (100, folds[0].valid.clone()));
+    }
+
+    #[test]
+    fn label_noise_changes_training_labels_and_nothing_else() {
+        let clean = digits(|r| r.train_size = Some(SplitSize::Count(1000))).unwrap();
+        assert_eq!(clean.wrong_labels, None);
+        for noise in ["20", "20:pairs", "100"] {
+            let noisy = digits(|r| {
+                r.train_size = Some(SplitSize::Count(1000));
+                r.label_noise = noise.parse().ok();
+                r.class_weights = Some(ClassWeights::Balanced);
+            });
+            let noisy = noisy.unwrap();
+            let wrong = noisy.wrong_labels.as_ref().unwrap();
+            assert_eq!(wrong.replaced, if noise == "100" { 1000 } else { 200 });
+            let differs = |&i: &usize| noisy.train.label(i) != clean.train.label(i);
+            let differing: Vec<usize> = (0..1000).filter(differs).collect();
+            assert_eq!(wrong.places, differing, "{noise}");
+            assert!(noisy.train.images().eq(clean.train.images()));
+            assert_eq!((&noisy.valid, &noisy.data.train), (&clean.valid, &clean.data.train));
+            assert_eq!(noisy.normalization, clean.normalization);
+            // An image's weight is that of the label that it is trained on.
+            let weigh = |count: usize| 1000.0 / (10.0 * count as f64);
+            let weights = noisy.train.class_counts().into_iter().map(weigh).collect::<Vec<_>>();
+            assert_eq!(noisy.class_weights.as_ref(), Some(&weights));
+        }
+    }
+
+    #[test]
+    fn one_data_seed_gives_several_seeds_the_same_images_and_labels() {
+        let drawn = |change: fn(&mut Recipe)| {
+            let prepared = digits(|r| {
+                r.train_size = Some(SplitSize::Count(500));
+                r.label_noise = "30".parse().ok();
+                change(r);
+            });
+            let Prepared { train, valid, wrong_labels, .. } = prepared.unwrap();
+            (train, valid, wrong_labels)
+        };
+        let plain = drawn(|_| {});
+        assert_eq!(drawn(|r| r.data_seed = Some(1)), plain);
+        assert_eq!(drawn(|r| (r.seed, r.data_seed) = (2, Some(1))), plain);
+        assert_eq!(drawn(|r| r.replicate = 5), plain);
+        assert_eq!(drawn(|r| r.data_seed = Some(2)), drawn(|r| r.seed = 2));
+        let (other, valid, wrong) = drawn(|r| r.seed = 2);
+        assert!(other != plain.0 && valid != plain.1 && wrong != plain.2);
+        // A fold's wrong labels are among the images that it trains on; those that it validates with are clean.
+        let fold = |noise: &str| {
+            let change = |r: &mut Recipe| {
+                (r.fold, r.label_noise) = ("2/4".parse().ok(), noise.parse().ok());
+            };
+            digits(change).unwrap()
+        };
+        assert_eq!(fold("20").wrong_labels.unwrap().replaced, 1500);
+        assert_eq!(fold("20").valid, fold("none").valid);
+    }
+
+    #[test]
+    fn noise_that_makes_no_label_wrong_is_told() {
+        let notes = |noise: &str| {
+            let mut recipe = built_in("digits").unwrap();
+            recipe.train_size = Some(SplitSize::Count(200));
+            recipe.label_noise = noise.parse().ok();
+            Prepared::load(&recipe, &mut |_| {}).unwrap().notes(&recipe)
+        };
+        assert_eq!(notes("5:pairs"), [""; 0]);
+        let told = notes("0.1");
+        assert!(told[0].contains("`--label-noise 0.1` makes none of the 200"), "{told:?}");
     }
 
     #[test]

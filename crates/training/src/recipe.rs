@@ -11,7 +11,7 @@ use backburn_data::augment::Pipeline;
 use backburn_data::loader::{LastBatch, Sampling};
 use backburn_data::normalization::Normalization;
 use backburn_data::pictures::PictureSettings;
-use backburn_data::{Fold, SplitSize};
+use backburn_data::{Fold, LabelNoise, SplitSize};
 use backburn_models::{Initialization, ModelConfig};
 use backburn_regularization::{
     DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, StrengthError,
@@ -153,6 +153,14 @@ pub struct Recipe {
     /// Seed of every random draw.
     #[serde(default = "one")]
     pub seed: u64,
+    /// Draws the validation split, the training subset, the sample of it that is scored, and the label noise, in
+    /// place of `seed`: so several seeds share their images and labels. A drawn test split has a seed of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_seed: Option<u64>,
+    /// Which of several trainings that share seed, images, labels and initial weights: another number has another
+    /// order of the images and draws others for augmentations, label regularizers and dropout. 0 is the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replicate: u64,
     /// Passes over the training split, at least 1.
     pub epochs: usize,
     /// Images per batch, at least 1.
@@ -168,6 +176,10 @@ pub struct Recipe {
     /// The fold that validates, in place of `valid_size` images; unset means no cross-validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<Fold>,
+    /// Wrong labels among the training images, drawn once; unset means none. Class weights, balanced sampling and
+    /// everything else that training does go by the labels that come of it; validation and test keep theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_noise: Option<LabelNoise>,
     /// Which images an epoch shows.
     #[serde(default, skip_serializing_if = "Sampling::is_shuffled")]
     pub sampling: Sampling,
@@ -281,6 +293,10 @@ fn is_default(settings: &PictureSettings) -> bool {
 
 fn one() -> u64 {
     1
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn one_batch() -> usize {
@@ -444,6 +460,9 @@ impl Recipe {
         self.check_initialization()?;
         self.init_from.as_ref().map_or(Ok(()), InitFrom::check).map_err(RecipeError::Invalid)?;
         self.check_labels()?;
+        if let Some(noise) = self.label_noise.filter(|noise| !noise.is_in_range()) {
+            return setting("label_noise", LabelNoise::RANGE, noise.percent.to_string());
+        }
         self.check_class_weights()?;
         self.check_pictures()?;
         self.check_stopping_and_keeping()?;
@@ -840,6 +859,28 @@ mod tests {
         recipe.loss = Loss::SquaredError;
         recipe.keep = Keep::Last;
         assert!(recipe.check().unwrap_err().to_string().contains("weighs a cross-entropy"));
+    }
+
+    #[test]
+    fn label_noise_and_seeds_survive_toml_and_are_not_written_unless_they_are_set() {
+        let mut recipe = built_in("digits").unwrap();
+        let determinants = recipe.determinants();
+        for name in ["label_noise", "data_seed", "replicate"] {
+            assert!(!determinants.contains_key(name), "{name}");
+        }
+        (recipe.data_seed, recipe.replicate) = (Some(u64::MAX), u64::MAX);
+        for (noise, line) in [("20", "\"20\""), ("12.5:pairs", "\"12.5:pairs\"")] {
+            recipe.label_noise = noise.parse().ok();
+            assert_eq!(recipe.check(), Ok(()));
+            let text = recipe.to_toml();
+            assert!(text.contains(&format!("label_noise = {line}\n")), "{text}");
+            assert_eq!(Recipe::parse(&text, "again").unwrap(), recipe);
+        }
+        for noise in ["0", "-3", "100.5", "nan"] {
+            recipe.label_noise = noise.parse().ok();
+            let message = recipe.check().unwrap_err().to_string();
+            assert!(message.contains("`label_noise`: expected more than 0 and at most 100"));
+        }
     }
 
     #[test]

@@ -253,6 +253,10 @@ mod tests {
             ("model = \"resnet18\"\nstem = \"large\"", "expected small or imagenet"),
             ("freeze = \"stem,\"", "`--freeze`: expected names of parts"),
             ("head-rate = 0", "`groups.rate_factor`: expected a positive number"),
+            ("label-noise = \"20:mix\"", "`--label-noise`: expected a percentage"),
+            ("label-noise = 101", "`label_noise`: expected more than 0 and at most 100 percent"),
+            ("data-seed = \"x\"", "`--data-seed`: expected a whole number, found `x`"),
+            ("replicate = -1", "`--replicate`: expected a whole number, found `-1`"),
             ("drop-out = 0.5", "`drop-out`: unknown field"),
             ("\"optimizer.beta3\" = 0.5", "`optimizer.beta3`: unknown field `beta3`"),
             ("\"epochs.first\" = 1", "it lies in no table"),
@@ -275,6 +279,19 @@ mod tests {
         assert_eq!(recipe.initialization.biases, Initialization::PYTORCH.biases);
         let lookahead = recipe.lookahead.unwrap();
         assert_eq!((lookahead.steps, lookahead.alpha), (7, 0.25));
+    }
+
+    #[test]
+    fn label_noise_and_data_seed_are_switched_on_and_off() {
+        let recipe = changed("label-noise = 20\ndata-seed = 7\nreplicate = 3").unwrap();
+        assert_eq!(recipe.label_noise, "20".parse().ok());
+        assert_eq!((recipe.data_seed, recipe.replicate), (Some(7), 3));
+        let pairs = changed("label-noise = \"45.5:pairs\"").unwrap();
+        assert_eq!(pairs.label_noise, "45.5:pairs".parse().ok());
+        for off in ["0", "\"none\""] {
+            let off = format!("label-noise = {off}\ndata-seed = \"none\"\nreplicate = 0");
+            assert_eq!(change(&off).apply(&recipe), built_in("cifar10"));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use backburn_data::LabelNoise;
 use backburn_data::loader::{LastBatch, Sampling};
 use backburn_models::{Initialization, ModelConfig, Stem, torchvision};
 use backburn_regularization::{
@@ -144,6 +145,19 @@ pub static CATALOG: &[Setting] = &[
         set: |recipe, given| given.number().map(|seed| recipe.seed = seed),
     },
     Setting {
+        name: "replicate",
+        value: "K",
+        values: &[],
+        part: RECIPE,
+        help: || {
+            "Train the same network on the same data in another way: another order, other \
+             augmentations, draws of label regularizers and dropout than those of `--seed`; 0 for \
+             these"
+                .into()
+        },
+        set: |recipe, given| given.number().map(|number| recipe.replicate = number),
+    },
+    Setting {
         name: "on-divergence",
         value: "WHAT",
         values: &[],
@@ -183,6 +197,35 @@ pub static CATALOG: &[Setting] = &[
                 .into()
         },
         set: |recipe, given| given.unless_none().map(|fold| recipe.fold = fold),
+    },
+    Setting {
+        name: "data-seed",
+        value: "S",
+        values: &[],
+        part: DATA,
+        help: || {
+            "Seed that draws validation split, training images and label noise in place of \
+             `--seed`, so that several seeds train on the same images; none for `--seed`"
+                .into()
+        },
+        set: |recipe, given| given.number_unless_none().map(|seed| recipe.data_seed = seed),
+    },
+    Setting {
+        name: "label-noise",
+        value: "PERCENT[:pairs]",
+        values: &[],
+        part: DATA,
+        help: || {
+            "Percent of the training labels that are drawn anew from all classes, once; with \
+             20:pairs, that share of each class becomes the next class. 100 for random labels, 0 \
+             for none"
+                .into()
+        },
+        set: |recipe, given| {
+            let noise: Option<LabelNoise> = given.unless_none()?;
+            recipe.label_noise = noise.filter(|noise| noise.percent != 0.0);
+            Ok(())
+        },
     },
     Setting {
         name: "sampling",
@@ -786,6 +829,11 @@ impl Given<'_> {
     /// A rule, unless it is switched off.
     fn unless_none<T: FromStr<Err: Display>>(self) -> Result<Option<T>, RecipeError> {
         if self.text == NONE { Ok(None) } else { self.parsed().map(Some) }
+    }
+
+    /// A number, unless there is to be none.
+    fn number_unless_none<T: FromStr>(self) -> Result<Option<T>, RecipeError> {
+        if self.text == NONE { Ok(None) } else { self.number().map(Some) }
     }
 
     /// `on` or `off`.

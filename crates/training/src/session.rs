@@ -294,11 +294,11 @@ pub fn verify_kernels(
     Ok(())
 }
 
-/// Checks that a run is resumed, or scored, on the files that it was begun with.
+/// Checks that a run is resumed, or scored, on the files, and with the wrong labels, that it was begun with.
 ///
 /// # Errors
 ///
-/// If a file has another checksum than the manifest says.
+/// If a file, or what label noise draws, has another checksum than the manifest says.
 pub fn check_same_data(prepared: &Prepared, manifest: &Manifest) -> Result<(), SessionError> {
     for (file, recorded) in prepared.data.files.iter().zip(&manifest.dataset.files) {
         if file.sha256 != recorded.sha256 {
@@ -307,6 +307,13 @@ pub fn check_same_data(prepared: &Prepared, manifest: &Manifest) -> Result<(), S
                 expected: recorded.sha256.clone(),
                 found: file.sha256.clone(),
             });
+        }
+    }
+    if let (Some(wrong), Some(recorded)) = (&prepared.wrong_labels, &manifest.label_noise) {
+        let found = wrong.record(&prepared.train).sha256;
+        if found != recorded.sha256 {
+            let (expected, version) = (recorded.sha256.clone(), manifest.backburn_version.clone());
+            return Err(SessionError::OtherLabels { expected, found, version });
         }
     }
     Ok(())
@@ -498,9 +505,12 @@ fn introduce(
             prepared.data.test.len(),
         ),
     );
-    let (model, seed) = (recipe.model.name(), recipe.seed);
+    if let Some(noise) = manifest.label_noise_in_words() {
+        detail(watch, &format!("label noise {noise}"));
+    }
+    let (model, seeds) = (recipe.model.name(), manifest.seeds());
     let parameters = parameters::count(state.network());
-    detail(watch, &format!("{model} with {parameters} parameters, seed {seed}"));
+    detail(watch, &format!("{model} with {parameters} parameters, seed {seeds}"));
     let (backend, device, threads) = manifest.machine();
     let threads = number::threads(threads);
     detail(watch, &format!("{backend} on {device}, {threads}"));
@@ -549,6 +559,9 @@ pub(crate) fn manifest(
         dataset: dataset_record(&prepared.data),
         train_images: Some(prepared.train.len()),
         seed: recipe.seed,
+        data_seed: recipe.data_seed,
+        replicate: recipe.replicate,
+        label_noise: prepared.wrong_labels.as_ref().map(|wrong| wrong.record(&prepared.train)),
         started: now(),
         ended: None,
         status: Status::Running,

@@ -94,6 +94,13 @@ pub enum SessionError {
          name the folder that has it with `--data-dir`"
     )]
     OtherData { file: String, expected: String, found: String },
+    /// Label noise does not draw what it drew when the run was begun.
+    #[error(
+        "label noise: expected the training labels that the run was begun with, SHA-256 \
+         {expected}, found {found}; go on with version {version}, which began it, or start a new \
+         run with its config.toml"
+    )]
+    OtherLabels { expected: String, found: String, version: String },
     /// The loss is no longer a number.
     #[error(
         "training diverged: the loss or the weights were not finite at epoch {epoch}, batch \

@@ -83,7 +83,7 @@ impl Setup<'_> {
 
     /// The training batches of `epoch`, counted from 1.
     pub fn batches(&self, epoch: usize) -> Epoch {
-        let seeds = Seeds::new(self.recipe.seed);
+        let seeds = Seeds::of(self.recipe);
         let order = &mut seeds.order(epoch);
         match self.recipe.sampling {
             Sampling::Shuffled => self.loader.epoch(order, seeds.augmentation(epoch)),
@@ -102,7 +102,7 @@ impl Setup<'_> {
         number: usize,
         device: &Device,
     ) -> DeviceBatch {
-        let seeds = Seeds::new(self.recipe.seed);
+        let seeds = Seeds::of(self.recipe);
         DeviceBatch::upload_changed(batch, self.loader.set().classes(), device, |batch| {
             self.recipe.labels.apply(batch, |name| seeds.labels(name, epoch, number));
             for (name, regularizer) in &self.regularizers {
@@ -118,7 +118,7 @@ impl Setup<'_> {
     /// that a resumed run draws what an uninterrupted one would have drawn.
     pub fn device_seed(&self, epoch: usize, number: usize) -> u64 {
         let place = (epoch - 1) * self.batches_per_epoch() + number;
-        Seeds::new(self.recipe.seed).device(place as u64)
+        Seeds::of(self.recipe).device(place as u64)
     }
 
     /// Whether the optimizer takes a step after batch number `number`, from 0, of an epoch.

@@ -5,6 +5,7 @@
 //! the probabilities. All of these are [`Predictions`], which know their scores.
 
 pub mod calibration;
+pub mod memorized;
 pub mod monte_carlo_dropout;
 pub mod predict;
 pub mod predictions;
@@ -14,6 +15,7 @@ pub mod temperature;
 pub mod test_time_augmentation;
 
 pub use calibration::{CALIBRATION_BINS, CalibrationBin};
+pub use memorized::memorized;
 pub(crate) use predict::BATCH_SIZE;
 pub use predict::{ValidationPredictions, predict, predict_validation};
 pub use predictions::{Predictions, Scores, TOP_K};

@@ -5,8 +5,12 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_models::{Role, weights};
-use backburn_records::{EpochRecord, EvaluationRecord, Manifest, RollbackRecord, Status, Summary};
+use backburn_records::record::MANIFEST_FILE;
+use backburn_records::{
+    EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary,
+};
 
+use crate::prepare::TRAIN_SAMPLE;
 use crate::recipe::Recipe;
 use crate::run_folder::checkpoint::{Checkpoint, CheckpointError};
 use crate::run_folder::losses::{GIVEN_UP_HEAD, LOSSES_HEAD, given_up_row, loss_row};
@@ -77,8 +81,15 @@ pub(crate) fn check_manifest(
     rollbacks: Option<&[RollbackRecord]>,
 ) -> Result<(), String> {
     if let Some(recipe) = recipe {
+        let number = |number: Option<u64>| number.map_or("none".to_owned(), |it| it.to_string());
+        let noise = manifest.label_noise.as_ref().map(|noise| noise.setting.clone());
+        let noise_of_recipe = recipe.label_noise.map(|noise| noise.to_string());
+        let none = || "none".to_owned();
         let pairs = [
             ("seed", manifest.seed.to_string(), recipe.seed.to_string()),
+            ("data_seed", number(manifest.data_seed), number(recipe.data_seed)),
+            ("replicate", manifest.replicate.to_string(), recipe.replicate.to_string()),
+            ("label_noise", noise.unwrap_or_else(none), noise_of_recipe.unwrap_or_else(none)),
             ("model", manifest.model.clone(), recipe.model.name().to_owned()),
             ("dataset.name", manifest.dataset.name.clone(), recipe.dataset.clone()),
         ];
@@ -369,6 +380,48 @@ pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result
         return Err("expected finite scores".to_owned());
     }
     Ok(())
+}
+
+/// Checks that what has become of the wrong labels is told if there are any, and agrees with the training accuracy
+/// where that was measured on all training images.
+pub(crate) fn check_memorized(summary: &Summary, manifest: &Manifest) -> Result<(), String> {
+    let (memorized, noise) = match (&summary.memorized, &manifest.label_noise) {
+        (None, None) => return Ok(()),
+        (Some(memorized), Some(noise)) => (memorized, noise),
+        (Some(_), None) => {
+            return Err(format!("`memorized` is there, but {MANIFEST_FILE} has no label noise"));
+        }
+        (None, Some(_)) => return Err("`memorized` is missing, and there is label noise".into()),
+    };
+    let Memorized { wrong_labels, learnt_by_heart, clean_accuracy } = *memorized;
+    if wrong_labels != noise.wrong {
+        let expected = noise.wrong;
+        return Err(format!(
+            "`memorized.wrong_labels` is {wrong_labels}, but {MANIFEST_FILE} has {expected}"
+        ));
+    }
+    let images = manifest.train_images;
+    let others = images.map(|images| images.saturating_sub(wrong_labels));
+    let shares = [
+        ("learnt_by_heart", learnt_by_heart, Some(wrong_labels)),
+        ("clean_accuracy", clean_accuracy, others),
+    ];
+    for (name, share, of) in shares {
+        let is_share = (0.0..=1.0).contains(&share) || share.is_nan() && of == Some(0);
+        if !is_share {
+            return Err(format!("`memorized.{name}`: expected a share in [0, 1], found {share}"));
+        }
+    }
+    let (Some(images), Some(others)) = (images.filter(|it| *it <= TRAIN_SAMPLE), others) else {
+        return Ok(());
+    };
+    let parts = [(learnt_by_heart, wrong_labels), (clean_accuracy, others)].into_iter();
+    let right: f64 = parts.filter(|(_, of)| *of > 0).map(|(share, of)| share * of as f64).sum();
+    let (found, expected) = (summary.train_accuracy, right / images.max(1) as f64);
+    if agree(found, expected) {
+        return Ok(());
+    }
+    Err(format!("`train_accuracy` is {found}, but `memorized` makes it {expected}"))
 }
 
 /// Checks that the answers to the test images come to the scores.

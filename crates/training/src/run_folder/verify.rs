@@ -17,7 +17,8 @@ use crate::run_folder::error::MISSING;
 use crate::run_folder::folder::RunFolder;
 use crate::run_folder::inspect::{
     CHECKPOINTS, CheckpointFault, EpochCut, Rollbacks, check_checkpoint, check_evaluation,
-    check_given_up, check_losses, check_manifest, check_model, check_row, check_summary,
+    check_given_up, check_losses, check_manifest, check_memorized, check_model, check_row,
+    check_summary,
 };
 use crate::run_folder::names::{
     CONFIG, EVALUATION, GIVEN_UP, LATEST, LOSSES, METRICS, NORMALIZATION, PREVIOUS, RESULTS,
@@ -112,7 +113,7 @@ impl<'a> Inspection<'a> {
         it.losses(rows.as_deref(), &cut, newest.as_ref());
         it.given_up(manifest.as_ref());
         if it.has_ended() {
-            it.results(rows.as_deref());
+            it.results(rows.as_deref(), manifest.as_ref());
             for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
                 let cure = format!("draw it with `cargo xtask report {}`", path.display());
                 it.fault(file, MISSING, cure);
@@ -347,13 +348,21 @@ impl<'a> Inspection<'a> {
     }
 
     /// What a run has once it has ended.
-    fn results(&mut self, rows: Option<&[EpochRecord]>) {
+    fn results(&mut self, rows: Option<&[EpochRecord]>, manifest: Option<&Manifest>) {
         let summary: Option<Summary> = self.json(SUMMARY, |summary| {
             rows.map_or(Ok(()), |rows| check_summary(summary, rows))?;
             Ok(format!("epoch {}", summary.best_epoch))
         });
         // As above, by what is wrong itself nothing else is judged.
         let summary = summary.filter(|_| !self.is_faulty(SUMMARY));
+        if let (Some(summary), Some(manifest)) = (&summary, manifest)
+            && !self.is_faulty(MANIFEST_FILE)
+            && let Err(reason) = check_memorized(summary, manifest)
+        {
+            // Where the one is as it was written, the other has changed.
+            let file = if self.is_as_written(SUMMARY) { MANIFEST_FILE } else { SUMMARY };
+            self.fault(file, &reason, self.repeat());
+        }
         let path = self.path.join(EVALUATION);
         self.json(EVALUATION, |evaluation: &EvaluationRecord| {
             evaluation.check(&path).map_err(|error| error.to_string())?;

@@ -41,7 +41,7 @@ impl Task {
     /// If the images do not fit their normalization.
     pub fn of(recipe: &Recipe, prepared: &Prepared) -> Result<Self, PrepareError> {
         let size = images_of_a_step(&recipe.model).min(prepared.train.len());
-        let seeds = Seeds::new(recipe.seed);
+        let seeds = Seeds::of(recipe);
         let train = prepared.train.clone();
         let loader = Loader::new(
             train,
@@ -71,7 +71,7 @@ impl Task {
         let mut recipe = built_in("digits").expect("there is a recipe of that name");
         recipe.model = (row.config)();
         let size = images_of_a_step(&recipe.model);
-        let mut rng = Seeds::new(recipe.seed).data("verify-kernels");
+        let mut rng = Seeds::of(&recipe).data("verify-kernels");
         let values = size * SHAPE.iter().product::<usize>();
         let batches = (0..MOST_STEPS).map(|_| Images {
             pixels: (0..values).map(|_| rng.random_range(-2.0..2.0)).collect(),
@@ -84,7 +84,7 @@ impl Task {
     /// The network with its initial weights.
     pub(super) fn network(&self, device: &Device) -> Result<Network, PrepareError> {
         let network = self.recipe.model.init(self.shape, self.classes, device)?;
-        let seeds = Seeds::new(self.recipe.seed);
+        let seeds = Seeds::of(&self.recipe);
         Ok(self.recipe.initialization.apply(network, |name| seeds.weights(name)))
     }
 
