@@ -42,12 +42,7 @@ const COLUMNS: [Column; 13] = [
         content: Words,
         value: |run| run.manifest.dataset.name.clone(),
     },
-    Column {
-        head: "seed",
-        importance: 6,
-        content: Numbers,
-        value: |run| run.manifest.seed.to_string(),
-    },
+    Column { head: "seed", importance: 6, content: Numbers, value: |run| run.manifest.seeds() },
     Column { head: "best epoch", importance: 3, content: Numbers, value: best_epoch },
     Column {
         head: "train %",
@@ -192,11 +187,11 @@ fn provenance(runs: &[RunRecord]) -> String {
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
-            let Manifest { seed, git_commit, backend, dataset, .. } = &run.manifest;
+            let Manifest { git_commit, backend, dataset, .. } = &run.manifest;
             let sums: Vec<String> = dataset.files.iter().map(|file| file.sha256.clone()).collect();
             vec![
                 run.dir.display().to_string(),
-                seed.to_string(),
+                run.manifest.seeds(),
                 git_commit.clone().unwrap_or(ABSENT.into()),
                 backend.clone(),
                 sums.join(" "),

@@ -108,7 +108,10 @@ fn head(run: &RunRecord) -> String {
     let manifest = &run.manifest;
     let byline = format!(
         "{} on {}, seed {}, started {}",
-        manifest.model, manifest.dataset.name, manifest.seed, manifest.started
+        manifest.model,
+        manifest.dataset.name,
+        manifest.seeds(),
+        manifest.started
     );
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"byline\"><span class=\"status\">{}</span> {}</p>\n\
@@ -134,18 +137,31 @@ fn summary_tables(summary: &Summary, looks: usize) -> String {
         &[("split", Words), ("accuracy", Numbers), ("loss (nats)", Numbers)],
         splits.iter().map(<[String; 3]>::as_slice),
     );
-    let rest = facts(&[
+    let mut rest = vec![
         ("generalization gap", points(summary.generalization_gap)),
         ("expected calibration error, test", percent(summary.test_ece)),
         ("selected epoch", format!("{} of {}", summary.best_epoch, summary.last_epoch)),
         ("training time", duration(summary.train_seconds)),
         ("images per second", number::rate(summary.images_per_second)),
         ("parameters", count(summary.parameters)),
-    ]);
+    ];
+    let labels = match &summary.memorized {
+        None => "on clean images and labels".to_owned(),
+        Some(it) => {
+            rest.insert(1, ("wrong labels learnt by heart", percent(it.learnt_by_heart)));
+            rest.insert(2, ("accuracy on the other training images", percent(it.clean_accuracy)));
+            format!(
+                "on clean images; of the labels, {} for training are wrong, and training accuracy \
+                 and loss go by them",
+                count(it.wrong_labels as u64)
+            )
+        }
+    };
     format!(
-        "<p>All scores are of the selected weights, on clean images and labels. {}</p>\n\
-         <div class=\"columns\">\n{splits}{rest}</div>\n",
-        looks_in_words(looks)
+        "<p>All scores are of the selected weights, {labels}. {}</p>\n\
+         <div class=\"columns\">\n{splits}{}</div>\n",
+        looks_in_words(looks),
+        facts(&rest)
     )
 }
 
@@ -268,13 +284,14 @@ fn provenance(manifest: &Manifest) -> String {
         ("backend", manifest.backend.clone()),
         ("device", manifest.device.clone()),
         ("threads", manifest.threads.to_string()),
-        ("seed", manifest.seed.to_string()),
+        ("seed", manifest.seeds()),
         ("started", manifest.started.clone()),
         ("resumed", resumed),
         ("ended", or_absent(&manifest.ended)),
         ("reads of the test split", reads),
         ("data set", manifest.dataset.name.clone()),
     ];
+    rows.extend(manifest.label_noise_in_words().map(|noise| ("label noise", noise)));
     rows.extend(extends);
     if !manifest.dataset.notes.is_empty() {
         rows.push(("notes on the data", manifest.dataset.notes.join("\n")));
@@ -292,7 +309,7 @@ fn provenance(manifest: &Manifest) -> String {
 
 #[cfg(test)]
 mod tests {
-    use backburn_records::sample;
+    use backburn_records::{LabelNoiseRecord, Memorized, sample};
 
     use super::*;
 
@@ -362,6 +379,29 @@ mod tests {
             "finished",
         ];
         for part in parts {
+            assert!(page.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn label_noise_is_told_among_the_settings_and_the_scores() {
+        let mut run = sample::run();
+        assert!(!run_page(&run).contains("by heart"));
+        let sha256 = "5a".repeat(32);
+        let noise = LabelNoiseRecord { setting: "20".into(), replaced: 200, wrong: 181, sha256 };
+        run.manifest.label_noise = Some(noise);
+        (run.manifest.train_images, run.manifest.replicate) = (Some(1000), 3);
+        let memorized =
+            Memorized { wrong_labels: 181, learnt_by_heart: 0.1657, clean_accuracy: 0.987_79 };
+        run.summary.as_mut().unwrap().memorized = Some(memorized);
+        let page = run_page(&run);
+        for part in [
+            "20: 200 of 1,000 training labels replaced, 181 of them by a wrong one",
+            "of the labels, 181 for training are wrong",
+            "16.57 %",
+            "98.78 %",
+            "seed 7, replicate 3",
+        ] {
             assert!(page.contains(part), "{part}");
         }
     }

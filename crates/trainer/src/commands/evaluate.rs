@@ -10,12 +10,12 @@ use backburn_data::loader::LoaderError;
 use backburn_models::{Network, parameters, weights};
 use backburn_records::number::{count, loss, percent};
 use backburn_records::text_table::table;
-use backburn_records::{Manifest, Status};
+use backburn_records::{Manifest, Memorized, Status};
 use backburn_training::backend::Backend;
 use backburn_training::evaluate::monte_carlo_dropout::DroppingNetwork;
 use backburn_training::evaluate::temperature::fit_temperature;
 use backburn_training::evaluate::test_time_augmentation::Views;
-use backburn_training::evaluate::{Predictions, TOP_K, predict, predict_validation};
+use backburn_training::evaluate::{Predictions, TOP_K, memorized, predict, predict_validation};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::prepare::{PrepareError, Prepared};
 use backburn_training::recipe::Recipe;
@@ -198,7 +198,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         });
     }
     if let (Some(dropping), Some(passes)) = (dropping, args.mc_dropout) {
-        let (passes, seeds) = (usize::from(passes), Seeds::new(recipe.seed));
+        let (passes, seeds) = (usize::from(passes), Seeds::of(&recipe));
         let predictions = dropping.predict(&images, normalization, &open.device, passes, seeds);
         let predictions = predictions.map_err(loader_failure)?;
         variants.push(Variant {
@@ -211,6 +211,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
             }),
         });
     }
+    let memorized = memorized(&network, &prepared, &open.device).map_err(loader_failure)?;
     let split = if args.split == Split::Test { "test" } else { "valid" };
     if args.json {
         if let Some(remark) = remark {
@@ -221,6 +222,9 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
             fields.insert("test_looks".into(), looks.into());
             fields.insert("status".into(), status.name().into());
             fields.insert("weights".into(), weights.into());
+            if let Some(memorized) = memorized {
+                fields.insert("memorized".into(), json!(memorized));
+            }
         }
         print_line(&object.to_string());
     } else {
@@ -228,10 +232,25 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
             print_line(&format!("{remark}\n"));
         }
         print_line(as_text(split, plain, variants, k, &prepared).trim_end());
+        if let Some(memorized) = memorized {
+            print_line(&format!("\n{}", by_heart(&memorized)));
+        }
         let times = if looks == 1 { "once".to_owned() } else { format!("{looks} times") };
         print_line(&format!("\nthe test split has been accessed {times}"));
     }
     Ok(())
+}
+
+/// What has become of the wrong labels.
+fn by_heart(memorized: &Memorized) -> String {
+    let Memorized { wrong_labels, learnt_by_heart, clean_accuracy } = *memorized;
+    format!(
+        "{} of the {} wrong training labels are learnt by heart; accuracy on the other training \
+         images {}",
+        percent(learnt_by_heart),
+        count(wrong_labels as u64),
+        percent(clean_accuracy)
+    )
 }
 
 /// The weights that are scored.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::augment;
 use backburn_records::Summary;
-use backburn_records::number::clock;
+use backburn_records::number::{self, clock, count};
 use backburn_training::backend::Backend;
 use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};
@@ -186,9 +186,17 @@ fn result(summary: &Summary, run: &Path) -> String {
     let valid = summary
         .valid_accuracy
         .map_or_else(String::new, |accuracy| format!(", validation {}", percent(accuracy)));
+    let memorized = summary.memorized.map_or_else(String::new, |it| {
+        format!(
+            "{} wrong labels, {} learnt by heart; {} of the other training images right\n",
+            count(it.wrong_labels as u64),
+            number::percent(it.learnt_by_heart),
+            number::percent(it.clean_accuracy)
+        )
+    });
     format!(
         "test accuracy {} with the weights of epoch {} of {}\n\
-         training {}{valid}, generalization gap {:.2} points\n\
+         training {}{valid}, generalization gap {:.2} points\n{memorized}\
          test loss {:.4}, calibration error {}\n\
          trained in {} at {:.0} images/s\n\
          report: {}",
