@@ -36,7 +36,7 @@ impl PairedDifference {
 /// be normally distributed. `None` for fewer than two seeds, of which nothing is said.
 pub fn false_alarms(seeds: usize) -> Option<f64> {
     let freedom = seeds.checked_sub(1).filter(|freedom| *freedom > 0)?;
-    Some(farther_out(2.0, freedom))
+    Some(farther_out(2.0, freedom as f64))
 }
 
 #[cfg(test)]

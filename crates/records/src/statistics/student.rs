@@ -1,46 +1,45 @@
 //! Student's t: how far a mean of a few values may be off.
+//!
+//! "Student", [The probable error of a mean](https://doi.org/10.2307/2331554), 1908.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::spread::Spread;
+
+/// What a test says "different" of by chance, in both directions together: 0.05, whose intervals are those of 95 %.
+pub const LEVEL: f64 = 0.05;
 
 /// The interval that holds the mean in 95 of 100 cases, by Student's t. Takes the values to be normally
 /// distributed. `None` of fewer than two.
 pub(super) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     let Spread { mean, standard_deviation } = Spread::of(values);
     let freedom = values.len().checked_sub(1).filter(|freedom| *freedom > 0)?;
-    // With one degree of freedom, the widest, the quantile is 12.7.
-    let (mut low, mut high) = (1.0, 13.0);
-    for _ in 0..60 {
-        let middle = (low + high) / 2.0;
-        if farther_out(middle, freedom) > 0.05 { low = middle } else { high = middle }
-    }
-    let half = high * standard_deviation / (values.len() as f64).sqrt();
+    let error = standard_deviation / (values.len() as f64).sqrt();
+    let half = critical(LEVEL, freedom as f64) * error;
     Some((mean - half, mean + half))
 }
 
-/// `P(|t| > distance)` of Student's t with `freedom` degrees of freedom, at least 1.
-///
-/// With θ = atan(distance / √ν), the chance of less is `sin θ · (1 + ½ cos² θ + (1·3)/(2·4) cos⁴ θ + …)` for
-/// an even ν, up to the power `ν − 2`, and `2/π · (θ + sin θ (cos θ + ⅔ cos³ θ + …))` for an odd one.
-///
-/// Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4.
-pub(super) fn farther_out(distance: f64, freedom: usize) -> f64 {
-    let angle = (distance / (freedom as f64).sqrt()).atan();
-    let (sine, cosine) = angle.sin_cos();
-    let is_even = freedom.is_multiple_of(2);
-    let (mut term, mut power) = if is_even { (1.0, 0) } else { (cosine, 1) };
-    let mut sum = 0.0;
-    while power + 2 <= freedom {
-        sum += term;
-        term *= cosine * cosine * (power + 1) as f64 / (power + 2) as f64;
-        power += 2;
+/// `P(|t| > |distance|)` of Student's t with `freedom` degrees of freedom, above 0 and not always whole; NaN of
+/// what is no number.
+pub(super) fn farther_out(distance: f64, freedom: f64) -> f64 {
+    if distance.is_nan() {
+        return f64::NAN;
     }
-    let less =
-        if is_even { sine * sum } else { (angle + sine * sum) * std::f64::consts::FRAC_2_PI };
-    1.0 - less
+    StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |t| 2.0 * t.cdf(-distance.abs()))
+}
+
+/// The distance that Student's t with `freedom` degrees of freedom goes beyond with a chance of `level`, in both
+/// directions together: the other way round than [`farther_out`]. `level` in `(0, 1)`; NaN of another.
+pub(super) fn critical(level: f64, freedom: f64) -> f64 {
+    if !(level > 0.0 && level < 1.0) {
+        return f64::NAN;
+    }
+    StudentsT::new(0.0, 1.0, freedom).map_or(f64::NAN, |t| -t.inverse_cdf(level / 2.0))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::reference::{cases, close_to, number};
     use super::*;
 
     #[test]
@@ -57,5 +56,24 @@ mod tests {
             let (low, high) = interval(&values).unwrap();
             assert!((low - (mean - half)).abs() < 1e-8 && (high - (mean + half)).abs() < 1e-8);
         }
+    }
+
+    #[test]
+    fn tails_and_quantiles_are_those_of_scipy() {
+        for case in cases("student") {
+            let (freedom, distance) = (number(&case, "freedom"), number(&case, "distance"));
+            let level = number(&case, "farther_out");
+            close_to(farther_out(distance, freedom), level, 1e-9 * level);
+            close_to(farther_out(-distance, freedom), level, 1e-9 * level);
+            close_to(critical(level, freedom), distance, 1e-8 * distance);
+        }
+    }
+
+    #[test]
+    fn without_a_distribution_there_is_no_number() {
+        assert!(farther_out(f64::NAN, 3.0).is_nan() && farther_out(1.0, 0.0).is_nan());
+        assert!(critical(0.0, 3.0).is_nan() && critical(f64::NAN, 3.0).is_nan());
+        assert_eq!(farther_out(f64::INFINITY, 3.0), 0.0);
+        assert_eq!(farther_out(0.0, 3.0), 1.0);
     }
 }
