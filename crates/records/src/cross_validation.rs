@@ -40,11 +40,9 @@ pub struct FoldScores {
 
 /// What the spread of folds says, and what it does not.
 pub const CAUTION: &str = "The spread is over folds. It is not that of the mean: any two folds \
-    train on mostly the same \
-    images, so that no estimate of the mean's own error from them is free of bias (Bengio and \
-    Grandvalet, 2004). The \
-    weights of each run were selected on its fold, so that the fold's own score is a little too \
-    good.";
+    train on mostly the same images, so that no estimate of the mean's own error from them is free \
+    of bias (Bengio and Grandvalet, 2004). The weights of each run were selected on its fold, so \
+    that the fold's own score is a little too good.";
 
 impl CrossValidation {
     /// Of the runs of all folds, in order. A run without scores has none.
@@ -106,8 +104,7 @@ mod tests {
         assert!((all.valid_accuracy.mean - 0.8).abs() < 1e-12);
         assert!((all.valid_accuracy.standard_deviation - 0.1).abs() < 1e-12);
         let expected = "validation accuracy 80.00 ± 10.00 % over 3 folds (mean and standard \
-            deviation), test \
-            accuracy 50.00 ± 0.00 %";
+            deviation), test accuracy 50.00 ± 0.00 %";
         assert_eq!(all.sentence(), expected);
         assert_eq!(all.folds[2].fold, 3);
     }

@@ -33,13 +33,15 @@ pub mod record;
 #[cfg(any(test, feature = "sample"))]
 #[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "for tests, over its own numbers")]
 pub mod sample;
+pub mod search;
+pub mod seed_group;
 pub mod shell;
 pub mod statistics;
 pub mod text_table;
 pub mod whole_file;
 
 pub use agreement::{Agreement, Floor, Reference};
-pub use arms::{Arm, ArmRun, ArmsComparison};
+pub use arms::{Arm, ArmRun, ArmsComparison, ComparisonOf, SeedCount, SeedData};
 pub use at_work::AtWork;
 pub use bounded::read_bounded;
 pub use checksum::{Changed, FileRecord, sha256};
@@ -55,3 +57,4 @@ pub use record::{
     DatasetRecord, EpochRecord, ExtensionRecord, LabelNoiseRecord, Manifest, Memorized,
     ResumeRecord, RollbackRecord, RunRecord, Status, Summary, TestRead,
 };
+pub use seed_group::{Grouped, SeedGroup, grouped};

@@ -69,6 +69,9 @@ pub struct CopyPair {
 pub struct CopyPicture {
     /// Index in the split, from 0.
     pub index: usize,
+    /// Its file, of people's own pictures; from their folder on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// Its class.
     pub label: usize,
     /// Channels (1 or 3), height, width.

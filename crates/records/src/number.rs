@@ -113,8 +113,29 @@ fn finite(value: impl Into<Option<f64>>) -> Option<f64> {
 }
 
 fn signed(value: f64) -> String {
-    let text = decimals(value, 2);
-    if text.starts_with('−') || text == "0.00" { text } else { format!("+{text}") }
+    signed_decimals(value, 2)
+}
+
+/// A number with its sign and `places` decimals: `+0.31`, `−0.31`, `0.00`.
+pub fn signed_decimals(value: impl Into<Option<f64>>, places: usize) -> String {
+    let Some(value) = finite(value) else { return ABSENT.into() };
+    let text = decimals(value, places);
+    let is_zero = !text.contains(|character: char| ('1'..='9').contains(&character));
+    if text.starts_with('−') || is_zero { text } else { format!("+{text}") }
+}
+
+/// The p of a test with three decimals, `0.013`; below 0.001 that it is so, `<0.001`.
+pub fn p_value(p: impl Into<Option<f64>>) -> String {
+    match finite(p) {
+        Some(p) if p < 0.001 => "<0.001".into(),
+        Some(p) => decimals(p, 3),
+        None => ABSENT.into(),
+    }
+}
+
+/// How many times as much: `×1.3`, from 10 on `×23`.
+pub fn times(ratio: impl Into<Option<f64>>) -> String {
+    finite(ratio).map_or(ABSENT.into(), |r| format!("×{}", decimals(r, usize::from(r < 9.95))))
 }
 
 /// A number with `places` decimals, commas between thousands, a real minus, and no `−0`.
@@ -166,6 +187,21 @@ mod tests {
         assert_eq!(points(0.0031), "+0.31 points");
         assert_eq!(points(-0.0031), "−0.31 points");
         assert_eq!(points(-0.000_001), "0.00 points");
+    }
+
+    #[test]
+    fn differences_have_a_sign_and_probabilities_three_decimals() {
+        assert_eq!(signed_decimals(0.0123, 3), "+0.012");
+        assert_eq!(signed_decimals(-0.0004, 3), "0.000");
+        assert_eq!(signed_decimals(-1234.5, 1), "−1,234.5");
+        assert_eq!(signed_decimals(f64::NAN, 3), ABSENT);
+        assert_eq!([0.0004, 0.001, 0.25, 1.0].map(p_value), ["<0.001", "0.001", "0.250", "1.000"]);
+        assert_eq!(p_value(None), ABSENT);
+        assert_eq!(
+            [0.27, 1.04, 9.94, 9.96, 23.4].map(times),
+            ["×0.3", "×1.0", "×9.9", "×10", "×23"]
+        );
+        assert_eq!(times(f64::INFINITY), ABSENT);
     }
 
     #[test]

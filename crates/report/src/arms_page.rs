@@ -1,167 +1,157 @@
-//! The page and the figure of a comparison of arms.
+//! The page of a comparison of arms.
 
-use backburn_records::arms::{Arm, ArmRun, ArmsComparison, MEASURES};
-use backburn_records::number::{ABSENT, bare_points};
+use backburn_records::arms::{Arm, ArmRun, ArmsComparison, ComparedArm, Measure};
+use backburn_records::number::ABSENT;
 use backburn_records::shell::quoted;
-use backburn_records::statistics::Verdict;
 
+use crate::arms_columns::{self, Column};
+use crate::arms_figures::{ArmsFigure, arms_figures, title};
 use crate::figure::svg::escape;
-use crate::figure::{Axis, DotPlot, Dots, Drawing, Panel};
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, figure, section, table};
 
-/// The panels of the figure: measures by their keys, with the label and range of their axis.
-/// Calibration errors differ by factors, so that their axis is logarithmic.
-fn panels() -> [(&'static str, Axis); 3] {
-    [
-        ("test_accuracy", Axis::linear("test accuracy (%)").within(0.0, 100.0)),
-        ("generalization_gap", Axis::linear("gap (points)")),
-        ("test_ece", Axis::log("ECE (%, log)")),
-    ]
-}
-
-/// How the figure's markers of means are told apart, in the order of its groups.
-const GROUPS: [Verdict; 3] = [Verdict::NoClearEffect, Verdict::Better, Verdict::Worse];
-
-/// Test accuracy, gap and calibration error of every arm, a row each: every seed, mean and spread.
-#[expect(clippy::expect_used, reason = "keys and measures are two lists of the program")]
-pub fn arms_figure(comparison: &ArmsComparison) -> Drawing {
-    let panel = |(key, axis): (&str, Axis)| {
-        let measure = MEASURES.iter().find(|measure| measure.key == key);
-        let measure = measure.expect("the keys are those of measures");
-        let dots = comparison.measured().map(|arm| {
-            let verdict = arm.verdict(key).unwrap_or(Verdict::NoClearEffect);
-            let group = GROUPS.iter().position(|known| *known == verdict);
-            Dots { values: measure.values(&arm.arm.runs), group: group.unwrap_or(0) }
-        });
-        Panel { axis, dots: dots.collect() }
-    };
-    let baseline = comparison.baseline();
-    DotPlot {
-        title: title(comparison),
-        groups: vec![
-            format!("{baseline}, or no clear effect"),
-            format!("better than {baseline}"),
-            "worse".into(),
-        ],
-        rows: comparison.measured().map(|arm| arm.arm.name.clone()).collect(),
-        panels: panels().into_iter().map(panel).collect(),
-    }
-    .draw()
-}
-
 /// The comparison as a page, which lies in the folder that the runs' folders are in.
 pub fn arms_page(comparison: &ArmsComparison) -> String {
-    let body = head(comparison)
-        + &section("Scores", &scores(comparison))
-        + &section("Figure", &picture(comparison))
-        + &section("Differences by seed", &differences(comparison))
-        + &left_out(comparison)
-        + &section("Commands", &commands(comparison));
+    let figures = arms_figures(comparison);
+    let of =
+        |names: &[&str]| pictures(figures.iter().filter(|figure| names.contains(&figure.name)));
+    let mut body = head(comparison);
+    if comparison.compared().next().is_some() {
+        body += &section("Verdicts", &verdicts(comparison));
+        body += &section("Differences", &of(&["forest", "seeds"]));
+    }
+    body += &section("Scores", &(scores(comparison) + &of(&["comparison"])));
+    body += &others(comparison);
+    body += &section("How this is judged", &judged(comparison));
+    body += &left_out(comparison);
+    body += &section("Commands", &commands(comparison));
     document(&format!("{} — Backburn", title(comparison)), &body, &comparison.origin)
-}
-
-fn title(comparison: &ArmsComparison) -> String {
-    let subject = &comparison.subject;
-    let (first, rest) = subject.split_at(subject.chars().next().map_or(0, char::len_utf8));
-    let (dataset, model) = (&comparison.dataset, &comparison.model);
-    format!("{}{rest} compared: {model} on {dataset}", first.to_uppercase())
 }
 
 fn head(comparison: &ArmsComparison) -> String {
     let arms = comparison.measured().count();
     let byline = format!("{arms} arms, seed {} each", comparison.seeds_named());
-    let listed = |verdict| match comparison.with_verdict("test_accuracy", verdict).as_slice() {
-        [] => ABSENT.to_owned(),
-        names => names.join(", "),
-    };
-    let [_, trust] = comparison.rule();
-    let lead = format!(
-        "Better test accuracy than {}: {}. Worse: {}. No clear effect: {}. {trust}",
-        comparison.baseline(),
-        listed(Verdict::Better),
-        listed(Verdict::Worse),
-        listed(Verdict::NoClearEffect),
-    );
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"byline\">{}</p>\n<p class=\"lead\">{}</p>\n</header>\n",
         escape(&title(comparison)),
         escape(&byline),
-        escape(&lead)
+        escape(&comparison.conclusion())
     )
 }
 
+fn columned(columns: &[Column]) -> String {
+    let head: Vec<_> =
+        columns.iter().map(|column| (column.head.as_str(), column.content)).collect();
+    table(&head, arms_columns::rows(columns).iter().map(Vec::as_slice))
+}
+
+fn pictures<'a>(figures: impl Iterator<Item = &'a ArmsFigure>) -> String {
+    let drawn = figures.map(|one| {
+        let files = format!("The same as {0}.svg and {0}.png beside this page.", one.name);
+        figure(&one.drawing, &format!("{} {files}", one.caption))
+    });
+    format!("<div class=\"figures\">\n{}</div>\n", drawn.collect::<String>())
+}
+
+fn paragraphs(notes: &[String]) -> String {
+    notes.iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect()
+}
+
+fn verdicts(comparison: &ArmsComparison) -> String {
+    let sentences = comparison.compared().filter_map(|arm| arm.sentence.as_ref());
+    let sentences: String =
+        sentences.map(|sentence| format!("<li>{}</li>\n", escape(sentence))).collect();
+    paragraphs(&[comparison.rule()])
+        + &columned(&arms_columns::differences(comparison))
+        + &format!("<ul>\n{sentences}</ul>\n")
+}
+
 fn scores(comparison: &ArmsComparison) -> String {
-    let mut head = vec![("arm", Words)];
-    head.extend(MEASURES.iter().map(|measure| (measure.head, Numbers)));
-    let rows: Vec<Vec<String>> = comparison
-        .measured()
-        .map(|arm| [vec![arm.arm.name.clone()], arm.spreads(" ")].concat())
-        .collect();
-    let note = "<p>Mean ± standard deviation over seeds, with the weights that each run ends with, \
-        on clean images and labels. The gap is training minus test accuracy in percentage points, \
-        NLL the test loss in nats, ECE the expected calibration error on the test split. What is \
-        chosen is chosen on validation.";
+    let note = "<p>Mean ± standard deviation over seeds, with the weights that each run ends \
+        with, on clean images and labels. The gap is training minus test accuracy in percentage \
+        points, NLL the test loss in nats, ECE the expected calibration error on the test split; \
+        time is that of training with its validation, as long as nothing else ran beside it.";
+    let by_heart = match comparison.measures().any(|measure| measure.key == "learnt_by_heart") {
+        true => {
+            " By heart: the share of training images with a wrong label that get this wrong \
+             label; clean: accuracy on the training images whose label is right. The training \
+             accuracy counts wrong labels as right ones, and so does the gap."
+        }
+        false => "",
+    };
     let looks = match comparison.test_looks() {
         0 | 1 => "Each run accessed the test split once, at its end.".to_owned(),
         many => {
             format!("<strong>The test split of a run was accessed up to {many} times.</strong>")
         }
     };
-    format!("{note} {looks}</p>\n{}", table(&head, rows.iter().map(Vec::as_slice)))
+    let mut columns = arms_columns::scores(comparison);
+    columns.extend(arms_columns::cost(comparison));
+    let files = "The tables, for other programs: <a href=\"table.csv\">table.csv</a>, <a \
+        href=\"table.md\">table.md</a>, <a href=\"table.tex\">table.tex</a>.";
+    format!("{note}{by_heart} {looks} {files}</p>\n{}", columned(&columns))
 }
 
-fn picture(comparison: &ArmsComparison) -> String {
-    let caption = "Every row has the same training but for what its name says. A smaller gap is \
-        worth something only where test accuracy does not fall with it. The same as comparison.svg \
-        and comparison.png beside this page.";
-    format!("<div class=\"figures\">\n{}</div>\n", figure(&arms_figure(comparison), caption))
-}
-
-fn differences(comparison: &ArmsComparison) -> String {
-    let judged = || MEASURES.iter().filter(|measure| measure.better.is_some());
-    let mut head = vec![("arm", Words)];
-    for measure in judged() {
-        head.extend([(measure.head, Numbers), ("verdict", Words)]);
+/// Differences in all scores, those that do not decide among them.
+fn others(comparison: &ArmsComparison) -> String {
+    if comparison.compared().next().is_none() {
+        return String::new();
     }
-    head.push(("test %, by seed", Words));
-    let rows: Vec<Vec<String>> = comparison
-        .measured()
-        .skip(1)
-        .map(|arm| {
-            let mut row = vec![arm.arm.name.clone()];
-            for measure in judged() {
-                let (difference, verdict) = arm
-                    .difference(measure, " ")
-                    .map_or_else(Default::default, |(text, verdict)| (text, verdict.name()));
-                row.extend([difference, verdict.to_owned()]);
-            }
-            let scores = arm.scores.get("test_accuracy");
-            let difference = scores.and_then(|scores| scores.difference.as_ref());
-            let by_seed = difference.map_or(&[][..], |difference| &difference.by_seed);
-            let points = by_seed.iter().map(|points| bare_points(points / 100.0));
-            row.push(points.collect::<Vec<_>>().join(", "));
-            row
-        })
-        .collect();
-    let notes: String =
-        comparison.rule().iter().map(|note| format!("<p>{}</p>\n", escape(note))).collect();
-    let limits = "<p>Runs of one seed share their images, initial weights and order of images, so \
-        that their difference is that of the arm. The standard error is over seeds alone: the test \
-        images are the same for all, and strengths are ordinary values that were not tuned for \
-        this training.</p>\n";
-    format!(
-        "<p>Mean ± standard error.</p>\n{}{notes}{limits}",
-        table(&head, rows.iter().map(Vec::as_slice))
+    let metric = comparison.metric();
+    let judged = || comparison.measures().filter(|measure| measure.better.is_some());
+    let names: Vec<String> = judged().map(Measure::with_difference_unit).collect();
+    let mut head = vec![("arm", Words)];
+    for name in &names {
+        head.extend([(name.as_str(), Numbers), ("verdict", Words)]);
+    }
+    let by_seed_head = format!("{}, by seed", metric.with_difference_unit());
+    head.push((&by_seed_head, Words));
+    let row = |arm: &ComparedArm| {
+        let mut row = vec![arm.arm.name.clone()];
+        for measure in judged() {
+            let Some(found) = arm.difference(measure.key) else {
+                row.extend([ABSENT.to_owned(), ABSENT.to_owned()]);
+                continue;
+            };
+            row.push(measure.difference(found.mean, found.standard_error, " "));
+            row.push(found.verdict.aside().to_owned());
+        }
+        let by_seed = arm.difference(metric.key).map_or(&[][..], |found| &found.by_seed);
+        let by_seed: Vec<String> = by_seed.iter().map(|one| metric.signed(*one)).collect();
+        row.push(by_seed.join(", "));
+        row
+    };
+    let rows: Vec<Vec<String>> = comparison.compared().map(row).collect();
+    let note = format!(
+        "Mean ± standard error over seeds. Each score is judged for itself, by the same test and \
+         with the same correction for the number of arms, but not for the number of scores: what \
+         decides is {}.",
+        metric.name
+    );
+    section(
+        "All scores, by seed",
+        &(paragraphs(&[note]) + &table(&head, rows.iter().map(Vec::as_slice))),
     )
 }
 
+fn judged(comparison: &ArmsComparison) -> String {
+    let columns = "g: Hedges' g, the mean of the differences by seed over their standard \
+        deviation, corrected for few seeds. r: the correlation of the arm with the first one, so \
+        that pairing by seed takes about that share out of the variance of a difference.";
+    let limits = "Runs of one seed share their images, initial weights and order of images, so \
+        that their difference is that of the arm. The test images are the same for all, and \
+        strengths are as they were set, not tuned for this training.";
+    // The rule stands above the verdicts.
+    let mut notes: Vec<String> = comparison.notes().into_iter().skip(1).collect();
+    notes.extend(comparison.on_sign_flip());
+    notes.extend([columns, limits].map(str::to_owned));
+    paragraphs(&notes)
+}
+
 fn left_out(comparison: &ArmsComparison) -> String {
-    let absent =
-        comparison.arms.iter().filter_map(|arm| Some((&arm.arm, arm.arm.absent.as_ref()?)));
-    let rows: Vec<[String; 3]> = absent
-        .map(|(arm, reason)| [arm.name.clone(), arm.summary.clone(), reason.clone()])
-        .collect();
+    let row =
+        |(arm, reason): (&Arm, &str)| [arm.name.clone(), arm.summary.clone(), reason.to_owned()];
+    let rows: Vec<[String; 3]> = comparison.left_out().map(row).collect();
     if rows.is_empty() {
         return String::new();
     }
@@ -176,7 +166,7 @@ fn commands(comparison: &ArmsComparison) -> String {
     };
     let reports = |arm: &Arm| {
         let link = |run: &ArmRun| {
-            format!("<a href=\"{}/report.html\">{}</a>", escape(&run.folder), run.seed)
+            format!("<a href=\"{}/report.html\">{}</a>", escape(&address(&run.folder)), run.seed)
         };
         let links: Vec<String> = arm.runs.iter().map(link).collect();
         format!("{} {}", escape(&arm.name), links.join(" "))
@@ -196,34 +186,71 @@ fn commands(comparison: &ArmsComparison) -> String {
     )
 }
 
+/// A folder as a relative address: names of arms may hold what means something there.
+fn address(folder: &str) -> String {
+    let special = [("%", "%25"), ("#", "%23"), ("?", "%3F"), (":", "%3A"), ("\\", "/")];
+    special.iter().fold(folder.to_owned(), |folder, (sign, code)| folder.replace(sign, code))
+}
+
 #[cfg(test)]
 mod tests {
-    use backburn_records::sample::arms as comparison;
+    use backburn_records::sample::{self, arms as comparison};
 
     use super::*;
-    use crate::figure::Theme;
-    use crate::figure::png::assert_text_is_clear;
 
     #[test]
     fn the_page_has_every_arm_number_verdict_and_command() {
         let page = arms_page(&comparison());
         for part in [
             "Regularizers compared: cnn on mnist",
+            "By test accuracy against none, helps: dropout; hurts: —; no evidence: decay.",
+            "<td>helps</td>",
+            "<td>no evidence</td>",
+            "+0.75 to +1.25",
+            "single 95 % interval",
+            "95 % interval of this arm alone",
+            "dropout helps: test accuracy +1.00 points against none",
             "95.20 ± 0.17",
             "+1.00 ± 0.06",
+            "<td>worse</td>",
             "+1.00, +1.10, +0.90",
-            "<td>unclear</td>",
+            "×1.0",
+            "p below 0.05 after Holm&#39;s correction over 2 arms",
+            "Each seed drew its own training images",
+            "cannot be below 0.250",
+            "optimistic",
+            "href=\"table.csv\"",
             "# dropout: what dropout is",
-            "Better test accuracy than none: dropout. Worse: —. No clear effect: decay.",
-            "18 %",
             "stochastic-depth",
             "does not apply to the model",
             "cargo xtask train mnist --recipe small --name dropout",
             "href=\"dropout/seed-2/report.html\"",
         ] {
+            assert!(page.contains(part), "no `{part}` in {page}");
+        }
+        assert!(!page.contains("http") && !page.contains("<script") && !page.contains("by heart"));
+    }
+
+    #[test]
+    fn what_was_learnt_by_heart_is_a_column_where_it_was_measured() {
+        let page = arms_page(&sample::many_arms(20));
+        for part in ["by heart (%)", "clean (%)", "95 % bootstrap", "The best of 20 arms"] {
             assert!(page.contains(part), "no `{part}`");
         }
-        assert!(!page.contains("http") && !page.contains("<script"));
+        assert_eq!(page.matches("<svg").count(), 3);
+    }
+
+    #[test]
+    fn without_another_arm_there_is_nothing_to_judge() {
+        let page = arms_page(&sample::many_arms(1));
+        assert!(!page.contains("Verdicts") && page.contains("Scores"), "{page}");
+    }
+
+    #[test]
+    fn links_lead_to_folders_of_any_name() {
+        assert_eq!(address("dropout=0.3/seed-1"), "dropout=0.3/seed-1");
+        assert_eq!(address("train-size=10%/seed-1"), "train-size=10%25/seed-1");
+        assert_eq!(address("a:b#c?"), "a%3Ab%23c%3F");
     }
 
     #[test]
@@ -232,18 +259,11 @@ mod tests {
         let evil = "<script>x</script>".to_owned();
         comparison.arms[1].arm.name.clone_from(&evil);
         comparison.arms[1].arm.summary.clone_from(&evil);
+        comparison.arms[1].sentence = Some(evil.clone());
         comparison.arms[1].arm.command.push(evil.clone());
         comparison.arms[1].arm.runs[0].folder.clone_from(&evil);
         comparison.arms[3].arm.absent = Some(evil.clone());
         (comparison.model, comparison.dataset) = (evil.clone(), evil);
         assert!(!arms_page(&comparison).contains("<script"));
-    }
-
-    #[test]
-    fn the_figure_shows_the_arms_that_have_runs() {
-        let drawing = arms_figure(&comparison());
-        assert_text_is_clear(&drawing);
-        let svg = drawing.to_svg(Theme::Paper);
-        assert!(svg.contains(">dropout<") && !svg.contains(">stochastic-depth<"), "{svg}");
     }
 }

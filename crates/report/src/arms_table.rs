@@ -1,48 +1,110 @@
 //! Arms of a comparison as tables for a terminal.
 
-use backburn_records::arms::{ArmsComparison, MEASURES};
-use backburn_records::number::ABSENT;
+use backburn_records::arms::{ArmsComparison, ComparedArm, Measure};
+use backburn_records::number::{ABSENT, p_value};
+
+use crate::arms_columns::{ratio, seen_from};
 
 /// Widest line of the terminal's tables, unless numbers are unusually long.
 const WIDTH: usize = 80;
 
-/// The measures whose differences a terminal has room for.
-const TERMINAL_DIFFERENCES: [&str; 3] = ["test_accuracy", "generalization_gap", "test_ece"];
+/// Measures by their keys, those first that are left out where the lines would be too long. The one that decides always
+/// stays.
+const LEFT_OUT_FIRST: [&str; 7] = [
+    "clean_accuracy",
+    "valid_accuracy",
+    "test_loss",
+    "train_accuracy",
+    "test_ece",
+    "learnt_by_heart",
+    "generalization_gap",
+];
 
-/// The arms as two tables for a terminal of 80 columns, scores and differences, with the rule behind
-/// the verdicts and the arms that were left out.
+/// The arms as tables for a terminal of 80 columns: scores; differences in the scores that do not decide; those in the
+/// one that does, with the verdicts. Then what that comes to, how it is judged, and which arms were left out.
 pub fn arms_table(comparison: &ArmsComparison) -> String {
-    let mut scores =
-        vec![[vec!["arm".to_owned()], MEASURES.iter().map(|m| m.head.into()).collect()].concat()];
-    for arm in comparison.measured() {
-        scores.push([vec![arm.arm.name.clone()], arm.spreads("")].concat());
-    }
-    let shown = || MEASURES.iter().filter(|measure| TERMINAL_DIFFERENCES.contains(&measure.key));
-    let head = format!("against {}", comparison.baseline());
-    let mut differences =
-        vec![[vec![head], shown().map(|measure| measure.head.into()).collect()].concat()];
-    for arm in comparison.measured().skip(1) {
-        let cell = |measure| {
-            arm.difference(measure, "").map_or(ABSENT.into(), |(difference, verdict)| {
-                format!("{difference} {:<7}", verdict.name())
-            })
-        };
-        differences.push([vec![arm.arm.name.clone()], shown().map(cell).collect()].concat());
-    }
-    let mut text = aligned(&scores) + "\n";
-    if differences.len() > 1 {
-        text += &(aligned(&differences) + "\n");
-    }
-    let seeds = comparison.seeds_named();
+    let mut text = scores(comparison) + "\n";
     let mut notes = vec![format!(
-        "Seed {seeds}. Scores: mean ± standard deviation; differences: mean ± standard error. Gap: \
-         training minus test accuracy in points; NLL: test loss in nats."
+        "Seed {}. Scores: mean ± standard deviation; differences: mean. Gap: training minus test \
+         accuracy in points; NLL: test loss in nats.",
+        comparison.seeds_named()
     )];
-    notes.extend(comparison.rule());
-    let absent =
-        comparison.arms.iter().filter_map(|arm| Some((&arm.arm, arm.arm.absent.as_ref()?)));
-    notes.extend(absent.map(|(arm, reason)| format!("Left out: {}: {reason}", arm.name)));
+    if comparison.compared().next().is_some() {
+        text += &(others(comparison) + "\n" + &decided(comparison) + "\n");
+        notes.insert(0, comparison.conclusion());
+        notes.extend(comparison.notes());
+    }
+    notes.extend(
+        comparison.left_out().map(|(arm, reason)| format!("Left out: {}: {reason}", arm.name)),
+    );
     text + &notes.iter().map(|note| wrapped(note)).collect::<String>()
+}
+
+/// Means and standard deviations.
+fn scores(comparison: &ArmsComparison) -> String {
+    let score = |measure: &Measure, arm: &ComparedArm| arm.spread(measure, "");
+    fitted(comparison, comparison.measures().collect(), "arm", comparison.measured(), score)
+}
+
+/// Differences in the measures that do not decide, as far as there is room.
+fn others(comparison: &ArmsComparison) -> String {
+    let judged = comparison.measures().filter(|measure| measure.better.is_some());
+    let measures = judged.filter(|measure| measure.key != comparison.metric).collect();
+    let head = format!("against {}", comparison.baseline());
+    let difference = |measure: &Measure, arm: &ComparedArm| {
+        arm.difference(measure.key).map_or(ABSENT.into(), |found| {
+            let word = if found.verdict.is_given() { found.verdict.aside() } else { "" };
+            format!("{} {word:<7}", measure.signed(found.mean))
+        })
+    };
+    fitted(comparison, measures, &head, comparison.compared(), difference)
+}
+
+/// Difference, interval, p and verdict of the measure that decides.
+fn decided(comparison: &ArmsComparison) -> String {
+    let metric = comparison.metric();
+    let first = format!("against {}", comparison.baseline());
+    let head = [&first, metric.head, "95 % interval", "p Holm", "seen from", "time", "verdict"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for arm in comparison.compared() {
+        let Some(found) = arm.difference(metric.key) else { continue };
+        rows.push(vec![
+            arm.arm.name.clone(),
+            metric.signed(found.mean),
+            metric.interval(found.interval),
+            p_value(found.p_holm),
+            seen_from(metric, found),
+            ratio(arm),
+            found.verdict.name().to_owned(),
+        ]);
+    }
+    aligned(&rows)
+}
+
+/// A column for each of `measures` but for those that would make the lines too long.
+fn fitted<'a>(
+    comparison: &ArmsComparison,
+    mut measures: Vec<&'static Measure>,
+    head: &str,
+    arms: impl Iterator<Item = &'a ComparedArm>,
+    cell: impl Fn(&Measure, &ComparedArm) -> String,
+) -> String {
+    let arms: Vec<&ComparedArm> = arms.collect();
+    let mut dispensable = LEFT_OUT_FIRST.iter().filter(|key| **key != comparison.metric);
+    loop {
+        let heads = measures.iter().map(|measure| measure.head.to_owned());
+        let mut rows: Vec<Vec<String>> = vec![[head.to_owned()].into_iter().chain(heads).collect()];
+        rows.extend(arms.iter().map(|arm| {
+            let cells = measures.iter().map(|measure| cell(measure, arm));
+            [arm.arm.name.clone()].into_iter().chain(cells).collect()
+        }));
+        let text = aligned(&rows);
+        if text.lines().all(|line| line.chars().count() <= WIDTH) {
+            return text;
+        }
+        let Some(least) = dispensable.next() else { return text };
+        measures.retain(|measure| measure.key != *least);
+    }
 }
 
 /// Rows of cells, the first column to the left, the others to the right; closer together where they
@@ -89,25 +151,54 @@ fn wrapped(text: &str) -> String {
 mod tests {
     use backburn_records::sample;
     use backburn_records::statistics::Spread;
-    use backburn_records::{Arm, Origin};
+    use backburn_records::{Arm, ComparisonOf};
 
     use super::*;
 
+    fn is_narrow(table: &str) -> bool {
+        table.lines().all(|line| line.chars().count() <= WIDTH)
+    }
+
+    fn flat(table: &str) -> String {
+        table.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
-    fn the_table_fits_a_terminal_and_says_what_was_left_out_and_how_weak_it_is() {
+    fn the_table_fits_a_terminal_and_says_what_was_left_out_and_how_it_is_judged() {
         let table = arms_table(&sample::arms());
-        assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
-        let flat = table.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(is_narrow(&table), "{table}");
+        let flat = flat(&table);
         for part in [
-            "none 100.00±0.00 94.20±0.20 5.80±0.20 0.116±0.004 2.10±0.10",
-            "dropout +1.00±0.06 better −1.00±0.06 better +0.50±0.06 worse",
-            "decay +0.07±0.15 unclear",
+            "arm train % valid % test % gap NLL ECE %",
+            "none 100.00±0.00 99.11±0.00 94.20±0.20 5.80±0.20 0.116±0.004 2.10±0.10",
+            "dropout 0.00 unclear −1.00 better −0.020 better +0.50 worse",
+            "against none test % 95 % interval p Holm seen from time verdict",
+            "dropout +1.00 +0.75 to +1.25 0.007",
+            "×1.0 helps",
+            "decay +0.07 −0.56 to +0.69 0.691",
+            "×1.0 no evidence",
+            "helps: dropout; hurts: —; no evidence: decay.",
             "Left out: stochastic-depth: `--stochastic-depth` does not apply",
             "Seed 1 to 3.",
-            "3 seeds are few: without any effect, up to 18 %",
+            "p below 0.05 after Holm's correction over 2 arms",
         ] {
             assert!(flat.contains(part), "no `{part}` in:\n{table}");
         }
+    }
+
+    #[test]
+    fn twenty_arms_of_long_names_fit_with_all_verdicts() {
+        let comparison = sample::many_arms(20);
+        let table = arms_table(&comparison);
+        assert!(is_narrow(&table), "{table}");
+        let flat = flat(&table);
+        for arm in comparison.compared() {
+            let verdict = arm.verdict("test_accuracy").unwrap().name();
+            let name = format!("{} ", arm.arm.name);
+            let row = |line: &&str| line.starts_with(&name) && line.ends_with(verdict);
+            assert_eq!(table.lines().filter(row).count(), 1, "{}:\n{table}", arm.arm.name);
+        }
+        assert!(flat.contains("by heart %") && flat.contains(" helps"), "{table}");
     }
 
     #[test]
@@ -119,23 +210,23 @@ mod tests {
             score.spread = Spread { mean: 45.12 * scale, standard_deviation: 10.41 * scale };
         }
         let table = arms_table(&comparison);
-        assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
+        assert!(is_narrow(&table) && table.contains("ECE %"), "{table}");
     }
 
     #[test]
-    fn one_seed_shows_no_spread_and_says_so() {
+    fn one_seed_shows_no_spread_and_gets_no_verdict() {
         let mut arms: Vec<Arm> = sample::arms().arms.into_iter().map(|arm| arm.arm).collect();
         arms.iter_mut().for_each(|arm| arm.runs.truncate(1));
-        let one = ArmsComparison::new(
-            "regularizers",
-            ["mnist", "cnn"],
-            Vec::new(),
-            vec![1],
-            arms,
-            Origin::default(),
-        );
+        let one = ArmsComparison::new(ComparisonOf { seeds: vec![1], ..Default::default() }, arms);
         let table = arms_table(&one);
-        assert!(table.contains("94.00 ") && table.contains("+1.00 unclear"), "{table}");
-        assert!(table.contains("One seed has no spread"), "{table}");
+        assert!(table.contains("94.00 ") && table.contains("no verdict"), "{table}");
+        assert!(flat(&table).contains("No verdict on fewer than 3 seeds"), "{table}");
+        assert!(!table.contains("helps ") && !table.contains("better "), "{table}");
+    }
+
+    #[test]
+    fn an_arm_alone_has_its_scores_and_nothing_to_be_judged_by() {
+        let table = arms_table(&sample::many_arms(1));
+        assert!(table.contains("none ") && !table.contains("against"), "{table}");
     }
 }

@@ -3,6 +3,8 @@
 use backburn_records::number::{ABSENT, bare_percent, bare_points, count, duration};
 use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
+use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
+use backburn_records::statistics::Spread;
 
 use crate::curves;
 use crate::html::Content::{Numbers, Words};
@@ -105,17 +107,47 @@ fn columns(runs: &[RunRecord]) -> Vec<&'static Column> {
     COLUMNS.iter().filter(|column| column.head != "status" || !all_ended).collect()
 }
 
-/// The runs as a table for a terminal `width` characters wide. Where it is narrow, the least
-/// important columns are left out and long names are cut in the middle. Gaps are in percentage
-/// points.
+/// A column of a table with its cells.
+struct Filled {
+    head: &'static str,
+    importance: u8,
+    content: Content,
+    cells: Vec<String>,
+}
+
+impl Filled {
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().map(|cell| cell.chars().count());
+        cells.chain([self.head.chars().count()]).max().unwrap_or(0)
+    }
+}
+
+/// The runs as a table for a terminal `width` characters wide and, where several are of one recipe with other seeds, a
+/// second one with their means and standard deviations. Where it is narrow, the least important columns are left out
+/// and long names are cut in the middle. Gaps are in percentage points.
 pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
-    let mut columns = columns(runs);
-    let room = |columns: &[&Column]| {
-        let others = columns.iter().skip(1).map(|column| GAP + column_width(column, runs));
+    let of_runs = columns(runs).into_iter().map(|column| Filled {
+        head: column.head,
+        importance: column.importance,
+        content: column.content,
+        cells: runs.iter().map(column.value).collect(),
+    });
+    let table = fitted(of_runs.collect(), width);
+    let groups = groups(runs);
+    if groups.is_empty() {
+        return table;
+    }
+    format!("{table}\n{}", fitted(of_groups(&groups), width))
+}
+
+/// A table with as many columns as there is room for.
+fn fitted(mut columns: Vec<Filled>, width: usize) -> String {
+    let room = |columns: &[Filled]| {
+        let others = columns.iter().skip(1).map(|column| GAP + column.width());
         width.saturating_sub(others.sum())
     };
     // A name may be cut to two thirds before a column is given up for it.
-    let name_width = columns.first().map_or(0, |name| column_width(name, runs));
+    let name_width = columns.first().map_or(0, Filled::width);
     let wanted = (2 * name_width / 3).max(SHORTEST_NAME).min(name_width);
     while columns.len() > 2 && room(&columns) < wanted {
         let least = columns.iter().enumerate().min_by_key(|(_, column)| column.importance);
@@ -123,12 +155,12 @@ pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
         columns.remove(place);
     }
     let name_width = name_width.min(room(&columns).max(SHORTEST_NAME));
-    let line = |cells: Vec<String>| {
+    let line = |cells: Vec<&str>| {
         let mut cells = cells.iter().zip(&columns);
         let name = cells.next().map(|(name, _)| cut(name, name_width)).unwrap_or_default();
         let mut line = format!("{name:<name_width$}");
         for (cell, column) in cells {
-            let width = column_width(column, runs);
+            let width = column.width();
             line += &match column.content {
                 Words => format!("{:GAP$}{cell:<width$}", ""),
                 Numbers => format!("{:GAP$}{cell:>width$}", ""),
@@ -136,14 +168,93 @@ pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
         }
         line.trim_end().to_owned() + "\n"
     };
-    let head = line(columns.iter().map(|column| column.head.to_owned()).collect());
-    let rows = runs.iter().map(|run| line(columns.iter().map(|c| (c.value)(run)).collect()));
+    let head = line(columns.iter().map(|column| column.head).collect());
+    let count = columns.first().map_or(0, |first| first.cells.len());
+    let cell = |column: &'_ Filled, row: usize| column.cells.get(row).cloned().unwrap_or_default();
+    let rows = (0..count).map(|row| {
+        let cells: Vec<String> = columns.iter().map(|column| cell(column, row)).collect();
+        line(cells.iter().map(String::as_str).collect())
+    });
     head + &rows.collect::<String>()
 }
 
-fn column_width(column: &Column, runs: &[RunRecord]) -> usize {
-    let cells = runs.iter().map(|run| (column.value)(run).chars().count());
-    cells.chain([column.head.len()]).max().unwrap_or(0)
+fn groups(runs: &[RunRecord]) -> Vec<SeedGroup<'_>> {
+    let group = |grouped| match grouped {
+        Grouped::Group(group) => Some(group),
+        Grouped::Single(_) => None,
+    };
+    grouped(runs).into_iter().filter_map(group).collect()
+}
+
+/// Means and standard deviations over the seeds of each group.
+fn of_groups(groups: &[SeedGroup<'_>]) -> Vec<Filled> {
+    let words = |head, importance, value: fn(&SeedGroup<'_>) -> String| Filled {
+        head,
+        importance,
+        content: Words,
+        cells: groups.iter().map(value).collect(),
+    };
+    let percent = |head, importance, score: fn(&Summary) -> Option<f64>| Filled {
+        head,
+        importance,
+        content: Numbers,
+        cells: groups.iter().map(|group| percents(group.spread(score))).collect(),
+    };
+    let first = |group: &SeedGroup<'_>, of: fn(&RunRecord) -> &str| {
+        group.runs.first().map_or(ABSENT.to_owned(), |run| of(run).to_owned())
+    };
+    let mut columns = vec![words("over seeds", 12, |group| group.name.clone())];
+    columns.push(Filled {
+        head: "seeds",
+        importance: 10,
+        content: Numbers,
+        cells: groups.iter().map(|group| count(group.runs.len() as u64)).collect(),
+    });
+    columns.push(Filled {
+        cells: groups.iter().map(|group| first(group, |run| &run.manifest.model)).collect(),
+        ..words("model", 3, |_| String::new())
+    });
+    columns.push(percent("train %", 4, |summary| Some(summary.train_accuracy)));
+    columns.push(percent("valid %", 8, |summary| summary.valid_accuracy));
+    columns.push(percent("test %", 11, |summary| Some(summary.test_accuracy)));
+    columns.push(Filled {
+        head: "gap",
+        importance: 7,
+        content: Numbers,
+        cells: groups.iter().map(gap).collect(),
+    });
+    columns.push(percent("ECE %", 2, |summary| Some(summary.test_ece)));
+    columns.push(Filled {
+        head: "time",
+        importance: 1,
+        content: Numbers,
+        cells: groups.iter().map(time).collect(),
+    });
+    columns
+}
+
+fn gap(group: &SeedGroup<'_>) -> String {
+    let gap = group.spread(|summary| Some(summary.generalization_gap));
+    let sign = bare_points(gap.mean);
+    match gap.standard_deviation {
+        deviation if deviation.is_finite() => format!("{sign} ± {}", bare_percent(deviation)),
+        _ => sign,
+    }
+}
+
+/// The time of one training.
+fn time(group: &SeedGroup<'_>) -> String {
+    duration(group.spread(|summary| Some(summary.train_seconds)).mean)
+}
+
+/// `99.41 ± 0.05`.
+fn percents(spread: Spread) -> String {
+    match spread.standard_deviation {
+        deviation if deviation.is_finite() => {
+            format!("{} ± {}", bare_percent(spread.mean), bare_percent(deviation))
+        }
+        _ => bare_percent(spread.mean),
+    }
 }
 
 /// `text` in at most `width` characters: run names begin with their time and end with what they
@@ -165,21 +276,52 @@ pub fn comparison_page(runs: &[RunRecord]) -> String {
     let head: Vec<_> = columns.iter().map(|column| (column.head, column.content)).collect();
     let rows: Vec<Vec<String>> =
         runs.iter().map(|run| columns.iter().map(|c| (c.value)(run)).collect()).collect();
-    let note = "<p>Scores are of the selected weights; the gap is training minus test accuracy, in \
-        percentage points. Test accesses: how often the run's test split was accessed; among \
+    let note = "<p>Scores are of the selected weights; the gap is training minus test accuracy, \
+        in percentage points. Test accesses: how often the run's test split was accessed; among \
         several, the best score is too good. A dash stands for what a run has not measured. Two \
         runs of one seed each tell little: the difference may be that of the seeds.</p>\n";
+    let over_seeds = over_seeds(&groups(runs));
     let table = table(&head, rows.iter().map(Vec::as_slice));
-    let figures = figure(&curves::compare_accuracy(runs), "Validation accuracy after each epoch.")
-        + &figure(&curves::compare_loss(runs), "Cross-entropy on clean labels after each epoch.");
+    let band = match over_seeds.is_empty() {
+        true => "",
+        false => {
+            " Of runs of one recipe: their mean, one standard deviation to either side, and \
+             faintly each of them."
+        }
+    };
+    let figures = figure(
+        &curves::compare_accuracy(runs),
+        &format!("Validation accuracy after each epoch.{band}"),
+    ) + &figure(
+        &curves::compare_loss(runs),
+        &format!("Cross-entropy on clean labels after each epoch.{band}"),
+    );
     let title = format!("Comparison of {} runs", count(runs.len() as u64));
     let folders: Vec<String> = runs.iter().map(|run| run.dir.display().to_string()).collect();
     let origin = Origin::of_runs(runs, folders.join(", "));
     let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")
+        + &over_seeds
         + &section("Scores", &format!("{note}{table}"))
         + &section("Validation curves", &format!("<div class=\"figures\">\n{figures}</div>\n"))
         + &section("Provenance", &provenance(runs));
     document(&format!("{title} — Backburn"), &body, &origin)
+}
+
+/// What runs of one recipe come to together; nothing if there are none.
+fn over_seeds(groups: &[SeedGroup<'_>]) -> String {
+    if groups.is_empty() {
+        return String::new();
+    }
+    let note = "<p>Mean ± standard deviation over the runs that differ in their seeds alone: one \
+        recipe, the same data. The seeds draw what the recipe leaves to chance: weights, order, \
+        augmentation and, unless the data have a seed of their own, which images are trained \
+        on.</p>\n";
+    let columns = of_groups(groups);
+    let head: Vec<_> = columns.iter().map(|column| (column.head, column.content)).collect();
+    let cell = |column: &Filled, row: usize| column.cells.get(row).cloned().unwrap_or_default();
+    let row = |row: usize| columns.iter().map(|column| cell(column, row)).collect();
+    let rows: Vec<Vec<String>> = (0..groups.len()).map(row).collect();
+    section("Over seeds", &format!("{note}{}", table(&head, rows.iter().map(Vec::as_slice))))
 }
 
 /// What each run can be found and repeated by.
@@ -259,6 +401,26 @@ mod tests {
         let page = comparison_page(&runs);
         assert!(page.contains("label-smoothing") && page.contains("&lt;b&gt;"));
         assert!(!page.contains("<b>") && !page.contains("http"));
+    }
+
+    #[test]
+    fn runs_of_one_recipe_have_a_row_of_their_mean_at_any_width() {
+        let mut runs = sample::repetitions("mnist-lenet-bn", 3);
+        for (run, accuracy) in runs.iter_mut().zip([0.8, 0.9, 0.7]) {
+            run.summary.as_mut().unwrap().test_accuracy = accuracy;
+        }
+        for width in [30, 60, 80, 300] {
+            let table = comparison_table(&runs, width);
+            assert!(table.lines().all(|line| line.chars().count() <= width), "{width}:\n{table}");
+            assert_eq!(table.lines().count(), 4 + 1 + 2, "{table}");
+            assert!(table.contains("80.00 ± 10.00"), "{table}");
+        }
+        let page = comparison_page(&runs);
+        for part in ["Over seeds", "80.00 ± 10.00", "Mean ± standard deviation", "to either side"]
+        {
+            assert!(page.contains(part), "no `{part}`");
+        }
+        assert!(!comparison_page(&runs[..1]).contains("Over seeds"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Learning curves: loss, accuracy and learning rate by epoch.
 
 use backburn_records::record::{EpochRecord, RunRecord};
+use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
+use backburn_records::statistics::Spread;
 
 use crate::figure::{Axis, Drawing, LineChart, Mark, Series};
 
@@ -40,14 +42,14 @@ pub fn learning_rate(run: &RunRecord) -> Drawing {
         .draw()
 }
 
-/// The validation curves of several runs, of accuracy.
+/// The validation curves of several runs, of accuracy; of runs of one recipe their mean and a band.
 pub fn compare_accuracy(runs: &[RunRecord]) -> Drawing {
     let axis = Axis::linear("validation accuracy (%)").within(0.0, 100.0);
     let chart = LineChart::new("Validation accuracy of the runs", Axis::counts("epoch"), axis);
     compare(chart, runs, |e| e.valid_accuracy.map(|accuracy| 100.0 * accuracy))
 }
 
-/// The validation curves of several runs, of the loss.
+/// The validation curves of several runs, of the loss; of runs of one recipe their mean and a band.
 pub fn compare_loss(runs: &[RunRecord]) -> Drawing {
     let all = runs.iter().flat_map(|run| values(&run.epochs, |e| e.valid_loss));
     let axis = loss_axis(all.map(|p| p.1));
@@ -60,15 +62,70 @@ fn compare(
     runs: &[RunRecord],
     value: fn(&EpochRecord) -> Option<f64>,
 ) -> Drawing {
-    let add = |chart: LineChart, run: &RunRecord| {
-        let (name, points) = (&run.manifest.name, values(&run.epochs, value));
+    let add = |chart: LineChart, some: &Grouped<'_>| {
+        let (name, points, series) = match some {
+            Grouped::Single(run) => {
+                let (name, points) = (run.manifest.name.clone(), values(&run.epochs, value));
+                (name.clone(), points.clone(), curve(&name, points))
+            }
+            Grouped::Group(group) => {
+                let (name, points, band) = mean_and_band(group, value);
+                let each = each_by_itself(group, value);
+                let series = Series::line(&name, points.clone()).with_band(band).with_raw(each);
+                (name, points, series)
+            }
+        };
         if points.iter().any(|point| point.1.is_finite()) {
-            chart.with(curve(name, points))
+            chart.with(series)
         } else {
             chart.with(Series::line(format!("{name} (no validation)"), points))
         }
     };
-    runs.iter().fold(chart, add).draw()
+    grouped(runs).iter().fold(chart, add).draw()
+}
+
+/// Points of a line.
+type Points = Vec<(f64, f64)>;
+/// Places with the lower and the upper edge of a band.
+type Band = Vec<(f64, f64, f64)>;
+
+/// The mean of a value over the runs of a group, by epoch, and one standard deviation to either side. It ends where the
+/// first of the runs ends: those that go on are others than all of them.
+fn mean_and_band(
+    group: &SeedGroup<'_>,
+    value: fn(&EpochRecord) -> Option<f64>,
+) -> (String, Points, Band) {
+    let common = group.last_common_epoch();
+    let longest = group.runs.iter().map(|run| run.epochs.len()).max().unwrap_or(0);
+    let mut name = format!("{}, mean of {} seeds", group.name, group.runs.len());
+    if common < longest {
+        name += &format!(", to epoch {common}");
+    }
+    let spread = |epoch: usize| {
+        let of_run = |run: &&RunRecord| {
+            let record = run.epochs.iter().find(|record| record.epoch == epoch);
+            record.and_then(value).unwrap_or(f64::NAN)
+        };
+        Spread::of(&group.runs.iter().map(of_run).collect::<Vec<_>>())
+    };
+    let spreads: Vec<(f64, Spread)> =
+        (1..=common).map(|epoch| (epoch as f64, spread(epoch))).collect();
+    let edges = |(epoch, spread): &(f64, Spread)| {
+        let Spread { mean, standard_deviation } = spread;
+        (*epoch, mean - standard_deviation, mean + standard_deviation)
+    };
+    let points = spreads.iter().map(|(epoch, spread)| (*epoch, spread.mean)).collect();
+    (name, points, spreads.iter().map(edges).collect())
+}
+
+/// The curves of a group's runs, with a gap between them.
+fn each_by_itself(group: &SeedGroup<'_>, value: fn(&EpochRecord) -> Option<f64>) -> Points {
+    let curve = |run: &&RunRecord| {
+        let mut points = values(&run.epochs, value);
+        points.push((f64::NAN, f64::NAN));
+        points
+    };
+    group.runs.iter().flat_map(curve).collect()
 }
 
 fn with_validation(
@@ -178,6 +235,40 @@ mod tests {
         assert_eq!(svg.matches("(no validation)").count(), 1);
         assert_text_is_clear(&compare_loss(&runs));
         assert_text_is_clear(&compare_accuracy(&runs));
+    }
+
+    #[test]
+    fn runs_of_one_recipe_are_a_mean_with_a_band_up_to_where_the_first_of_them_ends() {
+        let mut runs = sample::repetitions("digits", 3);
+        let other = RunRecord { config: None, ..sample::run() };
+        runs.push(other);
+        let svg = compare_accuracy(&runs).to_svg(Theme::Paper);
+        assert!(svg.contains(">digits, mean of 3 seeds<"), "{svg}");
+        assert_eq!(svg.matches("opacity=\"0.18\"").count(), 1, "one band");
+        assert_eq!(svg.matches("opacity=\"0.4\"").count(), 3, "each of the three, faintly");
+        runs[1].epochs.truncate(6);
+        assert!(compare_loss(&runs).to_svg(Theme::Paper).contains("mean of 3 seeds, to epoch 6<"));
+        assert_text_is_clear(&compare_loss(&runs));
+        for epoch in &mut runs[1].epochs {
+            (epoch.valid_loss, epoch.valid_accuracy) = (None, None);
+        }
+        let svg = compare_loss(&runs).to_svg(Theme::Paper);
+        assert!(svg.contains("(no validation)") && !svg.contains("NaN"), "{svg}");
+    }
+
+    #[test]
+    fn bands_hold_the_values_one_standard_deviation_around_their_mean() {
+        let mut runs = sample::repetitions("digits", 2);
+        for (run, loss) in runs.iter_mut().zip([1.0, 3.0]) {
+            run.epochs.iter_mut().for_each(|epoch| epoch.valid_loss = Some(loss));
+        }
+        let all = grouped(&runs);
+        let [Grouped::Group(group)] = all.as_slice() else { panic!("{all:?}") };
+        let (_, points, band) = mean_and_band(group, |epoch| epoch.valid_loss);
+        assert_eq!(points[0], (1.0, 2.0));
+        assert_eq!((points.len(), band.len()), (10, 10));
+        let (_, low, high) = band[9];
+        assert!((low - (2.0 - 2.0_f64.sqrt())).abs() < 1e-12 && high > 3.4, "{band:?}");
     }
 
     #[test]

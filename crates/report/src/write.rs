@@ -8,9 +8,14 @@ use backburn_records::cross_validation::CrossValidation;
 use backburn_records::near_copies::NearCopiesRecord;
 use backburn_records::origin::Origin;
 use backburn_records::record::RunRecord;
+use backburn_records::search::SearchRecord;
 use backburn_records::whole_file;
 
-use crate::arms_page::{arms_figure, arms_page};
+use crate::arms_csv::arms_csv;
+use crate::arms_figures::arms_figures;
+use crate::arms_latex::arms_latex;
+use crate::arms_markdown::arms_markdown;
+use crate::arms_page::arms_page;
 use crate::compare::comparison_page;
 use crate::error::ReportError;
 use crate::experiment::{ExperimentRecord, Findings};
@@ -21,6 +26,7 @@ use crate::folds_page::folds_page;
 use crate::near_copies_page::near_copies_page;
 use crate::page::run_page;
 use crate::run_figures::{curve_figures, diagnosis_figures};
+use crate::search_page::{history_figure, search_page, trials_figure};
 
 /// Pixels of a PNG for each pixel of the figure: sharp on fine screens and in print.
 const PNG_SCALE: f32 = 2.0;
@@ -92,8 +98,8 @@ pub fn write_png(drawing: &Drawing, path: &Path, origin: &Origin) -> Result<(), 
     write_whole(path.to_path_buf(), &png::with_comment(png, &origin.to_string())).map(drop)
 }
 
-/// Writes what compares `arms` into the folder `dir`: `comparison.json`, the figure `comparison` as
-/// SVG and PNG, and `report.html`.
+/// Writes what compares `arms` into the folder `dir`: `comparison.json`, every figure as SVG and PNG, the table as
+/// `table.csv`, `table.md` and `table.tex`, and `report.html`.
 ///
 /// # Errors
 ///
@@ -102,8 +108,32 @@ pub fn write_png(drawing: &Drawing, path: &Path, origin: &Origin) -> Result<(), 
 pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> {
     let json = serde_json::to_string_pretty(arms).expect("a comparison is plain values");
     write_whole(dir.join("comparison.json"), format!("{json}\n").as_bytes())?;
-    write_figure(&arms_figure(arms), &dir.join("comparison"), &arms.origin)?;
+    for figure in arms_figures(arms) {
+        write_figure(&figure.drawing, &dir.join(figure.name), &arms.origin)?;
+    }
+    for (name, text) in [
+        ("table.csv", arms_csv(arms)),
+        ("table.md", arms_markdown(arms)),
+        ("table.tex", arms_latex(arms)),
+    ] {
+        write_whole(dir.join(name), text.as_bytes())?;
+    }
     write_whole(dir.join("report.html"), arms_page(arms).as_bytes()).map(drop)
+}
+
+/// Writes what a search came to into the folder `dir`: `search.json`, the figures `history` and `trials` as SVG and PNG,
+/// and `report.html`.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+#[expect(clippy::expect_used, reason = "what is written is plain values")]
+pub fn write_search(search: &SearchRecord, dir: &Path) -> Result<(), ReportError> {
+    let json = serde_json::to_string_pretty(search).expect("a search is plain values");
+    write_whole(dir.join("search.json"), format!("{json}\n").as_bytes())?;
+    write_figure(&history_figure(search), &dir.join("history"), &search.origin)?;
+    write_figure(&trials_figure(search), &dir.join("trials"), &search.origin)?;
+    write_whole(dir.join("report.html"), search_page(search).as_bytes()).map(drop)
 }
 
 /// Writes what the runs of a cross-validation came to into the folder `dir` that theirs are in: `folds.json` and
@@ -272,6 +302,32 @@ mod tests {
     }
 
     #[test]
+    fn arms_are_a_page_a_record_figures_and_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        write_arms(&sample::arms(), folder.path()).unwrap();
+        let expected = [
+            "comparison.json",
+            "comparison.png",
+            "comparison.svg",
+            "forest.png",
+            "forest.svg",
+            "report.html",
+            "seeds.png",
+            "seeds.svg",
+            "table.csv",
+            "table.md",
+            "table.tex",
+        ];
+        assert_eq!(names(folder.path()), expected);
+        let json = fs::read_to_string(folder.path().join("comparison.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["arms"][1]["scores"]["test_accuracy"]["difference"]["verdict"], "better");
+        let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        let linked = expected.iter().filter(|name| page.contains(*name) && name.contains("table"));
+        assert_eq!(linked.count(), 3);
+    }
+
+    #[test]
     fn near_copies_are_a_page_and_a_record_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("near-copies.html");
@@ -294,5 +350,59 @@ mod tests {
         let message = write_comparison(&[run], &path).unwrap_err().to_string();
         assert!(message.contains("cannot write") && message.contains("checkpoints"), "{message}");
         assert_eq!(names(folder.path()).len(), before.len() + 1);
+    }
+}
+#[cfg(test)]
+mod look {
+    use super::*;
+    use backburn_records::sample;
+    #[test]
+    fn look() {
+        for (name, c) in [
+            ("few", sample::arms()),
+            ("many", sample::many_arms(20)),
+            ("mid", sample::many_arms(6)),
+        ] {
+            let dir = Path::new("/tmp/judge-look").join(name);
+            fs::create_dir_all(&dir).unwrap();
+            write_arms(&c, &dir).unwrap();
+            for f in arms_figures(&c) {
+                let mut svg = f.drawing.to_svg(Theme::Page).replacen("<svg", &format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"{}\" color=\"#e6e8eb\" style=\"background:#14171b\"", f.drawing.height()), 1);
+                for (i, col) in crate::figure::svg::SERIES_DARK.iter().enumerate() {
+                    svg = svg.replace(&format!("var(--series-{i})"), col);
+                }
+                for (a, b) in [
+                    ("var(--paper)", "#14171b"),
+                    ("var(--muted)", "#a3acb6"),
+                    ("var(--grid)", "#363c44"),
+                ] {
+                    svg = svg.replace(a, b);
+                }
+                let at = svg.find('>').unwrap() + 1;
+                svg.insert_str(at, "<rect width=\"100%\" height=\"100%\" fill=\"#14171b\"/>");
+                fs::write(
+                    dir.join(format!("dark-{}.png", f.name)),
+                    png::from_svg(&svg, 1.0).unwrap(),
+                )
+                .unwrap();
+            }
+            fs::write(dir.join("table.txt"), crate::arms_table(&c)).unwrap();
+        }
+        let mut runs = sample::repetitions("digits", 4);
+        runs.push(RunRecord { config: None, ..sample::run() });
+        fs::write("/tmp/judge-look/compare.txt", crate::comparison_table(&runs, 80)).unwrap();
+        write_comparison(&runs, Path::new("/tmp/judge-look/compare.html")).unwrap();
+        write_figure(
+            &crate::curves::compare_accuracy(&runs),
+            Path::new("/tmp/judge-look/acc"),
+            &Origin::default(),
+        )
+        .unwrap();
+        write_figure(
+            &crate::curves::compare_loss(&runs),
+            Path::new("/tmp/judge-look/loss"),
+            &Origin::default(),
+        )
+        .unwrap();
     }
 }

@@ -59,7 +59,10 @@ impl DotPlot {
         let longest = names.iter().map(|n| text::width(n, text::SMALL)).fold(0.0, f64::max);
         let entries: Vec<Entry> = (0..)
             .zip(&self.groups)
-            .map(|(group, name)| Entry { look: Look::Points(marker(group)), name: name.clone() })
+            .map(|(group, name)| Entry {
+                look: Look::Points(legend::judged(group)),
+                name: name.clone(),
+            })
             .collect();
         let areas = legend::place(&entries, MARGIN, 36.0, WIDTH - 2.0 * MARGIN);
         let legend_end = areas.last().map_or(36.0, |area| area.bottom());
@@ -123,7 +126,7 @@ impl Panel {
         }
         for (row, dots) in self.dots.iter().enumerate() {
             let y = plot.y + (row as f64 + 0.5) * ROW;
-            let (spread, paint) = (dots.spread(), Paint::Series(marker(dots.group)));
+            let (spread, paint) = (dots.spread(), Paint::Series(legend::judged(dots.group)));
             let end = |sign: f64| place(spread.mean + sign * spread.standard_deviation);
             if let Some(high) = end(1.0) {
                 // On a logarithmic axis, what reaches down to 0 has no end.
@@ -134,7 +137,7 @@ impl Panel {
                 drawing.circle((x, y), 2.6, Stroke::new(Paint::Ink, 1.0).filled(Paint::Paper));
             }
             if let Some(x) = place(spread.mean) {
-                legend::marker(drawing, (x, y), marker(dots.group));
+                legend::marker(drawing, (x, y), legend::judged(dots.group));
             }
         }
     }
@@ -166,11 +169,6 @@ impl Dots {
     fn spread(&self) -> Spread {
         Spread::of(&self.finite().collect::<Vec<_>>())
     }
-}
-
-/// The marker and colour of a group: blue circle, green triangle, red square, and on from there.
-fn marker(group: usize) -> usize {
-    [0, 2, 1].get(group).copied().unwrap_or(group)
 }
 
 #[cfg(test)]

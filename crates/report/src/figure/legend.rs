@@ -105,3 +105,9 @@ pub(super) fn marker(drawing: &mut Drawing, (x, y): (f64, f64), index: usize) {
         }
     }
 }
+
+/// The marker and colour of what is neither better nor worse (0), better (1) and worse (2): blue circle, green triangle,
+/// red square, and on from there.
+pub(super) fn judged(group: usize) -> usize {
+    [0, 2, 1].get(group).copied().unwrap_or(group)
+}
