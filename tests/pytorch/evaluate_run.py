@@ -17,7 +17,6 @@ import datasets
 import twins
 
 BATCH = 500
-CLASSES = 10
 
 
 def normalize(pixels: np.ndarray, run: Path) -> torch.Tensor:
@@ -49,11 +48,12 @@ def main() -> int:
 
     recipe = tomllib.loads((run / "config.toml").read_text())
     dataset = recipe["dataset"]
-    if dataset not in datasets.FOLDERS:
-        print(f"skipped: `{dataset}` is drawn by backburn itself and has no files to read")
+    if dataset not in datasets.FOLDERS and not dataset.startswith("emnist-"):
+        print(f"skipped: `{dataset}` has no published test files to read")
         return 0
     pixels, labels = datasets.load_test(dataset, arguments.data_dir)
-    network = twins.build(recipe["model"], pixels.shape[1:], CLASSES).eval()
+    classes = len(json.loads((run / "evaluation.json").read_text())["class_names"])
+    network = twins.build(recipe["model"], pixels.shape[1:], classes).eval()
     network.load_state_dict(load_file(run / "model.safetensors"), strict=True)
 
     images = len(labels)

@@ -71,6 +71,7 @@ class Cnn(nn.Module):
         convolutions: int = 2,
         dense: int = 256,
         dropout: float = 0.2,
+        spatial_dropout: float = 0.0,
         batch_norm: bool = False,
     ):
         super().__init__()
@@ -80,6 +81,7 @@ class Cnn(nn.Module):
             self.blocks.append(CnnBlock(inputs, outputs, convolutions, batch_norm))
             inputs, height, width = outputs, height // 2, width // 2
         features = inputs * height * width
+        self.spatial_dropout = nn.Dropout2d(spatial_dropout)
         self.dropout = nn.Dropout(dropout)
         self.dense = nn.Linear(features, dense) if dense else None
         self.head = nn.Linear(dense or features, classes)
@@ -87,7 +89,7 @@ class Cnn(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         x = images
         for block in self.blocks:
-            x = self.dropout(max_pool2d(block(x), 2))
+            x = self.dropout(self.spatial_dropout(max_pool2d(block(x), 2)))
         x = x.flatten(1)
         if self.dense is not None:
             x = relu(self.dense(x))
@@ -125,9 +127,30 @@ class LenetBn(nn.Module):
         return self.head(relu(self.dense2(x)))
 
 
+class StochasticDepth(nn.Module):
+    """Drops the residuals of random images in training, with the expectation of evaluation; as torchvision's "row"."""
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, residual: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return residual
+        kept = torch.rand(len(residual), 1, 1, 1, device=residual.device) >= self.rate
+        return residual * kept / (1.0 - self.rate)
+
+
 class ResNetBlock(nn.Module):
     def __init__(
-        self, inputs: int, channels: int, stride: int, projects: bool, deep: bool, batch_norm: bool
+        self,
+        inputs: int,
+        channels: int,
+        stride: int,
+        projects: bool,
+        deep: bool,
+        batch_norm: bool,
+        stochastic_depth: float,
     ):
         super().__init__()
         norm = nn.BatchNorm2d if batch_norm else nn.Identity
@@ -149,6 +172,7 @@ class ResNetBlock(nn.Module):
         if projects and (stride != 1 or inputs != outputs):
             self.downsample = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             self.downsample_norm = norm(outputs)
+        self.stochastic_depth = StochasticDepth(stochastic_depth)
         self.stride = stride
         self.new_channels = outputs - inputs
 
@@ -156,7 +180,7 @@ class ResNetBlock(nn.Module):
         residual = self.norm2(self.conv2(relu(self.norm1(self.conv1(x)))))
         if self.conv3 is not None:
             residual = self.norm3(self.conv3(relu(residual)))
-        return relu(self.shortcut(x) + residual)
+        return relu(self.shortcut(x) + self.stochastic_depth(residual))
 
     def shortcut(self, x: Tensor) -> Tensor:
         if self.downsample is not None:
@@ -174,6 +198,8 @@ class ResNet(nn.Module):
         projects: bool,
         deep: bool = False,
         batch_norm: bool = True,
+        dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
         stem: str = "small",
     ):
         super().__init__()
@@ -183,13 +209,18 @@ class ResNet(nn.Module):
         self.stem = nn.Conv2d(image[0], inputs, kernel, stride, padding=kernel // 2, bias=False)
         self.stem_norm = nn.BatchNorm2d(inputs) if batch_norm else nn.Identity()
         self.stages = nn.ModuleList()
+        # The last block is skipped with the full rate, those before it in proportion to their number.
+        last, number = sum(count for _, count in stages), 0
         for stage, (channels, count) in enumerate(stages):
             blocks = nn.ModuleList()
             for block in range(count):
                 stride = 2 if stage > 0 and block == 0 else 1
-                blocks.append(ResNetBlock(inputs, channels, stride, projects, deep, batch_norm))
+                number += 1
+                rate = stochastic_depth * number / last
+                blocks.append(ResNetBlock(inputs, channels, stride, projects, deep, batch_norm, rate))
                 inputs = 4 * channels if deep else channels
             self.stages.append(blocks)
+        self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(inputs, classes)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -199,7 +230,7 @@ class ResNet(nn.Module):
         for stage in self.stages:
             for block in stage:
                 x = block(x)
-        return self.head(x.mean((2, 3)))
+        return self.head(self.dropout(x.mean((2, 3))))
 
 
 def projecting(blocks: tuple[int, int, int, int], deep: bool = False) -> partial:

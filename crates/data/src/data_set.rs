@@ -15,6 +15,8 @@ pub struct DataSet {
     pub test: TestSplit,
     /// The images to validate on, where the set keeps some apart; else they are drawn from those to train on.
     pub valid: Option<ImageSet>,
+    /// The group of each image to train on, if near copies are to stay on one side where splits are drawn from these.
+    pub groups: Option<Vec<usize>>,
     /// Files that could not be read and were left out, each with the reason.
     pub left_out: Vec<String>,
     /// What was read, for the run's `manifest.json`.
@@ -43,7 +45,7 @@ impl DataSet {
         test: TestSplit,
         files: Vec<FileRecord>,
     ) -> Self {
-        let (valid, left_out, notes) = (None, Vec::new(), Vec::new());
-        Self { name, class_names, train, test, valid, left_out, files, notes }
+        let (valid, groups, left_out, notes) = (None, None, Vec::new(), Vec::new());
+        Self { name, class_names, train, test, valid, groups, left_out, files, notes }
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde::{Serialize, Serializer};
 
 use crate::error::DataError;
+use crate::grouped_split::dealt_by_groups;
 use crate::image_set::ImageSet;
 
 /// One of K folds, written `2/5`.
@@ -69,6 +70,23 @@ impl Fold {
         let mut places: Vec<usize> = dealt.collect();
         places.sort_unstable();
         Ok(places)
+    }
+
+    /// The places of its images like [`places`](Self::places), but images of one group are in one fold. `groups` names
+    /// the group of each image, such as [`groups`](crate::near_copies::groups) finds them. Where every group is of one
+    /// class, two folds differ in a class by its greatest group at most.
+    ///
+    /// # Errors
+    ///
+    /// If there are fewer groups than folds, or `groups` are not as many as the images.
+    pub fn places_by_groups(
+        self,
+        set: &ImageSet,
+        groups: &[usize],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Vec<usize>, DataError> {
+        let dealt = dealt_by_groups(set, groups, self.of, rng)?;
+        Ok(dealt.into_iter().nth(self.number - 1).unwrap_or_default())
     }
 }
 
@@ -147,6 +165,27 @@ mod tests {
         let set = set((0..40).map(|n| n % 4).collect());
         assert_eq!(folds(&set, 4, 7), folds(&set, 4, 7));
         assert_ne!(folds(&set, 4, 7), folds(&set, 4, 8));
+    }
+
+    #[test]
+    fn groups_are_in_one_fold_and_every_image_still_in_one() {
+        let set = set((0..60).map(|n| n % 4).collect());
+        let groups: Vec<usize> = (0..60).map(|n| n % 4 + 4 * (n / 12)).collect();
+        let places = |fold: Fold| {
+            fold.places_by_groups(&set, &groups, &mut ChaCha8Rng::seed_from_u64(2)).unwrap()
+        };
+        let folds: Vec<Vec<usize>> = Fold::all(5).unwrap().into_iter().map(places).collect();
+        let mut all = folds.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..60).collect::<Vec<_>>());
+        for fold in &folds {
+            // Five groups of three in each class make a group of each for every fold.
+            assert_eq!(set.select(fold).class_counts(), [3; 4]);
+            let others = (0..60).filter(|place| !fold.contains(place));
+            assert!(
+                others.into_iter().all(|other| fold.iter().all(|&at| groups[at] != groups[other]))
+            );
+        }
     }
 
     #[test]

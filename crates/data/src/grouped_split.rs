@@ -32,13 +32,7 @@ pub fn stratified_by_groups(
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<Vec<usize>>, DataError> {
     let counts = counts(set.len(), sizes)?;
-    if groups.len() != set.len() {
-        let reason = format!(
-            "expected the group of each image, found {} groups; find them in this very set",
-            groups.len()
-        );
-        return Err(DataError::Split { images: set.len(), reason });
-    }
+    check(set, groups)?;
     let mut left = gathered(groups);
     left.shuffle(rng);
     left.sort_by_key(|group| Reverse(group.len()));
@@ -54,8 +48,71 @@ pub fn stratified_by_groups(
     Ok(parts)
 }
 
+/// Deals a set out to so many parts, at least one, that are as alike as groups allow: each is the places of its images,
+/// ascending, and together they are the set.
+///
+/// The largest groups are dealt first, each to the part that has the smallest share of the group's classes. Where every
+/// group is of one class, two parts differ in a class by its greatest group at most; where all are single images, the
+/// parts differ in size by one at most, too. No part is empty.
+///
+/// # Errors
+///
+/// If there are fewer groups than parts, or `groups` are not as many as the images.
+pub(crate) fn dealt_by_groups(
+    set: &ImageSet,
+    groups: &[usize],
+    parts: usize,
+    rng: &mut ChaCha8Rng,
+) -> Result<Vec<Vec<usize>>, DataError> {
+    check(set, groups)?;
+    let mut left = gathered(groups);
+    if left.len() < parts {
+        let reason = format!(
+            "expected at least {parts} groups of near copies, one for each fold, found {}; ask for \
+             fewer folds, or let near copies be parted",
+            left.len()
+        );
+        return Err(DataError::Split { images: set.len(), reason });
+    }
+    let label = |index: &usize| usize::from(set.label(*index));
+    left.shuffle(rng);
+    // One class after the other, so that the sizes of parts stay alike.
+    left.sort_by_key(|group| (Reverse(group.len()), group.first().map(label)));
+
+    let in_class = set.class_counts();
+    let mut dealt = vec![Vec::new(); parts];
+    let mut taken = vec![vec![0_usize; set.classes()]; parts];
+    for group in left {
+        let share = |part: usize| -> f64 {
+            let of = |class: usize| taken[part][class] as f64 / in_class[class] as f64;
+            group.iter().map(label).map(of).sum()
+        };
+        let shares: Vec<f64> = (0..parts).map(share).collect();
+        let order = |&a: &usize, &b: &usize| {
+            let by_share = shares[a].total_cmp(&shares[b]);
+            by_share.then(dealt[a].len().cmp(&dealt[b].len()))
+        };
+        let Some(least) = (0..parts).min_by(order) else { continue };
+        group.iter().map(label).for_each(|class| taken[least][class] += 1);
+        dealt[least].extend(group);
+    }
+    dealt.iter_mut().for_each(|part| part.sort_unstable());
+    Ok(dealt)
+}
+
+fn check(set: &ImageSet, groups: &[usize]) -> Result<(), DataError> {
+    if groups.len() == set.len() {
+        return Ok(());
+    }
+    let reason = format!(
+        "expected the group of each image, found {} groups; find them in this very set",
+        groups.len()
+    );
+    Err(DataError::Split { images: set.len(), reason })
+}
+
 /// The images of each group, in the order in which the groups first occur.
-fn gathered(groups: &[usize]) -> Vec<Vec<usize>> {
+pub(crate) fn gathered(groups: &[usize]) -> Vec<Vec<usize>> {
     let mut places = HashMap::new();
     let mut gathered: Vec<Vec<usize>> = Vec::new();
     for (index, group) in groups.iter().enumerate() {
@@ -252,7 +309,62 @@ mod tests {
 
     #[test]
     fn groups_of_another_set_are_refused() {
-        let error = stratified_by_groups(&set(vec![0, 1]), &[0], &[], &mut rng(0)).unwrap_err();
-        assert!(error.to_string().contains("found 1 groups"), "{error}");
+        let set = set(vec![0, 1]);
+        let split = stratified_by_groups(&set, &[0], &[], &mut rng(0)).unwrap_err();
+        let dealt = dealt_by_groups(&set, &[0], 1, &mut rng(0)).unwrap_err();
+        for error in [split, dealt] {
+            assert!(error.to_string().contains("found 1 groups"), "{error}");
+        }
+    }
+
+    fn spread(values: impl Iterator<Item = usize> + Clone) -> usize {
+        values.clone().max().unwrap() - values.min().unwrap()
+    }
+
+    #[test]
+    fn dealt_parts_are_the_set_cut_no_group_and_differ_in_a_class_by_its_greatest_group() {
+        for seed in 0..20 {
+            let largest = 2 + seed as usize % 9;
+            let (set, groups) = grouped(seed, 700, largest);
+            for parts in [2, 5, 10] {
+                let dealt = dealt_by_groups(&set, &groups, parts, &mut rng(seed)).unwrap();
+                assert_eq!(dealt.len(), parts);
+                assert_whole(&dealt, &groups);
+                let mut all = dealt.concat();
+                all.sort_unstable();
+                assert_eq!(all, (0..set.len()).collect::<Vec<_>>());
+                for class in 0..4 {
+                    let counts = dealt.iter().map(|part| set.select(part).class_counts()[class]);
+                    let sizes = gathered(&groups).into_iter();
+                    let of_class = sizes.filter(|group| usize::from(set.label(group[0])) == class);
+                    let greatest = of_class.map(|group| group.len()).max().unwrap();
+                    assert!(spread(counts) <= greatest, "class {class}, seed {seed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn single_images_are_dealt_as_evenly_as_without_groups() {
+        let (set, _) = grouped(3, 333, 2);
+        let groups: Vec<usize> = (0..set.len()).collect();
+        for parts in [2, 7, 333] {
+            let dealt = dealt_by_groups(&set, &groups, parts, &mut rng(3)).unwrap();
+            assert!(spread(dealt.iter().map(Vec::len)) <= 1);
+            for class in 0..4 {
+                let counts = dealt.iter().map(|part| set.select(part).class_counts()[class]);
+                assert!(spread(counts) <= 1, "{parts} parts, class {class}");
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_groups_than_parts_are_refused_and_as_many_leave_no_part_empty() {
+        let set = set(vec![0, 0, 0, 1, 1, 2]);
+        let groups = [5, 5, 5, 6, 6, 5];
+        let dealt = dealt_by_groups(&set, &groups, 2, &mut rng(1)).unwrap();
+        assert_eq!(dealt, [vec![0, 1, 2, 5], vec![3, 4]]);
+        let error = dealt_by_groups(&set, &groups, 3, &mut rng(1)).unwrap_err().to_string();
+        assert!(error.contains("at least 3 groups") && error.contains("found 2"), "{error}");
     }
 }

@@ -11,8 +11,9 @@ use crate::image_set::ImageSet;
 
 /// How pixels, bytes in 0..=255, are scaled before training.
 ///
-/// In a configuration file: `normalization = "unit"`, one of `none`, `unit`, `per-channel`, or
-/// `normalization = { mean = [0.1307], std = [0.3081] }`.
+/// In a configuration file: `normalization = "unit"`, one of `none`, `unit`, `per-channel`, `imagenet`, or
+/// `normalization = { mean = [0.1307], std = [0.3081] }`. On the command line the latter is
+/// `mean=0.1307,std=0.3081`, with colons between channels. `imagenet` stands for its numbers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Normalization {
     /// The bytes themselves, 0 to 255.
@@ -37,15 +38,18 @@ pub enum Normalization {
 pub enum NormalizationError {
     /// There is no normalization of this name.
     #[error(
-        "unknown normalization `{name}`; known: none, unit, per-channel, or a mean and std for \
-         each channel"
+        "unknown normalization `{name}`; known: none, unit, per-channel, imagenet, or a mean and \
+         std for each channel, such as mean=0.5:0.5:0.5,std=0.25:0.25:0.25"
     )]
     Unknown {
         /// The name that was asked for.
         name: String,
     },
     /// Means or standard deviations are not one per channel.
-    #[error("normalization: expected one {what} for each of {expected} channels, found {found}")]
+    #[error(
+        "normalization: expected one {what} for each of {expected} channels, found {found}; give \
+         as many, or choose `per-channel`"
+    )]
     Channels {
         /// `mean` or `std`.
         what: &'static str,
@@ -53,6 +57,17 @@ pub enum NormalizationError {
         expected: usize,
         /// Values given.
         found: usize,
+    },
+    /// A number is none.
+    #[error(
+        "normalization: expected numbers with colons between channels, such as {what}=0.5:0.5:0.5, \
+         found `{found}`"
+    )]
+    Number {
+        /// `mean` or `std`.
+        what: &'static str,
+        /// What was given.
+        found: String,
     },
     /// A mean is not a finite number, or a standard deviation is not positive.
     #[error(
@@ -72,7 +87,18 @@ pub enum NormalizationError {
     Empty,
 }
 
+/// Mean and standard deviation of ImageNet's red, green and blue, of pixels from 0 to 1. torchvision's and timm's
+/// networks are trained with [these](https://docs.pytorch.org/vision/stable/models.html), so that their first layer and
+/// their running statistics expect them.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+
 impl Normalization {
+    /// That which networks are trained with on ImageNet.
+    pub fn imagenet() -> Self {
+        let (mean, std) = IMAGENET;
+        Self::Given { mean: mean.into(), std: std.into() }
+    }
+
     /// Settles scale and shift of each channel; only `PerChannel` looks at the pixels of `train`.
     ///
     /// A channel that is the same everywhere has standard deviation 0 and is only shifted, as if
@@ -189,9 +215,32 @@ impl FromStr for Normalization {
             "none" => Ok(Self::None),
             "unit" => Ok(Self::Unit),
             "per-channel" => Ok(Self::PerChannel),
-            _ => Err(NormalizationError::Unknown { name: name.to_owned() }),
+            "imagenet" => Ok(Self::imagenet()),
+            _ => given(name),
         }
     }
+}
+
+/// `mean=0.5:0.5,std=0.25:0.25`, in either order.
+fn given(text: &str) -> Result<Normalization, NormalizationError> {
+    let unknown = || NormalizationError::Unknown { name: text.to_owned() };
+    let (mut mean, mut std) = (None, None);
+    for part in text.split(',') {
+        let (what, numbers) = part.split_once('=').ok_or_else(unknown)?;
+        let (what, place) = match what.trim() {
+            "mean" => ("mean", &mut mean),
+            "std" => ("std", &mut std),
+            _ => return Err(unknown()),
+        };
+        let parsed: Result<Vec<f32>, _> =
+            numbers.split(':').map(|number| number.trim().parse()).collect();
+        let found = || NormalizationError::Number { what, found: numbers.to_owned() };
+        if place.replace(parsed.map_err(|_| found())?).is_some() {
+            return Err(unknown());
+        }
+    }
+    let (mean, std) = mean.zip(std).ok_or_else(unknown)?;
+    Ok(Normalization::Given { mean, std })
 }
 
 impl Serialize for Normalization {
@@ -223,7 +272,7 @@ impl<'de> Visitor<'de> for NameOrTable {
     type Value = Normalization;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("none, unit, per-channel, or a table with mean and std")
+        f.write_str("none, unit, per-channel, imagenet, or a table with mean and std")
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Normalization, E> {
@@ -295,6 +344,46 @@ mod tests {
     }
 
     #[test]
+    fn imagenets_numbers_are_those_of_torchvision() {
+        // torchvision.transforms.Normalize of ToTensor of 0, 124 and 255 in each channel.
+        let expected = [
+            [-2.117_904, 0.005_566, 2.248_908],
+            [-2.035_714, 0.135_154, 2.428_571],
+            [-1.804_444, 0.356_776, 2.64],
+        ];
+        let shape = ImageShape { channels: 3, height: 1, width: 1 };
+        let images = ImageSet::new(shape, 2, vec![0; 3], vec![0]).unwrap();
+        let fitted = Normalization::imagenet().fit(&images).unwrap();
+        for (channel, expected) in expected.into_iter().enumerate() {
+            for (pixel, expected) in [0, 124, 255].into_iter().zip(expected) {
+                let found = fitted.apply(channel, pixel);
+                assert!((found - expected).abs() < 2e-6, "{found}, expected {expected}");
+            }
+        }
+        assert!(Normalization::imagenet().fit(&two_images()).is_err());
+    }
+
+    #[test]
+    fn every_name_and_moments_are_read_from_a_word() {
+        let given = |mean: &[f32], std: &[f32]| {
+            Ok(Normalization::Given { mean: mean.to_vec(), std: std.to_vec() })
+        };
+        let read = |text: &str| text.parse::<Normalization>();
+        assert_eq!(read("per-channel"), Ok(Normalization::PerChannel));
+        assert_eq!(read("imagenet"), given(&[0.485, 0.456, 0.406], &[0.229, 0.224, 0.225]));
+        assert_eq!(read("mean=0.1307,std=0.3081"), given(&[0.1307], &[0.3081]));
+        assert_eq!(read("std=1:2.5, mean = -1:0"), given(&[-1.0, 0.0], &[1.0, 2.5]));
+        for wrong in
+            ["", "mean", "mean=0.5", "std=1", "mean=0.5,std=1,mean=0.5", "mean=0.5,dev=1", "units"]
+        {
+            let error = read(wrong).unwrap_err().to_string();
+            assert!(error.contains("known: none, unit, per-channel, imagenet"), "{wrong}: {error}");
+        }
+        let error = read("mean=0.5;0.5,std=1").unwrap_err().to_string();
+        assert!(error.contains("mean=0.5:0.5:0.5, found `0.5;0.5`"), "{error}");
+    }
+
+    #[test]
     fn the_table_of_a_channel_is_what_apply_gives() {
         let fitted = fit(&Normalization::PerChannel);
         let tables = fitted.tables();
@@ -329,10 +418,13 @@ mod tests {
             Normalization::Unit,
             Normalization::PerChannel,
             Normalization::Given { mean: vec![0.5, 0.25], std: vec![0.125, 1.0] },
+            Normalization::imagenet(),
         ] {
             let text = toml::to_string(&Config { normalization: normalization.clone() }).unwrap();
             assert_eq!(read(&text).unwrap(), normalization, "{text}");
         }
+        let named = read("normalization = \"imagenet\"").unwrap();
+        assert_eq!(named, Normalization::imagenet());
         let wrong_name = read("normalization = \"units\"").unwrap_err().to_string();
         assert!(wrong_name.contains("known: none, unit, per-channel"), "{wrong_name}");
         let wrong_key = read("normalization = { mean = [0.5], dev = [1.0] }").unwrap_err();

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use backburn_data::pictures::{
-    Channels, Fit, Loaded, Part, PictureSettings, PictureSize, PicturesError, Suspicion, describe,
-    load, load_with_groups,
+    Channels, Described, Fit, Loaded, Part, PictureProgress, PictureSettings, PictureSize,
+    PicturesError, Suspicion, load, load_described, load_with_groups,
 };
 use backburn_data::{ImageSet, SplitSize, TestLog};
 use image::{GrayImage, Luma, Rgb, RgbImage};
@@ -51,6 +51,19 @@ impl Place {
 
     fn load(&self, settings: &PictureSettings) -> Result<Loaded, PicturesError> {
         load(self.folder.path(), settings, self.cache.path(), &mut |_| {})
+    }
+
+    /// Describes and loads, and says how many pictures were decoded for it.
+    fn described(&self) -> (Described, usize) {
+        let (mut decoded, mut before) = (0, 0);
+        let mut told = |now: PictureProgress| {
+            // Each pass tells of ever more.
+            decoded += if now.done > before { now.done - before } else { now.done };
+            before = now.done;
+        };
+        let described =
+            load_described(self.folder.path(), &DEFAULT(), self.cache.path(), &mut told);
+        (described.unwrap(), decoded)
     }
 
     /// Loads, and says how many pictures were decoded for it.
@@ -461,7 +474,8 @@ fn a_description_says_what_a_folder_holds() {
     let whole = fs::read(place.path("c/1.png")).unwrap();
     fs::write(place.path("c/half.png"), &whole[..whole.len() / 2]).unwrap();
     fs::copy(place.path("c/1.png"), place.path("c/really a png.jpg")).unwrap();
-    let found = describe(place.folder.path(), &DEFAULT()).unwrap();
+    let (described, decoded) = place.described();
+    let found = described.description;
     assert_eq!(found.pictures, 49);
     let counts: Vec<usize> = found.classes.iter().map(|class| class.pictures).collect();
     assert_eq!(counts, [3, 3, 43]);
@@ -484,4 +498,46 @@ fn a_description_says_what_a_folder_holds() {
         ]
     );
     assert!(!found.parts.contains_key(&Part::Train));
+
+    // Those that cannot be read are left out, and a training that skips them finds the others prepared.
+    assert_eq!(decoded, 49);
+    let loaded = described.loaded.unwrap();
+    assert_eq!((loaded.damaged.len(), loaded.data.train.len() + loaded.data.test.len()), (2, 47));
+    let skipping = PictureSettings { skip_damaged: true, ..DEFAULT() };
+    let (again, decoded) = place.counted(&skipping);
+    assert_eq!((again.data.train, decoded), (loaded.data.train, 0));
+}
+
+#[test]
+fn what_is_described_is_decoded_once_and_prepared_for_a_training() {
+    let place = Place::new();
+    place.classes(2, 10);
+    let (first, decoded) = place.described();
+    assert_eq!(decoded, 20);
+    let (trained, decoded) = place.counted(&DEFAULT());
+    assert_eq!((&trained.data.train, decoded), (&first.loaded.unwrap().data.train, 0));
+    let (second, decoded) = place.described();
+    assert_eq!((second.description, decoded), (first.description, 20));
+    assert_eq!(second.loaded.unwrap().data.train, trained.data.train);
+    assert_eq!(fs::read_dir(place.cache.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_cannot_be_loaded_is_described_all_the_same() {
+    let place = Place::new();
+    for name in ["a/1.png", "b/1.png"] {
+        fs::write(place.path(name), "a text").unwrap();
+    }
+    let (described, _) = place.described();
+    assert_eq!(described.description.damaged.len(), 2);
+    let error = described.loaded.unwrap_err();
+    assert!(matches!(error, PicturesError::Damaged { of: 2, .. }), "{error}");
+    assert_eq!(fs::read_dir(place.cache.path()).unwrap().count(), 0);
+
+    place.classes(2, 4);
+    let file = place.cache.path().join("a file");
+    fs::write(&file, "").unwrap();
+    let described = load_described(place.folder.path(), &DEFAULT(), &file, &mut |_| {}).unwrap();
+    assert_eq!((described.description.pictures, described.description.grey), (8, 8));
+    assert!(matches!(described.loaded, Err(PicturesError::Write { .. })));
 }

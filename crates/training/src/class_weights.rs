@@ -49,8 +49,7 @@ impl ClassWeights {
         let wrong = |found: String| {
             format!(
                 "{}: expected a line `class = weight` for each class, as in `cat = 1.5` or \
-                 \"T-shirt/top\" = 0.5, \
-                 found {found}",
+                 \"T-shirt/top\" = 0.5, found {found}",
                 path.display()
             )
         };
@@ -111,8 +110,7 @@ impl ClassWeights {
                 if let ([_, ..], _) | (_, [_, ..]) = (&unknown[..], &missing[..]) {
                     return Err(format!(
                         "`class_weights`: expected a weight for each class of the data; missing: \
-                         {}; not among \
-                         them: {}",
+                         {}; not among them: {}",
                         listed(&missing),
                         listed(&unknown)
                     ));

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use backburn_data::near_copies::groups;
-use backburn_data::pictures::{PictureProgress, PictureSettings, PicturesError, load_with_groups};
+use backburn_data::pictures::{
+    Described, PictureProgress, PictureSettings, PicturesError, load_described, load_with_groups,
+};
 use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source};
 use backburn_records::whole_file::write_whole;
 use backburn_records::{read_bounded, sha256};
@@ -70,7 +72,7 @@ pub fn load(
 /// # Errors
 ///
 /// If there are none, or they cannot be read or prepared.
-pub fn load_pictures(
+fn load_pictures(
     path: &Path,
     settings: &PictureSettings,
     progress: &mut dyn FnMut(DataProgress<'_>),
@@ -83,6 +85,19 @@ pub fn load_pictures(
         })
     };
     Ok(load_with_groups(path, settings, &cache(), &groups, &mut told)?.data)
+}
+
+/// Says what a folder or table of pictures holds, and loads it as a training would, which finds the pictures prepared.
+///
+/// # Errors
+///
+/// If it is no data set of pictures. That it cannot be loaded is told beside its description.
+pub fn describe_pictures(
+    path: &Path,
+    settings: &PictureSettings,
+    progress: &mut dyn FnMut(DataProgress<'_>),
+) -> Result<Described, PicturesError> {
+    load_described(path, settings, &cache(), &mut |it| progress(DataProgress::Pictures(it)))
 }
 
 /// Keeps what a search for near copies has found in these very files, for the reports of trainings on them. That it

@@ -37,15 +37,16 @@ impl InitFrom {
     pub fn check(&self) -> Result<(), String> {
         if self.file.to_str().is_none() {
             return Err(format!(
-                "`init_from.file`: expected a path in UTF-8, to be written to config.toml, found {}",
+                "`init_from.file`: expected a path in UTF-8, to be written to config.toml, found \
+                 {}",
                 self.file.display()
             ));
         }
         match &self.sha256 {
             Some(sum) if sum.len() != DIGITS || !sum.bytes().all(|it| it.is_ascii_hexdigit()) => {
                 Err(format!(
-                    "`init_from.sha256`: expected {DIGITS} hexadecimal digits, found `{sum}`; leave \
-                     it out to take the file as it is"
+                    "`init_from.sha256`: expected {DIGITS} hexadecimal digits, found `{sum}`; \
+                     leave it out to take the file as it is"
                 ))
             }
             _ => Ok(()),

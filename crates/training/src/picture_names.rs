@@ -22,7 +22,8 @@ pub fn named(path: &Path) -> Result<String, String> {
     match absolute.to_str() {
         Some(path) => Ok(format!("{FOLDER}{path}")),
         None => Err(format!(
-            "{}: expected a path in UTF-8, to be written to config.toml; give the folder another name, or a link",
+            "{}: expected a path in UTF-8, to be written to config.toml; give the folder another \
+             name, or a link",
             absolute.display()
         )),
     }

@@ -46,25 +46,42 @@ impl Predictor {
     pub fn open(run: &Path, backend: Option<Backend>) -> Result<Self, SessionError> {
         let folder = RunFolder::open(run)?;
         let manifest = folder.manifest()?;
-        let status = manifest.status_in(run);
+        Self::of(&folder, &manifest, manifest.status_in(run), backend)
+    }
+
+    /// Reads the weights of a run as [`open`](Self::open) does, for whoever has read its manifest. `status`: how far it
+    /// has come, which the manifest does not know of a run that was killed.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn of(
+        folder: &RunFolder,
+        manifest: &Manifest,
+        status: Status,
+        backend: Option<Backend>,
+    ) -> Result<Self, SessionError> {
         if !matches!(status, Status::Finished | Status::StoppedEarly) {
-            return Err(SessionError::Unfinished { run: run.display().to_string(), status });
+            return Err(SessionError::Unfinished {
+                run: folder.path().display().to_string(),
+                status,
+            });
         }
-        let mut recipe = folder.recipe_as_written(&manifest)?;
+        let mut recipe = folder.recipe_as_written(manifest)?;
         recipe.place.backend = backend.unwrap_or(recipe.place.backend);
-        let normalization: FittedNormalization = read_json(&folder, NORMALIZATION, &manifest)?;
-        let evaluation: EvaluationRecord = read_json(&folder, EVALUATION, &manifest)?;
-        let shape = shape(&folder, &recipe, &manifest)?;
+        let normalization: FittedNormalization = read_json(folder, NORMALIZATION, manifest)?;
+        let evaluation: EvaluationRecord = read_json(folder, EVALUATION, manifest)?;
+        let shape = shape(folder, &recipe, manifest)?;
         let device = recipe.place.backend.open()?.device;
         let network =
-            network(&folder, &manifest, &recipe, shape, evaluation.class_names.len(), &device)?;
+            network(folder, manifest, &recipe, shape, evaluation.class_names.len(), &device)?;
         if normalization.channels() != shape.channels {
             let reason = format!(
                 "expected a scale and a shift for each of {} channels, found {}",
                 shape.channels,
                 normalization.channels()
             );
-            return Err(damaged(&folder, NORMALIZATION, reason).into());
+            return Err(damaged(folder, NORMALIZATION, reason).into());
         }
         let temperature = evaluation.temperature.map(|fitted| fitted.temperature);
         // Of a file without a checksum nobody knows what it holds.

@@ -97,6 +97,16 @@ impl Prepared {
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
         let (train, valid) = split(&data, recipe)?;
         if recipe.validates() && valid.is_empty() {
+            if data.groups.is_some() {
+                return Err(RecipeError::Invalid(format!(
+                    "`valid_size`: {} of {} images leaves none for validation while near copies \
+                     are kept on one side; set a greater `--valid-size`, or \
+                     `--group-near-copies=off`",
+                    recipe.valid_size,
+                    data.train.len()
+                ))
+                .into());
+            }
             return Err(RecipeError::Setting {
                 setting: "valid_size",
                 expected: "at least one image, or 0 for no validation",
@@ -156,6 +166,7 @@ impl Prepared {
                 "`--label-noise {percent}` makes none of the {images} training labels wrong"
             ));
         }
+        notes.extend(self.missed_size(recipe));
         for (technique, on_labels) in recipe.labels.on() {
             let mixes = on_labels.changes == backburn_regularization::Changes::LabelsAndImages;
             if recipe.batch_size == 1 && mixes {
@@ -168,12 +179,26 @@ impl Prepared {
         {
             notes.push(
                 "`--class-weights balanced` weighs by the images that there are, and `--sampling \
-                 balanced` shows \
-                 all classes as often: together they favour rare classes twice"
+                 balanced` shows all classes as often: together they favour rare classes twice"
                     .to_owned(),
             );
         }
         notes
+    }
+
+    /// That the validation split that was drawn has another size than asked for, as groups of near copies are not cut.
+    fn missed_size(&self, recipe: &Recipe) -> Option<String> {
+        let drawn = recipe.fold.is_none() && self.data.valid.is_none();
+        let valid = self.valid.as_ref().filter(|_| drawn && self.data.groups.is_some())?;
+        let wanted = recipe.valid_size.of(self.data.train.len());
+        (valid.len() != wanted).then(|| {
+            format!(
+                "near copies are kept on one side, which makes {} validation images where \
+                 `--valid-size {}` asks for {wanted}",
+                valid.len(),
+                recipe.valid_size
+            )
+        })
     }
 
     /// Checks that batches of the recipe's size can be trained on.
@@ -346,12 +371,17 @@ pub fn loader_config(batch_size: usize, last_batch: LastBatch, threads: usize) -
 }
 
 /// Training and validation images. Validation is drawn first, so that it stays the same for any
-/// `train_size`; a set that keeps images apart for it has them as they are.
+/// `train_size`; a set that keeps images apart for it has them as they are. Near copies stay on one side if the set
+/// names their groups.
 fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataError> {
     let published = &data.train;
     let mut rng = Seeds::of(recipe).split();
+    let groups = data.groups.as_deref();
     if let Some(fold) = recipe.fold {
-        let valid = fold.places(published, &mut rng)?;
+        let valid = match groups {
+            Some(groups) => fold.places_by_groups(published, groups, &mut rng)?,
+            None => fold.places(published, &mut rng)?,
+        };
         let left = published.select(&all_but(&valid, published.len()));
         return Ok((some_of(left, recipe.train_size, &mut rng)?, published.select(&valid)));
     }
@@ -360,7 +390,11 @@ fn split(data: &DataSet, recipe: &Recipe) -> Result<(ImageSet, ImageSet), DataEr
         return Ok((train, valid.clone()));
     }
     let sizes: Vec<SplitSize> = [recipe.valid_size].into_iter().chain(recipe.train_size).collect();
-    let mut parts = backburn_data::stratified(published, &sizes, &mut rng)?.into_iter();
+    let parts = match groups {
+        Some(groups) => backburn_data::stratified_by_groups(published, groups, &sizes, &mut rng)?,
+        None => backburn_data::stratified(published, &sizes, &mut rng)?,
+    };
+    let mut parts = parts.into_iter();
     let valid = parts.next().unwrap_or_default();
     let train = parts.next().unwrap_or_else(|| all_but(&valid, published.len()));
     Ok((published.select(&train), published.select(&valid)))
@@ -392,6 +426,8 @@ fn all_but(places: &[usize], count: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use backburn_models::{MlpConfig, ModelConfig};
     use backburn_regularization::Lookahead;
 
@@ -415,8 +451,7 @@ mod tests {
     fn no_image_is_in_both_splits() {
         let prepared = digits(|r| r.valid_size = SplitSize::Count(3000)).unwrap();
         let valid = prepared.valid.unwrap();
-        let kept: std::collections::HashSet<&[u8]> =
-            (0..valid.len()).map(|i| valid.image(i)).collect();
+        let kept: HashSet<&[u8]> = (0..valid.len()).map(|i| valid.image(i)).collect();
         assert_eq!(kept.len(), 3000);
         assert!((0..prepared.train.len()).all(|i| !kept.contains(prepared.train.image(i))));
     }
@@ -443,6 +478,66 @@ mod tests {
             digits(|r| (r.fold, r.train_size) = ("1/4".parse().ok(), Some(SplitSize::Count(100))));
         let few = few.unwrap();
         assert_eq!((few.train.len(), few.valid), (100, folds[0].valid.clone()));
+    }
+
+    /// Digits of which every three in a row of a class are near copies of each other, as somebody says.
+    fn in_threes(change: impl Fn(&mut Recipe)) -> (Prepared, Vec<Vec<Vec<u8>>>) {
+        let mut recipe = built_in("digits").unwrap();
+        change(&mut recipe);
+        let plain = digits(|_| {}).unwrap().data;
+        let mut seen = [0; 10];
+        let group = |&label: &u16| {
+            seen[usize::from(label)] += 1;
+            usize::from(label) + 10 * ((seen[usize::from(label)] - 1) / 3)
+        };
+        let groups: Vec<usize> = plain.train.labels().iter().map(group).collect();
+        let mut images = vec![Vec::new(); groups.iter().max().unwrap() + 1];
+        for (place, &group) in groups.iter().enumerate() {
+            images[group].push(plain.train.image(place).to_vec());
+        }
+        let data = DataSet { groups: Some(groups), ..plain };
+        (Prepared::of(data, &recipe).unwrap(), images)
+    }
+
+    #[test]
+    fn near_copies_are_on_one_side_of_every_split_that_is_drawn() {
+        type Change = fn(&mut Recipe);
+        let changes: [Change; 4] = [
+            |r| r.valid_size = SplitSize::Count(1000),
+            |r| (r.valid_size, r.train_size) = (SplitSize::Share(0.1), Some(SplitSize::Count(500))),
+            |r| r.fold = "2/7".parse().ok(),
+            |r| (r.fold, r.train_size) = ("1/2".parse().ok(), Some(SplitSize::Share(0.5))),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let (prepared, groups) = in_threes(change);
+            let valid = prepared.valid.clone().unwrap();
+            let (valid, train): (HashSet<&[u8]>, HashSet<&[u8]>) =
+                (valid.images().collect(), prepared.train.images().collect());
+            for group in groups {
+                let is_in = |split: &HashSet<&[u8]>| {
+                    group.iter().any(|image| split.contains(image.as_slice()))
+                };
+                assert!(!(is_in(&valid) && is_in(&train)), "split {number}");
+            }
+            // A tenth or less of each class, to within a group.
+            let counts = prepared.valid.as_ref().unwrap().class_counts();
+            let share = prepared.valid.as_ref().unwrap().len() / 10;
+            assert!(counts.iter().all(|count| count.abs_diff(share) <= 3), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn a_size_that_groups_miss_is_told() {
+        let change = |r: &mut Recipe| r.valid_size = SplitSize::Count(1001);
+        let (prepared, _) = in_threes(change);
+        let mut recipe = built_in("digits").unwrap();
+        change(&mut recipe);
+        let found = prepared.valid.as_ref().unwrap().len();
+        let notes = prepared.notes(&recipe);
+        assert_eq!(notes.len(), usize::from(found != 1001), "{notes:?}");
+        recipe.valid_size = SplitSize::Count(found + 7);
+        let notes = prepared.notes(&recipe);
+        assert!(notes[0].contains(&format!("asks for {}", found + 7)), "{notes:?}");
     }
 
     #[test]

@@ -260,7 +260,12 @@ pub static CATALOG: &[Setting] = &[
         value: "NAME",
         values: &[],
         part: DATA,
-        help: || "Scaling of pixels: none (0 to 255), unit (0 to 1), per-channel".into(),
+        help: || {
+            "Scaling of pixels: none (0 to 255), unit (0 to 1), per-channel (mean 0 and standard \
+             deviation 1 over the training images), imagenet (as torchvision's weights expect \
+             colour images), or mean=0.5:0.5:0.5,std=0.25:0.25:0.25, of pixels from 0 to 1"
+                .into()
+        },
         set: |recipe, given| given.named().map(|scaling| recipe.normalization = scaling),
     },
     Setting {
@@ -270,8 +275,7 @@ pub static CATALOG: &[Setting] = &[
         part: PICTURES,
         help: || {
             "Size that own pictures are brought to, such as 64, or 48x64 for 48 rows of 64 \
-             columns; if not given, \
-             theirs if all measure the same, up to 64, else 64"
+             columns; if not given, theirs if all measure the same, up to 64, else 64"
                 .into()
         },
         set: |recipe, given| given.parsed().map(|size| recipe.pictures.size = Some(size)),
@@ -283,8 +287,7 @@ pub static CATALOG: &[Setting] = &[
         part: PICTURES,
         help: || {
             "Own pictures of another shape: crop (the shorter side to the size, then the centre), \
-             pad (the longer \
-             side, on the background), stretch"
+             pad (the longer side, on the background), stretch"
                 .into()
         },
         set: |recipe, given| given.parsed().map(|fit| recipe.pictures.fit = fit),
@@ -334,8 +337,7 @@ pub static CATALOG: &[Setting] = &[
         part: PICTURES,
         help: || {
             "Seed that this test split is drawn by; `--seed` does not change it, so that no run \
-             sees another one's \
-             test pictures"
+             sees another one's test pictures"
                 .into()
         },
         set: |recipe, given| given.number().map(|seed| recipe.pictures.split_seed = seed),
@@ -346,7 +348,9 @@ pub static CATALOG: &[Setting] = &[
         values: &["on", "off"],
         part: PICTURES,
         help: || {
-            "Keep near copies on one side when the test split is drawn (=off turns it off)".into()
+            "Keep near copies on one side where test, validation or folds are drawn (=off turns it \
+             off)"
+                .into()
         },
         set: |recipe, given| given.switch().map(|on| recipe.pictures.group_near_copies = on),
     },
@@ -429,9 +433,8 @@ pub static CATALOG: &[Setting] = &[
         part: MODEL,
         help: || {
             "What an image meets first in resnet18, resnet34 and resnet50: a 3×3 convolution \
-             (small, for images of \
-             about 32×32 pixels), or as in torchvision a 7×7 one of stride 2 and a maximum of \
-             stride 2 (imagenet)"
+             (small, for images of about 32×32 pixels), or as in torchvision a 7×7 one of stride 2 \
+             and a maximum of stride 2 (imagenet)"
                 .into()
         },
         set: |recipe, given| match recipe.model.stem_mut() {
@@ -458,10 +461,8 @@ pub static CATALOG: &[Setting] = &[
         part: MODEL,
         help: || {
             "Begin with weights that exist: a safetensors file, one of PyTorch's \
-             torch.save(model.state_dict(), …), \
-             also by torchvision's names, or a run. All must fit, but for the head if it is for \
-             other classes. none \
-             for initial ones"
+             torch.save(model.state_dict(), …), also by torchvision's names, or a run. All must \
+             fit, but for the head if it is for other classes. none for initial ones"
                 .into()
         },
         set: |recipe, given| {
@@ -477,8 +478,8 @@ pub static CATALOG: &[Setting] = &[
         part: MODEL,
         help: || {
             "Parts of the network that stay as they are, by the names in model.safetensors or \
-             torchvision's, such as \
-             stem,stages.0 or conv1,layer1; none for none. Running statistics go on"
+             torchvision's, such as stem,stages.0 or conv1,layer1; none for none. Running \
+             statistics go on"
                 .into()
         },
         set: set_frozen,
@@ -500,8 +501,7 @@ pub static CATALOG: &[Setting] = &[
         part: REGULARIZERS,
         help: || {
             "What an image of each class counts in the loss: balanced (all classes together the \
-             same), or a file \
-             with a line `class = weight` for each class; none to turn them off"
+             same), or a file with a line `class = weight` for each class; none to turn them off"
                 .into()
         },
         set: |recipe, given| given.unless_none().map(|weights| recipe.class_weights = weights),

@@ -73,7 +73,10 @@ pub enum SessionError {
     )]
     LostExtension { run: String, extends: String },
     /// A run without the weights that it will end with.
-    #[error("{run} is {status}, so that it has no selected weights yet; {}", how_to_finish(Path::new(run), *status))]
+    #[error(
+        "{run} is {status}, so that it has no selected weights yet; {}",
+        how_to_finish(Path::new(run), *status)
+    )]
     Unfinished { run: String, status: Status },
     /// A run that has come to its end.
     #[error(
@@ -230,6 +233,7 @@ impl From<SessionError> for Failure {
                 PrepareError::Recipe(_)
                 | PrepareError::Model(_)
                 | PrepareError::Loader(_)
+                | PrepareError::Normalization(_)
                 | PrepareError::Data(DataError::Split { .. }),
             )
             | SessionError::Run(RunError::NotEmpty { .. })

@@ -18,11 +18,13 @@ use crate::run_folder::folder::RunFolder;
 use crate::run_folder::names::WEIGHTS;
 
 /// What to do without weights: nothing is brought along, and where to find them.
-pub const PRETRAINED: &str = "no weights come with this program, and none are fetched: bring a file. torchvision's are \
-    resnet18-f37072fd.pth, resnet34-b627a593.pth and resnet50-0676ba61.pth (or, trained longer, \
-    resnet50-11ad3fa6.pth), to be had at https://download.pytorch.org/models/ under its terms, for colour images; then \
-    `cargo xtask train DATASET --model resnet18 --stem imagenet --init-from resnet18-f37072fd.pth`. Any safetensors \
-    file, file of `torch.save(model.state_dict(), …)` or run folder with the same layers will do";
+pub const PRETRAINED: &str = "no weights come with this program, and none are fetched: bring a \
+    file. torchvision's are resnet18-f37072fd.pth, resnet34-b627a593.pth and resnet50-0676ba61.pth \
+    (or, trained longer, resnet50-11ad3fa6.pth), to be had at \
+    https://download.pytorch.org/models/ under its terms, for colour images; then `cargo xtask \
+    train DATASET --model resnet18 --stem imagenet --normalization imagenet --init-from \
+    resnet18-f37072fd.pth`. Any safetensors file, file of `torch.save(model.state_dict(), …)` or \
+    run folder with the same layers will do";
 
 /// Most names that a message lists.
 const MOST_NAMES: usize = 8;
@@ -32,8 +34,10 @@ const MOST_NAMES: usize = 8;
 #[non_exhaustive]
 pub enum StartingWeightsError {
     /// The file cannot be read.
-    #[error("cannot read {}: {source}; `--init-from` wants a file of weights or the folder of a run",
-        path.display())]
+    #[error(
+        "cannot read {}: {source}; `--init-from` wants a file of weights or the folder of a run",
+        path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -45,8 +49,8 @@ pub enum StartingWeightsError {
     Run(#[from] RunError),
     /// The folder is that of a run without weights.
     #[error(
-        "`--init-from`: {} has no {WEIGHTS} yet: it is {status}; finish it first, `cargo xtask train \
-         --resume {}`, or name a file", path.display(), path.display()
+        "`--init-from`: {} has no {WEIGHTS} yet: it is {status}; finish it first, `cargo xtask \
+         train --resume {}`, or name a file", path.display(), path.display()
     )]
     Unfinished {
         /// Folder of the run.
@@ -91,8 +95,8 @@ pub enum StartingWeightsError {
     },
     /// The first layer is for images of another number of channels.
     #[error(
-        "{}: `{name}` is for images of {found} channels, and these have {expected}; train on images \
-         of {found}, or take weights for {expected}", path.display()
+        "{}: `{name}` is for images of {found} channels, and these have {expected}; train on \
+         images of {found}, or take weights for {expected}", path.display()
     )]
     Channels {
         /// The file.
@@ -105,8 +109,11 @@ pub enum StartingWeightsError {
         found: usize,
     },
     /// Names or shapes differ from the network's.
-    #[error("{}: {matching} of the {expected} tensors of `{model}` are there as it has them{differences}{cure}",
-        path.display())]
+    #[error(
+        "{}: {matching} of the {expected} tensors of `{model}` are there as it has \
+         them{differences}{cure}",
+        path.display()
+    )]
     Mismatch {
         /// The file.
         path: PathBuf,

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::cache::{Contents, LeftOut, PreparedWith, SizeFrom, Writing, sources};
 use super::decode::{Decoding, read};
 use super::error::{DamagedPicture, DecodeError, PicturesError};
+use super::facts::{Facts, Looked, look};
 use super::fit::Fit;
 use super::layout::Survey;
 use super::picture::Picture;
@@ -39,16 +40,45 @@ struct Plan {
     grey_so_far: bool,
 }
 
-/// What became of one picture.
+/// What became of one picture that could be read.
 enum Outcome {
     /// `[channels, height, width]`.
     Pixels(Vec<u8>),
-    Damaged(String),
     /// The plan does not hold for it, but this one.
     Contradicts(Plan),
 }
 
-/// Decodes and prepares all pictures into the file `path`.
+/// Pictures that are prepared, in a file without its name.
+pub(super) struct Built {
+    contents: Contents,
+    writing: Writing,
+}
+
+impl Built {
+    /// Whether some pictures could not be read and were left out.
+    pub(super) fn has_damaged(&self) -> bool {
+        !self.contents.damaged.is_empty()
+    }
+
+    /// The same, as what other settings give that decide on the same pixels, which are kept in the file `path`.
+    pub(super) fn kept_as(mut self, path: &Path, settings: &PictureSettings) -> Self {
+        self.contents.prepared_with = PreparedWith::from(settings);
+        self.writing = self.writing.named(path);
+        self
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub(super) fn finish(self) -> Result<(), PicturesError> {
+        self.writing.finish(self.contents)
+    }
+}
+
+/// Decodes and prepares all pictures into the file `path`, which is still to be finished. `looked` is told what was
+/// seen of each picture, by its place in the survey; of some twice, when all begins anew.
 ///
 /// Size and channels, where they are not set, are taken from the first picture; when a later one contradicts them, all
 /// begins anew, which happens twice at most. So each picture is usually decoded once, and memory is taken for some at
@@ -62,17 +92,18 @@ pub(super) fn build(
     survey: &Survey,
     settings: &PictureSettings,
     progress: &mut dyn FnMut(PictureProgress),
-) -> Result<(), PicturesError> {
+    looked: &mut dyn FnMut(usize, Looked),
+) -> Result<Built, PicturesError> {
     let mut plan = first_plan(survey, settings);
-    let (contents, writing) = loop {
-        match attempt(path, survey, settings, plan, progress)? {
+    loop {
+        match attempt(path, survey, settings, plan, progress, looked)? {
             Attempt::Done(damaged, writing) => {
-                break (contents(survey, settings, plan, damaged), writing);
+                let contents = contents(survey, settings, plan, damaged);
+                return Ok(Built { contents, writing });
             }
             Attempt::Contradicted(other) => plan = other,
         }
-    };
-    writing.finish(contents)
+    }
 }
 
 fn contents(
@@ -104,19 +135,28 @@ fn attempt(
     settings: &PictureSettings,
     plan: Plan,
     progress: &mut dyn FnMut(PictureProgress),
+    looked: &mut dyn FnMut(usize, Looked),
 ) -> Result<Attempt, PicturesError> {
     let decoding = settings.decoding();
     let mut writing = Writing::begin(path.to_owned())?;
     let mut damaged = Vec::new();
     let at_once = (HELD_BYTES / plan.preparation.shape().pixels()).clamp(16, 1024);
     for (turn, files) in survey.files.chunks(at_once).enumerate() {
-        let outcomes: Vec<Outcome> =
+        let outcomes: Vec<Result<(Facts, Outcome), DecodeError>> =
             files.par_iter().map(|file| outcome(survey, file, &decoding, &plan)).collect();
         for (place, outcome) in outcomes.into_iter().enumerate() {
             let index = turn * at_once + place;
+            let (facts, outcome) = match outcome {
+                Ok(sound) => sound,
+                Err(error) => {
+                    damaged.push(LeftOut { index, reason: error.to_string() });
+                    looked(index, Err(error));
+                    continue;
+                }
+            };
+            looked(index, Ok(facts));
             match outcome {
                 Outcome::Contradicts(other) => return Ok(Attempt::Contradicted(other)),
-                Outcome::Damaged(reason) => damaged.push(LeftOut { index, reason }),
                 // After damage that ends all, the rest is only looked at.
                 Outcome::Pixels(_) if !settings.skip_damaged && !damaged.is_empty() => {}
                 Outcome::Pixels(pixels) => writing.push(&pixels)?,
@@ -141,14 +181,18 @@ pub(super) fn damaged_pictures(survey: &Survey, left_out: &[LeftOut]) -> Vec<Dam
     left_out.iter().map(picture).collect()
 }
 
-fn outcome(survey: &Survey, file: &PictureFile, decoding: &Decoding, plan: &Plan) -> Outcome {
-    match read(&survey.folder.join(&file.path), decoding) {
-        Err(error) => Outcome::Damaged(error.to_string()),
-        Ok(picture) => match plan.for_picture(&picture) {
-            plan_of_it if plan_of_it != *plan => Outcome::Contradicts(plan_of_it),
-            plan => Outcome::Pixels(plan.preparation.prepare(&picture)),
-        },
-    }
+fn outcome(
+    survey: &Survey,
+    file: &PictureFile,
+    decoding: &Decoding,
+    plan: &Plan,
+) -> Result<(Facts, Outcome), DecodeError> {
+    let (picture, facts) = look(&survey.folder.join(&file.path), decoding)?;
+    let outcome = match plan.for_picture(&picture) {
+        plan_of_it if plan_of_it != *plan => Outcome::Contradicts(plan_of_it),
+        plan => Outcome::Pixels(plan.preparation.prepare(&picture)),
+    };
+    Ok((facts, outcome))
 }
 
 impl Plan {

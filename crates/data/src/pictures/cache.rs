@@ -275,6 +275,11 @@ impl Writing {
         Ok(Self { file, path, sums: Vec::new(), block: Sha256::new(), filled: 0, written: 0 })
     }
 
+    /// The same file, which will be called `path` in the same folder.
+    pub(super) fn named(self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self }
+    }
+
     /// Adds the pixels of one image.
     ///
     /// # Errors

@@ -1,16 +1,12 @@
 //! What a folder of pictures holds, before anything is trained on it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use rayon::prelude::*;
-
-use super::decode::{Decoding, decode, read_bytes};
-use super::error::{DamagedPicture, DecodeError, PicturesError};
+use super::error::{DamagedPicture, DecodeError};
+use super::facts::{Facts, Looked};
 use super::format::PictureFormat;
-use super::layout::{Arrangement, survey};
+use super::layout::{Arrangement, Survey};
 use super::part::Part;
-use super::settings::PictureSettings;
 use super::skipped::Skipped;
 use super::source::PictureFile;
 
@@ -94,85 +90,55 @@ const WIDE: usize = 16;
 /// Times that make a picture a narrow one.
 const NARROW: usize = 4;
 
-/// Says what a folder or table of pictures holds, see [`survey`]. All of them are decoded, none is kept.
-///
-/// # Errors
-///
-/// If it is no data set of pictures, or a setting is out of its range. Pictures that cannot be read are no error.
-pub fn describe(path: &Path, settings: &PictureSettings) -> Result<Description, PicturesError> {
-    settings.check()?;
-    let survey = survey(path)?;
-    let decoding = settings.decoding();
-    let found: Vec<Result<Facts, DecodeError>> = survey
-        .files
-        .par_iter()
-        .map(|file| facts(&survey.folder.join(&file.path), &decoding))
-        .collect();
-
-    let mut classes: Vec<ClassCount> = survey
-        .class_names
-        .iter()
-        .map(|name| ClassCount { name: name.clone(), pictures: 0 })
-        .collect();
-    let mut parts = BTreeMap::new();
-    for PictureFile { label, part, .. } in &survey.files {
-        classes.get_mut(usize::from(*label)).into_iter().for_each(|class| class.pictures += 1);
-        part.iter().for_each(|&part| *parts.entry(part).or_default() += 1);
-    }
-    let (mut cut_short, mut damaged) = (Vec::new(), Vec::new());
-    let mut readable = Vec::new();
-    for (file, facts) in survey.files.iter().zip(found) {
-        let wrong = |error: DecodeError| DamagedPicture {
-            path: survey.folder.join(&file.path),
-            reason: error.to_string(),
-        };
-        match facts {
-            Ok(facts) => readable.push(facts),
-            Err(error @ DecodeError::CutShort { .. }) => cut_short.push(wrong(error)),
-            Err(error) => damaged.push(wrong(error)),
+impl Description {
+    /// Says what a survey has found. `looked`: what is told of each of its pictures, in their order.
+    pub(super) fn of(survey: &Survey, looked: Vec<Looked>) -> Self {
+        let mut classes: Vec<ClassCount> = survey
+            .class_names
+            .iter()
+            .map(|name| ClassCount { name: name.clone(), pictures: 0 })
+            .collect();
+        let mut parts = BTreeMap::new();
+        for PictureFile { label, part, .. } in &survey.files {
+            classes.get_mut(usize::from(*label)).into_iter().for_each(|class| class.pictures += 1);
+            part.iter().for_each(|&part| *parts.entry(part).or_default() += 1);
+        }
+        let (mut cut_short, mut damaged) = (Vec::new(), Vec::new());
+        let mut readable = Vec::new();
+        for (file, facts) in survey.files.iter().zip(looked) {
+            let wrong = |error: DecodeError| DamagedPicture {
+                path: survey.folder.join(&file.path),
+                reason: error.to_string(),
+            };
+            match facts {
+                Ok(facts) => readable.push(facts),
+                Err(error @ DecodeError::CutShort { .. }) => cut_short.push(wrong(error)),
+                Err(error) => damaged.push(wrong(error)),
+            }
+        }
+        let mut formats = BTreeMap::new();
+        readable.iter().for_each(|facts| *formats.entry(facts.format).or_default() += 1);
+        let counts = || classes.iter().map(|class| class.pictures);
+        let imbalance =
+            counts().max().unwrap_or(0) as f64 / counts().min().unwrap_or(0).max(1) as f64;
+        let grey = readable.iter().filter(|facts| facts.grey).count();
+        let sizes = spread(&readable);
+        Self {
+            arrangement: survey.arrangement,
+            pictures: survey.files.len(),
+            suspicions: suspicions(&classes, imbalance, sizes.as_ref(), &readable),
+            classes,
+            imbalance,
+            parts,
+            sizes,
+            formats,
+            grey,
+            coloured: readable.len() - grey,
+            cut_short,
+            damaged,
+            skipped: survey.skipped.clone(),
         }
     }
-    let mut formats = BTreeMap::new();
-    readable.iter().for_each(|facts| *formats.entry(facts.format).or_default() += 1);
-    let counts = || classes.iter().map(|class| class.pictures);
-    let imbalance = counts().max().unwrap_or(0) as f64 / counts().min().unwrap_or(0).max(1) as f64;
-    let grey = readable.iter().filter(|facts| facts.grey).count();
-    let sizes = spread(&readable);
-    Ok(Description {
-        arrangement: survey.arrangement,
-        pictures: survey.files.len(),
-        suspicions: suspicions(&classes, imbalance, sizes.as_ref(), &readable),
-        classes,
-        imbalance,
-        parts,
-        sizes,
-        formats,
-        grey,
-        coloured: readable.len() - grey,
-        cut_short,
-        damaged,
-        skipped: survey.skipped,
-    })
-}
-
-/// What is kept of a picture.
-struct Facts {
-    size: (usize, usize),
-    format: PictureFormat,
-    grey: bool,
-    /// Whether the name ends like that of another format.
-    misnamed: bool,
-}
-
-fn facts(path: &Path, decoding: &Decoding) -> Result<Facts, DecodeError> {
-    let bytes = read_bytes(path, decoding)?;
-    let picture = decode(&bytes, decoding)?;
-    let Some(format) = PictureFormat::of(&bytes) else {
-        return Err(DecodeError::NotAPicture { found: "another format".to_owned() });
-    };
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let misnamed = !format.extensions().contains(&extension.as_str());
-    Ok(Facts { size: (picture.height, picture.width), format, grey: picture.is_grey(), misnamed })
 }
 
 fn spread(readable: &[Facts]) -> Option<SizeSpread> {

@@ -31,8 +31,7 @@ pub enum DecodeError {
     /// The picture is larger than is read.
     #[error(
         "{width} x {height} pixels (width x height) are more than the {most} that are read; make \
-         the picture \
-         smaller, or raise the limit by `--most-pixels`"
+         the picture smaller, or raise the limit by `--most-pixels`"
     )]
     TooLarge {
         /// Columns, as the header says.
@@ -66,7 +65,10 @@ pub struct DamagedPicture {
 #[non_exhaustive]
 pub enum PicturesError {
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}; check that it is there and that you may read it", path.display())]
+    #[error(
+        "cannot read {}: {source}; check that it is there and that you may read it",
+        path.display()
+    )]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -86,9 +88,11 @@ pub enum PicturesError {
         cure: String,
     },
     /// A link leads back to a folder that it lies in.
-    #[error("{} is a link to {}, which it lies in, so that its pictures would never end; remove \
-     the link",
-            path.display(), target.display())]
+    #[error(
+        "{} is a link to {}, which it lies in, so that its pictures would never end; remove the \
+         link",
+        path.display(), target.display()
+    )]
     Loop {
         /// The link.
         path: PathBuf,
@@ -96,7 +100,10 @@ pub enum PicturesError {
         target: PathBuf,
     },
     /// A table of pictures cannot be used.
-    #[error("{}, line {line}: expected {expected}, found {found}; set it right in the table", path.display())]
+    #[error(
+        "{}, line {line}: expected {expected}, found {found}; set it right in the table",
+        path.display()
+    )]
     Table {
         /// The table.
         path: PathBuf,
@@ -158,9 +165,8 @@ const MOST_LINES: usize = 20;
 
 fn damaged_text(pictures: &[DamagedPicture], of: usize) -> String {
     let mut text = format!(
-        "{} of {of} pictures cannot be read; put sound copies in their place or remove them, or \
-         go on without them \
-         by `--skip-damaged`:",
+        "{} of {of} pictures cannot be read; put sound copies in their place or remove them, or go \
+         on without them by `--skip-damaged`:",
         pictures.len()
     );
     for DamagedPicture { path, reason } in pictures.iter().take(MOST_LINES) {

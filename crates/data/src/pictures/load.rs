@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::data_set::DataSet;
 use crate::image_set::ImageSet;
 use crate::inspect::FileRecord;
@@ -9,14 +11,20 @@ use crate::test_split::TestSplit;
 
 use super::build::{PictureProgress, build, damaged_pictures};
 use super::cache::{self, Contents, Found, PreparedWith, SizeFrom};
+use super::describe::Description;
 use super::error::{DamagedPicture, PicturesError};
+use super::facts::{Looked, look};
 use super::layout::{Survey, survey};
 use super::part::Part;
 use super::preparation::Preparation;
 use super::settings::PictureSettings;
 use super::size::PictureSize;
 use super::skipped::Skipped;
+use super::source::PictureFile;
 use super::splits::draw_test;
+
+/// Pictures that are looked at before progress is told.
+const AT_ONCE: usize = 1024;
 
 /// The files of the images of a data set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,15 +71,18 @@ pub fn load(
     cache_folder: &Path,
     progress: &mut dyn FnMut(PictureProgress),
 ) -> Result<Loaded, PicturesError> {
-    let groups = |_: &ImageSet| {
-        let reason = "nobody has said which pictures are near copies; set it to false".to_owned();
-        Err(PicturesError::Setting { name: "group_near_copies", reason })
-    };
-    load_with_groups(path, settings, cache_folder, &groups, progress)
+    load_with_groups(path, settings, cache_folder, &nobody_says, progress)
 }
 
-/// Loads like [`load`], and asks `groups` for the group of each image if near copies are to stay on one side of a test
-/// split that is drawn.
+/// Stands for groups that are not known.
+fn nobody_says(_: &ImageSet) -> Result<Vec<usize>, PicturesError> {
+    let reason = "nobody has said which pictures are near copies; set it to false".to_owned();
+    Err(PicturesError::Setting { name: "group_near_copies", reason })
+}
+
+/// Loads like [`load`], and asks `groups` for the group of each image to learn from if near copies are to stay on one
+/// side: of a test split that is drawn here, and of what is drawn later from the images that are left, whose groups
+/// stand in the data set.
 ///
 /// # Errors
 ///
@@ -86,20 +97,144 @@ pub fn load_with_groups(
     settings.check()?;
     let survey = survey(path)?;
     let mut notes = Vec::new();
-    let (contents, all) = prepared(path, &survey, settings, cache_folder, &mut notes, progress)?;
+    let prepared = prepared(path, &survey, settings, cache_folder, &mut notes, progress)?;
+    loaded(path, &survey, settings, prepared, groups, notes)
+}
+
+/// What a folder or table of pictures holds.
+#[derive(Debug)]
+pub struct Described {
+    /// Which pictures there are.
+    pub survey: Survey,
+    /// What there is to say of them.
+    pub description: Description,
+    /// The data set that a training would have, without the pictures that cannot be read; or why there is none.
+    pub loaded: Result<Loaded, PicturesError>,
+}
+
+/// Looks at all pictures of a folder or table, and loads them like [`load`] in the same pass, so that a training with
+/// these settings finds them prepared. Pictures that cannot be read are left out, as if `skip_damaged` were set where
+/// there are such, and only there.
+///
+/// # Errors
+///
+/// If it is no data set of pictures, or a setting is out of its range. That nothing can be loaded from it is told beside
+/// its description.
+pub fn load_described(
+    path: &Path,
+    settings: &PictureSettings,
+    cache_folder: &Path,
+    progress: &mut dyn FnMut(PictureProgress),
+) -> Result<Described, PicturesError> {
+    settings.check()?;
+    let survey = survey(path)?;
+    let mut looked = vec![None; survey.files.len()];
+    let settled = match kept(path, &survey, settings, cache_folder) {
+        Some(settings) => Ok(settings),
+        None => prepare_described(path, &survey, settings, cache_folder, progress, &mut looked),
+    };
+    if looked.iter().any(Option::is_none) {
+        looked = look_at_all(&survey, settings, progress);
+    }
+    let description = Description::of(&survey, looked.into_iter().flatten().collect());
+    let loaded = settled.and_then(|settings| {
+        let mut notes = Vec::new();
+        let prepared = prepared(path, &survey, &settings, cache_folder, &mut notes, progress)?;
+        loaded(path, &survey, &settings, prepared, &nobody_says, notes)
+    });
+    Ok(Described { survey, description, loaded })
+}
+
+/// The settings with which these very pictures have been prepared before, skipping damaged ones or not.
+fn kept(
+    path: &Path,
+    survey: &Survey,
+    settings: &PictureSettings,
+    cache_folder: &Path,
+) -> Option<PictureSettings> {
+    [false, true].into_iter().find_map(|skip_damaged| {
+        let settings = PictureSettings { skip_damaged, ..*settings };
+        let prepared_with = PreparedWith::from(&settings);
+        let file = cache::file_of(cache_folder, path, &prepared_with);
+        match cache::open(&file, &prepared_with, survey) {
+            // Where none is damaged, a training need not skip any.
+            Found::Prepared(contents, _) if skip_damaged != contents.damaged.is_empty() => {
+                Some(settings)
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Prepares the pictures for a training that skips damaged ones if there are such. Gives its settings, and puts what was
+/// seen of each picture into its place.
+fn prepare_described(
+    path: &Path,
+    survey: &Survey,
+    settings: &PictureSettings,
+    cache_folder: &Path,
+    progress: &mut dyn FnMut(PictureProgress),
+    looked: &mut [Option<Looked>],
+) -> Result<PictureSettings, PicturesError> {
+    let file = |settings| cache::file_of(cache_folder, path, &PreparedWith::from(settings));
+    let [strict, skipping] =
+        [false, true].map(|skip_damaged| PictureSettings { skip_damaged, ..*settings });
+    let mut see = |index: usize, facts| {
+        if let Some(place) = looked.get_mut(index) {
+            *place = Some(facts);
+        }
+    };
+    let built = build(&file(&skipping), survey, &skipping, progress, &mut see)?;
+    if built.has_damaged() {
+        built.finish()?;
+        return Ok(skipping);
+    }
+    built.kept_as(&file(&strict), &strict).finish()?;
+    Ok(strict)
+}
+
+/// What there is to tell of each picture.
+fn look_at_all(
+    survey: &Survey,
+    settings: &PictureSettings,
+    progress: &mut dyn FnMut(PictureProgress),
+) -> Vec<Option<Looked>> {
+    let decoding = settings.decoding();
+    let look = |file: &PictureFile| {
+        Some(look(&survey.folder.join(&file.path), &decoding).map(|(_, facts)| facts))
+    };
+    let mut looked = Vec::with_capacity(survey.files.len());
+    for files in survey.files.chunks(AT_ONCE) {
+        looked.par_extend(files.par_iter().map(look));
+        progress(PictureProgress { done: looked.len(), of: survey.files.len() });
+    }
+    looked
+}
+
+/// Splits and seals what is prepared.
+fn loaded(
+    path: &Path,
+    survey: &Survey,
+    settings: &PictureSettings,
+    (contents, all): (Contents, ImageSet),
+    groups: &dyn Fn(&ImageSet) -> Result<Vec<usize>, PicturesError>,
+    mut notes: Vec<String>,
+) -> Result<Loaded, PicturesError> {
     notes.extend(size_note(&contents));
-    let damaged = damaged_pictures(&survey, &contents.damaged);
-    if !damaged.is_empty() {
-        notes.push(format!("{} pictures cannot be read and are left out", damaged.len()));
+    let damaged = damaged_pictures(survey, &contents.damaged);
+    match damaged.len() {
+        0 => {}
+        1 => notes.push("1 picture cannot be read and is left out".to_owned()),
+        several => notes.push(format!("{several} pictures cannot be read and are left out")),
     }
     if survey.skipped.total() > 0 {
         notes.push(format!("not taken for pictures: {}", survey.skipped));
     }
-    let places = Places::of(&survey, &contents);
+    let places = Places::of(survey, &contents);
     let split = split(&all, &places, settings, groups, &mut notes)?;
     check_train(&survey.class_names, &split.train)?;
 
-    let Split { train, valid, test, pictures: [in_train, in_valid, in_test] } = split;
+    let Split { train, valid, test, groups, pictures: [in_train, in_valid, in_test] } = split;
     let paths =
         |of: Vec<usize>| of.into_iter().filter_map(|at| places.paths.get(at).cloned()).collect();
     let pictures =
@@ -111,6 +246,7 @@ pub fn load_with_groups(
         damaged.iter().map(|picture| format!("{}: {}", picture.path.display(), picture.reason));
     let data = DataSet {
         valid,
+        groups,
         left_out: left_out.collect(),
         notes,
         ..DataSet::read(name, survey.class_names.clone(), train, TestSplit::seal(test), files)
@@ -135,7 +271,7 @@ fn prepared(
         notes.push(format!("{}: {reason}; the pictures were prepared anew", file.display()));
     }
     if !matches!(found, Found::Prepared(..)) {
-        build(&file, survey, settings, progress)?;
+        build(&file, survey, settings, progress, &mut |_, _| ())?.finish()?;
         found = cache::open(&file, &prepared_with, survey);
     }
     let refuse = |reason: &str| {
@@ -193,6 +329,8 @@ struct Split {
     train: ImageSet,
     valid: Option<ImageSet>,
     test: ImageSet,
+    /// The group of each image in `train`, if near copies are to stay on one side.
+    groups: Option<Vec<usize>>,
     /// The places of train, valid and test among all images.
     pictures: [Vec<usize>; 3],
 }
@@ -205,12 +343,14 @@ fn split(
     notes: &mut Vec<String>,
 ) -> Result<Split, PicturesError> {
     let [mut train, valid, mut test] = Part::ALL.map(|part| places.of_part(part));
+    let candidates = all.select(&train);
+    let mut of_train = settings.group_near_copies.then(|| groups(&candidates)).transpose()?;
     if test.is_empty() {
-        let candidates = all.select(&train);
-        let groups = settings.group_near_copies.then(|| groups(&candidates)).transpose()?;
         let (size, seed) = (settings.test_size, settings.split_seed);
         let labels = candidates.labels();
-        let drawn = draw_test(labels, all.classes(), groups.as_deref(), size, seed)?;
+        let drawn = draw_test(labels, all.classes(), of_train.as_deref(), size, seed)?;
+        of_train = of_train
+            .map(|groups| drawn.train.iter().filter_map(|&at| groups.get(at).copied()).collect());
         let chosen = |of: &[usize]| of.iter().filter_map(|&at| train.get(at).copied()).collect();
         (test, train) = (chosen(&drawn.test), chosen(&drawn.train));
         notes.push(format!(
@@ -225,12 +365,19 @@ fn split(
                 "classes with one picture, which is learnt from and not tested: {alone}"
             ));
         }
+    } else if settings.group_near_copies && !valid.is_empty() {
+        notes.push(
+            "validation and test pictures are named and stay as they are; near copies are kept on \
+             one side where folds are drawn, and nowhere else"
+                .to_owned(),
+        );
     }
     let of_valid = (!valid.is_empty()).then(|| all.select(&valid));
     Ok(Split {
         train: all.select(&train),
         valid: of_valid,
         test: all.select(&test),
+        groups: of_train,
         pictures: [train, valid, test],
     })
 }
@@ -243,7 +390,6 @@ fn check_train(class_names: &[String], train: &ImageSet) -> Result<(), PicturesE
 
 /// Prepared pictures stand for the files that they come from. Their checksums are computed side by side.
 fn records(parts: [(&str, Option<&ImageSet>); 3]) -> Vec<FileRecord> {
-    use rayon::prelude::*;
     let record = |(part, images): (&str, Option<&ImageSet>)| {
         images.map(|images| FileRecord {
             name: format!("{part} ({} pictures)", images.len()),

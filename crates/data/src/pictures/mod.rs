@@ -3,7 +3,7 @@
 //! [`survey`] finds out which pictures there are and what they are called; [`decode`] turns the bytes of one into
 //! pixels, or says what is wrong with them; a [`Preparation`] brings all to one size and number of channels, and is
 //! kept with a run, so that predictions see the same; [`load`] does all of it once and keeps the result in a file;
-//! [`describe`] says what a folder holds.
+//! a [`Description`] says what a folder holds.
 
 #[allow(
     clippy::indexing_slicing,
@@ -17,6 +17,7 @@ mod describe;
 #[allow(clippy::indexing_slicing, reason = "loops over pixels in memory")]
 mod digit;
 mod error;
+mod facts;
 #[allow(clippy::indexing_slicing, reason = "loops over pixels in memory")]
 mod fit;
 mod format;
@@ -44,13 +45,13 @@ mod whole_file;
 pub use build::PictureProgress;
 pub use colour::Colour;
 pub use decode::{DEFAULT_MOST_PIXELS, Decoding, decode, read};
-pub use describe::{ClassCount, Description, SizeSpread, Suspicion, describe};
+pub use describe::{ClassCount, Description, SizeSpread, Suspicion};
 pub use digit::prepare as prepare_digit;
 pub use error::{DamagedPicture, DecodeError, PicturesError};
 pub use fit::Fit;
 pub use format::PictureFormat;
 pub use layout::{Arrangement, Survey, survey};
-pub use load::{Loaded, PicturePaths, load, load_with_groups};
+pub use load::{Described, Loaded, PicturePaths, load, load_described, load_with_groups};
 pub use part::Part;
 pub use picture::Picture;
 pub use preparation::Preparation;

@@ -73,7 +73,7 @@ pub struct PictureSettings {
     pub split_seed: u64,
     /// Whether pictures that cannot be read are left out instead of ending all.
     pub skip_damaged: bool,
-    /// Whether near copies are kept on one side when a test split is drawn.
+    /// Whether near copies are kept on one side where a test split, a validation split or folds are drawn.
     pub group_near_copies: bool,
 }
 
@@ -139,8 +139,10 @@ mod tests {
     #[test]
     fn settings_have_defaults_and_survive_a_file() {
         assert_eq!(toml::from_str::<PictureSettings>("").unwrap(), PictureSettings::default());
-        let text = "size = \"48x64\"\nfit = \"pad\"\nchannels = \"grey\"\nbackground = \"#000001\"\nmost_pixels = 7\n\
-                    test_size = \"30%\"\nsplit_seed = 5\nskip_damaged = true\ngroup_near_copies = true\n";
+        let text = "size = \"48x64\"\nfit = \"pad\"\nchannels = \"grey\"\n\
+                    background = \"#000001\"\nmost_pixels = 7\n\
+                    test_size = \"30%\"\nsplit_seed = 5\nskip_damaged = true\n\
+                    group_near_copies = true\n";
         let settings: PictureSettings = toml::from_str(text).unwrap();
         assert_eq!(settings.size, Some(PictureSize { height: 48, width: 64 }));
         assert_eq!((settings.fit, settings.channels), (Fit::Pad, Channels::Grey));

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::grouped_split::gathered;
 use crate::split::SplitSize;
 
 use super::error::PicturesError;
@@ -52,7 +53,8 @@ pub(super) fn draw_test(
         ));
     }
     let mut left = quotas(wanted, images, &counts);
-    let mut by_group = grouped(labels.len(), groups);
+    let alone = || (0..images).map(|image| vec![image]).collect();
+    let mut by_group: Vec<Vec<usize>> = groups.map_or_else(alone, gathered);
     by_group.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     // Large groups fit while there is room; sorting keeps the drawn order among those of one size.
     by_group.sort_by_key(|group| Reverse(group.len()));
@@ -69,21 +71,6 @@ pub(super) fn draw_test(
         return refuse(reason.to_owned());
     }
     Ok(Drawn { train, test })
-}
-
-/// The images of each group, in the order in which the groups occur.
-fn grouped(images: usize, groups: Option<&[usize]>) -> Vec<Vec<usize>> {
-    let Some(groups) = groups else { return (0..images).map(|image| vec![image]).collect() };
-    let mut places = HashMap::new();
-    let mut grouped: Vec<Vec<usize>> = Vec::new();
-    for (image, group) in groups.iter().take(images).enumerate() {
-        let place = *places.entry(group).or_insert(grouped.len());
-        if place == grouped.len() {
-            grouped.push(Vec::new());
-        }
-        grouped[place].push(image);
-    }
-    grouped
 }
 
 /// Takes a group out of what the classes have left to give, if they have enough of each.

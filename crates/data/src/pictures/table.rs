@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn columns_are_found_by_name_and_fields_may_be_quoted() {
-        let text = "\u{feff}label , Path,note\r\n\"cat, small\", a/1.png,x\r\ndog,\"b \"\"2\"\".png\",\r\n";
+        let text = "\u{feff}label , Path,note\r\n\"cat, small\", a/1.png,x\r\n\
+                    dog,\"b \"\"2\"\".png\",\r\n";
         let rows = table(text.as_bytes()).unwrap();
         let row = |path: &str, label: &str| Row {
             path: path.into(),

@@ -9,11 +9,13 @@ use backburn_training::failure::Failure;
 use clap::{Args, Subcommand};
 
 use crate::commands::describe::{DescribeArgs, describe};
-use crate::commands::near_copies::{NearCopiesOf, near_copies};
+use crate::commands::near_copies::{ImageNames, NearCopiesOf, near_copies};
 use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
+use crate::environment;
 use crate::help;
 use crate::output::{print_line, say};
+use crate::threads::set_threads;
 
 /// `data list | fetch | verify | describe | preview`
 #[derive(Debug, Args)]
@@ -69,6 +71,8 @@ enum DataVerb {
 ///
 /// What stands in the way, with the cure.
 pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
+    // A pool that cannot be made is told, where rayon by itself would panic.
+    set_threads(environment::rayon_threads())?;
     match &args.verb {
         DataVerb::List { data_dir } => list(data_dir.as_deref()),
         DataVerb::Fetch { name, from, data_dir } => {
@@ -78,7 +82,7 @@ pub fn data(args: &DataArgs, command: Vec<String>) -> Result<(), Failure> {
         DataVerb::Verify { name, data_dir, near_copies: of, page } => {
             check_page(page.as_deref(), *of)?;
             let set = verify(name, data_dir.as_deref())?;
-            near_copies(&set, *of, page.as_deref(), command).map(drop)
+            near_copies(&set, &ImageNames::default(), *of, page.as_deref(), command).map(drop)
         }
         DataVerb::Preview(args) => preview(args, command),
     }

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use backburn_data::pictures::{
-    self, Colour, DEFAULT_MOST_PIXELS, DamagedPicture, Description, Fit, PictureSettings,
-    Preparation, SizeSpread, Survey, Suspicion, survey,
+    self, Colour, DEFAULT_MOST_PIXELS, DamagedPicture, Described, Description, Fit, Loaded,
+    PictureSettings, Preparation, SizeSpread, Survey, Suspicion,
 };
 use backburn_records::number::{bare_percent, count};
 use backburn_records::origin::Origin;
@@ -14,11 +14,11 @@ use backburn_records::shell::quoted;
 use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
 use backburn_training::failure::Failure;
-use backburn_training::image_source::load_pictures;
+use backburn_training::image_source::describe_pictures;
 use backburn_training::version;
 use clap::Args;
 
-use crate::commands::near_copies::{NearCopiesOf, near_copies};
+use crate::commands::near_copies::{CopiesFound, ImageNames, NearCopiesOf, near_copies};
 use crate::data_bar::DataBar;
 use crate::output::print_line;
 
@@ -66,15 +66,20 @@ const UNEVEN: f64 = 2.0;
 pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), Failure> {
     let failure = |error: pictures::PicturesError| Failure::Error(error.to_string());
     let settings = PictureSettings { most_pixels: args.most_pixels, ..PictureSettings::default() };
-    let found = pictures::describe(&args.path, &settings).map_err(failure)?;
-    print_line(text(&found).trim_end());
-    // As a training would have them, so that it finds them prepared.
-    let skip_damaged = !(found.damaged.is_empty() && found.cut_short.is_empty());
-    let settings = PictureSettings { skip_damaged, ..settings };
     let mut bar = DataBar::default();
-    let data = load_pictures(&args.path, &settings, &mut |it| bar.show(it)).map_err(failure)?;
-    let copies = near_copies(&data, args.near_copies, args.page.as_deref(), command.clone())?;
-    let survey = survey(&args.path).map_err(failure)?;
+    let described = describe_pictures(&args.path, &settings, &mut |it| bar.show(it));
+    let Described { survey, description: found, loaded } = described.map_err(failure)?;
+    print_line(text(&found).trim_end());
+    let Loaded { data, pictures, .. } = loaded.map_err(failure)?;
+    let named = |paths: &[PathBuf]| -> Vec<String> {
+        let from_folder = |path: &PathBuf| {
+            path.strip_prefix(&survey.folder).unwrap_or(path).display().to_string()
+        };
+        paths.iter().map(from_folder).collect()
+    };
+    let names = ImageNames { test: named(&pictures.test), training: named(&pictures.train) };
+    let copies =
+        near_copies(&data, &names, args.near_copies, args.page.as_deref(), command.clone())?;
     let sheet = sheet(&survey, &settings);
     let origin = Origin {
         folder: args.out.display().to_string(),
@@ -194,8 +199,8 @@ fn words(suspicion: &Suspicion) -> String {
     }
 }
 
-/// The command to start with. `copies`: test pictures like a training picture.
-fn start(path: &Path, found: &Description, copies: usize) -> String {
+/// The command to start with.
+fn start(path: &Path, found: &Description, copies: CopiesFound) -> String {
     let trained = found
         .parts
         .get(&pictures::Part::Train)
@@ -208,7 +213,11 @@ fn start(path: &Path, found: &Description, copies: usize) -> String {
     if found.imbalance >= UNEVEN {
         command += " --class-weights balanced";
     }
-    if copies > 0 && !found.parts.contains_key(&pictures::Part::Test) {
+    // Groups matter where a split is drawn; one that folders or a table name stays as it is.
+    let is_drawn = |part| !found.parts.contains_key(&part);
+    if copies.test > 0 && is_drawn(pictures::Part::Test)
+        || copies.training > 0 && is_drawn(pictures::Part::Valid)
+    {
         command += " --group-near-copies";
     }
     if !(found.damaged.is_empty() && found.cut_short.is_empty()) {

@@ -327,8 +327,9 @@ fn temperature(prepared: &Prepared, network: &Network, device: &Device) -> Resul
     let answers = predict_validation(network, prepared, device).map_err(loader_failure)?;
     let Some(valid) = answers else {
         return Err(Failure::Error(
-            "`--temperature` is fitted on the validation split, and the run kept no images for it; \
-             name a run that was trained with a `--valid-size`".into(),
+            "`--temperature` is fitted on the validation split, and the run kept no images for \
+             it; name a run that was trained with a `--valid-size`"
+                .into(),
         ));
     };
     fit_temperature(&valid).map_err(|error| {

@@ -33,41 +33,68 @@ pub(crate) enum NearCopiesOf {
     All,
 }
 
-/// Searches, prints what was found, and writes the page if one is asked for; gives the number of test images like a
-/// training image. `command`: the command line, program
-/// first.
+/// How many images have a near copy among the training images.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CopiesFound {
+    /// Of the test images.
+    pub(crate) test: usize,
+    /// Of the training images; 0 if they were not searched.
+    pub(crate) training: usize,
+}
+
+/// What images of both splits are called, if not by their places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ImageNames {
+    /// Of the test images, in their order; empty if they have none.
+    pub(crate) test: Vec<String>,
+    /// Of the training images.
+    pub(crate) training: Vec<String>,
+}
+
+/// Searches, prints what was found, and writes the page if one is asked for. `command`: the command line, program first.
 ///
 /// # Errors
 ///
 /// If there are too many images, or the page cannot be written.
 pub(crate) fn near_copies(
     set: &DataSet,
+    names: &ImageNames,
     of: NearCopiesOf,
     page: Option<&Path>,
     command: Vec<String>,
-) -> Result<usize, Failure> {
+) -> Result<CopiesFound, Failure> {
     if of == NearCopiesOf::None {
-        return Ok(0);
+        return Ok(CopiesFound::default());
     }
     let threshold = THRESHOLDS.into_iter().fold(1.0, f64::min);
     print_line("near copies, by the correlation of crops, also shifted and mirrored:");
     let found = search(set.test.len(), |progress| {
         set.test.near_copies(&set.train, threshold, progress).map_err(failure)
     })?;
-    print(&found, "test", "training");
+    let (test, training) =
+        (Split::new("test", &names.test), Split::new("training", &names.training));
+    print(&found, test, training);
     let across = found.count(threshold);
     keep_found_copies(set, &sentence(set, across));
     let shown = set.test.shown(&set.train, &found, MOST_SHOWN);
-    let pairs = shown.into_iter().map(|shown| pair(&shown.copy, shown.test, shown.train));
-    let mut searches = vec![record(&found, "test", pairs.collect())];
+    let pairs = shown.into_iter().map(|shown| {
+        pair(
+            &shown.copy,
+            test.picture(shown.copy.image, shown.test),
+            training.picture(shown.copy.other, shown.train),
+        )
+    });
+    let mut searches = vec![record(&found, test, pairs.collect())];
+    let mut copies = CopiesFound { test: across.images, training: 0 };
     if of == NearCopiesOf::All {
         let found = search(set.train.len(), |progress| {
             NearCopies::within(&set.train, threshold, progress).map_err(failure)
         })?;
-        print(&found, "training", "training");
-        searches.push(record(&found, "training", pairs_within(&set.train, &found)));
+        print(&found, training, training);
+        copies.training = found.count(threshold).images;
+        searches.push(record(&found, training, pairs_within(&set.train, training, &found)));
     }
-    let Some(path) = page else { return Ok(across.images) };
+    let Some(path) = page else { return Ok(copies) };
     let origin = Origin {
         // Nothing is drawn at random.
         seeds: Vec::new(),
@@ -78,17 +105,20 @@ pub(crate) fn near_copies(
     let written =
         write_near_copies(&record, path).map_err(|error| Failure::Error(error.to_string()))?;
     written.iter().for_each(|path| print_line(&path.display().to_string()));
-    Ok(across.images)
+    Ok(copies)
 }
 
 /// What reports of trainings on the set say.
 fn sentence(set: &DataSet, found: CopyCount) -> String {
     let CopyCount { threshold, images, other_label, .. } = found;
     let all = number::count(set.test.len() as u64);
+    let measure = format!("like a training image (a correlation of {threshold} and more)");
+    if images == 0 {
+        return format!("near copies: none of the {all} test images is {measure}");
+    }
     format!(
-        "near copies: {images} of the {all} test images are like a training image (a correlation \
-         of {threshold} and \
-         more), {other_label} of them with another label"
+        "near copies: {images} of the {all} test images are {measure}, {other_label} of them with \
+         another label"
     )
 }
 
@@ -116,9 +146,36 @@ fn failure(error: backburn_data::NearCopiesError) -> Failure {
     Failure::Error(format!("{error}; `--near-copies none` searches for none"))
 }
 
-fn print(found: &NearCopies, split: &str, others: &str) {
+/// A split, and what its images are called.
+#[derive(Clone, Copy)]
+struct Split<'a> {
+    name: &'static str,
+    images: &'a [String],
+}
+
+impl<'a> Split<'a> {
+    fn new(name: &'static str, images: &'a [String]) -> Self {
+        Self { name, images }
+    }
+
+    fn image(self, index: usize) -> String {
+        self.images.get(index).cloned().unwrap_or_else(|| format!("{} {index}", self.name))
+    }
+
+    fn picture(self, index: usize, item: ImageItem) -> CopyPicture {
+        CopyPicture {
+            index,
+            file: self.images.get(index).cloned(),
+            label: usize::from(item.label),
+            shape: [item.shape.channels, item.shape.height, item.shape.width],
+            pixels: item.pixels,
+        }
+    }
+}
+
+fn print(found: &NearCopies, split: Split<'_>, others: Split<'_>) {
     let all = number::count(found.images as u64);
-    print_line(&format!("  of {all} {split} images, like one of {others}:"));
+    print_line(&format!("  of {all} {} images, like one of {}:", split.name, others.name));
     for threshold in THRESHOLDS {
         let CopyCount { images, other_label, mirrored, .. } = found.count(threshold);
         print_line(&format!(
@@ -126,11 +183,13 @@ fn print(found: &NearCopies, split: &str, others: &str) {
              {mirrored} mirrored"
         ));
     }
-    for copy in distinct(found, split == others).take(PRINTED) {
+    for copy in distinct(found, split.name == others.name).take(PRINTED) {
         let mirrored = if copy.mirrored { ", mirrored" } else { "" };
         print_line(&format!(
-            "    {split} {} ≈ {others} {}: {:.4}{mirrored}",
-            copy.image, copy.other, copy.similarity
+            "    {} ≈ {}: {:.4}{mirrored}",
+            split.image(copy.image),
+            others.image(copy.other),
+            copy.similarity
         ));
     }
 }
@@ -147,23 +206,23 @@ fn distinct(found: &NearCopies, is_within: bool) -> impl Iterator<Item = &NearCo
     found.copies.iter().filter(move |copy| !is_told_twice(copy))
 }
 
-fn pairs_within(train: &ImageSet, found: &NearCopies) -> Vec<CopyPair> {
-    let item = |index: usize| ImageItem {
-        pixels: train.image(index).to_vec(),
-        label: train.label(index),
-        shape: train.shape(),
+fn pairs_within(train: &ImageSet, split: Split<'_>, found: &NearCopies) -> Vec<CopyPair> {
+    let picture = |index: usize| {
+        let (pixels, label, shape) =
+            (train.image(index).to_vec(), train.label(index), train.shape());
+        split.picture(index, ImageItem { pixels, label, shape })
     };
     let copies = distinct(found, true).take(MOST_SHOWN);
-    copies.map(|copy| pair(copy, item(copy.image), item(copy.other))).collect()
+    copies.map(|copy| pair(copy, picture(copy.image), picture(copy.other))).collect()
 }
 
-fn record(found: &NearCopies, split: &str, pairs: Vec<CopyPair>) -> CopySearch {
+fn record(found: &NearCopies, split: Split<'_>, pairs: Vec<CopyPair>) -> CopySearch {
     let counts = THRESHOLDS.map(|threshold| {
         let CopyCount { threshold, images, other_label, mirrored } = found.count(threshold);
         CountRecord { threshold, images, other_label, mirrored }
     });
     CopySearch {
-        split: split.to_owned(),
+        split: split.name.to_owned(),
         others: "training".to_owned(),
         images: found.images,
         counts: counts.into(),
@@ -171,16 +230,10 @@ fn record(found: &NearCopies, split: &str, pairs: Vec<CopyPair>) -> CopySearch {
     }
 }
 
-fn pair(copy: &NearCopy, image: ImageItem, other: ImageItem) -> CopyPair {
-    let picture = |index: usize, item: ImageItem| CopyPicture {
-        index,
-        label: usize::from(item.label),
-        shape: [item.shape.channels, item.shape.height, item.shape.width],
-        pixels: item.pixels,
-    };
+fn pair(copy: &NearCopy, image: CopyPicture, other: CopyPicture) -> CopyPair {
     CopyPair {
-        image: picture(copy.image, image),
-        other: picture(copy.other, other),
+        image,
+        other,
         similarity: copy.similarity,
         mirrored: copy.mirrored,
         down: copy.down as i64,

@@ -138,8 +138,7 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     if all == 0 {
         return Err(Failure::Error(
             "no picture was named: expected files, folders with png, jpg, jpeg, jfif, webp, bmp \
-             or gif files, or a \
-             list on stdin"
+             or gif files, or a list on stdin"
                 .into(),
         ));
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use backburn_data::TestLog;
 use backburn_data::robustness::{self, CORRUPTIONS, NamedTestSet};
+use backburn_records::Status;
 use backburn_records::number::{count, loss, percent};
 use backburn_records::statistics::Spread;
 use backburn_records::text_table::table;
@@ -64,18 +65,23 @@ pub(crate) fn evaluate_on(
     json: bool,
 ) -> Result<(), Failure> {
     let backend = backend.map(Backend::named).transpose().map_err(usage)?;
-    let predictor = Predictor::open(run, backend)?;
+    let folder = RunFolder::open(run).map_err(SessionError::from)?;
+    let mut watch = Terminal::new();
+    // The access is written to the manifest, which another process must not change meanwhile.
+    let _lock = folder.lock(&mut watch).map_err(SessionError::from)?;
+    let mut manifest = folder.manifest().map_err(SessionError::from)?;
+    let status = match manifest.status {
+        // The lock is ours, so that nobody else is at work on it.
+        Status::Running => Status::Killed,
+        status => status,
+    };
+    let predictor = Predictor::of(&folder, &manifest, status, backend)?;
     let classes = predictor.class_names().len();
     let sets = robustness::load(path, predictor.shape(), classes);
     let sets = sets.map_err(|error| Failure::Error(error.to_string()))?;
     for note in sets.notes() {
         say(&format!("note: {note}"));
     }
-    let folder = RunFolder::open(run).map_err(SessionError::from)?;
-    let mut watch = Terminal::new();
-    let _lock = folder.lock(&mut watch).map_err(SessionError::from)?;
-    let mut manifest = folder.manifest().map_err(SessionError::from)?;
-    let status = manifest.status;
     let log = ManifestLog {
         folder: &folder,
         manifest: &mut manifest,

@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::place::*;
 
 /// A training of a second on small pictures.
-const SMALL: &str = "--epochs 3 --model mlp --hidden 16 --batch-size 8 --learning-rate 0.01 --augment none --threads 1";
+const SMALL: &str = "--epochs 3 --model mlp --hidden 16 --batch-size 8 --learning-rate 0.01 \
+                     --augment none --threads 1";
 
 /// `each` pictures of 12 × 12 in each of the classes `dark`, `half` and `light`, a bar that tells them apart.
 fn draw(place: &Place, folder: &str, each: u32) {
@@ -159,6 +160,10 @@ fn pictures_that_cannot_be_used_are_named_and_damaged_ones_left_out_on_request()
     assert!(place.text("run/config.toml").contains("skip_damaged = true"));
 
     train("--image-size 0", "none").refuse(USAGE, &["--image-size"]);
+    let colours = ["for each of 1 channels, found 3", "per-channel"];
+    train("--skip-damaged --normalization imagenet", "none").refuse(USAGE, &colours);
+    train("--skip-damaged --channels rgb --normalization imagenet", "colours").expect(DONE, &[]);
+    assert!(place.text("colours/config.toml").contains("std = [0.229, 0.224, 0.225]"));
     place.run("train digits --image-size 32").refuse(USAGE, &["people's own", "digits"]);
     place.run("train ./nothing").refuse(ERROR, &["nothing"]);
     place.run("train nothing").refuse(USAGE, &["unknown data set `nothing`", "path of a folder"]);
@@ -179,7 +184,10 @@ fn a_thousand_classes_are_trained_and_evaluated_in_files_of_a_few_megabytes() {
             GrayImage::from_fn(4, 4, pixel).save(folder.join(format!("{number}.png"))).unwrap();
         }
     }
-    let run = place.run("train ./many --epochs 1 --model mlp --hidden 16 --augment none --valid-size 0 --keep last --out run");
+    let run = place.run(
+        "train ./many --epochs 1 --model mlp --hidden 16 --augment none --valid-size 0 --keep last \
+         --out run",
+    );
     run.expect(DONE, &["test accuracy"]);
     let size = |name: &str| fs::metadata(place.path(name)).unwrap().len();
     assert!(size("run/evaluation.json") < 10_000_000);
@@ -230,10 +238,16 @@ fn pictures_are_described_with_their_near_copies_and_what_was_found_is_quoted_by
     found.expect(DONE, &["44 pictures of 3 classes", "sizes (height×width): 12×12", "dark", "20"]);
     found
         .mention(&["near copies", "cargo xtask train ./pictures --epochs 100 --group-near-copies"]);
+    found.mention(&["dark/again-", " ≈ dark/"]);
+    assert!(place.text("copies.html").contains("dark: dark/again-"));
     for file in ["sheet.png", "copies.html", "copies.json"] {
         assert!(place.path(file).metadata().unwrap().len() > 0, "{file}");
     }
     place.run(&format!("train ./pictures {SMALL} --out run")).expect(DONE, &["near copies: "]);
     assert!(place.text("run/report.html").contains("are like a training image"));
     place.run("data describe ./none").refuse(ERROR, &["none"]);
+
+    let folds = place.run(&format!("train ./pictures {SMALL} --folds 2 --out folds"));
+    folds.expect(DONE, &["over 2 folds"]);
+    assert_eq!(folds.stderr.matches("no test pictures are named").count(), 1, "{}", folds.stderr);
 }

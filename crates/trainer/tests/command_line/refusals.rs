@@ -49,7 +49,11 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         (
             "train digits --pretrained",
             USAGE,
-            &["none are fetched", "resnet18-f37072fd.pth", "--stem imagenet --init-from"],
+            &[
+                "none are fetched",
+                "resnet18-f37072fd.pth",
+                "--stem imagenet --normalization imagenet --init-from",
+            ],
         ),
         ("train digits --model mlp --hidden 0", USAGE, &["hidden", "from 1 to 16384"]),
         ("train digits --model cnn --widths 8,8,8,8,8,8", USAGE, &["widths", "6 blocks"]),
