@@ -150,6 +150,14 @@ pub static TARGETS: &[Target] = &[
     },
     #[cfg(feature = "burn")]
     Target {
+        name: "search_space",
+        check: settings::search_space,
+        seeds: settings::search_space_seeds,
+        fixed_bytes: 1 << 20,
+        bytes_per_byte: 1000,
+    },
+    #[cfg(feature = "burn")]
+    Target {
         name: "text_forms",
         check: settings::text_forms,
         seeds: settings::text_form_seeds,

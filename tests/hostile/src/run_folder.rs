@@ -67,6 +67,14 @@ pub(crate) fn seeds() -> Vec<Seed> {
         .collect();
     let nulls = METRICS.replace("2.25", "null").replace("0.5,", "null,");
     seeds.push(Seed::valid("not-finite", format!("{METRICS_FILE}\n{nulls}")));
+    let noise = r#""seed": 7, "data_seed": 3, "replicate": 2, "train_images": 900, "label_noise":
+        { "setting": "20:pairs", "replaced": 180, "wrong": 180, "sha256": "00" }"#;
+    let noisy = MANIFEST.replace("\"seed\": 7", noise);
+    seeds.push(Seed::valid("label-noise", format!("{MANIFEST_FILE}\n{noisy}")));
+    let memorized = r#""parameters": 7850, "memorized":
+        { "wrong_labels": 180, "learnt_by_heart": 0.5, "clean_accuracy": null }"#;
+    let memorized = SUMMARY.replace("\"parameters\": 7850", memorized);
+    seeds.push(Seed::valid("memorized", format!("{SUMMARY_FILE}\n{memorized}")));
     seeds.push(Seed::refused("cut", format!("{SUMMARY_FILE}\n{}", &SUMMARY[..90])));
     seeds.push(Seed::refused("deep", format!("{MANIFEST_FILE}\n{}", "[".repeat(4000))));
     seeds

@@ -6,10 +6,11 @@ use std::str::FromStr;
 
 use backburn_data::augment::{Draw, Image, Pipeline};
 use backburn_data::normalization::Normalization;
-use backburn_data::{ImageSet, ImageShape, SplitSize};
+use backburn_data::{ImageSet, ImageShape, LabelNoise, SplitSize};
 use backburn_regularization::{
     DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead, Validation,
 };
+use backburn_studies::search::space::{self, Space};
 use backburn_training::evaluate::test_time_augmentation::Views;
 use backburn_training::optimize::schedule::Schedule;
 use backburn_training::recipe::{self, Recipe};
@@ -54,8 +55,45 @@ pub(crate) fn recipe_seeds() -> Vec<Seed> {
         Seed::valid("digits.toml", digits.clone()),
         Seed::valid("cifar10.toml", built_in("cifar10")),
         Seed::valid("early-stopping.toml", built_in("early-stopping")),
+        Seed::valid("noisy.toml", format!("label_noise = \"20:pairs\"\nreplicate = 2\n{digits}")),
         Seed::refused("unknown-setting", format!("speed = 3\n{digits}")),
         Seed::refused("deep", "a = ".to_owned() + &"[".repeat(4000)),
+    ]
+}
+
+/// What a search varies, in a file or as flags, a line each: refused, or every place in a range has a value of the
+/// range, and what is written means the same.
+pub(crate) fn search_space(input: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(input) else { return false };
+    let varied = space::read(text).or_else(|_| text.lines().map(space::varied).collect());
+    let Ok(space) = varied.and_then(Space::new) else { return false };
+    for varied in space.varied() {
+        for place in [0.0, 0.1, 0.5, 1.0] {
+            let value = varied.range.value(place);
+            assert!(varied.range.place(&value).is_some(), "{value} lies outside {}", varied.range);
+        }
+        assert!(varied.range.grid(3).len() <= varied.range.count().unwrap_or(3).max(3));
+    }
+    let places = vec![0.3; space.varied().len()];
+    let point = space.change(&places);
+    assert_eq!(space.change(&space.places(&point).expect("a point of the space")), point);
+    let _ = (space.points(), space.spanned_by(&[&point]));
+    let recipe = recipe::built_in("small").expect("a built-in recipe");
+    space.check(&recipe).is_ok()
+}
+
+pub(crate) fn search_space_seeds() -> Vec<Seed> {
+    vec![
+        Seed::valid(
+            "file",
+            "[vary]\nlearning-rate = { log = [1e-4, 0.1] }\nbatch-size = { integer = [16, 64] }\n\
+             optimizer = { choice = [\"sgd\", \"adam\"] }\n",
+        ),
+        Seed::valid("flags", "dropout=0:0.8\nlearning-rate=log:1e-4:0.1\noptimizer=sgd|adam"),
+        Seed::valid("whole", "batch-size=log-int:1:1024\nepochs=int:1:9"),
+        Seed::refused("empty-range", "dropout=0.8:0"),
+        Seed::refused("log-of-nothing", "[vary]\ndropout = { log = [0, 1] }\n"),
+        Seed::refused("unknown", "drop-out=0:0.8"),
     ]
 }
 
@@ -108,6 +146,14 @@ pub(crate) fn text_forms(input: &[u8]) -> bool {
         let images = ImageSet::new(SHAPE, 2, pixels, vec![0, 1]).expect("they fit");
         let _ = normalization.fit(&images);
     }
+    if let Some(noise) = reads::<LabelNoise>(text).filter(|noise| noise.is_in_range()) {
+        is_valid = true;
+        let pixels = vec![7; 9 * SHAPE.pixels()];
+        let labels = (0..9).map(|place| place % 3).collect();
+        let images = ImageSet::new(SHAPE, 3, pixels, labels).expect("they fit");
+        let noisy = noise.apply(&images, &mut ChaCha8Rng::seed_from_u64(1));
+        assert!(noisy.wrong.len() <= noisy.replaced && noisy.replaced <= images.len());
+    }
     is_valid |= reads::<DisturbValue>(text).is_some();
     is_valid |= reads::<LabelSmoothing>(text).is_some();
     is_valid |= text.parse::<Lookahead>().is_ok();
@@ -151,6 +197,7 @@ pub(crate) fn text_form_seeds() -> Vec<Seed> {
         Seed::valid("views", "flip,shift=2"),
         Seed::valid("normalization", "per-channel"),
         Seed::valid("smoothing", "0.1"),
+        Seed::valid("label-noise", "20:pairs"),
         Seed::refused("unknown", "sharper=1"),
     ];
     let row = |row: &'static backburn_data::augment::AugmentRow| {

@@ -111,6 +111,7 @@ survive! {
     state_dict: 10_000,
     checkpoint: 1_000,
     recipe: 3_000,
+    search_space: 3_000,
     text_forms: 10_000,
     losses: 3_000,
 }
