@@ -29,7 +29,10 @@ from files import digest, drawing, pixels, tensors, without_times
 from program import DONE, ERROR, INTERRUPTED, Wrong, merged, program
 
 # What a manifest tells of a run beside its times, its machine and its program.
-MANIFEST = ("model", "backend", "dataset", "train_images", "seed", "status", "test_reads", "rollbacks", "extends")
+MANIFEST = (
+    "model", "backend", "dataset", "train_images", "seed", "data_seed", "replicate", "label_noise", "status",
+    "test_reads", "rollbacks", "extends",
+)
 # What another process that does the same must leave the same.
 REPEATED = ("model.safetensors", "metrics.jsonl", "losses.csv", "diverged.csv", "evaluation.json", "summary.json")
 

@@ -40,6 +40,7 @@ INVOCATIONS = """
 train TINY --out finished --json
 train TINY --optimizer sgd --weight-decay 0 --ema 0.9 --lookahead k=2,alpha=0.5 --early-stopping gl=0 --schedule plateau --out others
 train TINY --model cnn --widths 4,6 --epochs 1 --batch-norm on --label-smoothing 0.1 --checkpoint-every 1 --out checkpoints
+train TINY --label-noise 20 --data-seed 3 --replicate 1 --out noisy
 train TINY --valid-size 0 --out without-validation
 train LINEAR --learning-rate 0.3 --out diverged
 train LINEAR --learning-rate 1 --on-divergence rollback=8 --out rolled-back
@@ -56,11 +57,13 @@ evaluate finished --json --temperature
 evaluate finished --json --tta flip,shift=1
 evaluate finished --json --mc-dropout 2
 evaluate finished --split test --top-k 3 --json
+evaluate noisy --json
 evaluate finished
 evaluate diverged --json
 evaluate without-validation
 evaluate nowhere
 verify finished
+verify noisy
 verify diverged
 verify rolled-back
 verify nowhere
@@ -73,6 +76,8 @@ report nowhere
 compare-regularizers --list
 compare-regularizers mnist --data-dir data --model mlp --train-size 64 --epochs 1 --seeds 2 --only dropout --threads 1 --out compared --json
 compare-regularizers mnist --data-dir data --only no-such-arm --out refused
+search mnist --data-dir data --model mlp --train-size 64 --valid-size 32 --epochs 1 --vary learning-rate=log:1e-4:1e-1 --trials 2 --threads 1 --out searched --json
+search mnist --data-dir data --vary no-such-setting=0:1 --out refused
 experiment --list
 experiment optimizer-paths --threads 1 --out experiment
 experiment no-such-experiment
@@ -142,8 +147,8 @@ data preview digits --augment no-such-augmentation
 
 # Folders and files that the invocations leave, to be described.
 LEFT = (
-    "finished", "others", "checkpoints", "without-validation", "diverged", "rolled-back", "extended", "interrupted",
-    "found", "compared", "experiment", "bench.json", "comparison.html", "preview.png",
+    "finished", "others", "noisy", "checkpoints", "without-validation", "diverged", "rolled-back", "extended", "interrupted",
+    "found", "compared", "searched", "experiment", "bench.json", "comparison.html", "preview.png",
 )
 
 

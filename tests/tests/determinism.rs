@@ -130,6 +130,67 @@ fn another_seed_gives_another_network() {
 }
 
 #[test]
+fn another_replicate_trains_the_same_network_on_the_same_data_in_another_way() {
+    let _alone = one_at_a_time();
+    let mut first = Recipe { label_noise: "20".parse().ok(), ..recipe(mlp()) };
+    first.labels.disturb_label.alpha = 20.0;
+    let other = Recipe { replicate: 1, ..first.clone() };
+    let [a, b] = [&first, &other].map(|recipe| Prepared::load(recipe, &mut |_| {}).unwrap());
+    assert_eq!((&a.train, &a.valid, &a.wrong_labels), (&b.train, &b.valid, &b.wrong_labels));
+    let initial = |recipe: &Recipe, prepared: &Prepared| {
+        parameters::export(State::new(recipe, prepared, &Device::flex()).unwrap().network())
+    };
+    assert!(initial(&first, &a) == initial(&other, &b), "the initial weights differ");
+
+    // Everything that is drawn while training is drawn anew: order, augmentation, label regularizers, device.
+    let [a, b] =
+        [(&first, &a), (&other, &b)].map(|(recipe, it)| Setup::new(recipe, it, 1).unwrap());
+    assert_ne!(a.device_seed(1, 0), b.device_seed(1, 0));
+    let [first_batch, other_batch] = [&a, &b].map(|setup| setup.batches(1).next().unwrap());
+    assert_ne!(first_batch.indices, other_batch.indices);
+    let look = |setup: &Setup<'_>| {
+        let all = setup.batches(1).flat_map(|batch| {
+            let size = batch.shape.pixels();
+            let image = move |place: usize| batch.images[place * size..][..size].to_vec();
+            batch.indices.clone().into_iter().enumerate().map(move |(at, index)| (index, image(at)))
+        });
+        all.collect::<BTreeMap<usize, Vec<f32>>>()
+    };
+    let (looks, others) = (look(&a), look(&b));
+    let same = looks.iter().filter(|(index, image)| others[index] == **image).count();
+    // 25 shifts are equally likely.
+    assert!(same < looks.len() / 5, "{same} of {} images look the same", looks.len());
+    let disturbed = |setup: &Setup<'_>| {
+        // The same batch, so that only the draw differs.
+        let batch = a.batches(1).next().unwrap();
+        let targets = setup.upload(batch, 1, 0, &Device::flex()).targets;
+        targets.into_data().try_to_vec::<f32>().unwrap()
+    };
+    assert_ne!(disturbed(&a), disturbed(&b));
+
+    let [first, once, again] = [&first, &other, &other].map(|recipe| trained(recipe, None, 1));
+    assert!(first.weights != once.weights, "the replicate ends with the same weights");
+    assert!(once.weights == again.weights, "a replicate is not repeated");
+    let resumed = trained(&other, Some(&once.checkpoints[0]), 2);
+    assert!(resumed.weights == once.weights, "a resumed replicate differs");
+}
+
+#[test]
+fn a_training_with_label_noise_ends_the_same_when_it_was_interrupted_and_resumed() {
+    let _alone = one_at_a_time();
+    for noise in ["30", "30:pairs"] {
+        let recipe = Recipe { label_noise: noise.parse().ok(), ..recipe(lenet()) };
+        let whole = trained(&recipe, None, 1);
+        let clean = trained(&Recipe { label_noise: None, ..recipe.clone() }, None, 1);
+        assert!(whole.weights != clean.weights, "{noise} changes nothing");
+        let resumed = trained(&recipe, Some(&whole.checkpoints[1]), 2);
+        assert_eq!(resumed.objectives, whole.objectives, "{noise}");
+        assert!(resumed.weights == whole.weights, "{noise}: the weights differ");
+        assert!(resumed.best == whole.best, "{noise}: the best weights differ");
+    }
+}
+
+#[test]
 fn dropout_draws_anew_in_every_step_and_from_the_seed() {
     let _alone = one_at_a_time();
     let with = recipe(mlp());

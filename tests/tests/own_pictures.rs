@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use backburn_data::pictures::{Loaded, PictureSettings, load};
-use backburn_data::{DataSet, ImageSet, Source, SplitSize, TestLog, TestSplit};
+use backburn_data::pictures::{Loaded, PictureSettings, load, load_with_groups};
+use backburn_data::{
+    DataSet, ImageSet, ImageShape, NearCopies, Source, SplitSize, TestLog, TestSplit, near_copies,
+};
 use backburn_models::{NamedTensor, parameters};
 use backburn_training::picture_names;
 use backburn_training::prepare::Prepared;
@@ -114,6 +116,69 @@ fn pictures_in_folders_are_the_images_that_they_were_written_from_and_give_the_s
     let nowhere =
         Source { data_dir: None, environment: None, local: "none".into(), download: false };
     expect_the_same(&backburn_data::load("digits", &nowhere).unwrap(), 30);
+}
+
+/// Noise of 20 × 20 pixels, `each` of each class, and of every third image a copy that is mirrored and of less contrast.
+fn noise_with_copies(classes: usize, each: usize) -> ImageSet {
+    let (side, mut state) = (20, 1_u32);
+    let mut level = || {
+        // Numerical Recipes' generator; the highest bits are the best.
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for number in 0..classes * each {
+        let image: Vec<u8> = (0..side * side).map(|_| level()).collect();
+        let copies = usize::from(number % 3 == 0);
+        labels.extend(vec![(number % classes) as u16; 1 + copies]);
+        let mirrored = image.chunks_exact(side).flat_map(|row| row.iter().rev());
+        let copy = mirrored.map(|value| value / 2 + 60).take(copies * side * side);
+        pixels.extend(image.iter().copied().chain(copy));
+    }
+    let shape = ImageShape { channels: 1, height: side, width: side };
+    ImageSet::new(shape, classes, pixels, labels).unwrap()
+}
+
+#[test]
+fn near_copies_are_on_one_side_of_every_split_that_is_drawn_from_pictures() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let set = noise_with_copies(4, 60);
+    let names = ["a", "b", "c", "d"].map(String::from);
+    write_pictures(&set, &(0..set.len()).collect::<Vec<_>>(), &names, folder.path());
+    let prepared = |grouped: bool, change: fn(&mut Recipe)| {
+        let settings = PictureSettings { group_near_copies: grouped, ..PictureSettings::default() };
+        let groups =
+            |images: &ImageSet| Ok(near_copies::groups(images, 0.95, &|_| ()).expect("few images"));
+        let loaded = load_with_groups(folder.path(), &settings, cache.path(), &groups, &mut |_| {});
+        let mut recipe = built_in("pictures").unwrap();
+        recipe.dataset = picture_names::named(folder.path()).unwrap();
+        recipe.pictures = settings;
+        change(&mut recipe);
+        Prepared::of(loaded.unwrap().data, &recipe).unwrap()
+    };
+    let copies = |images: &ImageSet, others: &ImageSet| {
+        NearCopies::between(images, others, 0.95, &|_| ()).unwrap().copies.len()
+    };
+    let across = |prepared: &Prepared| {
+        let test = prepared.data.test.open(&mut Log, "a test", "none").unwrap();
+        let (test, train) = (test.for_final_scores(), &prepared.train);
+        let valid = prepared.valid.as_ref().unwrap();
+        let splits = [(valid, train), (test, train), (test, valid)];
+        splits.map(|(a, b)| copies(a, b) + copies(b, a)).iter().sum::<usize>()
+    };
+    let changes: [fn(&mut Recipe); 3] = [
+        |recipe| recipe.valid_size = SplitSize::Share(0.2),
+        |recipe| recipe.fold = "1/4".parse().ok(),
+        |recipe| recipe.fold = "4/4".parse().ok(),
+    ];
+    for change in changes {
+        assert_eq!(across(&prepared(true, change)), 0);
+        // Without grouping there would be some, and what is drawn has no groups.
+        let plain = prepared(false, change);
+        assert!(across(&plain) > 10 && plain.data.groups.is_none());
+        let valid = |prepared: &Prepared| prepared.valid.as_ref().unwrap().len();
+        assert!(valid(&prepared(true, change)).abs_diff(valid(&plain)) <= 4);
+    }
 }
 
 /// The published files, where they are at hand.

@@ -5,6 +5,7 @@ use backburn_records::statistics::Spread;
 use backburn_records::{Compared, Comparison, DataTable, ExperimentTable, Unit, number};
 use backburn_report::figure::{Axis, LineChart, Series, SmallMultiples, SmallPanel};
 use backburn_report::{ExperimentFigure, Findings};
+use backburn_studies::search::range::Decades;
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use serde_json::json;
@@ -14,8 +15,8 @@ use super::judging::on_data_of_source;
 use super::lab::Lab;
 use super::random_against_grid::{self, Contest};
 use super::random_search::{
-    IMAGES, KEPT, LAYERS, LEARNING_RATES, Point, Range, SCHEDULE, Search, TRIALS, Trial,
-    VALIDATION, WEIGHT_DECAYS, network, search, split, trials,
+    IMAGES, KEPT, LAYERS, LEARNING_RATES, Point, SCHEDULE, Search, TRIALS, Trial, VALIDATION,
+    WEIGHT_DECAYS, network, search, split, trials,
 };
 use super::settings::{Part, Settings};
 use super::text::Text;
@@ -187,7 +188,7 @@ fn sentence(searches: &[Search], contest: Option<&Contest>, test_accuracy: f64) 
     let slowest = PRINTED[..KEPT].iter().map(|row| row.1).fold(f64::INFINITY, f64::min);
     let is_inside = |trial: &&Trial| trial.point.learning_rate >= slowest;
     let inside = |search: &Search| search[0][..KEPT].iter().filter(is_inside).count();
-    let rates = Range::of(searches[0][0][..KEPT].iter().map(|trial| trial.point.learning_rate));
+    let rates = Decades::of(searches[0][0][..KEPT].iter().map(|trial| trial.point.learning_rate));
     let correlation = |value: fn(&Point) -> f64| {
         mean(&|search| {
             let pairs = search[0].iter().map(|trial| (value(&trial.point), trial.accuracy));

@@ -1,9 +1,9 @@
 //! Learning rate and weight decay drawn at random in log space, judged by validation images: 003 §6.5.
 
+use backburn_studies::search::range::Decades;
 use backburn_training::failure::Failure;
 use backburn_training::seeds::Seeds;
 use rand::{Rng, RngExt};
-use serde::Serialize;
 
 use super::few_images::{Schedule, SmallMlp, percent};
 use super::images::Images;
@@ -17,33 +17,10 @@ pub(super) const VALIDATION: f64 = 0.2;
 pub(super) const SCHEDULE: Schedule = Schedule::new(197, 4);
 pub(super) const TRIALS: usize = 100;
 /// Exponents of ten.
-pub(super) const LEARNING_RATES: Range = Range { low: -6.0, high: -2.0 };
-pub(super) const WEIGHT_DECAYS: Range = Range { low: -8.0, high: -4.0 };
+pub(super) const LEARNING_RATES: Decades = Decades { low: -6.0, high: -2.0 };
+pub(super) const WEIGHT_DECAYS: Decades = Decades { low: -8.0, high: -4.0 };
 /// Trials whose range the next round searches.
 pub(super) const KEPT: usize = 5;
-
-/// A range of exponents of ten.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Range {
-    low: f64,
-    high: f64,
-}
-
-impl Range {
-    /// The value at a place from 0 to 1.
-    pub(super) fn at(self, place: f64) -> f64 {
-        10_f64.powf(self.low + place * (self.high - self.low))
-    }
-
-    /// The range of `values`.
-    pub(super) fn of(values: impl Iterator<Item = f64> + Clone) -> Self {
-        let exponents = values.map(f64::log10);
-        Self {
-            low: exponents.clone().fold(f64::INFINITY, f64::min),
-            high: exponents.fold(f64::NEG_INFINITY, f64::max),
-        }
-    }
-}
 
 /// What is searched for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,8 +83,8 @@ pub(super) fn search(lab: &Lab, seed: u64, rounds: usize) -> Result<Search, Fail
             percent(trials[0].accuracy)
         ));
         let kept = &trials[..KEPT];
-        learning_rates = Range::of(kept.iter().map(|trial| trial.point.learning_rate));
-        weight_decays = Range::of(kept.iter().map(|trial| trial.point.weight_decay));
+        learning_rates = Decades::of(kept.iter().map(|trial| trial.point.learning_rate));
+        weight_decays = Decades::of(kept.iter().map(|trial| trial.point.weight_decay));
         all.push(trials);
     }
     Ok(all)
@@ -136,16 +113,4 @@ pub(super) fn try_all(
 pub(super) fn network(point: Point) -> SmallMlp {
     let Point { learning_rate, weight_decay } = point;
     SmallMlp { learning_rate, weight_decay, ..SmallMlp::new(LAYERS) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_round_searches_what_the_best_trials_span() {
-        let range = Range::of([1e-3, 1e-5, 1e-4].into_iter());
-        assert!((range.low + 5.0).abs() < 1e-12 && (range.high + 3.0).abs() < 1e-12);
-        assert!((range.at(0.5) / 1e-4 - 1.0).abs() < 1e-9);
-    }
 }

@@ -14,6 +14,11 @@
     clippy::unwrap_used
 )]
 
+mod arms_columns;
+pub mod arms_csv;
+pub mod arms_figures;
+pub mod arms_latex;
+pub mod arms_markdown;
 pub mod arms_page;
 pub mod arms_table;
 pub mod compare;
@@ -30,6 +35,8 @@ mod html;
 pub mod near_copies_page;
 pub mod page;
 pub mod run_figures;
+pub mod search_page;
+pub mod search_table;
 mod write;
 
 pub use arms_table::arms_table;
@@ -38,8 +45,9 @@ pub use error::ReportError;
 pub use experiment::{ExperimentFigure, ExperimentRecord, Findings};
 pub use near_copies_page::near_copies_page;
 pub use page::{run_page, sentence};
+pub use search_table::search_table;
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,
     write_experiments_markdown, write_figure, write_folds, write_near_copies, write_png,
-    write_report, write_run_page,
+    write_report, write_run_page, write_search,
 };

@@ -23,11 +23,13 @@ pub fn near_copies_page(record: &NearCopiesRecord) -> String {
 }
 
 fn head(title: &str) -> String {
-    let lead = "Images that are nearly the same as others, although no pixel need be: cropped, mirrored, brighter or \
-        of other contrast. A test image whose near copy was trained on tests what was learned by heart.";
-    let measure = "Similarity is the greatest correlation of 18 crops of an image, shifted and mirrored, with the crop \
-        from the other's centre, both as means over small cells: 1 for a copy. Similar drawings of simple things, such \
-        as digits, reach 0.95 without being copies: look at the pairs.";
+    let lead = "Images that are nearly the same as others, although no pixel need be: cropped, \
+        mirrored, brighter or of other contrast. A test image whose near copy was trained on tests \
+        what was learned by heart.";
+    let measure = "Similarity is the greatest correlation of 18 crops of an image, shifted and \
+        mirrored, with the crop from the other's centre, both as means over small cells: 1 for a \
+        copy. Similar drawings of simple things, such as digits, reach 0.95 without being copies: \
+        look at the pairs.";
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"lead\">{lead}</p>\n<p>{measure}</p>\n</header>\n",
         escape(title)
@@ -84,7 +86,8 @@ fn pairs(search: &CopySearch, class_names: &[String]) -> String {
 fn row(pair: &CopyPair, search: &CopySearch, class_names: &[String]) -> String {
     let mirrored = if pair.mirrored { "mirrored" } else { "" };
     format!(
-        "<tr><td>{}</td><td>{}</td><td class=\"number\">{:.4}</td><td>{mirrored}</td><td>{}</td></tr>\n",
+        "<tr><td>{}</td><td>{}</td><td \
+         class=\"number\">{:.4}</td><td>{mirrored}</td><td>{}</td></tr>\n",
         picture(&pair.image, &search.split, class_names),
         picture(&pair.other, &search.others, class_names),
         pair.similarity,
@@ -94,7 +97,10 @@ fn row(pair: &CopyPair, search: &CopySearch, class_names: &[String]) -> String {
 
 fn picture(picture: &CopyPicture, split: &str, class_names: &[String]) -> String {
     let class = class_names.get(picture.label).map_or("class not known", String::as_str);
-    let name = escape(&format!("{split} {}: {class}", picture.index));
+    let name = match &picture.file {
+        Some(file) => escape(&format!("{class}: {file}")),
+        None => escape(&format!("{split} {}: {class}", picture.index)),
+    };
     let [channels, height, width] = picture.shape;
     let size = channels.checked_mul(height).and_then(|it| it.checked_mul(width));
     let is_drawable = [1, 3].contains(&channels)
@@ -130,6 +136,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn peoples_own_pictures_are_called_by_their_files() {
+        let mut record = near_copies();
+        record.searches[0].pairs[0].image.file = Some("car/a & b.png".to_owned());
+        let page = near_copies_page(&record);
+        assert!(page.contains("<br>automobile: car/a &amp; b.png</td>"));
+        assert!(page.contains("<br>training 29986: automobile</td>"));
+    }
+
+    #[test]
     fn the_page_has_every_count_and_pair_with_its_pictures() {
         let page = near_copies_page(&near_copies());
         for part in [
@@ -140,7 +155,8 @@ mod tests {
             "<th scope=\"row\">0.97</th><td class=\"number\">111</td><td class=\"number\">1.11</td>\
              <td class=\"number\">0</td><td class=\"number\">16</td>",
             "<br>test 4838: automobile</td>",
-            "<br>training 29986: automobile</td><td class=\"number\">0.9998</td><td>mirrored</td><td></td>",
+            "<br>training 29986: automobile</td><td \
+             class=\"number\">0.9998</td><td>mirrored</td><td></td>",
             "<td></td><td>2 down, 4 left</td>",
             "SHA-256",
         ] {

@@ -1,19 +1,53 @@
 //! Lists of arms, as TOML files have them.
 
+use std::path::PathBuf;
+
 use backburn_training::recipe_change::RecipeChange;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// An arm as a row of a list: what it changes of the recipe that all share.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListedArm {
     /// Name, also of its folder.
     pub name: String,
+    /// Another name by which `ablate` knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// What it is, in one line.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
+    /// A built-in recipe of its own, in place of the one that the others share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<String>,
+    /// The same from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<PathBuf>,
     /// What it changes; nothing of the arm that the others are compared with, which is the first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "RecipeChange::is_empty")]
     pub change: RecipeChange,
+}
+
+impl ListedArm {
+    /// Whether it has a recipe of its own.
+    pub fn has_a_recipe(&self) -> bool {
+        self.recipe.is_some() || self.config.is_some()
+    }
+}
+
+/// The longest name of an arm.
+pub const LONGEST_NAME: usize = 60;
+
+/// Why a name cannot be that of an arm and of its folder; `None` if it can.
+pub fn wrong_name(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-_.=:".contains(c);
+    let fits = (1..=LONGEST_NAME).contains(&name.len()) && !name.starts_with('.');
+    (!fits || !name.chars().all(plain)).then(|| {
+        format!(
+            "arm `{name}`: expected a name of 1 to {LONGEST_NAME} letters, digits and +-_.=: that \
+             does not begin with a dot"
+        )
+    })
 }
 
 #[derive(Deserialize)]
@@ -69,9 +103,8 @@ mod tests {
     fn names_are_short_and_can_be_folders() {
         let arms = regularizers();
         for (place, arm) in arms.iter().enumerate() {
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c);
             // Longer ones do not fit the table on a terminal of 80 columns.
-            assert!(arm.name.len() <= 20 && arm.name.chars().all(plain), "{}", arm.name);
+            assert!(arm.name.len() <= 20 && wrong_name(&arm.name).is_none(), "{}", arm.name);
             assert!(!arms[..place].iter().any(|other| other.name == arm.name), "{}", arm.name);
         }
         assert!(arms[0].name == "none" && arms[0].change.is_empty());

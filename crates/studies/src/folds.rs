@@ -42,13 +42,13 @@ pub fn train(
     for (number, (trial, found)) in (1..).zip(trials.iter().zip(found)) {
         let is_missing = found.is_missing();
         if is_missing && options.stop.is_requested() {
-            interrupted(resume, watch)?;
+            return Err(interrupted(resume, watch));
         }
         let started = Instant::now();
         let end = trial.carry_out(found, options, &mut Brief(watch));
         let mut line = format!("fold {number}/{}", trials.len());
         match end.map_err(|error| named(error.into(), trial))? {
-            TrialEnd::Interrupted => interrupted(resume, watch)?,
+            TrialEnd::Interrupted => return Err(interrupted(resume, watch)),
             TrialEnd::Diverged(reason) => {
                 return Err(Failure::Error(format!("{}: {reason}", trial.path.display())));
             }

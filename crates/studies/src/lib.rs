@@ -2,10 +2,17 @@
 //!
 //! A [`study::Study`] is data: arms and seeds. Its trials are a pure function of it and of their index, so that
 //! any process can tell which are there, which are not, and train one. [`arms`] trains them one after the other and
-//! compares; [`folds`] cross-validates.
+//! compares; [`folds`] cross-validates; [`search`] looks for settings.
 
 pub mod arm_list;
+pub mod arm_words;
 pub mod arms;
+pub mod engine;
 pub mod folds;
+pub mod jobs;
+pub mod looks;
+pub mod search;
+pub mod status;
 pub mod study;
+pub mod study_file;
 pub mod trial;

@@ -7,7 +7,7 @@ use backburn_training::recipe::Recipe;
 use crate::trial::Trial;
 
 /// An arm: the same training as the others but for what its recipe changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StudyArm {
     /// Name, also of its folder.
     pub name: String,
@@ -20,7 +20,7 @@ pub struct StudyArm {
 }
 
 /// Arms with several seeds each, and the folder of their runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Study {
     /// The arms.
     pub arms: Vec<StudyArm>,
@@ -61,9 +61,14 @@ impl Study {
     }
 }
 
+/// The name of an arm's folder.
+pub fn arm_folder(arm: &str) -> String {
+    arm.replace(' ', "-")
+}
+
 /// The folder of an arm's run with a seed.
 pub fn run_folder(study: &Path, arm: &str, seed: u64) -> PathBuf {
-    study.join(arm.replace(' ', "-")).join(format!("seed-{seed}"))
+    study.join(arm_folder(arm)).join(format!("seed-{seed}"))
 }
 
 #[cfg(test)]

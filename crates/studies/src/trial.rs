@@ -1,7 +1,10 @@
 //! One training of a study: what its folder has of it, and what is left to train.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use backburn_records::whole_file::write_whole;
 use backburn_records::{RunRecord, Status, Summary};
 use backburn_training::failure::Failure;
 use backburn_training::init_from::InitFrom;
@@ -14,6 +17,12 @@ use backburn_training::session::{self, Outcome};
 use backburn_training::session_error::SessionError;
 use backburn_training::starting_weights::pinned;
 use backburn_training::watch::Watch;
+
+/// Marks a trial that the data do not allow.
+const REFUSED: &str = "refused";
+
+/// Marks a trial whose last attempt has failed.
+const FAILED: &str = "failed";
 
 /// A run folder and the recipe of the run that belongs there.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,6 +103,63 @@ impl Trial {
             (Status::Diverged, _) => Found::Diverged,
             _ => Found::Part,
         })
+    }
+
+    /// Why the data do not allow the trial, if [`refuse`](Self::refuse) has noted that.
+    pub fn refusal(&self) -> Option<String> {
+        fs::read_to_string(self.mark(REFUSED)).ok()
+    }
+
+    /// Notes beside the run folder, which there is none of, why the data do not allow the trial.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be written.
+    pub fn refuse(&self, reason: &str) -> Result<(), Failure> {
+        self.write_mark(REFUSED, reason)
+    }
+
+    /// Why its last attempt has failed, if [`fail`](Self::fail) has noted that.
+    pub fn failure(&self) -> Option<String> {
+        fs::read_to_string(self.mark(FAILED)).ok()
+    }
+
+    /// Notes beside the run folder why an attempt has failed.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be written.
+    pub fn fail(&self, reason: &str) -> Result<(), Failure> {
+        self.write_mark(FAILED, reason)
+    }
+
+    /// Removes what [`fail`](Self::fail) has noted: another attempt begins.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be removed.
+    pub fn forget_failure(&self) -> Result<(), Failure> {
+        let path = self.mark(FAILED);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Failure::Error(format!("cannot remove {}: {error}", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write_mark(&self, mark: &str, reason: &str) -> Result<(), Failure> {
+        let path = self.mark(mark);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all);
+        written
+            .and_then(|()| write_whole(&path, reason.as_bytes()))
+            .map_err(|error| Failure::Error(format!("cannot write {}: {error}", path.display())))
+    }
+
+    /// A file beside the run folder.
+    fn mark(&self, mark: &str) -> PathBuf {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        self.path.with_file_name(format!("{name}.{mark}.txt"))
     }
 
     /// The recipe as its run has it: with the checksum of the weights that it begins with.

@@ -11,8 +11,8 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    bench, bench_child, compare_arms, compare_regularizers, data, evaluate, experiment, find_rate,
-    predict, replay, report, train, verify, verify_kernels,
+    ablate, bench, bench_child, compare, compare_regularizers, data, evaluate, experiment,
+    find_rate, predict, replay, report, search, study, train, verify, verify_kernels,
 };
 use crate::output::say;
 use crate::{environment, interrupt, out_of_memory, output};
@@ -41,8 +41,16 @@ enum Verb {
     Replay(replay::ReplayArgs),
     /// Checks whether a run folder is complete and undamaged.
     Verify(verify::VerifyArgs),
+    /// Trains without and with each of several regularizers, several seeds each, and says which help.
+    Ablate(Box<ablate::AblateArgs>),
+    /// Trains by several recipes, several seeds each, and compares.
+    Compare(Box<compare::CompareArgs>),
+    /// Carries out a study from its file: any arms, many processes.
+    Study(Box<study::StudyArgs>),
     /// Trains on little data without and with each regularizer, several seeds, and compares.
-    CompareRegularizers(Box<compare_arms::CompareArgs>),
+    CompareRegularizers(Box<compare_regularizers::CompareRegularizersArgs>),
+    /// Searches for settings: trains with many values, and chooses by validation.
+    Search(Box<search::SearchArgs>),
     /// Carries out one of the sources' experiments, or all of them.
     Experiment(experiment::ExperimentArgs),
     /// Trains the same network with five optimizers on the same batches, and compares.
@@ -114,9 +122,13 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::Report(args) => report::report(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Verify(args) => verify::verify(&args),
+        Verb::Ablate(args) => ablate::ablate(&args, command_line(arguments)),
+        Verb::Compare(args) => compare::compare(&args, command_line(arguments)),
+        Verb::Study(args) => study::study(&args, command_line(arguments)),
         Verb::CompareRegularizers(args) => {
             compare_regularizers::compare_regularizers(&args, command_line(arguments))
         }
+        Verb::Search(args) => search::search(&args, command_line(arguments)),
         Verb::Experiment(args) => experiment::run(&args, &command_line(arguments)),
         Verb::CompareOptimizers(flags) => {
             experiment::compare_optimizers(&flags, &command_line(arguments))
@@ -128,7 +140,7 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
     }
 }
 
-/// The command line's grammar, with the catalogs in the help of `train` and `find-rate`.
+/// The command line's grammar, with the catalogs in the help of `train`, `find-rate` and `search`.
 fn command() -> Command {
     Cli::command()
         .after_help(environment::help())
@@ -138,9 +150,22 @@ fn command() -> Command {
         })
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate::NOTES, &train::catalogs()].join("\n\n");
-            let hidden = ["resume", "extend", "checkpoint_every", "folds"];
+            let hidden = ["resume", "extend", "checkpoint_every", "folds", "seeds"];
             hidden.into_iter().fold(find_rate.after_help(notes), |find_rate, name| {
                 find_rate.mut_arg(name, |flag| flag.hide(true))
+            })
+        })
+        .mut_subcommand("ablate", |ablate| {
+            let hidden = ["resume", "extend", "checkpoint_every", "folds", "verify_kernels"];
+            hidden.into_iter().fold(ablate.after_help(train::catalogs()), |ablate, name| {
+                ablate.mut_arg(name, |flag| flag.hide(true))
+            })
+        })
+        .mut_subcommand("search", |search| {
+            let notes = [search::notes(), train::catalogs()].join("\n");
+            let hidden = ["resume", "extend", "folds"];
+            hidden.into_iter().fold(search.after_help(notes), |search, name| {
+                search.mut_arg(name, |flag| flag.hide(true))
             })
         })
 }

@@ -25,12 +25,16 @@ const fn row(name: &'static str, values: &'static str, summary: &'static str) ->
     Variable { name, values, summary }
 }
 
+/// The job of Slurm that a process is.
+pub(crate) const SLURM_JOB: &str = "SLURM_JOB_ID";
+
 /// All of them. An empty value of one of ours is none.
 pub const CATALOG: &[Variable] = &[
     row("BACKBURN_DATA", "FOLDER", "data folder to look at without --data-dir, before ./datasets"),
     row("BACKBURN_CACHE", "FOLDER", "where prepared pictures are kept; datasets/prepared if unset"),
     row("BACKBURN_SIMD", "portable|avx2|avx512", "widest vectors that flex may use on the CPU"),
     // What we are built on reads these.
+    row(SLURM_JOB, "ID", "set by Slurm: the job that study trial --requeue queues again"),
     row("NO_COLOR", "1", "no colours in help and progress"),
     row("CLICOLOR", "0", "the same"),
     row("CLICOLOR_FORCE", "1", "colours even where nobody watches"),
@@ -51,6 +55,12 @@ pub const CATALOG: &[Variable] = &[
     ),
     row("BACKBURN_FEW_CASES", "1", "in tests: fewer cases, for emulated CPUs"),
 ];
+
+/// How many threads rayon is asked for, where no flag says so; `None` if that is no number from 1 on.
+pub(crate) fn rayon_threads() -> Option<usize> {
+    let threads = std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok()?;
+    (threads > 0).then_some(threads)
+}
 
 /// What the names of all our own begin with.
 const PREFIX: &str = "BACKBURN_";

@@ -15,8 +15,8 @@ pub(crate) fn data_sets() -> String {
 /// Help of an argument that names a data set, or pictures of one's own.
 pub(crate) fn data_sets_or_pictures() -> String {
     format!(
-        "{}; or pictures of your own by their path: a folder with a folder for each class, one with train, valid and \
-         test folders of such, or a table `path,label` in CSV",
+        "{}; or pictures of your own by their path: a folder with a folder for each class, one \
+         with train, valid and test folders of such, or a table `path,label` in CSV",
         data_sets()
     )
 }

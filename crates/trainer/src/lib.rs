@@ -11,9 +11,11 @@ pub mod interrupt;
 mod out_of_memory;
 pub mod output;
 mod pages;
+mod study_run;
 pub mod terminal;
 mod threads;
 mod train_flags;
+mod trial_table;
 
 /// Tests count too.
 #[cfg(test)]

@@ -9,3 +9,8 @@ pub(crate) fn pages() -> Pages {
         page: |run| Ok(backburn_report::write_run_page(run)?),
     }
 }
+
+/// [`pages`], or none.
+pub(crate) fn pages_if(wanted: bool) -> Pages {
+    if wanted { pages() } else { Pages::none() }
+}

@@ -1,5 +1,6 @@
 //! What a person at a terminal sees of a training.
 
+use std::collections::HashSet;
 use std::io::IsTerminal;
 
 use backburn_records::EpochRecord;
@@ -11,12 +12,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::data_bar::DataBar;
 use crate::interrupt;
 use crate::output::say;
+use crate::trial_table::TrialTable;
 
 /// Tells on stderr how a training goes: a bar and a line an epoch on a terminal, plain lines elsewhere.
 #[derive(Debug)]
 pub struct Terminal {
     data: DataBar,
+    trials: TrialTable,
     bar: Option<ProgressBar>,
+    /// The notes that were told.
+    noted: HashSet<String>,
     epochs: usize,
     /// On a narrow terminal the table leaves its least important columns out.
     is_narrow: bool,
@@ -35,7 +40,9 @@ impl Watch for Terminal {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Data(progress) => self.data.show(progress),
-            Event::Note(text) => say(text),
+            // Runs of one command often have the same to note.
+            Event::Note(text) if text.starts_with("note: ") && !self.noted.insert(text.into()) => {}
+            Event::Note(text) => self.trials.line(|| say(text)),
             Event::Detail(text) => self.line(text),
             Event::CanBeStopped => interrupt::catch(),
             Event::Begun { validates } => self.begin(validates),
@@ -47,6 +54,7 @@ impl Watch for Terminal {
                 self.update(epoch, trained, so_far, objective);
             }
             Event::EpochEnded { record, is_best } => self.end_epoch(record, is_best),
+            Event::Trials { at_work, done, all } => self.trials.show(at_work, done, all),
             Event::Ended => {
                 if let Some(bar) = self.bar.take() {
                     bar.finish_and_clear();
@@ -62,7 +70,8 @@ impl Terminal {
     pub fn new() -> Self {
         let width = terminal_size::terminal_size_of(std::io::stderr());
         let is_narrow = width.is_some_and(|(width, _)| width.0 < TABLE_WIDTH);
-        Self { data: DataBar::default(), bar: None, epochs: 1, is_narrow }
+        let (data, trials) = (DataBar::default(), TrialTable::default());
+        Self { data, trials, bar: None, noted: HashSet::new(), epochs: 1, is_narrow }
     }
 
     /// Prints the head of the table of epochs.

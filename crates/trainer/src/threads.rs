@@ -28,8 +28,8 @@ pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let refuse = |reason: &dyn Display| {
         Failure::Error(format!(
-            "cannot start {threads} threads: {reason}; start fewer with `--threads`, or allow more of \
-             them (`ulimit -u`) and more memory (`ulimit -v`)"
+            "cannot start {threads} threads: {reason}; start fewer with `--threads`, or allow more \
+             of them (`ulimit -u`) and more memory (`ulimit -v`)"
         ))
     };
     // Where the stacks do not fit, the C library ends the program in one of the threads that did start, now and then

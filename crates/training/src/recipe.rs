@@ -572,8 +572,8 @@ impl Recipe {
         if picture_names::folder(&self.dataset).is_none() && !is_default {
             return Err(RecipeError::DoesNotApply(format!(
                 "`pictures`: how pictures are prepared is asked of people's own; the images of \
-                 `{}` are as they are \
-                 published; leave `--image-size` and its like out, or name a folder of pictures",
+                 `{}` are as they are published; leave `--image-size` and its like out, or name a \
+                 folder of pictures",
                 self.dataset
             )));
         }
@@ -611,10 +611,11 @@ impl Recipe {
         let stops = self.early_stopping.is_some_and(|rule| rule.monitor().is_loss());
         if self.loss == Loss::SquaredError && (stops || plateau || self.keep.follows_loss()) {
             return Err(RecipeError::Invalid(
-                "`squared-error` trains no probabilities, so its validation loss, a cross-entropy, \
-                 says nothing to stop, slow down or select by; set `--keep last` or \
+                "`squared-error` trains no probabilities, so its validation loss, a \
+                 cross-entropy, says nothing to stop, slow down or select by; set `--keep last` or \
                  `best-accuracy`, no early stopping but `patience` with `monitor=accuracy`, and \
-                 another schedule than `plateau`".into(),
+                 another schedule than `plateau`"
+                    .into(),
             ));
         }
         let follows = match (self.early_stopping, self.keep) {

@@ -36,6 +36,16 @@ impl RecipeChange {
         self.values.contains_key(setting)
     }
 
+    /// The value that it gives a setting.
+    pub fn value(&self, setting: &str) -> Option<&Value> {
+        self.values.get(setting)
+    }
+
+    /// Its settings by name, with their values.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
     /// The same with a setting's value, in place of one that it had.
     #[must_use]
     pub fn with(mut self, setting: &str, value: impl Into<Value>) -> Self {
@@ -145,6 +155,7 @@ fn with_path(recipe: &Recipe, path: &str, value: &Value) -> Result<Recipe, Recip
 
 #[cfg(test)]
 mod tests {
+    use backburn_data::normalization::Normalization;
     use backburn_models::{Initialization, ModelConfig, WeightInitialization};
     use backburn_regularization::{DecayMode, WeightDecay};
 
@@ -190,6 +201,21 @@ mod tests {
         assert_eq!(recipe.early_stopping, "patience=5,min-delta=0.001".parse().ok());
         assert_eq!(recipe.initialization.weights, WeightInitialization::Normal(0.01));
         assert_eq!(recipe.labels.mixup.alpha, 1.0);
+    }
+
+    #[test]
+    fn pixels_are_scaled_by_a_name_or_by_numbers_which_the_recipe_then_has() {
+        let scaled = |word: &str| changed(&format!("normalization = \"{word}\"")).unwrap();
+        let imagenet = scaled("imagenet");
+        assert_eq!(imagenet.normalization, Normalization::imagenet());
+        let text = imagenet.to_toml();
+        assert!(text.contains("mean = [0.485, 0.456, 0.406]"), "{text}");
+        assert_eq!(Recipe::parse(&text, "a test").unwrap(), imagenet);
+        let given = scaled("mean=0.5:0.25:0,std=1:2:3").normalization;
+        let (mean, std) = (vec![0.5, 0.25, 0.0], vec![1.0, 2.0, 3.0]);
+        assert_eq!(given, Normalization::Given { mean, std });
+        let error = changed("normalization = \"std=1:2:3\"").unwrap_err();
+        assert!(error.contains("unknown normalization `std=1:2:3`"), "{error}");
     }
 
     #[test]
@@ -320,6 +346,8 @@ mod tests {
         let both = change("dropout = 0.5\nepochs = 3").and(&change("dropout = 0"));
         assert_eq!(both, change("dropout = 0\nepochs = 3"));
         assert!(both.sets("epochs") && !both.sets("seed") && !both.is_empty());
+        assert_eq!(both.value("epochs"), Some(&Value::Integer(3)));
+        assert_eq!(both.value("seed"), None);
     }
 
     #[test]

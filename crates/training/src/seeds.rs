@@ -206,6 +206,12 @@ impl Seeds {
         self.streams(Purpose::Search).at(round, 0)
     }
 
+    /// What a search draws for the trial with this number in `round`; both are counted from 1. Number 0 of a round is
+    /// [`search`](Self::search).
+    pub fn search_trial(self, round: usize, number: usize) -> ChaCha8Rng {
+        self.streams(Purpose::Search).at(round, number)
+    }
+
     /// The streams of one of the networks that a search trains in `round`, counted from 1.
     pub fn trial(self, round: usize, number: usize) -> Self {
         Self::new(self.streams(Purpose::Trial).at(round, number).next_u64())
@@ -291,6 +297,9 @@ mod tests {
             seeds.member(1).seed,
             first(seeds.search(1)),
             first(seeds.search(2)),
+            first(seeds.search_trial(1, 1)),
+            first(seeds.search_trial(2, 1)),
+            first(seeds.search_trial(1, 2)),
             first(seeds.trial(1, 0).order(1)),
             first(seeds.trial(1, 1).order(1)),
             first(seeds.trial(2, 0).order(1)),

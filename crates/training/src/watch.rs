@@ -1,5 +1,8 @@
 //! What is told of a training while it goes on, to whoever wants to know: a terminal, a page, a test.
 
+use std::path::PathBuf;
+use std::time::Instant;
+
 use backburn_records::EpochRecord;
 
 use crate::data_progress::DataProgress;
@@ -61,6 +64,28 @@ pub enum Event<'a> {
     },
     /// Training has ended, however it did.
     Ended,
+    /// Several trainings are under way, in processes of their own.
+    Trials {
+        /// Those at work.
+        at_work: &'a [TrialAtWork],
+        /// How many have come to their end.
+        done: usize,
+        /// How many there are in all.
+        all: usize,
+    },
+}
+
+/// A training in another process.
+#[derive(Clone, Debug)]
+pub struct TrialAtWork {
+    /// What it is called among the others.
+    pub name: String,
+    /// Its run folder, which tells how far it is.
+    pub folder: PathBuf,
+    /// Epochs of the whole training.
+    pub epochs: usize,
+    /// When its process was started.
+    pub since: Instant,
 }
 
 /// Hears everything and tells nobody.

@@ -43,7 +43,8 @@ pub enum StateDictError {
     },
     /// A tensor of numbers that are no weights.
     #[error(
-        "`{name}`: expected numbers of the types float32, float16, bfloat16 or float64, found {found}"
+        "`{name}`: expected numbers of the types float32, float16, bfloat16 or float64, found \
+         {found}"
     )]
     Type {
         /// The tensor's name.

@@ -84,6 +84,11 @@ pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failur
                 .into(),
         ));
     }
+    if args.train.seeds.is_some() {
+        return Err(Failure::Usage(
+            "`find-rate` trains one network; leave `--seeds` out, or give `--seed S`".into(),
+        ));
+    }
     if args.train.folds.is_some() {
         return Err(Failure::Usage(
             "`find-rate` trains one network; leave `--folds` out, or name one with `--fold 1/5`"

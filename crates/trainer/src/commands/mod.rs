@@ -1,8 +1,9 @@
 //! The program's verbs, one file each.
 
+pub mod ablate;
 pub mod bench;
 pub(crate) mod bench_child;
-pub mod compare_arms;
+pub mod compare;
 pub mod compare_regularizers;
 pub mod data;
 mod describe;
@@ -16,6 +17,9 @@ pub mod preview;
 pub mod replay;
 pub mod report;
 mod robustness;
+pub mod search;
+mod seeds;
+pub mod study;
 pub mod train;
 pub mod verify;
 pub mod verify_kernels;

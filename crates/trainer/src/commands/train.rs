@@ -14,6 +14,7 @@ use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::picture_names::{self, short_name};
 use backburn_training::recipe::{self, Recipe};
+use backburn_training::recipe_change::RecipeChange;
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::run_folder::folder::RunFolder;
 use backburn_training::run_folder::names::CONFIG;
@@ -24,6 +25,7 @@ use backburn_training::starting_weights::PRETRAINED;
 use clap::{Args, FromArgMatches};
 
 use crate::commands::folds::{CrossValidate, cross_validate};
+use crate::commands::seeds::{TrainSeeds, train_seeds};
 use crate::help;
 use crate::interrupt::{self, Notices, StopOn};
 use crate::output::{print_line, say};
@@ -88,6 +90,10 @@ pub struct TrainArgs {
     /// folder holds already is resumed.
     #[arg(long, value_name = "K", conflicts_with_all = ["resume", "extend"])]
     pub(crate) folds: Option<usize>,
+    /// Train with so many seeds, from `--seed` on: a run for each, and a page over them. What the folder holds already
+    /// is resumed.
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with_all = ["resume", "extend", "folds"])]
+    pub(crate) seeds: Option<u64>,
     /// Print the summary as JSON on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -148,6 +154,12 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
         let folder = args.out.clone().unwrap_or_else(default);
         let asked = CrossValidate { folds, folder, json: args.json };
         return cross_validate(asked, &recipe, &options, &mut watch);
+    }
+    if let Some(seeds) = args.seeds {
+        let default = || PathBuf::from(format!("runs/{name}-{seeds}-seeds"));
+        let folder = args.out.clone().unwrap_or_else(default);
+        let asked = TrainSeeds { seeds, folder, json: args.json };
+        return train_seeds(asked, &recipe, &options, &mut watch);
     }
     let out = args.out.as_deref();
     finish(session::start(&recipe, out, &name, &options, &mut watch)?, args.json)
@@ -225,6 +237,55 @@ impl TrainArgs {
         Self::from_arg_matches(&matches).map_err(usage)
     }
 
+    /// Checks that nothing is asked for that a study of many runs has no use for. `verb`: its name.
+    ///
+    /// # Errors
+    ///
+    /// The first flag that it has no use for.
+    pub(crate) fn check_study(&self, verb: &str) -> Result<(), Failure> {
+        let flags = [
+            ("resume", self.resume.is_some()),
+            ("extend", self.extend.is_some()),
+            ("checkpoint-every", self.checkpoint_every.is_some()),
+            ("verify-kernels", self.verify_kernels),
+            ("folds", self.folds.is_some()),
+        ];
+        match flags.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(Failure::Usage(format!(
+                "`--{flag}` is for a single run, and `{verb}` trains many; leave it out (the same \
+                 command resumes what was stopped)"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a recipe or its file is named, and not only a data set.
+    pub(crate) fn names_a_recipe(&self) -> bool {
+        self.recipe.is_some() || self.config.is_some()
+    }
+
+    /// Whether the data set is pictures of one's own.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such data set.
+    pub(crate) fn names_pictures(&self) -> Result<bool, Failure> {
+        let dataset = self.dataset()?;
+        Ok(dataset.is_some_and(|dataset| picture_names::folder(&dataset).is_some()))
+    }
+
+    /// What the flags change of the recipe.
+    pub(crate) fn changes(&self) -> &RecipeChange {
+        &self.changes.0
+    }
+
+    /// The same with another built-in recipe, changed first by `below` and then as the flags say.
+    #[must_use]
+    pub(crate) fn above(self, recipe: Option<&str>, below: RecipeChange) -> Self {
+        let recipe = recipe.map(str::to_owned).or(self.recipe);
+        Self { recipe, changes: Changes(below.and(&self.changes.0)), ..self }
+    }
+
     /// The data set that is asked for, by its name in a recipe: one of the catalog, or pictures by their absolute
     /// path.
     ///
@@ -247,6 +308,29 @@ impl TrainArgs {
                 |error| Failure::Usage(format!("{error}; or the path of a folder with pictures")),
             ),
         }
+    }
+
+    /// The words of a command that trains the recipe of these flags with `change` on top; `None` if the recipe came by a
+    /// pipe, which nobody can read again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such data set.
+    pub(crate) fn words_with(&self, change: &RecipeChange) -> Result<Option<Vec<String>>, Failure> {
+        if self.config.as_deref() == Some(Path::new(STDIN)) {
+            return Ok(None);
+        }
+        let path = |path: &PathBuf| absolute(path).display().to_string();
+        let flags = [
+            ("--recipe", self.recipe.clone()),
+            ("--config", self.config.as_ref().map(path)),
+            ("--backend", self.backend.clone()),
+            ("--data-dir", self.data_dir.as_ref().map(path)),
+        ];
+        let flags = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value?]));
+        let start = ["cargo", "xtask", "train"].map(str::to_owned).into_iter();
+        let words = self.changes.0.clone().and(change).words();
+        Ok(Some(start.chain(self.dataset()?).chain(flags.flatten()).chain(words).collect()))
     }
 
     /// Checks that nothing is asked of a run that is resumed but to be what it is.
@@ -323,7 +407,7 @@ impl TrainArgs {
         }
     }
 
-    fn options(&self, command: Vec<String>) -> Result<RunOptions, Failure> {
+    pub(crate) fn options(&self, command: Vec<String>) -> Result<RunOptions, Failure> {
         Ok(RunOptions {
             checkpoint_every: self.checkpoint_every,
             verify_kernels: self.verify_kernels,
@@ -359,8 +443,7 @@ impl TrainArgs {
                 let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();
                 return Err(Failure::Usage(format!(
                     "which data set? `cargo xtask train DATASET`, one of {}, or the path of a \
-                     folder with pictures; \
-                     or `--config`, `--resume` or `--extend`",
+                     folder with pictures; or `--config`, `--resume` or `--extend`",
                     known.join(", ")
                 )));
             };

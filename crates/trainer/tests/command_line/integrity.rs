@@ -136,7 +136,7 @@ fn every_figure_and_page_says_which_run_seed_commit_and_data_it_comes_from() {
     let compare = "compare-regularizers digits --model mlp --train-size 60 --epochs 1 --seed 7 \
         --seeds 2 --only l1 --threads 1 --out arms";
     place.run(compare).expect(DONE, &[]);
-    for file in ["comparison.svg", "comparison.png", "report.html"] {
+    for file in ["comparison.svg", "forest.png", "seeds.svg", "report.html"] {
         let text = String::from_utf8_lossy(&place.bytes(&format!("arms/{file}"))).into_owned();
         for part in ["folder: arms", "seed: 7, 8", &format!("commit: {commit}")] {
             assert!(text.contains(part), "no `{part}` in {file}");

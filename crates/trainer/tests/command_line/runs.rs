@@ -145,8 +145,8 @@ fn json_on_stdout_is_one_object_and_nothing_else() {
     let printed: Value = serde_json::from_str(&run.stdout).unwrap();
     expect_keys(
         &printed,
-        "split images class_names loss accuracy top_k brier ece mce balanced_accuracy per_class confusion \
-         reliability variants test_looks status weights",
+        "split images class_names loss accuracy top_k brier ece mce balanced_accuracy per_class \
+         confusion reliability variants test_looks status weights",
     );
     assert_eq!(printed["accuracy"], place.json("run/summary.json")["valid_accuracy"]);
     assert_eq!(printed["loss"], place.json("run/summary.json")["valid_loss"]);
@@ -181,7 +181,8 @@ fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {
     assert_eq!(temperature["accuracy"], printed["accuracy"]);
     expect_keys(
         dropout,
-        "name loss accuracy top_k brier ece mce balanced_accuracy passes predictive_entropy mutual_information",
+        "name loss accuracy top_k brier ece mce balanced_accuracy passes predictive_entropy \
+         mutual_information",
     );
     assert!(dropout["mutual_information"].as_f64().unwrap() > 0.0, "{dropout}");
 

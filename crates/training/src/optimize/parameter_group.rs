@@ -101,8 +101,8 @@ impl ParameterGroup {
                 }
                 let path = group.path.as_ref().map(|path| format!(", `{path}`,"));
                 return Err(format!(
-                    "`groups`: number {number}{} chooses no parameter that is not in a group before \
-                     it; the network's modules are {}, and its parameters are named as in \
+                    "`groups`: number {number}{} chooses no parameter that is not in a group \
+                     before it; the network's modules are {}, and its parameters are named as in \
                      model.safetensors",
                     path.unwrap_or_default(),
                     modules.join(", ")

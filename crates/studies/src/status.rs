@@ -1,0 +1,114 @@
+//! How far a study is, as its folder tells.
+
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::fs;
+
+use backburn_records::at_work::AtWork;
+use backburn_training::failure::Failure;
+
+use crate::arms::NOT_FINITE;
+use crate::study::Study;
+use crate::trial::{Found, Trial};
+
+/// How far a trial is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrialState {
+    /// It has its scores.
+    Done,
+    /// It cannot be compared, for this reason.
+    LeftOut(String),
+    /// A process is at work on it.
+    AtWork,
+    /// It was stopped or killed, and can be resumed.
+    Stopped,
+    /// It has failed, for this reason.
+    Failed(String),
+    /// Nothing is there of it.
+    Missing,
+}
+
+impl TrialState {
+    /// A word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::LeftOut(_) => "left out",
+            Self::AtWork => "at work",
+            Self::Stopped => "stopped",
+            Self::Failed(_) => "failed",
+            Self::Missing => "missing",
+        }
+    }
+
+    /// Whether it should be handed to an engine again.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self, Self::Stopped | Self::Failed(_) | Self::Missing)
+    }
+}
+
+/// How far every trial is, by its index. Trials of arms that do not apply are not among them.
+///
+/// # Errors
+///
+/// If a run folder holds another run, or cannot be read.
+pub fn states(study: &Study) -> Result<Vec<(usize, Trial, TrialState)>, Failure> {
+    let mut states = Vec::new();
+    for index in 0..study.trials() {
+        if let Some(trial) = study.trial(index) {
+            let state = state(&trial)?;
+            states.push((index, trial, state));
+        }
+    }
+    Ok(states)
+}
+
+fn state(trial: &Trial) -> Result<TrialState, Failure> {
+    if AtWork::on(&trial.path) == AtWork::Yes {
+        return Ok(TrialState::AtWork);
+    }
+    let found = trial.find()?;
+    Ok(match (found, trial.refusal(), trial.failure()) {
+        (Found::Whole(_), ..) => TrialState::Done,
+        (Found::Diverged, ..) => TrialState::LeftOut(NOT_FINITE.into()),
+        (_, Some(reason), _) => TrialState::LeftOut(reason),
+        (_, _, Some(reason)) => TrialState::Failed(reason),
+        (Found::Part, ..) => TrialState::Stopped,
+        (Found::Nothing, ..) => TrialState::Missing,
+    })
+}
+
+/// Whether a study has been cancelled.
+pub fn is_cancelled(study: &Study) -> bool {
+    fs::exists(study.folder.join(crate::engine::CANCELLED)).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_training::recipe::built_in;
+
+    use super::*;
+    use crate::study::StudyArm;
+
+    #[test]
+    fn a_folder_tells_what_is_missing_refused_and_failed() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = Ok(built_in("digits").unwrap());
+        let arm =
+            StudyArm { name: "none".into(), summary: String::new(), command: Vec::new(), recipe };
+        let study = Study { arms: vec![arm], seeds: vec![1, 2, 3], folder: folder.path().into() };
+        let trial = |index: usize| study.trial(index).unwrap();
+        trial(1).refuse("too few images").unwrap();
+        trial(2).fail("no disk space").unwrap();
+        let states: Vec<TrialState> =
+            states(&study).unwrap().into_iter().map(|(.., state)| state).collect();
+        let expected = [
+            TrialState::Missing,
+            TrialState::LeftOut("too few images".into()),
+            TrialState::Failed("no disk space".into()),
+        ];
+        assert_eq!(states, expected);
+        trial(2).forget_failure().unwrap();
+        assert_eq!(state(&trial(2)).unwrap(), TrialState::Missing);
+    }
+}
