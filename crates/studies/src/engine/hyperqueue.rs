@@ -1,7 +1,8 @@
 //! HyperQueue: an array of tasks.
 //!
-//! HyperQueue 0.27.0 cancels a job at its second failed task unless it is told to bear failures, and does not run a
-//! killed task again: what is missing is submitted again.
+//! A job goes on when tasks of it fail, but for one that is submitted by HyperQueue's Python module, which is cancelled
+//! at its second failure unless it is told otherwise. A killed task is not run again (0.27.0): what is missing is
+//! submitted again.
 
 use std::path::Path;
 
