@@ -30,6 +30,7 @@ pub mod prepare;
 pub mod recipe;
 pub mod recipe_change;
 pub mod recipe_settings;
+pub mod replay;
 pub mod run_folder;
 pub mod run_options;
 pub mod seeds;
