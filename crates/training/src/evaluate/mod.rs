@@ -2,17 +2,21 @@
 //!
 //! [`predict`](predict()) asks the network once. [`temperature`] rescales what it said, and
 //! [`test_time_augmentation`] and [`monte_carlo_dropout`] ask it several times and take the mean of
-//! the probabilities. All of these are [`Predictions`], which know their scores.
+//! the probabilities. All of these are [`Predictions`], which know their scores. [`of_run`] scores a run's weights in
+//! the ways that are asked for.
 
 pub mod calibration;
 pub mod memorized;
 pub mod monte_carlo_dropout;
+pub mod of_run;
 pub mod predict;
 pub mod predictions;
 #[cfg(test)]
 mod sample;
+pub mod score_table;
 pub mod temperature;
 pub mod test_time_augmentation;
+mod which_weights;
 
 pub use calibration::{CALIBRATION_BINS, CalibrationBin};
 pub use memorized::memorized;

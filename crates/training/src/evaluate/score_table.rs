@@ -1,0 +1,180 @@
+//! The scores of a run on a split, as a person and as a program reads them.
+
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use backburn_records::number::{count, loss, percent};
+use backburn_records::text_table::table;
+use backburn_records::{Memorized, Status};
+use serde_json::{Map, Value, json};
+
+use crate::evaluate::Predictions;
+use crate::final_score;
+
+/// A class's name is cut to this many characters, so that a row fits a terminal.
+const LONGEST_NAME: usize = 40;
+
+/// Another way to ask the network, with what came of it: a row of the table.
+pub struct Variant {
+    /// What it is called.
+    pub name: String,
+    /// What was predicted.
+    pub predictions: Predictions,
+    /// What else there is to say of it: an object, or nothing.
+    pub details: Value,
+}
+
+/// The scores of a run's weights on one of its splits.
+pub struct ScoreTable {
+    /// The split: `valid` or `test`.
+    pub split: &'static str,
+    /// What the network predicts when it is asked once.
+    pub plain: Predictions,
+    /// The other ways in which it was asked.
+    pub variants: Vec<Variant>,
+    /// An answer counts as right in top-k accuracy if the label is among so many classes.
+    pub k: usize,
+    /// Name of each class, in label order.
+    pub class_names: Vec<String>,
+    /// What has become of wrong labels, if there are any.
+    pub memorized: Option<Memorized>,
+    /// How often the test split has been accessed.
+    pub test_looks: usize,
+    /// How far the run has come.
+    pub status: Status,
+    /// Which weights were scored.
+    pub weights: String,
+    /// That they are not those that the run ended with.
+    pub remark: Option<String>,
+}
+
+impl ScoreTable {
+    /// Everything there is to say, as one object.
+    pub fn as_json(&self) -> Value {
+        let mut object = json!({
+            "split": self.split,
+            "images": self.plain.images(),
+            "class_names": self.class_names,
+            "per_class": self.plain.per_class(),
+            "confusion": self.plain.confusion(),
+            "reliability": final_score::reliability(&self.plain),
+        });
+        let variant = |variant: &Variant| {
+            let mut row = json!({ "name": variant.name });
+            extend(&mut row, scores_as_json(&variant.predictions, self.k));
+            extend(&mut row, variant.details.clone());
+            row
+        };
+        extend(&mut object, scores_as_json(&self.plain, self.k));
+        let variants: Vec<Value> = self.variants.iter().map(variant).collect();
+        extend(
+            &mut object,
+            json!({
+                "variants": variants,
+                "test_looks": self.test_looks,
+                "status": self.status.name(),
+                "weights": self.weights,
+            }),
+        );
+        if let Some(memorized) = &self.memorized {
+            extend(&mut object, json!({ "memorized": memorized }));
+        }
+        object
+    }
+
+    /// The same for a terminal: a table of the variants, and one of the classes by plain answers.
+    pub fn as_text(&self) -> String {
+        let remark = self.remark.iter().map(|remark| format!("{remark}\n"));
+        let scores = format!("{}\n{}", self.variants_as_text(), self.classes_as_text());
+        let memorized = self.memorized.iter().map(|it| format!("\n{}", by_heart(it)));
+        let times = match self.test_looks {
+            1 => "once".to_owned(),
+            looks => format!("{looks} times"),
+        };
+        let looks = format!("\nthe test split has been accessed {times}");
+        let parts = remark.chain([scores.trim_end().to_owned()]).chain(memorized).chain([looks]);
+        parts.collect::<Vec<_>>().join("\n")
+    }
+
+    fn variants_as_text(&self) -> String {
+        let split = if self.split == "test" { "test" } else { "validation" };
+        let images = count(self.plain.images() as u64);
+        let mut text = format!("scores on {images} images of the {split} split\n\n");
+        let top = format!("top-{}", self.k);
+        let head = ["", "accuracy", &top, "NLL", "Brier", "ECE"].map(String::from);
+        let row = |(name, predictions): (&str, &Predictions)| {
+            let scores = predictions.scores();
+            [
+                name.to_owned(),
+                percent(scores.accuracy),
+                percent(predictions.top_k_accuracy(self.k)),
+                loss(scores.loss),
+                loss(predictions.brier_score()),
+                percent(predictions.calibration_error()),
+            ]
+        };
+        let variants = self.variants.iter().map(|it| (it.name.as_str(), &it.predictions));
+        let rows = [("plain", &self.plain)].into_iter().chain(variants).map(row);
+        text += &table(&[head].into_iter().chain(rows).collect::<Vec<_>>());
+        for variant in &self.variants {
+            let detail = |name: &str| variant.details.get(name)?.as_f64();
+            if let (Some(entropy), Some(information)) =
+                (detail("predictive_entropy"), detail("mutual_information"))
+            {
+                text += &format!(
+                    "\n{}: mean predictive entropy {} nats,\nmean mutual information {} nats\n",
+                    variant.name,
+                    loss(entropy),
+                    loss(information)
+                );
+            }
+        }
+        text
+    }
+
+    fn classes_as_text(&self) -> String {
+        let head = ["class", "images", "accuracy", "precision", "F1"].map(String::from);
+        let names = self.class_names.iter().map(|name| name.chars().take(LONGEST_NAME));
+        let rows = names.zip(self.plain.per_class()).map(|(name, class)| {
+            [
+                name.collect(),
+                count(class.images),
+                percent(class.accuracy),
+                percent(class.precision),
+                percent(class.f1),
+            ]
+        });
+        table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+    }
+}
+
+fn scores_as_json(predictions: &Predictions, k: usize) -> Value {
+    let scores = predictions.scores();
+    json!({
+        "loss": scores.loss,
+        "accuracy": scores.accuracy,
+        "top_k": { "k": k, "accuracy": predictions.top_k_accuracy(k) },
+        "brier": predictions.brier_score(),
+        "ece": predictions.calibration_error(),
+        "mce": predictions.maximum_calibration_error(),
+        "balanced_accuracy": predictions.balanced_accuracy(),
+    })
+}
+
+/// Adds the entries of one object to another.
+fn extend(object: &mut Value, entries: Value) {
+    if let (Value::Object(object), Value::Object(entries)) = (object, entries) {
+        object.extend::<Map<String, Value>>(entries);
+    }
+}
+
+/// What has become of the wrong labels.
+fn by_heart(memorized: &Memorized) -> String {
+    let Memorized { wrong_labels, learnt_by_heart, clean_accuracy } = *memorized;
+    format!(
+        "{} of the {} wrong training labels are learnt by heart; accuracy on the other training \
+         images {}",
+        percent(learnt_by_heart),
+        count(wrong_labels as u64),
+        percent(clean_accuracy)
+    )
+}
