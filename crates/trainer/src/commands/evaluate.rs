@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use backburn_training::evaluate::of_run::{self, HowToScore, ScoredSplit};
+use backburn_training::evaluate::other_sets;
 use backburn_training::evaluate::test_time_augmentation::Views;
 use backburn_training::failure::Failure;
 use clap::{Args, ValueEnum};
 
-use crate::commands::robustness::evaluate_on;
 use crate::output::{print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
@@ -71,8 +71,15 @@ pub enum Split {
 /// What stands in the way, with the cure.
 pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
+    let mut watch = Terminal::new();
     if let Some(path) = &args.on {
-        return evaluate_on(&args.run, path, args.backend.as_deref(), args.json);
+        let backend = args.backend.as_deref();
+        let scores = other_sets::evaluate_on(&args.run, path, backend, pages(), &mut watch)?;
+        match args.json {
+            true => print_line(&other_sets::as_json(&scores).to_string()),
+            false => print_line(other_sets::as_text(&scores).trim_end()),
+        }
+        return Ok(());
     }
     let how = HowToScore {
         split: match args.split {
@@ -86,7 +93,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         backend: args.backend.clone(),
         data_dir: args.data_dir.clone(),
     };
-    let scores = of_run::evaluate(&args.run, &how, pages(), &mut Terminal::new())?;
+    let scores = of_run::evaluate(&args.run, &how, pages(), &mut watch)?;
     if !args.json {
         print_line(&scores.as_text());
         return Ok(());

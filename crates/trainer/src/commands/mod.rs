@@ -16,7 +16,6 @@ pub mod predict;
 pub mod preview;
 pub mod replay;
 pub mod report;
-mod robustness;
 pub mod search;
 mod seeds;
 pub mod study;

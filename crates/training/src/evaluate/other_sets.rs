@@ -1,4 +1,4 @@
-//! `backburn evaluate RUN --on PATH`: a run's network on other test sets of its classes.
+//! A run's network on other test sets of its classes.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
@@ -10,27 +10,31 @@ use backburn_records::Status;
 use backburn_records::number::{count, loss, percent};
 use backburn_records::statistics::Spread;
 use backburn_records::text_table::table;
-use backburn_training::backend::Backend;
-use backburn_training::evaluate::Predictions;
-use backburn_training::failure::{Failure, usage};
-use backburn_training::predict::Predictor;
-use backburn_training::run_folder::error::RunError;
-use backburn_training::run_folder::folder::RunFolder;
-use backburn_training::run_folder::test_log::ManifestLog;
-use backburn_training::session_error::SessionError;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::output::{print_line, say};
-use crate::pages::pages;
-use crate::terminal::Terminal;
+use crate::backend::Backend;
+use crate::failure::{Failure, usage};
+use crate::predict::Predictor;
+use crate::run_folder::error::RunError;
+use crate::run_folder::folder::RunFolder;
+use crate::run_folder::pages::Pages;
+use crate::run_folder::test_log::ManifestLog;
+use crate::session_error::SessionError;
+use crate::watch::{Watch, note};
 
 /// Scores on one set.
-struct Row {
-    name: String,
-    images: usize,
-    accuracy: f64,
-    loss: f64,
-    ece: f64,
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetScore {
+    /// Name of the set.
+    pub name: String,
+    /// Images of it.
+    pub images: usize,
+    /// Share of right answers, in `[0, 1]`.
+    pub accuracy: f64,
+    /// Negative log-likelihood in nats.
+    pub loss: f64,
+    /// Expected calibration error, in `[0, 1]`.
+    pub ece: f64,
 }
 
 /// All sets count as one access: they are looked at together, and many of them show the same test images.
@@ -53,22 +57,23 @@ impl TestLog for OneAccess<'_> {
     }
 }
 
-/// Scores a run's selected weights on the test sets at `path`, and prints a row for each.
+/// Scores the selected weights of the run in the folder `run` on the test sets at `path`, a score for each. `backend`: by
+/// its name; the run's own if `None`. `pages` draw anew what counts the accesses to the test split.
 ///
 /// # Errors
 ///
-/// What stands in the way, with the cure.
-pub(crate) fn evaluate_on(
+/// If the run has not come to its end, or a file of it or of the sets cannot be used.
+pub fn evaluate_on(
     run: &Path,
     path: &Path,
     backend: Option<&str>,
-    json: bool,
-) -> Result<(), Failure> {
+    pages: Pages,
+    watch: &mut dyn Watch,
+) -> Result<Vec<SetScore>, Failure> {
     let backend = backend.map(Backend::named).transpose().map_err(usage)?;
     let folder = RunFolder::open(run).map_err(SessionError::from)?;
-    let mut watch = Terminal::new();
     // The access is written to the manifest, which another process must not change meanwhile.
-    let _lock = folder.lock(&mut watch).map_err(SessionError::from)?;
+    let _lock = folder.lock(&mut *watch).map_err(SessionError::from)?;
     let mut manifest = folder.manifest().map_err(SessionError::from)?;
     let status = match manifest.status {
         // The lock is ours, so that nobody else is at work on it.
@@ -79,16 +84,10 @@ pub(crate) fn evaluate_on(
     let classes = predictor.class_names().len();
     let sets = robustness::load(path, predictor.shape(), classes);
     let sets = sets.map_err(|error| Failure::Error(error.to_string()))?;
-    for note in sets.notes() {
-        say(&format!("note: {note}"));
+    for text in sets.notes() {
+        note(watch, &format!("note: {text}"));
     }
-    let log = ManifestLog {
-        folder: &folder,
-        manifest: &mut manifest,
-        status,
-        pages: pages(),
-        watch: &mut watch,
-    };
+    let log = ManifestLog { folder: &folder, manifest: &mut manifest, status, pages, watch };
     let mut log = OneAccess { log, look: None, purpose: format!("evaluate on {}", path.display()) };
     let mut rows = Vec::new();
     for file in sets {
@@ -96,25 +95,19 @@ pub(crate) fn evaluate_on(
             rows.push(score(&predictor, &set, &mut log)?);
         }
     }
-    if json {
-        print_line(&as_json(&rows).to_string());
-    } else {
-        print_line(as_text(&rows).trim_end());
-    }
-    Ok(())
+    Ok(rows)
 }
 
 fn score(
     predictor: &Predictor,
     set: &NamedTestSet,
     log: &mut OneAccess<'_>,
-) -> Result<Row, Failure> {
+) -> Result<SetScore, Failure> {
     let images = set.images.open(log, &set.name, "selected").map_err(SessionError::from)?;
-    let predictions: Predictions = predictor
-        .score(images.for_final_scores())
-        .map_err(|error| Failure::from(SessionError::from(error)))?;
+    let predictions =
+        predictor.score(images.for_final_scores()).map_err(SessionError::from)?;
     let scores = predictions.scores();
-    Ok(Row {
+    Ok(SetScore {
         name: set.name.clone(),
         images: predictions.images(),
         accuracy: scores.accuracy,
@@ -124,21 +117,22 @@ fn score(
 }
 
 /// The rows of the published benchmark among those of corruptions.
-fn of_benchmark(rows: &[Row]) -> Vec<&Row> {
+fn of_benchmark(rows: &[SetScore]) -> Vec<&SetScore> {
     let benchmark = &CORRUPTIONS.get(..robustness::BENCHMARK).unwrap_or_default();
-    let is_of_it = |row: &&Row| {
+    let is_of_it = |row: &&SetScore| {
         row.name.split_once(',').is_some_and(|(corruption, _)| benchmark.contains(&corruption))
     };
     rows.iter().filter(is_of_it).collect()
 }
 
-fn mean(rows: &[&Row], value: fn(&Row) -> f64) -> f64 {
+fn mean(rows: &[&SetScore], value: fn(&SetScore) -> f64) -> f64 {
     Spread::of(&rows.iter().map(|row| value(row)).collect::<Vec<_>>()).mean
 }
 
-fn as_json(rows: &[Row]) -> serde_json::Value {
-    let row = |row: &Row| {
-        let Row { name, images, accuracy, loss, ece } = row;
+/// The scores as one object.
+pub fn as_json(rows: &[SetScore]) -> Value {
+    let row = |row: &SetScore| {
+        let SetScore { name, images, accuracy, loss, ece } = row;
         json!({ "set": name, "images": images, "accuracy": accuracy, "loss": loss, "ece": ece })
     };
     let benchmark = of_benchmark(rows);
@@ -150,9 +144,10 @@ fn as_json(rows: &[Row]) -> serde_json::Value {
     })
 }
 
-fn as_text(rows: &[Row]) -> String {
+/// The same for a terminal: a row for each set, and one for the benchmark's.
+pub fn as_text(rows: &[SetScore]) -> String {
     let head = ["set", "images", "accuracy", "NLL", "ECE"].map(String::from);
-    let cells = |name: String, images: String, all: &[&Row]| {
+    let cells = |name: String, images: String, all: &[&SetScore]| {
         let [accuracy, ece] =
             [mean(all, |row| row.accuracy), mean(all, |row| row.ece)].map(percent);
         [name, images, accuracy, loss(mean(all, |row| row.loss)), ece]
