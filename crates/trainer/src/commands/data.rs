@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::{DataError, DataSet, Duplicates, FileStatus, Owner, Repeats, Source};
 use backburn_training::failure::Failure;
+use backburn_training::near_copies::ImageNames;
 use clap::{Args, Subcommand};
 
 use crate::commands::describe::{DescribeArgs, describe};
-use crate::commands::near_copies::{ImageNames, NearCopiesOf, near_copies};
+use crate::commands::near_copies::{NearCopiesOf, near_copies};
 use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
 use crate::environment;
