@@ -306,6 +306,26 @@ pub fn attempt(
     }
 }
 
+/// [`attempt`]s a trial that a process of its own carries out, and notes beside its folder why it has failed, if it
+/// has. What was noted of an attempt before is to be forgotten first.
+///
+/// # Errors
+///
+/// If it cannot be trained, or that cannot be noted.
+pub fn attempt_alone(
+    trial: &Trial,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
+) -> Result<Attempt, Failure> {
+    match attempt(trial, trial.find()?, options, &mut Brief(watch)) {
+        Err(Failure::Usage(reason) | Failure::Error(reason)) => {
+            trial.fail(&reason)?;
+            Err(Failure::Error(reason))
+        }
+        other => other,
+    }
+}
+
 fn without_runs(arm: &crate::study::StudyArm) -> Arm {
     Arm {
         name: arm.name.clone(),

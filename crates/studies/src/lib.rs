@@ -15,4 +15,5 @@ pub mod search;
 pub mod status;
 pub mod study;
 pub mod study_file;
+pub mod submit;
 pub mod trial;

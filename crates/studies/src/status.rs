@@ -6,10 +6,14 @@ use std::fs;
 
 use backburn_records::at_work::AtWork;
 use backburn_training::failure::Failure;
+use serde_json::{Value, json};
 
 use crate::arms::NOT_FINITE;
 use crate::study::Study;
 use crate::trial::{Found, Trial};
+
+/// Trials in a state are listed one by one up to so many.
+const MOST_LISTED: usize = 12;
 
 /// How far a trial is.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +80,78 @@ fn state(trial: &Trial) -> Result<TrialState, Failure> {
         (Found::Part, ..) => TrialState::Stopped,
         (Found::Nothing, ..) => TrialState::Missing,
     })
+}
+
+/// The indices of the trials that should be handed to an engine.
+///
+/// # Errors
+///
+/// As [`states`].
+pub fn wanted(study: &Study) -> Result<Vec<usize>, Failure> {
+    let wanted = states(study)?.into_iter().filter(|(.., state)| state.is_wanted());
+    Ok(wanted.map(|(index, ..)| index).collect())
+}
+
+/// Checks that every trial is there that can be.
+///
+/// # Errors
+///
+/// If one is not, with how far all are; else as [`states`].
+pub fn check_complete(study: &Study) -> Result<(), Failure> {
+    let states = states(study)?;
+    let is_left = |state: &TrialState| state.is_wanted() || *state == TrialState::AtWork;
+    let left = states.iter().filter(|(.., state)| is_left(state)).count();
+    if left == 0 {
+        return Ok(());
+    }
+    let folder = study.folder.display();
+    Err(Failure::Error(format!(
+        "{left} of {} trials are not there yet:\n{}\nhand them over with `cargo xtask study submit {folder} \
+         --engine NAME`, or train them here with `cargo xtask study collect {folder} --finish`",
+        states.len(),
+        as_text(study, &states)
+    )))
+}
+
+/// How far a study is, in lines for a terminal. `states`: what [`states`] gave.
+pub fn as_text(study: &Study, states: &[(usize, Trial, TrialState)]) -> String {
+    let count = |name: &str| states.iter().filter(|(.., state)| state.name() == name).count();
+    let names = ["done", "left out", "at work", "stopped", "failed", "missing"];
+    let counts = names.iter().map(|name| (count(name), name)).filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
+    let mut text = format!("{} trials: {}", states.len(), counts.join(", "));
+    for name in ["at work", "stopped", "failed", "missing"] {
+        let of_it: Vec<_> = states.iter().filter(|(.., state)| state.name() == name).collect();
+        for (index, trial, state) in of_it.iter().take(MOST_LISTED) {
+            let run = trial.path.strip_prefix(&study.folder).unwrap_or(&trial.path);
+            text += &format!("\n{index:>5} {:<8} {}", state.name(), run.display());
+            if let TrialState::Failed(reason) = state {
+                text += &format!(": {reason}");
+            }
+        }
+        if of_it.len() > MOST_LISTED {
+            text += &format!("\n      and {} more {name}", of_it.len() - MOST_LISTED);
+        }
+    }
+    if is_cancelled(study) {
+        text += "\ncancelled; `study submit` begins again";
+    }
+    text
+}
+
+/// How far a study is, as one object. `states`: what [`states`] gave.
+pub fn as_json(study: &Study, states: &[(usize, Trial, TrialState)]) -> Value {
+    let trial = |(index, trial, state): &(usize, Trial, TrialState)| {
+        let run = trial.path.strip_prefix(&study.folder).unwrap_or(&trial.path);
+        let reason = match state {
+            TrialState::LeftOut(reason) | TrialState::Failed(reason) => Some(reason),
+            _ => None,
+        };
+        let (run, state) = (run.display().to_string(), state.name());
+        json!({ "index": index, "run": run, "state": state, "reason": reason })
+    };
+    let trials: Vec<Value> = states.iter().map(trial).collect();
+    json!({ "trials": trials, "cancelled": is_cancelled(study) })
 }
 
 /// Whether a study has been cancelled.

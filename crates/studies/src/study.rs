@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::Recipe;
 
 use crate::trial::Trial;
@@ -50,6 +51,24 @@ impl Study {
     pub fn place(&self, index: usize) -> Option<Place> {
         let arms = self.arms.len();
         (index < self.trials()).then(|| Place { arm: index % arms, seed: index / arms })
+    }
+
+    /// Trial number `index`.
+    ///
+    /// # Errors
+    ///
+    /// If it is behind the last one, or its arm cannot be compared.
+    pub fn trial_to_train(&self, index: usize) -> Result<Trial, Failure> {
+        self.trial(index).ok_or_else(|| {
+            let arm = self.place(index).and_then(|place| self.arms.get(place.arm));
+            match arm.map(|arm| &arm.recipe) {
+                Some(Err(reason)) => Failure::Usage(format!("trial {index}: {reason}")),
+                _ => usage(format!(
+                    "`--index`: expected less than {}, found {index}",
+                    self.trials()
+                )),
+            }
+        })
     }
 
     /// Trial number `index`; `None` behind the last one, and of an arm that cannot be compared.
@@ -110,5 +129,11 @@ mod tests {
         assert_eq!(recipes[2].0, 8);
         assert!(trials[2].is_none() && trials[6].is_none());
         assert_eq!(study.trial(4), trials[4]);
+        let refusal = |index| match study.trial_to_train(index) {
+            Err(Failure::Usage(reason)) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refusal(2), "trial 2: no");
+        assert_eq!(refusal(6), "`--index`: expected less than 6, found 6");
     }
 }

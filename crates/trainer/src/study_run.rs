@@ -170,9 +170,7 @@ impl StudyRun {
         };
         let rest: Vec<String> = options.command.iter().skip(1).cloned().collect();
         let each = (threads / jobs.unwrap_or(1)).max(1);
-        let program = std::env::current_exe().map_err(|error| {
-            Failure::Error(format!("cannot find this program's own file: {error}"))
-        })?;
+        let program = this_program()?;
         let command = |index: usize| trial_command(&program, folder, index, each);
         let jobs = jobs.map(|count| Jobs { count, command: &command, logs: folder.join(LOGS) });
         if jobs.is_some() {
@@ -370,6 +368,16 @@ fn trial_command(program: &Path, folder: &Path, index: usize, threads: usize) ->
     command.args(["--index", &index.to_string(), "--threads", &threads.to_string()]);
     command.arg("--until-eof");
     command
+}
+
+/// This program's own file.
+///
+/// # Errors
+///
+/// If the system does not tell.
+pub(crate) fn this_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::Error(format!("cannot find this program's own file: {error}")))
 }
 
 /// What stands in the way of a study, by what its author can do about it.

@@ -8,7 +8,7 @@
 
 mod hyperqueue;
 mod local;
-mod slurm;
+pub mod slurm;
 
 use std::path::{Path, PathBuf};
 

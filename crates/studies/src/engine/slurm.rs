@@ -4,7 +4,11 @@
 //! `B:` the batch shell only, whose traps wait for its child; so the script becomes the program. A job that is queued
 //! again begins its output anew unless it is told to append. `--requeue` does not bring a killed job back.
 
+use std::ffi::OsStr;
 use std::path::Path;
+use std::process::Command;
+
+use backburn_training::failure::Failure;
 
 use super::{Engine, Submission};
 
@@ -44,6 +48,25 @@ fn submit(submission: &Submission, script: &Path) -> Vec<String> {
     words.extend(submission.more.iter().cloned());
     words.push(script.display().to_string());
     words
+}
+
+/// Has Slurm queue a job again.
+///
+/// # Errors
+///
+/// If Slurm cannot be asked, or refuses.
+pub fn requeue(job: &OsStr) -> Result<(), Failure> {
+    let status = Command::new("scontrol").arg("requeue").arg(job).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::Error(format!(
+            "scontrol requeue {} ended with {status}; `study submit` queues the trial again",
+            job.display()
+        ))),
+        Err(error) => Err(Failure::Error(format!(
+            "cannot start scontrol: {error}; `study submit` queues the trial again"
+        ))),
+    }
 }
 
 #[cfg(test)]

@@ -2,38 +2,26 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use backburn_records::shell::quoted;
-use backburn_records::whole_file::write_whole;
-use backburn_studies::arms::{Attempt, attempt};
-use backburn_studies::engine::{self, CANCELLED, Engine, MOST_TASKS, SUBMITTED, Submission};
-use backburn_studies::status::{TrialState, is_cancelled, states};
-use backburn_studies::study::Study;
+use backburn_studies::arms::{Attempt, attempt_alone};
+use backburn_studies::engine;
+use backburn_studies::engine::slurm::requeue;
+use backburn_studies::status::{self, is_cancelled};
 use backburn_studies::study_file::{STUDY_FILE, StudyFile};
-use backburn_studies::trial::Trial;
+use backburn_studies::submit::{self, HandOver};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::run_options::RunOptions;
-use backburn_training::watch::Brief;
 use clap::{Args, Subcommand};
 
 use crate::environment;
 use crate::interrupt::{self, Notices, StopOn};
 use crate::output::{print_line, say};
 use crate::pages::pages_if;
-use crate::study_run::{PlaceFlags, StudyFlags, StudyRun, failure};
+use crate::study_run::{PlaceFlags, StudyFlags, StudyRun, failure, this_program};
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
-
-/// How often a trial looks whether its study has been cancelled.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// Trials in a state are listed one by one up to so many.
-const MOST_LISTED: usize = 12;
 
 /// `study`
 #[derive(Args, Clone, Debug)]
@@ -189,14 +177,7 @@ fn run(args: &RunArgs, command: Vec<String>) -> Result<(), Failure> {
 fn trial(args: &TrialArgs, command: Vec<String>) -> Result<(), Failure> {
     interrupt::hear(Notices::TRAINING, args.stop_on);
     let (file, study) = StudyFile::open(&args.study).map_err(failure)?;
-    let Some(trial) = study.trial(args.index) else {
-        let known = study.trials();
-        let arm = study.place(args.index).and_then(|place| study.arms.get(place.arm));
-        return Err(match arm.map(|arm| &arm.recipe) {
-            Some(Err(reason)) => Failure::Usage(format!("trial {}: {reason}", args.index)),
-            _ => usage(format!("`--index`: expected less than {known}, found {}", args.index)),
-        });
-    };
+    let trial = study.trial_to_train(args.index)?;
     if is_cancelled(&study) {
         say(&format!("{} was cancelled; `study submit` begins again", study.folder.display()));
         return Ok(());
@@ -204,26 +185,22 @@ fn trial(args: &TrialArgs, command: Vec<String>) -> Result<(), Failure> {
     if args.until_eof {
         stop_at_end_of_stdin();
     }
-    stop_when_cancelled(study.folder.clone());
+    submit::stop_when_cancelled(study.folder.clone(), interrupt::stop());
     trial.forget_failure()?;
     let options = RunOptions {
         stop: interrupt::stop(),
         pages: pages_if(file.reports),
         ..RunOptions::new(set_threads(args.threads)?, command)
     };
-    let found = trial.find()?;
-    match attempt(&trial, found, &options, &mut Brief(&mut Terminal::new())) {
-        Ok(Attempt::Scored(_) | Attempt::LeftOut(_)) => Ok(()),
-        Ok(Attempt::Interrupted) => {
-            if args.requeue && !is_cancelled(&study) {
-                requeue()?;
+    match attempt_alone(&trial, &options, &mut Terminal::new())? {
+        Attempt::Scored(_) | Attempt::LeftOut(_) => Ok(()),
+        Attempt::Interrupted => {
+            // Nothing where there is no such job.
+            let job = std::env::var_os(environment::SLURM_JOB);
+            if let Some(job) = job.filter(|_| args.requeue && !is_cancelled(&study)) {
+                requeue(&job)?;
             }
             Err(Failure::Interrupted)
-        }
-        Err(Failure::Interrupted) => Err(Failure::Interrupted),
-        Err(Failure::Usage(reason) | Failure::Error(reason)) => {
-            trial.fail(&reason)?;
-            Err(Failure::Error(reason))
         }
     }
 }
@@ -237,32 +214,6 @@ fn stop_at_end_of_stdin() {
     });
 }
 
-/// Asks to stop as soon as the study in this folder has been cancelled.
-fn stop_when_cancelled(folder: PathBuf) {
-    std::thread::spawn(move || {
-        while !fs::exists(folder.join(CANCELLED)).unwrap_or(false) {
-            std::thread::sleep(LOOK);
-        }
-        interrupt::stop().request();
-    });
-}
-
-/// Has Slurm queue the job of this process again. Nothing where there is no such job.
-fn requeue() -> Result<(), Failure> {
-    let Some(job) = std::env::var_os(environment::SLURM_JOB) else { return Ok(()) };
-    let status = Command::new("scontrol").arg("requeue").arg(&job).status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Error(format!(
-            "scontrol requeue {} ended with {status}; `study submit` queues the trial again",
-            job.display()
-        ))),
-        Err(error) => Err(Failure::Error(format!(
-            "cannot start scontrol: {error}; `study submit` queues the trial again"
-        ))),
-    }
-}
-
 fn submit(args: &SubmitArgs, command: Vec<String>) -> Result<(), Failure> {
     let engine = engine::named(&args.engine).map_err(Failure::Usage)?;
     let run = args.run.study_run(command)?;
@@ -271,172 +222,33 @@ fn submit(args: &SubmitArgs, command: Vec<String>) -> Result<(), Failure> {
         return Err(usage("`--jobs`: expected at least 1, found 0"));
     }
     let study = run.ready(args.dry_run)?;
-    let wanted: Vec<usize> = states(&study)?
-        .into_iter()
-        .filter_map(|(index, _, state)| state.is_wanted().then_some(index))
-        .collect();
+    let wanted = status::wanted(&study)?;
     if wanted.is_empty() {
         print_line("nothing is missing; `study collect` compares the arms");
         return Ok(());
     }
-    let absolute = |path: &Path| {
-        std::path::absolute(path)
-            .map_err(|error| Failure::Error(format!("{}: {error}", path.display())))
+    let how = HandOver {
+        engine,
+        program: this_program()?,
+        threads: args.run.place.threads.unwrap_or(1),
+        at_a_time,
+        more: args.engine_flag.clone(),
     };
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::Error(format!("cannot find this program's own file: {error}")))?;
-    let folder = absolute(&study.folder)?;
-    for (number, part) in (next_number(&folder)..).zip(wanted.chunks(MOST_TASKS)) {
-        let submission = Submission {
-            study: folder.clone(),
-            program: program.clone(),
-            number,
-            tasks: part.len(),
-            threads: args.run.place.threads.unwrap_or(1),
-            at_a_time,
-            more: args.engine_flag.clone(),
-        };
-        hand_over(engine, &submission, part, args.dry_run)?;
+    for parcel in submit::parcels(&study, &wanted, &how)? {
+        let text = if args.dry_run { parcel.shown() } else { parcel.hand_over()? };
+        print_line(&text);
     }
     Ok(())
-}
-
-/// The number of the next submission of the study in `folder`.
-fn next_number(folder: &Path) -> usize {
-    let names = fs::read_dir(folder.join(SUBMITTED)).into_iter().flatten().flatten();
-    let numbers = names.filter_map(|entry| {
-        let name = entry.file_name();
-        Path::new(&name).file_stem()?.to_str()?.parse::<usize>().ok()
-    });
-    numbers.max().unwrap_or(0) + 1
-}
-
-/// Hands trials to an engine.
-fn hand_over(
-    engine: &Engine,
-    submission: &Submission,
-    trials: &[usize],
-    dry_run: bool,
-) -> Result<(), Failure> {
-    let script = (engine.script)(submission);
-    let file = submission.file("sh");
-    let mut words = (engine.submit)(submission, &file);
-    if engine.program.is_none() {
-        words.insert(0, submission.program.display().to_string());
-    }
-    let line = words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
-    let listed = trials.iter().map(|index| format!("{index}\n")).collect::<String>();
-    if dry_run {
-        print_line(&format!("{} trials: {}", trials.len(), listed.trim_end().replace('\n', " ")));
-        if !script.is_empty() {
-            print_line(&format!("{}:\n{}", file.display(), script.trim_end()));
-        }
-        print_line(&line);
-        return Ok(());
-    }
-    let failed = |path: &Path, error: &dyn std::fmt::Display| {
-        Failure::Error(format!("cannot write {}: {error}", path.display()))
-    };
-    for folder in [SUBMITTED, backburn_studies::jobs::LOGS] {
-        let path = submission.study.join(folder);
-        fs::create_dir_all(&path).map_err(|error| failed(&path, &error))?;
-    }
-    for (path, text) in [(submission.list(), &listed), (file, &script)] {
-        write_whole(&path, text.as_bytes()).map_err(|error| failed(&path, &error))?;
-    }
-    // What was cancelled is wanted again.
-    let cancelled = submission.study.join(CANCELLED);
-    if fs::exists(&cancelled).unwrap_or(false) {
-        fs::remove_file(&cancelled).map_err(|error| failed(&cancelled, &error))?;
-    }
-    let Some((program, rest)) = words.split_first() else { return Ok(()) };
-    let mut command = Command::new(program);
-    command.args(rest);
-    if engine.program.is_none() {
-        start_here(&mut command, submission)?;
-    } else {
-        let status = command.status().map_err(|error| {
-            Failure::Error(format!(
-                "cannot start {program}: {error}; it comes with {}. `--dry-run` shows what would be \
-                 submitted",
-                engine.source
-            ))
-        })?;
-        if !status.success() {
-            return Err(Failure::Error(format!("{program} ended with {status}: {line}")));
-        }
-    }
-    print_line(&format!(
-        "{} trials handed to {}; `cargo xtask study status {}` tells how far they are",
-        trials.len(),
-        engine.name,
-        submission.study.display()
-    ));
-    Ok(())
-}
-
-/// Starts a process that goes on when this one and its terminal are gone.
-fn start_here(command: &mut Command, submission: &Submission) -> Result<(), Failure> {
-    let log = submission.study.join(backburn_studies::jobs::LOGS);
-    let log = log.join(format!("submit-{}.txt", submission.number));
-    let failed = |error: io::Error| Failure::Error(format!("{}: {error}", log.display()));
-    let out = fs::File::create(&log).map_err(failed)?;
-    let errors = out.try_clone().map_err(failed)?;
-    command.stdin(Stdio::null()).stdout(out).stderr(errors);
-    // Not among those whom Ctrl-C on this terminal reaches.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(command, 0);
-    command.spawn().map(drop).map_err(failed)
 }
 
 fn status(args: &FolderArgs) -> Result<(), Failure> {
     let (_, study) = StudyFile::open(&args.study).map_err(failure)?;
-    let states = states(&study)?;
-    if args.json {
-        let trials: Vec<serde_json::Value> = states
-            .iter()
-            .map(|(index, trial, state)| {
-                let run = trial.path.strip_prefix(&study.folder).unwrap_or(&trial.path);
-                let reason = match state {
-                    TrialState::LeftOut(reason) | TrialState::Failed(reason) => Some(reason),
-                    _ => None,
-                };
-                let (run, state) = (run.display().to_string(), state.name());
-                serde_json::json!({ "index": index, "run": run, "state": state, "reason": reason })
-            })
-            .collect();
-        let cancelled = is_cancelled(&study);
-        print_line(&serde_json::json!({ "trials": trials, "cancelled": cancelled }).to_string());
-        return Ok(());
+    let states = status::states(&study)?;
+    match args.json {
+        true => print_line(&status::as_json(&study, &states).to_string()),
+        false => print_line(&status::as_text(&study, &states)),
     }
-    print_line(&told(&study, &states));
     Ok(())
-}
-
-/// How far a study is, in lines for a terminal.
-fn told(study: &Study, states: &[(usize, Trial, TrialState)]) -> String {
-    let count = |name: &str| states.iter().filter(|(.., state)| state.name() == name).count();
-    let names = ["done", "left out", "at work", "stopped", "failed", "missing"];
-    let counts = names.iter().map(|name| (count(name), name)).filter(|(count, _)| *count > 0);
-    let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
-    let mut text = format!("{} trials: {}", states.len(), counts.join(", "));
-    for name in ["at work", "stopped", "failed", "missing"] {
-        let of_it: Vec<_> = states.iter().filter(|(.., state)| state.name() == name).collect();
-        for (index, trial, state) in of_it.iter().take(MOST_LISTED) {
-            let run = trial.path.strip_prefix(&study.folder).unwrap_or(&trial.path);
-            text += &format!("\n{index:>5} {:<8} {}", state.name(), run.display());
-            if let TrialState::Failed(reason) = state {
-                text += &format!(": {reason}");
-            }
-        }
-        if of_it.len() > MOST_LISTED {
-            text += &format!("\n      and {} more {name}", of_it.len() - MOST_LISTED);
-        }
-    }
-    if is_cancelled(study) {
-        text += "\ncancelled; `study submit` begins again";
-    }
-    text
 }
 
 fn collect(args: &CollectArgs, command: Vec<String>) -> Result<(), Failure> {
@@ -447,17 +259,8 @@ fn collect(args: &CollectArgs, command: Vec<String>) -> Result<(), Failure> {
         flags: StudyFlags::default(),
     };
     let (_, study) = StudyFile::open(&args.folder.study).map_err(failure)?;
-    let states = states(&study)?;
-    let is_left = |state: &TrialState| state.is_wanted() || *state == TrialState::AtWork;
-    let left = states.iter().filter(|(.., state)| is_left(state)).count();
-    if left > 0 && !args.finish {
-        let folder = study.folder.display();
-        return Err(Failure::Error(format!(
-            "{left} of {} trials are not there yet:\n{}\nhand them over with `cargo xtask study submit {folder} \
-             --engine NAME`, or train them here with `cargo xtask study collect {folder} --finish`",
-            states.len(),
-            told(&study, &states)
-        )));
+    if !args.finish {
+        status::check_complete(&study)?;
     }
     interrupt::hear(Notices::TRAINING, None);
     run.study_run(command)?.carry_out()
@@ -465,25 +268,7 @@ fn collect(args: &CollectArgs, command: Vec<String>) -> Result<(), Failure> {
 
 fn cancel(args: &FolderArgs) -> Result<(), Failure> {
     let (_, study) = StudyFile::open(&args.study).map_err(failure)?;
-    let path = study.folder.join(CANCELLED);
-    write_whole(&path, b"")
-        .map_err(|error| Failure::Error(format!("cannot write {}: {error}", path.display())))?;
-    // Whoever has Slurm is asked to take the waiting jobs back; with the file they would end at once.
-    let study_folder = std::path::absolute(&study.folder).unwrap_or_else(|_| study.folder.clone());
-    let submission = Submission {
-        study: study_folder,
-        program: PathBuf::new(),
-        number: 0,
-        tasks: 0,
-        threads: 0,
-        at_a_time: None,
-        more: Vec::new(),
-    };
-    for words in engine::CATALOG.iter().filter_map(|engine| (engine.cancel)(&submission)) {
-        if let Some((program, rest)) = words.split_first() {
-            let _ = Command::new(program).args(rest).stderr(Stdio::null()).status();
-        }
-    }
+    submit::cancel(&study)?;
     print_line("cancelled: trials that are at work save a checkpoint and stop");
     Ok(())
 }
