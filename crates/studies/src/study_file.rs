@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_records::arms::{Measure, SeedData};
 use backburn_records::whole_file;
+use backburn_training::failure::Failure;
 use backburn_training::recipe::{MOST_BYTES, Recipe, built_in};
 use backburn_training::recipe_change::RecipeChange;
 use serde::{Deserialize, Serialize};
@@ -189,6 +190,16 @@ pub enum StudyError {
         /// In what it differs.
         differs: String,
     },
+}
+
+/// By what the study's author can do about it.
+impl From<StudyError> for Failure {
+    fn from(error: StudyError) -> Self {
+        match error {
+            StudyError::File { .. } => Self::Error(error.to_string()),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
 }
 
 impl StudyFile {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use backburn_studies::arm_list::ListedArm;
 use backburn_studies::arm_words::{NONE, arms, leave_one_out};
+use backburn_studies::carry_out::PlannedStudy;
 use backburn_studies::study_file::StudyFile;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::picture_names::short_name;
@@ -85,10 +86,7 @@ pub fn ablate(args: &AblateArgs, command: Vec<String>) -> Result<(), Failure> {
     let default = || PathBuf::from(format!("runs/ablate-{}", short_name(&recipe.dataset)));
     let folder = args.train.out.clone().unwrap_or_else(default);
     let run = StudyRun {
-        file,
-        recipe,
-        from: PathBuf::new(),
-        folder,
+        planned: PlannedStudy { file, recipe, from: PathBuf::new(), folder },
         jobs: args.study.jobs,
         threads: args.train.threads,
         json: args.train.json,

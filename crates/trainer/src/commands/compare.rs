@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use backburn_studies::arm_list::ListedArm;
+use backburn_studies::carry_out::PlannedStudy;
 use backburn_studies::study_file::StudyFile;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe;
@@ -12,7 +13,7 @@ use clap::Args;
 
 use crate::help;
 use crate::interrupt::{self, Notices};
-use crate::study_run::{PlaceFlags, StudyFlags, StudyRun, failure};
+use crate::study_run::{PlaceFlags, StudyFlags, StudyRun};
 use crate::train_flags::Changes;
 
 /// `compare RECIPE|CONFIG RECIPE|CONFIG…`
@@ -61,16 +62,15 @@ pub fn compare(args: &CompareArgs, command: Vec<String>) -> Result<(), Failure> 
     }
     // Paths are relative to where the program was started.
     let here = Path::new("");
-    let recipe = file.named_recipe(here).map_err(failure)?;
+    let recipe = file.named_recipe(here)?;
     let out = args.place.out.clone();
+    let folder = out.unwrap_or_else(|| PathBuf::from(format!("runs/{name}")));
+    let recipe = args.place.at(recipe)?;
     let run = StudyRun {
-        recipe: args.place.at(recipe)?,
-        from: here.to_owned(),
-        folder: out.unwrap_or_else(|| PathBuf::from(format!("runs/{name}"))),
+        planned: PlannedStudy { file, recipe, from: here.to_owned(), folder },
         jobs: args.study.jobs,
         threads: args.place.threads,
         json: args.place.json,
-        file,
         command,
     };
     run.carry_out()

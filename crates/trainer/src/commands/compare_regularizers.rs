@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::SplitSize;
 use backburn_studies::arm_list::{ListedArm, regularizers};
+use backburn_studies::carry_out::PlannedStudy;
 use backburn_studies::study_file::StudyFile;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::picture_names::short_name;
@@ -15,7 +16,7 @@ use clap::Args;
 use crate::help;
 use crate::interrupt::{self, Notices};
 use crate::output::print_line;
-use crate::study_run::{PlaceFlags, StudyRun, failure};
+use crate::study_run::{PlaceFlags, StudyRun};
 
 /// What all arms have in common: little data, a network that learns it by heart, the last weights, and no regularizer.
 const RECIPE: &str = "small";
@@ -70,14 +71,11 @@ pub fn compare_regularizers(
     interrupt::hear(Notices::TRAINING, None);
     let file = args.study()?;
     let from = Path::new("");
-    let recipe = args.place.at(file.named_recipe(from).map_err(failure)?)?;
+    let recipe = args.place.at(file.named_recipe(from)?)?;
     let default = || format!("runs/compare-regularizers-{}", short_name(&recipe.dataset)).into();
     let folder: PathBuf = args.place.out.clone().unwrap_or_else(default);
     let run = StudyRun {
-        file,
-        recipe,
-        from: from.to_owned(),
-        folder,
+        planned: PlannedStudy { file, recipe, from: from.to_owned(), folder },
         jobs: args.jobs,
         threads: args.place.threads,
         json: args.place.json,
@@ -110,7 +108,7 @@ impl CompareRegularizersArgs {
             ..StudyFile::default()
         };
         // Some architectures have dropout unless they are told otherwise.
-        let mut recipe = file.load_base(Path::new("")).map_err(failure)?;
+        let mut recipe = file.load_base(Path::new(""))?;
         if *recipe.model.dropout_mut() > 0.0 {
             file.base = file.base.with("dropout", 0);
         }
@@ -184,7 +182,7 @@ mod tests {
         let refused = |args: CompareRegularizersArgs| {
             let file = args.study();
             let study = file.and_then(|file| {
-                let base = file.load_base(Path::new("")).map_err(failure)?;
+                let base = file.load_base(Path::new(""))?;
                 file.study(&base, Path::new(""), Path::new("x")).map_err(failure)
             });
             matches!(study, Err(Failure::Usage(_)))

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use backburn_studies::arms::{Attempt, attempt_alone};
+use backburn_studies::carry_out::PlannedStudy;
 use backburn_studies::engine;
 use backburn_studies::engine::slurm::requeue;
 use backburn_studies::status::{self, is_cancelled};
@@ -19,7 +20,7 @@ use crate::environment;
 use crate::interrupt::{self, Notices, StopOn};
 use crate::output::{print_line, say};
 use crate::pages::pages_if;
-use crate::study_run::{PlaceFlags, StudyFlags, StudyRun, failure, this_program};
+use crate::study_run::{PlaceFlags, StudyFlags, StudyRun, this_program};
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
 
@@ -147,23 +148,21 @@ impl RunArgs {
     fn study_run(&self, command: Vec<String>) -> Result<StudyRun, Failure> {
         let is_folder = self.study.is_dir();
         let path = if is_folder { self.study.join(STUDY_FILE) } else { self.study.clone() };
-        let mut file = StudyFile::read(&path).map_err(failure)?;
+        let mut file = StudyFile::read(&path)?;
         self.flags.apply(self.seeds, &mut file);
         let from = path.parent().unwrap_or(Path::new("")).to_owned();
-        let recipe = file.named_recipe(&from).map_err(failure)?;
+        let recipe = file.named_recipe(&from)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let default = || match is_folder {
             true => self.study.clone(),
             false => PathBuf::from(format!("runs/{stem}")),
         };
+        let folder = self.place.out.clone().unwrap_or_else(default);
         Ok(StudyRun {
-            recipe: self.place.at(recipe)?,
-            from,
-            folder: self.place.out.clone().unwrap_or_else(default),
+            planned: PlannedStudy { recipe: self.place.at(recipe)?, from, folder, file },
             jobs: self.flags.jobs,
             threads: self.place.threads,
             json: self.place.json,
-            file,
             command,
         })
     }
@@ -176,7 +175,7 @@ fn run(args: &RunArgs, command: Vec<String>) -> Result<(), Failure> {
 
 fn trial(args: &TrialArgs, command: Vec<String>) -> Result<(), Failure> {
     interrupt::hear(Notices::TRAINING, args.stop_on);
-    let (file, study) = StudyFile::open(&args.study).map_err(failure)?;
+    let (file, study) = StudyFile::open(&args.study)?;
     let trial = study.trial_to_train(args.index)?;
     if is_cancelled(&study) {
         say(&format!("{} was cancelled; `study submit` begins again", study.folder.display()));
@@ -216,12 +215,15 @@ fn stop_at_end_of_stdin() {
 
 fn submit(args: &SubmitArgs, command: Vec<String>) -> Result<(), Failure> {
     let engine = engine::named(&args.engine).map_err(Failure::Usage)?;
-    let run = args.run.study_run(command)?;
+    let planned = args.run.study_run(command)?.planned;
     let at_a_time = args.run.flags.jobs;
     if at_a_time == Some(0) {
         return Err(usage("`--jobs`: expected at least 1, found 0"));
     }
-    let study = run.ready(args.dry_run)?;
+    let study = planned.study()?;
+    if !args.dry_run {
+        planned.write()?;
+    }
     let wanted = status::wanted(&study)?;
     if wanted.is_empty() {
         print_line("nothing is missing; `study collect` compares the arms");
@@ -242,7 +244,7 @@ fn submit(args: &SubmitArgs, command: Vec<String>) -> Result<(), Failure> {
 }
 
 fn status(args: &FolderArgs) -> Result<(), Failure> {
-    let (_, study) = StudyFile::open(&args.study).map_err(failure)?;
+    let (_, study) = StudyFile::open(&args.study)?;
     let states = status::states(&study)?;
     match args.json {
         true => print_line(&status::as_json(&study, &states).to_string()),
@@ -258,7 +260,7 @@ fn collect(args: &CollectArgs, command: Vec<String>) -> Result<(), Failure> {
         seeds: None,
         flags: StudyFlags::default(),
     };
-    let (_, study) = StudyFile::open(&args.folder.study).map_err(failure)?;
+    let (_, study) = StudyFile::open(&args.folder.study)?;
     if !args.finish {
         status::check_complete(&study)?;
     }
@@ -267,7 +269,7 @@ fn collect(args: &CollectArgs, command: Vec<String>) -> Result<(), Failure> {
 }
 
 fn cancel(args: &FolderArgs) -> Result<(), Failure> {
-    let (_, study) = StudyFile::open(&args.study).map_err(failure)?;
+    let (_, study) = StudyFile::open(&args.study)?;
     submit::cancel(&study)?;
     print_line("cancelled: trials that are at work save a checkpoint and stop");
     Ok(())
