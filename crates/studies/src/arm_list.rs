@@ -1,7 +1,8 @@
 //! Lists of arms, as TOML files have them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use backburn_training::recipe;
 use backburn_training::recipe_change::RecipeChange;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,23 @@ pub struct ListedArm {
 }
 
 impl ListedArm {
+    /// The arm of a built-in recipe by its name, or of a recipe's file.
+    pub fn of_recipe(asked: &str) -> Self {
+        if recipe::CATALOG.iter().any(|row| row.name == asked) {
+            let (name, recipe) = (asked.to_owned(), Some(asked.to_owned()));
+            return Self { summary: format!("recipe {name}"), name, recipe, ..Self::default() };
+        }
+        let path = Path::new(asked);
+        // A run's file is called like all others; its folder tells them apart.
+        let is_runs = path.file_name().is_some_and(|name| name == "config.toml");
+        let named = if is_runs { path.parent().unwrap_or(path) } else { path };
+        let stem = named.file_stem().unwrap_or(named.as_os_str()).to_string_lossy();
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "+-_.=".contains(c) { c } else { '-' };
+        let name: String = stem.chars().map(plain).collect();
+        let config = Some(path.to_owned());
+        Self { name, summary: format!("recipe {asked}"), config, ..Self::default() }
+    }
+
     /// Whether it has a recipe of its own.
     pub fn has_a_recipe(&self) -> bool {
         self.recipe.is_some() || self.config.is_some()
@@ -97,6 +115,17 @@ mod tests {
             seen.push(recipe);
         }
         assert_eq!(seen[0], base);
+    }
+
+    #[test]
+    fn a_recipe_is_named_for_itself_its_file_or_its_run() {
+        let named = |asked: &str| {
+            let arm = ListedArm::of_recipe(asked);
+            (arm.name, arm.recipe.is_some())
+        };
+        assert_eq!(named("small"), ("small".into(), true));
+        assert_eq!(named("recipes/mine.toml"), ("mine".into(), false));
+        assert_eq!(named("runs/a b/config.toml"), ("a-b".into(), false));
     }
 
     #[test]

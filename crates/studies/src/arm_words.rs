@@ -13,6 +13,18 @@ use crate::arm_list::{ListedArm, regularizers};
 /// The arm that changes nothing.
 pub const NONE: &str = "none";
 
+/// What `ablate` compares if nothing is named.
+pub const USUAL: [&str; 8] = [
+    "none",
+    "dropout=0.3",
+    "l2",
+    "weight-decay",
+    "label-smoothing",
+    "disturb-label",
+    "augmentation",
+    "early-stopping",
+];
+
 /// What the data set's own recipe augments with.
 const AUGMENTATION: &str = "augmentation";
 
@@ -49,6 +61,32 @@ pub fn arms(words: &[String], base: &Recipe) -> Result<Vec<ListedArm>, String> {
         arms.extend(joined);
     }
     Ok(arms)
+}
+
+/// The arms that `words` name, as [`arms`] gives them, but the one that changes nothing first, named or not; and without
+/// members of ranges that are what `base` is already.
+///
+/// # Errors
+///
+/// As [`arms`].
+pub fn against_none(words: &[String], base: &Recipe) -> Result<Vec<ListedArm>, String> {
+    let mut listed = arms(words, base)?;
+    let is_base = |arm: &ListedArm| {
+        arm.name != NONE && arm.change.apply(base).is_ok_and(|recipe| recipe == *base)
+    };
+    let ranges = words.iter().filter(|word| word.matches(':').count() == 2);
+    let of_ranges = arms(&ranges.cloned().collect::<Vec<_>>(), base)?;
+    let is_of_range = |arm: &ListedArm| of_ranges.iter().any(|other| other.name == arm.name);
+    listed.retain(|arm| !(is_of_range(arm) && is_base(arm)));
+    if !listed.iter().any(|arm| arm.name == NONE) {
+        let none = ListedArm { name: NONE.into(), ..ListedArm::default() };
+        listed.insert(0, ListedArm { summary: "no regularizer".into(), ..none });
+    }
+    let none = listed.iter().position(|arm| arm.name == NONE).unwrap_or(0);
+    if let Some(first) = listed.get_mut(..=none) {
+        first.rotate_right(1);
+    }
+    Ok(listed)
 }
 
 /// What one technique stands for: an arm, or several if it is a range.
@@ -265,6 +303,20 @@ mod tests {
             let error = of(words).unwrap_err();
             assert!(error.contains(part), "{error}");
         }
+    }
+
+    #[test]
+    fn the_first_arm_changes_nothing_and_no_member_of_a_range_is_the_same() {
+        let names = |words: &str| -> Vec<String> {
+            let words: Vec<String> = words.split(',').map(str::to_owned).collect();
+            against_none(&words, &base()).unwrap().into_iter().map(|arm| arm.name).collect()
+        };
+        assert_eq!(names("l2,flip"), ["none", "l2", "flip"]);
+        assert_eq!(names("l2,none,flip"), ["none", "l2", "flip"]);
+        assert_eq!(names("dropout=0:0.4:0.2"), ["none", "dropout=0.2", "dropout=0.4"]);
+        assert_eq!(names(&USUAL.join(",")), USUAL);
+        // Asked for by itself it is kept, so that it can be refused by name.
+        assert_eq!(names("dropout=0"), ["none", "dropout=0"]);
     }
 
     #[test]

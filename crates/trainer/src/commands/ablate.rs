@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use backburn_studies::arm_list::ListedArm;
-use backburn_studies::arm_words::{NONE, arms, leave_one_out};
+use backburn_studies::arm_words::{NONE, USUAL, against_none, arms, leave_one_out};
 use backburn_studies::carry_out::PlannedStudy;
 use backburn_studies::study_file::StudyFile;
 use backburn_training::failure::{Failure, usage};
@@ -20,18 +20,6 @@ use crate::study_run::{StudyFlags, StudyRun};
 
 /// The recipe that arms change if none is named: no regularizer, and little data, which a network learns by heart.
 const SMALL: &str = "small";
-
-/// What is compared if nothing is named.
-const USUAL: [&str; 8] = [
-    "none",
-    "dropout=0.3",
-    "l2",
-    "weight-decay",
-    "label-smoothing",
-    "disturb-label",
-    "augmentation",
-    "early-stopping",
-];
 
 /// A size of a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -120,28 +108,10 @@ impl AblateArgs {
     fn listed(&self, base: &Recipe) -> Result<Vec<ListedArm>, Failure> {
         let usual = || USUAL.map(str::to_owned).to_vec();
         let words = if self.arms.is_empty() { usual() } else { self.arms.clone() };
-        let mut listed = arms(&words, base).map_err(Failure::Usage)?;
-        if self.leave_one_out {
-            return leave_one_out(&listed).map_err(Failure::Usage);
-        }
-        // A member of a range may be what the base is already.
-        let is_base = |arm: &ListedArm| {
-            arm.name != NONE && arm.change.apply(base).is_ok_and(|recipe| recipe == *base)
+        let listed = match self.leave_one_out {
+            true => arms(&words, base).and_then(|listed| leave_one_out(&listed)),
+            false => against_none(&words, base),
         };
-        let ranges = words.iter().filter(|word| word.matches(':').count() == 2);
-        let of_ranges: Vec<String> = match arms(&ranges.cloned().collect::<Vec<_>>(), base) {
-            Ok(arms) => arms.into_iter().map(|arm| arm.name).collect(),
-            Err(reason) => return Err(Failure::Usage(reason)),
-        };
-        listed.retain(|arm| !(of_ranges.contains(&arm.name) && is_base(arm)));
-        if !listed.iter().any(|arm| arm.name == NONE) {
-            let none = ListedArm { name: NONE.into(), ..ListedArm::default() };
-            listed.insert(0, ListedArm { summary: "no regularizer".into(), ..none });
-        }
-        let none = listed.iter().position(|arm| arm.name == NONE).unwrap_or(0);
-        if let Some(first) = listed.get_mut(..=none) {
-            first.rotate_right(1);
-        }
-        Ok(listed)
+        listed.map_err(Failure::Usage)
     }
 }

@@ -43,7 +43,7 @@ pub struct CompareArgs {
 /// What stands in the way, with the cure.
 pub fn compare(args: &CompareArgs, command: Vec<String>) -> Result<(), Failure> {
     interrupt::hear(Notices::TRAINING, None);
-    let arms: Vec<ListedArm> = args.recipes.iter().map(|recipe| arm(recipe)).collect();
+    let arms: Vec<ListedArm> = args.recipes.iter().map(|asked| ListedArm::of_recipe(asked)).collect();
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
     let name = names.join("-against-");
     let first = arms.first().cloned().unwrap_or_default();
@@ -84,43 +84,5 @@ impl CompareArgs {
         }
         let any = recipe::built_in("small").and_then(|recipe| self.changes.0.apply(&recipe));
         Ok(Some(any.map_err(usage)?.seed))
-    }
-}
-
-/// The arm of a recipe by its name or file.
-fn arm(asked: &str) -> ListedArm {
-    if recipe::CATALOG.iter().any(|row| row.name == asked) {
-        let (name, recipe) = (asked.to_owned(), Some(asked.to_owned()));
-        return ListedArm {
-            summary: format!("recipe {name}"),
-            name,
-            recipe,
-            ..ListedArm::default()
-        };
-    }
-    let path = Path::new(asked);
-    // A run's file is called like all others; its folder tells them apart.
-    let is_runs = path.file_name().is_some_and(|name| name == "config.toml");
-    let named = if is_runs { path.parent().unwrap_or(path) } else { path };
-    let stem = named.file_stem().unwrap_or(named.as_os_str()).to_string_lossy();
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "+-_.=".contains(c) { c } else { '-' };
-    let name: String = stem.chars().map(plain).collect();
-    let config = Some(path.to_owned());
-    ListedArm { name, summary: format!("recipe {asked}"), config, ..ListedArm::default() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_recipe_is_named_for_itself_its_file_or_its_run() {
-        let named = |asked: &str| {
-            let arm = arm(asked);
-            (arm.name, arm.recipe.is_some())
-        };
-        assert_eq!(named("small"), ("small".into(), true));
-        assert_eq!(named("recipes/mine.toml"), ("mine".into(), false));
-        assert_eq!(named("runs/a b/config.toml"), ("a-b".into(), false));
     }
 }
