@@ -12,6 +12,7 @@ pub mod engine;
 pub mod folds;
 pub mod jobs;
 pub mod looks;
+pub mod regularizer_study;
 pub mod search;
 pub mod status;
 pub mod study;

@@ -5,10 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use backburn_data::SplitSize;
-use backburn_studies::arm_list::{ListedArm, regularizers};
 use backburn_studies::carry_out::PlannedStudy;
-use backburn_studies::study_file::StudyFile;
-use backburn_training::failure::{Failure, usage};
+use backburn_studies::regularizer_study::{RegularizerStudy, list};
+use backburn_training::failure::Failure;
 use backburn_training::picture_names::short_name;
 use backburn_training::recipe_change::RecipeChange;
 use clap::Args;
@@ -18,11 +17,8 @@ use crate::interrupt::{self, Notices};
 use crate::output::print_line;
 use crate::study_run::{PlaceFlags, StudyRun};
 
-/// What all arms have in common: little data, a network that learns it by heart, the last weights, and no regularizer.
-const RECIPE: &str = "small";
-
 /// `compare-regularizers [DATASET]`
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct CompareRegularizersArgs {
     /// Data set, by its name in the catalog.
     #[arg(help = format!("{}; mnist if none is named", help::data_sets()))]
@@ -69,7 +65,7 @@ pub fn compare_regularizers(
         return Ok(());
     }
     interrupt::hear(Notices::TRAINING, None);
-    let file = args.study()?;
+    let file = args.study().file()?;
     let from = Path::new("");
     let recipe = args.place.at(file.named_recipe(from)?)?;
     let default = || format!("runs/compare-regularizers-{}", short_name(&recipe.dataset)).into();
@@ -86,9 +82,7 @@ pub fn compare_regularizers(
 
 impl CompareRegularizersArgs {
     /// The study that is asked for.
-    fn study(&self) -> Result<StudyFile, Failure> {
-        let dataset = self.dataset.as_deref().unwrap_or("mnist");
-        backburn_data::entry(dataset).map_err(usage)?;
+    fn study(&self) -> RegularizerStudy {
         let settings = [
             ("model", self.model.clone()),
             ("train-size", self.train_size.map(|size| size.to_string())),
@@ -96,101 +90,12 @@ impl CompareRegularizersArgs {
         ];
         let settings = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let change = |base: RecipeChange, (name, text)| base.with(name, text);
-        let mut file = StudyFile {
-            subject: "regularizers".into(),
-            recipe: Some(RECIPE.into()),
-            dataset: Some(dataset.into()),
-            seeds: self.seeds.unwrap_or(3),
-            first_seed: self.seed.unwrap_or(1),
-            leave_out: true,
-            base: settings.fold(RecipeChange::default(), change),
-            arms: self.arms()?,
-            ..StudyFile::default()
-        };
-        // Some architectures have dropout unless they are told otherwise.
-        let mut recipe = file.load_base(Path::new(""))?;
-        if *recipe.model.dropout_mut() > 0.0 {
-            file.base = file.base.with("dropout", 0);
+        RegularizerStudy {
+            dataset: self.dataset.clone(),
+            change: settings.fold(RecipeChange::default(), change),
+            seeds: self.seeds,
+            first_seed: self.seed,
+            only: self.only.clone(),
         }
-        Ok(file)
-    }
-
-    /// The arms that are asked for, the first of the list always among them.
-    fn arms(&self) -> Result<Vec<ListedArm>, Failure> {
-        let listed = regularizers();
-        let known = |name: &String| listed.iter().any(|arm| arm.name == *name);
-        if let Some(name) = self.only.iter().find(|name| !known(name)) {
-            let known: Vec<&str> = listed.iter().map(|arm| arm.name.as_str()).collect();
-            return Err(Failure::Usage(format!(
-                "`--only`: unknown arm `{name}`; known: {}",
-                known.join(", ")
-            )));
-        }
-        let wanted = |(place, arm): &(usize, ListedArm)| {
-            *place == 0 || self.only.is_empty() || self.only.contains(&arm.name)
-        };
-        Ok(listed.into_iter().enumerate().filter(wanted).map(|(_, arm)| arm).collect())
-    }
-}
-
-fn list() -> String {
-    let arm = |arm: &ListedArm| {
-        let words = arm.change.words();
-        let flags = if words.is_empty() { "(no flags)".into() } else { words.join(" ") };
-        format!("{}\n  {}\n  {flags}\n", arm.name, arm.summary)
-    };
-    regularizers().iter().map(arm).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn study(model: Option<&str>) -> backburn_studies::study::Study {
-        let model = model.map(str::to_owned);
-        let file = CompareRegularizersArgs { model, ..Default::default() }.study().unwrap();
-        let base = file.load_base(Path::new("")).unwrap();
-        file.study(&base, Path::new(""), Path::new("x")).unwrap()
-    }
-
-    /// The arms that cannot be compared, each with the reason.
-    fn absent(model: Option<&str>) -> Vec<(String, String)> {
-        let arms = study(model).arms.into_iter();
-        arms.filter_map(|arm| Some((arm.name, arm.recipe.err()?))).collect()
-    }
-
-    #[test]
-    fn arms_that_do_not_apply_to_a_model_are_absent_with_the_reason() {
-        let cnn = absent(None);
-        assert_eq!(cnn.len(), 1, "{cnn:?}");
-        assert!(cnn[0].0 == "stochastic-depth" && cnn[0].1.contains("the model `cnn`"), "{cnn:?}");
-        let resnet = absent(Some("resnet20"));
-        let names: Vec<&str> = resnet.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["spatial-dropout", "batch-norm"]);
-        assert!(resnet[0].1.contains("does not apply to the model `resnet20`"), "{resnet:?}");
-        assert!(resnet[1].1.contains("has it already"), "{resnet:?}");
-    }
-
-    #[test]
-    fn another_model_starts_without_dropout_too() {
-        let mut base = study(Some("mlp")).arms[0].recipe.clone().unwrap();
-        assert_eq!(*base.model.dropout_mut(), 0.0);
-    }
-
-    #[test]
-    fn seeds_and_arms_that_cannot_be_are_refused() {
-        let refused = |args: CompareRegularizersArgs| {
-            let file = args.study();
-            let study = file.and_then(|file| {
-                let base = file.load_base(Path::new(""))?;
-                file.study(&base, Path::new(""), Path::new("x")).map_err(failure)
-            });
-            matches!(study, Err(Failure::Usage(_)))
-        };
-        let args = CompareRegularizersArgs::default;
-        assert!(refused(CompareRegularizersArgs { seeds: Some(0), ..args() }));
-        assert!(refused(CompareRegularizersArgs { seed: Some(u64::MAX), ..args() }));
-        assert!(refused(CompareRegularizersArgs { only: vec!["dropuot".into()], ..args() }));
-        assert!(!refused(CompareRegularizersArgs { only: vec!["dropout".into()], ..args() }));
     }
 }
