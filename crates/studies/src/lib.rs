@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod looks;
 pub mod regularizer_study;
 pub mod search;
+pub mod seeds;
 pub mod status;
 pub mod study;
 pub mod study_file;
