@@ -56,6 +56,22 @@ pub fn record(
     })
 }
 
+/// Checks that a search has found something.
+///
+/// # Errors
+///
+/// If no trial of it has scores, with the reason of the first.
+pub fn check_winner(record: &SearchRecord) -> Result<(), Failure> {
+    if record.winner.is_some() {
+        return Ok(());
+    }
+    let why = record.trials.iter().find_map(|trial| trial.reason.clone());
+    Err(Failure::Error(format!(
+        "no trial came to its end{}; search other ranges, in another folder (`--out`)",
+        why.map_or(String::new(), |why| format!(", the first: {why}"))
+    )))
+}
+
 /// The runs of a trial that have begun.
 fn runs_of(search: &Search, trial: &Tried) -> Result<Vec<RunRecord>, Failure> {
     let run = |seed| search.run(trial.number, &trial.values, seed).ok();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::{Recipe, RecipeError};
 use backburn_training::recipe_change::RecipeChange;
+use backburn_training::run_folder::names::CONFIG;
 use backburn_training::seeds::Seeds;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,29 @@ pub const MOST_SEEDS: usize = 1000;
 
 /// The most values of a range in a grid.
 pub const MOST_GRID_POINTS: usize = 1000;
+
+/// Trials of a round if their number is not given.
+const TRIALS: usize = 30;
+
+/// Values of a range in a grid if their number is not given.
+const GRID_POINTS: usize = 3;
+
+/// What is asked of a search; `None` for what is usual.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// How points are chosen; the first of [`samplers::CATALOG`] if not given.
+    pub sampler: Option<String>,
+    /// Which runs are stopped early; the first of [`pruning::CATALOG`] if not given.
+    pub pruning: Option<String>,
+    /// Trials of a round; 30 if not given, the whole of a grid.
+    pub trials: Option<usize>,
+    /// Rounds; 1 if not given.
+    pub rounds: Option<usize>,
+    /// Seeds of a trial; 1 if not given.
+    pub seeds: Option<u64>,
+    /// Values of a range in a grid; 3 if not given.
+    pub grid_points: Option<usize>,
+}
 
 /// Everything that decides what a search tries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,6 +80,44 @@ pub struct Search {
 }
 
 impl Search {
+    /// The search that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn new(
+        asked: Asked,
+        vary: Space,
+        recipe: Recipe,
+        folder: PathBuf,
+    ) -> Result<Self, Failure> {
+        let first = |name: Option<&str>| name.unwrap_or_default().to_owned();
+        let sampler = asked.sampler;
+        let sampler =
+            sampler.unwrap_or_else(|| first(samplers::CATALOG.first().map(|row| row.name)));
+        let pruning = asked.pruning;
+        let pruning =
+            pruning.unwrap_or_else(|| first(pruning::CATALOG.first().map(|row| row.name)));
+        let grid_points = asked.grid_points.unwrap_or(GRID_POINTS);
+        let mut search = Self {
+            trials: TRIALS,
+            rounds: asked.rounds.unwrap_or(1),
+            seeds: usize::try_from(asked.seeds.unwrap_or(1)).unwrap_or(usize::MAX),
+            sampler,
+            pruning,
+            grid_points,
+            vary,
+            recipe,
+            folder,
+        };
+        if search.is_grid() {
+            search.trials = samplers::grid_size(&search.vary, grid_points);
+        }
+        search.trials = asked.trials.unwrap_or(search.trials);
+        search.check()?;
+        Ok(search)
+    }
+
     /// Checks every number, every name, and that the recipe takes the whole space.
     ///
     /// # Errors
@@ -174,6 +236,11 @@ impl Search {
         self.folder.join(format!("trial-{number:04}"))
     }
 
+    /// The recipe of a trial's first run, as its folder has it.
+    pub fn config(&self, number: usize) -> PathBuf {
+        self.trial_folder(number).join(format!("seed-{}", self.recipe.seed)).join(CONFIG)
+    }
+
     /// The seeds of every trial.
     pub fn all_seeds(&self) -> impl Iterator<Item = u64> + use<> {
         self.recipe.seed..self.recipe.seed.saturating_add(self.seeds as u64)
@@ -275,6 +342,20 @@ mod tests {
         assert_eq!(run.path.display().to_string(), "runs/x/trial-0007/seed-2");
         let expected = Recipe { seed: 2, ..values.apply(&search.recipe).unwrap() };
         assert_eq!(run.recipe, expected);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_as_usual() {
+        let of = |asked: Asked| {
+            let vary = space(&["learning-rate=log:1e-4:1e-1", "dropout=0:0.8"]);
+            Search::new(asked, vary, built_in("small").unwrap(), "runs/x".into())
+        };
+        let usual = of(Asked::default()).unwrap();
+        assert_eq!((usual.sampler.as_str(), usual.pruning.as_str()), ("random", "none"));
+        assert_eq!((usual.trials, usual.rounds, usual.seeds), (TRIALS, 1, 1));
+        let grid = |trials| Asked { sampler: Some("grid".into()), trials, ..Asked::default() };
+        assert_eq!(of(grid(None)).unwrap().trials, GRID_POINTS * GRID_POINTS);
+        assert!(of(grid(Some(4))).is_err());
     }
 
     #[test]

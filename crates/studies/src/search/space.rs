@@ -3,9 +3,11 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use backburn_records::read_bounded;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::recipe::{Recipe, RecipeError};
+use backburn_training::recipe::{MOST_BYTES, Recipe, RecipeError};
 use backburn_training::recipe_change::RecipeChange;
 use backburn_training::recipe_settings::CATALOG;
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,31 @@ pub fn read(text: &str) -> Result<Vec<Varied>, String> {
 }
 
 impl Space {
+    /// The space of the settings of a file, if there is one, and of `words` as [`varied`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, it or a word is none, or as [`new`](Self::new).
+    pub fn of(file: Option<&Path>, words: &[String]) -> Result<Self, Failure> {
+        let refused = |error: String| usage(format!("`--vary`: {error}"));
+        let mut all = Vec::new();
+        if let Some(path) = file {
+            let failed = |error: &dyn std::fmt::Display| {
+                Failure::Error(format!(
+                    "{}: {error}; `--space` wants a file with a table [vary]",
+                    path.display()
+                ))
+            };
+            let bytes = read_bounded(path, MOST_BYTES).map_err(|error| failed(&error))?;
+            let text = String::from_utf8(bytes).map_err(|error| failed(&error))?;
+            all = read(&text).map_err(|error| failed(&error.trim_end()))?;
+        }
+        for text in words {
+            all.push(varied(text).map_err(refused)?);
+        }
+        Self::new(all).map_err(refused)
+    }
+
     /// The space of these settings.
     ///
     /// # Errors

@@ -5,32 +5,23 @@
 use std::path::PathBuf;
 
 use backburn_records::RunRecord;
-use backburn_records::read_bounded;
 use backburn_records::search::SearchRecord;
 use backburn_studies::search::driver::carry_out;
-use backburn_studies::search::history::winner;
-use backburn_studies::search::outcome::record;
-use backburn_studies::search::plan::Search;
+use backburn_studies::search::history::{Tried, winner};
+use backburn_studies::search::outcome::{check_winner, record};
+use backburn_studies::search::plan::{Asked, Search};
 use backburn_studies::search::range::FORMS;
-use backburn_studies::search::space::{self, Space, Varied};
+use backburn_studies::search::space::Space;
 use backburn_studies::search::{pruning, samplers};
 use backburn_training::failure::{Failure, usage};
 use backburn_training::picture_names::short_name;
-use backburn_training::recipe::MOST_BYTES;
 use backburn_training::recipe_change::RecipeChange;
-use backburn_training::run_folder::names::CONFIG;
 use clap::Args;
 
 use crate::commands::train::TrainArgs;
 use crate::interrupt::{self, Notices};
 use crate::output::print_line;
 use crate::terminal::Terminal;
-
-/// Trials of a round if their number is not given.
-const TRIALS: usize = 30;
-
-/// Values of a range in a grid if their number is not given.
-const GRID_POINTS: usize = 3;
 
 /// What the flags do not say, for the end of help.
 pub(crate) fn notes() -> String {
@@ -106,16 +97,7 @@ pub fn search(args: &SearchArgs, command: Vec<String>) -> Result<(), Failure> {
         }
         print_line(&format!("page: {}", search.folder.join("report.html").display()));
     }
-    match record.winner {
-        Some(_) => Ok(()),
-        None => {
-            let why = record.trials.iter().find_map(|trial| trial.reason.clone());
-            Err(Failure::Error(format!(
-                "no trial came to its end{}; search other ranges, in another folder (`--out`)",
-                why.map_or(String::new(), |why| format!(", the first: {why}"))
-            )))
-        }
-    }
+    check_winner(&record)
 }
 
 /// Writes record and page, and the reports of the winner's runs.
@@ -156,53 +138,15 @@ impl SearchArgs {
         let (recipe, name) = self.train.recipe()?;
         let default = || PathBuf::from(format!("runs/search-{name}-{}", recipe.model.name()));
         let folder = self.train.out.clone().unwrap_or_else(default);
-        let vary =
-            Space::new(self.varied()?).map_err(|error| usage(format!("`--vary`: {error}")))?;
-        let first = |name: Option<&str>| name.unwrap_or_default().to_owned();
-        let sampler = self.sampler.clone();
-        let sampler =
-            sampler.unwrap_or_else(|| first(samplers::CATALOG.first().map(|row| row.name)));
-        let pruning = self.prune.clone();
-        let pruning =
-            pruning.unwrap_or_else(|| first(pruning::CATALOG.first().map(|row| row.name)));
-        let grid_points = self.points.unwrap_or(GRID_POINTS);
-        let trials = match sampler == "grid" {
-            true => samplers::grid_size(&vary, grid_points),
-            false => TRIALS,
+        let asked = Asked {
+            sampler: self.sampler.clone(),
+            pruning: self.prune.clone(),
+            trials: self.trials,
+            rounds: self.rounds,
+            seeds: self.train.seeds,
+            grid_points: self.points,
         };
-        let search = Search {
-            trials: self.trials.unwrap_or(trials),
-            rounds: self.rounds.unwrap_or(1),
-            seeds: usize::try_from(self.train.seeds.unwrap_or(1)).unwrap_or(usize::MAX),
-            sampler,
-            pruning,
-            grid_points,
-            vary,
-            recipe,
-            folder,
-        };
-        search.check()?;
-        Ok(search)
-    }
-
-    /// The settings of the file and of the flags.
-    fn varied(&self) -> Result<Vec<Varied>, Failure> {
-        let mut all = Vec::new();
-        if let Some(path) = &self.space {
-            let failed = |error: &dyn std::fmt::Display| {
-                Failure::Error(format!(
-                    "{}: {error}; `--space` wants a file with a table [vary]",
-                    path.display()
-                ))
-            };
-            let bytes = read_bounded(path, MOST_BYTES).map_err(|error| failed(&error))?;
-            let text = String::from_utf8(bytes).map_err(|error| failed(&error))?;
-            all = space::read(&text).map_err(|error| failed(&error.trim_end()))?;
-        }
-        for text in &self.vary {
-            all.push(space::varied(text).map_err(|error| usage(format!("`--vary`: {error}")))?);
-        }
-        Ok(all)
+        Search::new(asked, Space::of(self.space.as_deref(), &self.vary)?, recipe, folder)
     }
 
     /// The command that trains the winner.
@@ -210,14 +154,13 @@ impl SearchArgs {
         &self,
         search: &Search,
         values: &RecipeChange,
-        tried: &[backburn_studies::search::history::Tried],
+        tried: &[Tried],
     ) -> Result<Vec<String>, Failure> {
         if let Some(words) = self.train.words_with(values)? {
             return Ok(words);
         }
-        let number = winner(tried).map_or(1, |trial| trial.number);
-        let run = search.trial_folder(number).join(format!("seed-{}", search.recipe.seed));
-        let config = run.join(CONFIG).display().to_string();
+        let config = search.config(winner(tried).map_or(1, |trial| trial.number));
+        let config = config.display().to_string();
         Ok(["cargo", "xtask", "train", "--config", &config].map(str::to_owned).into())
     }
 }
