@@ -1,8 +1,8 @@
 //! The sources' experiments, one file each, and one row each in the [`CATALOG`].
 //!
 //! An experiment is a function from a [`Lab`] to [`Findings`]: it trains what it needs, by itself with
-//! `Trainee`s or as whole runs with `runs.rs`, and says what came out. The lab knows what was asked for
-//! on the command line; the findings are written by whoever called it.
+//! `Trainee`s or as whole runs with `runs.rs`, and says what came out. The lab knows what was asked for; a
+//! [`request::Request`] makes one, and writes the findings.
 
 use backburn_report::Findings;
 use backburn_training::failure::Failure;
@@ -37,6 +37,7 @@ mod overfitting;
 mod random_against_grid;
 mod random_search;
 mod regression;
+pub mod request;
 mod resnet_runs;
 mod runs;
 pub mod settings;

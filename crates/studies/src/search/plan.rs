@@ -351,7 +351,7 @@ mod tests {
             Search::new(asked, vary, built_in("small").unwrap(), "runs/x".into())
         };
         let usual = of(Asked::default()).unwrap();
-        assert_eq!((usual.sampler.as_str(), usual.pruning.as_str()), ("random", "none"));
+        assert_eq!((usual.sampler.as_str(), usual.pruning.as_str()), ("tpe", "none"));
         assert_eq!((usual.trials, usual.rounds, usual.seeds), (TRIALS, 1, 1));
         let grid = |trials| Asked { sampler: Some("grid".into()), trials, ..Asked::default() };
         assert_eq!(of(grid(None)).unwrap().trials, GRID_POINTS * GRID_POINTS);

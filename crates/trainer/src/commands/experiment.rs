@@ -1,24 +1,14 @@
 //! `backburn experiment NAME` and `backburn compare-optimizers`.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use backburn_data::Source;
-use backburn_experiments::lab::{Lab, Options, Preset};
+use backburn_experiments::lab::Preset;
+use backburn_experiments::request::Request;
 use backburn_experiments::{CATALOG, Experiment, experiment};
-use backburn_records::Provenance;
 use backburn_records::number::clock;
-use backburn_report::{ExperimentRecord, Findings};
-use backburn_training::backend::Backend;
-use backburn_training::data_progress::DataProgress;
+use backburn_report::ExperimentRecord;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::origin::dataset_record;
-use backburn_training::place::Place;
-use backburn_training::run_folder::folder::now;
 use backburn_training::run_options::RunOptions;
-use backburn_training::version;
-use backburn_training::watch::{Event, Watch};
 use clap::{Args, ValueEnum};
 
 use crate::help;
@@ -27,9 +17,6 @@ use crate::output::{print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
-
-/// More seeds than anybody has the time for; asking for more is taken for a mistake.
-const MOST_SEEDS: u64 = 1000;
 
 /// The one experiment that has rounds.
 const SEARCH: &str = "hyperparameter-search";
@@ -156,7 +143,7 @@ fn run_one(
         return Err(usage(format!("`--rounds`: expected with {SEARCH} only, found {}", row.name)));
     }
     let threads = set_threads(flags.threads)?;
-    let out = flags.out.clone().unwrap_or_else(|| default_folder(row, flags));
+    let out = flags.out.clone().unwrap_or_else(|| flags.request().default_folder(row));
     let record = carry_out(row, flags, threads, &out, command)?;
     print_line(&wrapped(&record.findings.sentence, COLUMNS));
     if let (agree, compared @ 1..) = record.findings.agreeing() {
@@ -214,19 +201,6 @@ fn run_all(
     Ok(())
 }
 
-/// `runs/<name>`, with the preset and the data set behind it where they are not the usual ones.
-fn default_folder(row: &Experiment, flags: &ExperimentFlags) -> PathBuf {
-    let mut name = row.name.to_owned();
-    if flags.preset != PresetName::Quick {
-        name += &format!("-{}", Preset::from(flags.preset).name());
-    }
-    let usual = row.datasets.first().copied();
-    if let Some(dataset) = flags.dataset.as_deref().filter(|name| Some(*name) != usual) {
-        name += &format!("-{dataset}");
-    }
-    Path::new("runs").join(name)
-}
-
 fn carry_out(
     row: &'static Experiment,
     flags: &ExperimentFlags,
@@ -234,117 +208,25 @@ fn carry_out(
     out: &Path,
     command: &[String],
 ) -> Result<ExperimentRecord, Failure> {
-    let lab = lab(row, flags, threads, out, command)?;
-    interrupt::catch();
-    let (started, clock) = (now(), Instant::now());
-    let findings = row.carry_out(&lab).inspect_err(|failure| {
-        if matches!(failure, Failure::Interrupted) {
-            say("interrupted; nothing was written but whole runs");
-        }
-    })?;
-    let record = record(row, &lab, findings, started, clock.elapsed().as_secs_f64());
-    backburn_report::write_experiment(&record, out)
-        .map_err(|error| Failure::Error(error.to_string()))?;
-    Ok(record)
-}
-
-fn lab(
-    row: &Experiment,
-    flags: &ExperimentFlags,
-    threads: usize,
-    out: &Path,
-    command: &[String],
-) -> Result<Lab, Failure> {
-    let (first, count) = (flags.seed, flags.seeds);
-    if !(1..=MOST_SEEDS).contains(&count) {
-        return Err(usage(format!("`--seeds`: expected 1 to {MOST_SEEDS}, found {count}")));
-    }
-    let end = first.checked_add(count);
-    let end = end
-        .ok_or_else(|| usage("`--seed`: expected a number that leaves `--seeds` more behind it"))?;
-    if flags.rounds == Some(0) {
-        return Err(usage("`--rounds`: expected at least 1, found 0"));
-    }
-    let backend = flags.backend.as_deref().map_or(Ok(Backend::preferred()), Backend::named);
-    let backend = backend.map_err(usage)?;
-    let dataset = dataset(row, flags)?;
-    let run_options = RunOptions {
+    let options = RunOptions {
         stop: interrupt::stop(),
         pages: pages(),
         ..RunOptions::new(threads, command.to_vec())
     };
-    let place = Place { backend, data_dir: flags.data_dir.clone() };
-    let lab = Lab::new(flags.preset.into(), place, None, out.to_owned(), run_options);
-    let lab = lab.map_err(|error| Failure::Error(error.to_string()))?;
-    Ok(Lab {
-        seeds: (first..end).collect(),
-        options: Options { rounds: flags.rounds },
-        data: dataset.map(|name| load(name, flags.data_dir.clone())).transpose()?,
-        watch: RefCell::new(Box::new(Terminal::new())),
-        ..lab
-    })
+    flags.request().carry_out(row, options, out, &|| Box::new(Terminal::new()))
 }
 
-/// The data set to use; none if the experiment needs none.
-fn dataset<'a>(row: &Experiment, flags: &'a ExperimentFlags) -> Result<Option<&'a str>, Failure>
-where
-    'static: 'a,
-{
-    match flags.dataset.as_deref() {
-        None => Ok(row.datasets.first().copied()),
-        Some(name) if row.datasets.contains(&name) => Ok(Some(name)),
-        Some(name) => {
-            backburn_data::entry(name).map_err(usage)?;
-            let known = match row.datasets {
-                [] => "no data set at all".to_owned(),
-                names => names.join(", "),
-            };
-            Err(usage(format!("`--dataset`: {} can use {known}, found {name}", row.name)))
+impl ExperimentFlags {
+    fn request(&self) -> Request {
+        Request {
+            preset: self.preset.into(),
+            dataset: self.dataset.clone(),
+            seeds: self.seeds,
+            first_seed: self.seed,
+            rounds: self.rounds,
+            backend: self.backend.clone(),
+            data_dir: self.data_dir.clone(),
         }
-    }
-}
-
-fn load(name: &str, data_dir: Option<PathBuf>) -> Result<backburn_data::DataSet, Failure> {
-    let mut terminal = Terminal::new();
-    let source = Source::from_environment(data_dir);
-    let data = backburn_data::load_with_progress(name, &source, &mut |progress| {
-        terminal.event(Event::Data(DataProgress::Download(progress)));
-    })
-    .map_err(|error| Failure::Error(error.to_string()))?;
-    for note in &data.notes {
-        say(&format!("note: {note}"));
-    }
-    Ok(data)
-}
-
-fn record(
-    row: &Experiment,
-    lab: &Lab,
-    findings: Findings,
-    started: String,
-    seconds: f64,
-) -> ExperimentRecord {
-    ExperimentRecord {
-        name: row.name.into(),
-        title: row.title.into(),
-        source: row.source.into(),
-        question: row.question.into(),
-        provenance: Provenance {
-            preset: lab.preset.name().into(),
-            command: lab.run_options.command.clone(),
-            backburn_version: version::VERSION.into(),
-            burn_version: version::BURN_VERSION.into(),
-            git_commit: version::commit().map(str::to_owned),
-            backend: lab.place.backend.name().into(),
-            device: lab.hardware.clone(),
-            threads: lab.run_options.threads,
-            seeds: lab.seeds.clone(),
-            started,
-            seconds,
-            dataset: lab.data.as_ref().map(dataset_record),
-            test_reads: lab.test_reads.borrow().clone(),
-        },
-        findings,
     }
 }
 
