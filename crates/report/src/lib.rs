@@ -34,6 +34,7 @@ pub mod folds_page;
 mod html;
 pub mod near_copies_page;
 pub mod page;
+pub mod rate_curve;
 pub mod run_figures;
 pub mod search_page;
 pub mod search_table;

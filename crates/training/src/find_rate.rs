@@ -226,6 +226,28 @@ impl RateCurve {
         }
     }
 
+    /// The result as a person reads it. `range`: the rates that were asked for.
+    pub fn summary(&self, range: RateRange) -> String {
+        let end = match self.end {
+            RateCurveEnd::LastRate => "to the last",
+            RateCurveEnd::Rose => "until the loss was four times its lowest",
+            RateCurveEnd::NotFinite => "until the loss was not finite",
+        };
+        let tried = format!("tried {} of {} rates, {end}", self.rates.len(), range.steps);
+        match self.suggest() {
+            Ok(found) => format!(
+                "{tried}\n\
+                 the loss falls most steeply at {:.1e} and is lowest at {:.1e}\n\
+                 recommended: --learning-rate {:.1e}\n\
+                 (a tenth of the lowest's, which noise moves less than the steepest's)",
+                found.steepest,
+                found.lowest,
+                found.recommended(),
+            ),
+            Err(reason) => format!("{tried}\nno suggestion can be made: {reason}"),
+        }
+    }
+
     /// Standard deviation of a loss, from the median difference between neighbours: neither the
     /// slow fall of the loss nor the few steps of its rise count much.
     fn deviation(&self) -> f64 {
@@ -390,6 +412,21 @@ mod tests {
         // Four times a negative loss is no rise.
         let curve = RateCurve::new(range, &[0.5, -1.0, -0.9, 2.1]);
         assert_eq!((curve.end, curve.rates.len()), (RateCurveEnd::Rose, 4));
+    }
+
+    #[test]
+    fn a_summary_has_the_suggestion_or_why_there_is_none() {
+        let range = RateRange { from: 1e-7, to: 10.0, steps: 100 };
+        let loss = |step: usize| if step < 80 { 2.5 - 0.025 * step as f64 } else { 1e6 };
+        let losses: Vec<f64> = (0..100).map(loss).collect();
+        let text = RateCurve::new(range, &losses).summary(range);
+        assert!(text.contains("tried 81 of 100 rates"), "{text}");
+        assert!(text.contains("recommended: --learning-rate "), "{text}");
+        assert!(text.lines().all(|line| line.len() < 80), "{text}");
+        for losses in [&[2.3; 100][..], &[f64::NAN]] {
+            let text = RateCurve::new(range, losses).summary(range);
+            assert!(text.contains("no suggestion can be made: the loss never fell"), "{text}");
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod picture_names;
 pub mod place;
 pub mod predict;
 pub mod prepare;
+pub mod rate_test;
 pub mod recipe;
 pub mod recipe_change;
 pub mod recipe_settings;

@@ -109,7 +109,11 @@ fn begin(
 }
 
 /// The new folder `out`, or one under `runs/` that is named for `name`.
-pub(crate) fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder, RunError> {
+///
+/// # Errors
+///
+/// If it holds something, or cannot be made.
+pub fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder, RunError> {
     match out {
         Some(path) => RunFolder::create(path),
         None => RunFolder::create_named(name),
