@@ -4,6 +4,7 @@
 //! wrong whatever the network answers.
 
 use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter};
 
 use crate::image_set::ImageSet;
 
@@ -51,6 +52,19 @@ impl Duplicates {
     }
 }
 
+/// In lines for a terminal.
+impl Display for Duplicates {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let Self { within_train, within_test, across } = self;
+        writeln!(formatter, "equal images, pixel by pixel:")?;
+        within_train.tell(formatter, "within training", ["training", "training"])?;
+        writeln!(formatter)?;
+        within_test.tell(formatter, "within test", ["test", "test"])?;
+        writeln!(formatter)?;
+        across.tell(formatter, "test images that are training images", ["test", "training"])
+    }
+}
+
 /// Where each different image occurs first.
 fn first_places(set: &ImageSet) -> HashMap<&[u8], usize> {
     let mut places = HashMap::with_capacity(set.len());
@@ -61,6 +75,26 @@ fn first_places(set: &ImageSet) -> HashMap<&[u8], usize> {
 }
 
 impl Repeats {
+    /// `  within training: 3, of which 1 with another label (training 12 = training 7, …)`
+    fn tell(
+        &self,
+        formatter: &mut Formatter<'_>,
+        what: &str,
+        [split, other]: [&str; 2],
+    ) -> fmt::Result {
+        let Self { count, other_label, examples } = self;
+        write!(formatter, "  {what}: {count}")?;
+        if *count == 0 {
+            return Ok(());
+        }
+        let pair =
+            |(index, earlier): &(usize, usize)| format!("{split} {index} = {other} {earlier}");
+        let pairs: Vec<String> = examples.iter().map(pair).collect();
+        let more = if *count > examples.len() { ", …" } else { "" };
+        let pairs = pairs.join(", ");
+        write!(formatter, ", of which {other_label} with another label ({pairs}{more})")
+    }
+
     /// `earlier`: the place in `others` of the image that this one of `set` repeats.
     fn gather(set: &ImageSet, others: &ImageSet, earlier: impl Fn(usize) -> Option<usize>) -> Self {
         let pairs: Vec<(usize, usize)> =
@@ -99,6 +133,24 @@ mod tests {
                 across: Repeats { count: 2, other_label: 1, examples: vec![(2, 0), (1, 1)] },
             }
         );
+    }
+
+    #[test]
+    fn what_is_told_has_counts_and_the_first_few_places() {
+        let train = set(&[10, 20, 10, 30, 10], &[0, 1, 0, 2, 1]);
+        let test = set(&[20; 7], &[1; 7]);
+        let told = Duplicates::between(&train, &test).to_string();
+        let expected = "equal images, pixel by pixel:\n\
+            \u{20} within training: 2, of which 1 with another label (training 4 = training 0, \
+            training 2 = training 0)\n\
+            \u{20} within test: 6, of which 0 with another label (test 1 = test 0, test 2 = test 0, \
+            test 3 = test 0, test 4 = test 0, test 5 = test 0, …)\n\
+            \u{20} test images that are training images: 7, of which 0 with another label (test 0 = \
+            training 1, test 1 = training 1, test 2 = training 1, test 3 = training 1, test 4 = \
+            training 1, …)";
+        assert_eq!(told, expected);
+        let none = Duplicates::between(&set(&[1], &[0]), &set(&[2], &[0])).to_string();
+        assert!(none.ends_with("\n  test images that are training images: 0"), "{none}");
     }
 
     #[test]

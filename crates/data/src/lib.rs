@@ -73,7 +73,7 @@ pub use owner::Owner;
 pub use source::Source;
 pub use split::{SplitSize, stratified};
 pub use test_split::{MOST_SHOWN, ShownCopy, TestImages, TestLog, TestSplit};
-pub use verify::{FileReport, FileStatus, verify};
+pub use verify::{FileReport, FileStatus, place, verify};
 
 /// The data sets, in the order in which `data list` shows them.
 pub static CATALOG: &[Entry] = &[

@@ -1,5 +1,6 @@
 //! Whether the files of a data set are the published ones, or why they cannot be used.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -51,6 +52,58 @@ pub enum FileStatus {
     Missing,
     /// The file cannot be used, for this reason.
     Damaged(String),
+}
+
+impl FileReport {
+    /// Whether it can be trained on.
+    pub fn is_usable(&self) -> bool {
+        !matches!(self.status, FileStatus::Missing | FileStatus::Damaged(_))
+    }
+}
+
+/// In lines for a terminal: whose content it is, what else there is to say, its labels.
+impl Display for FileReport {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        let verdict = match &self.status {
+            FileStatus::Published => "published file".to_owned(),
+            FileStatus::Unrecorded => {
+                "right format and size; no checksum of the published file is on record".to_owned()
+            }
+            FileStatus::Unknown => "right format, but not the published file".to_owned(),
+            FileStatus::Missing => "missing".to_owned(),
+            FileStatus::Damaged(reason) => {
+                // The line begins with the path anyway.
+                let path = format!("{path}: ");
+                format!("damaged: {}", reason.strip_prefix(&path).unwrap_or(reason))
+            }
+        };
+        write!(formatter, "{path}: {verdict}")?;
+        for note in &self.notes {
+            write!(formatter, "\n  {note}")?;
+        }
+        if !self.label_counts.is_empty() {
+            write!(formatter, "\n  labels {:?}, sha256 {}", self.label_counts, self.sha256)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the files of a data set are, in a few words: their folder, how many of them are good, or how they can be had.
+pub fn place(entry: &Entry, source: &Source) -> String {
+    if entry.built_in {
+        return "drawn by the program".to_owned();
+    }
+    let Ok(files) = verify(entry, source) else {
+        return format!("not here: cargo xtask data fetch {}", entry.name);
+    };
+    let found = files.iter().filter(|file| file.is_usable()).count();
+    let folder = files.first().and_then(|file| file.path.parent());
+    let folder = folder.unwrap_or(Path::new("")).display().to_string();
+    if found == files.len() {
+        return folder;
+    }
+    format!("{found} of {} files good in {folder}", files.len())
 }
 
 /// Checks every file of a data set where [`load`](crate::load) would find it. Downloads nothing.
@@ -165,6 +218,11 @@ mod tests {
         assert_eq!(reports[0].sha256, sha256(FRUIT.as_bytes()));
         assert_eq!(reports[1].bytes, 7);
         assert_eq!(reports[2].path, root.path().join("nuts.txt"));
+        let told: Vec<String> = reports.iter().map(FileReport::to_string).collect();
+        assert!(told[1].ends_with("pulse.txt: right format, but not the published file"));
+        assert!(told[2].ends_with("nuts.txt: missing"), "{told:?}");
+        let usable: Vec<bool> = reports.iter().map(FileReport::is_usable).collect();
+        assert_eq!(usable, [true, true, false]);
     }
 
     #[test]
@@ -206,5 +264,11 @@ mod tests {
         assert!(matches!(error, DataError::NotFound { .. }), "{error}");
         let reports = verify(crate::entry("digits").unwrap(), &only(root.path())).unwrap();
         assert_eq!(reports, []);
+        let place = |name: &str| place(crate::entry(name).unwrap(), &only(root.path()));
+        assert_eq!(place("digits"), "drawn by the program");
+        assert_eq!(place("cifar10"), "not here: cargo xtask data fetch cifar10");
+        write_small_mnist(root.path());
+        let all = root.path().display().to_string();
+        assert!(place("mnist").ends_with(&all), "{}", place("mnist"));
     }
 }

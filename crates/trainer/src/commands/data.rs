@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use backburn_data::{DataError, DataSet, Duplicates, FileStatus, Owner, Repeats, Source};
+use backburn_data::{DataError, DataSet, Owner, Source};
 use backburn_training::failure::Failure;
 use backburn_training::near_copies::ImageNames;
 use clap::{Args, Subcommand};
@@ -97,26 +97,7 @@ fn source(data_dir: Option<&Path>) -> Source {
 fn list(data_dir: Option<&Path>) -> Result<(), Failure> {
     let source = source(data_dir);
     for entry in backburn_data::CATALOG {
-        let place = if entry.built_in {
-            "drawn by the program".to_owned()
-        } else {
-            match backburn_data::verify(entry, &source) {
-                Ok(files) => {
-                    let good = |file: &&backburn_data::FileReport| {
-                        !matches!(file.status, FileStatus::Missing | FileStatus::Damaged(_))
-                    };
-                    let found = files.iter().filter(good).count();
-                    let folder = files.first().and_then(|file| file.path.parent());
-                    let folder = folder.unwrap_or(Path::new("")).display().to_string();
-                    if found == files.len() {
-                        folder
-                    } else {
-                        format!("{found} of {} files good in {folder}", files.len())
-                    }
-                }
-                Err(_) => format!("not here: cargo xtask data fetch {}", entry.name),
-            }
-        };
+        let place = backburn_data::place(entry, &source);
         let shape = entry.shape;
         print_line(&format!(
             "{:<15} {:>6} + {:>6}  {}×{}×{}  {place}",
@@ -168,30 +149,8 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<DataSet, Failure> {
     if entry.built_in {
         print_line(&format!("{name} is drawn by the program and has no files"));
     }
-    let mut bad = 0;
-    for file in &files {
-        let verdict = match &file.status {
-            FileStatus::Published => "published file".to_owned(),
-            FileStatus::Unrecorded => {
-                "right format and size; no checksum of the published file is on record".to_owned()
-            }
-            FileStatus::Unknown => "right format, but not the published file".to_owned(),
-            FileStatus::Missing => "missing".to_owned(),
-            FileStatus::Damaged(reason) => {
-                // The line begins with the path anyway.
-                let path = format!("{}: ", file.path.display());
-                format!("damaged: {}", reason.strip_prefix(&path).unwrap_or(reason))
-            }
-        };
-        bad += usize::from(matches!(file.status, FileStatus::Missing | FileStatus::Damaged(_)));
-        print_line(&format!("{}: {verdict}", file.path.display()));
-        for note in &file.notes {
-            print_line(&format!("  {note}"));
-        }
-        if !file.label_counts.is_empty() {
-            print_line(&format!("  labels {:?}, sha256 {}", file.label_counts, file.sha256));
-        }
-    }
+    files.iter().for_each(|file| print_line(&file.to_string()));
+    let bad = files.iter().filter(|file| !file.is_usable()).count();
     if bad > 0 {
         let owner = files.first().map_or_else(Owner::default, |file| file.owner);
         return Err(Failure::Error(format!(
@@ -201,27 +160,8 @@ fn verify(name: &str, data_dir: Option<&Path>) -> Result<DataSet, Failure> {
         )));
     }
     let set = backburn_data::load(name, &source(data_dir)).map_err(failure)?;
-    let Duplicates { within_train, within_test, across } = set.test.duplicates(&set.train);
-    print_line("equal images, pixel by pixel:");
-    print_line(&repeats("within training", "training", "training", &within_train));
-    print_line(&repeats("within test", "test", "test", &within_test));
-    print_line(&repeats("test images that are training images", "test", "training", &across));
+    print_line(&set.test.duplicates(&set.train).to_string());
     Ok(set)
-}
-
-/// `  within training: 3, of which 1 with another label (training 12 = training 7, …)`
-fn repeats(what: &str, split: &str, other: &str, found: &Repeats) -> String {
-    let Repeats { count, other_label, examples } = found;
-    let mut line = format!("  {what}: {count}");
-    if *count > 0 {
-        line += &format!(", of which {other_label} with another label");
-        let pair =
-            |(index, earlier): &(usize, usize)| format!("{split} {index} = {other} {earlier}");
-        let pairs: Vec<String> = examples.iter().map(pair).collect();
-        let more = if *count > examples.len() { ", …" } else { "" };
-        line += &format!(" ({}{more})", pairs.join(", "));
-    }
-    line
 }
 
 fn entry(name: &str) -> Result<&'static backburn_data::Entry, Failure> {
