@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use backburn_records::AtWork;
 use backburn_training::failure::Failure;
-use backburn_training::run_folder::verify::{Fault, Inspection};
+use backburn_training::run_folder::verify::Inspection;
 use clap::Args;
 
 use crate::output::print_line;
@@ -38,25 +38,5 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     let at_work = AtWork::on(&args.run);
     let inspection = Inspection::of(&args.run, at_work);
     print_line(inspection.table().trim_end());
-    if inspection.faults.is_empty() {
-        return Ok(());
-    }
-    // A process may also have begun since.
-    if [at_work, AtWork::on(&args.run)].contains(&AtWork::Yes) {
-        return Err(Failure::Error(format!(
-            "a process is at work on {}, so that its files change while they are read; verify it \
-             when that has ended",
-            args.run.display()
-        )));
-    }
-    let faults: Vec<String> = inspection.faults.iter().map(Fault::to_string).collect();
-    let number = match faults.len() {
-        1 => "one thing is".to_owned(),
-        several => format!("{several} things are"),
-    };
-    Err(Failure::Error(format!(
-        "{number} wrong with {}:\n{}",
-        args.run.display(),
-        faults.join("\n")
-    )))
+    inspection.check(at_work)
 }

@@ -11,6 +11,7 @@ use backburn_records::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::failure::Failure;
 use crate::recipe::Recipe;
 use crate::run_folder::checkpoint::Checkpoint;
 use crate::run_folder::error::MISSING;
@@ -61,6 +62,31 @@ pub struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
+    /// Whether nothing is wrong. `at_work`: whether a process was at work on the folder before it was looked at.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, with the cure; or that a process is at work, so that files change while they are read.
+    pub fn check(&self, at_work: AtWork) -> Result<(), Failure> {
+        let path = self.path.display();
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        // A process may also have begun since.
+        if [at_work, AtWork::on(self.path)].contains(&AtWork::Yes) {
+            return Err(Failure::Error(format!(
+                "a process is at work on {path}, so that its files change while they are read; \
+                 verify it when that has ended"
+            )));
+        }
+        let faults: Vec<String> = self.faults.iter().map(Fault::to_string).collect();
+        let number = match faults.len() {
+            1 => "one thing is".to_owned(),
+            several => format!("{several} things are"),
+        };
+        Err(Failure::Error(format!("{number} wrong with {path}:\n{}", faults.join("\n"))))
+    }
+
     /// Looks at everything in the folder `path`, on which a process is at work or not.
     pub fn of(path: &'a Path, at_work: AtWork) -> Self {
         let mut it = Self {
