@@ -25,7 +25,7 @@ use crate::looks::{FORECAST_SEEDS, LOOKED_AT, forecasts, look};
 use crate::study::Study;
 use crate::study_file::StudyFile;
 
-/// Trials are forecast arm by arm if there are at most so many; else the first arm stands for all.
+/// Most arms of which some batches are trained to tell how long all will take; they stand for the others.
 const FORECAST_ARMS: usize = 8;
 
 /// A study that is to be carried out into a folder.
@@ -224,7 +224,7 @@ fn trial_command(program: &Path, folder: &Path, index: usize, threads: usize) ->
     command
 }
 
-/// Says how long all will take. `threads`: those of each of the trials.
+/// Says how long all will take that is missing, if anything is. `threads`: those of each of the trials.
 fn forecast(
     study: &Study,
     at_a_time: usize,
@@ -232,33 +232,100 @@ fn forecast(
     watch: &mut dyn Watch,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let mut costs = Vec::new();
-    let arms = study.arms.iter().filter_map(|arm| arm.recipe.as_ref().ok());
-    for recipe in arms.take(FORECAST_ARMS) {
+    let missing = missing(study)?;
+    let (mut seconds, mut timed) = (0.0, 0.0);
+    for (recipe, runs) in missing.iter().take(FORECAST_ARMS) {
         // What the data do not allow is said when its turn comes.
-        if let Ok(seconds) = duration::seconds(recipe, threads, &mut Silent) {
-            costs.push(seconds);
+        if let Ok(each) = duration::seconds(recipe, threads, &mut Silent) {
+            seconds += each * f64::from(*runs);
+            timed += f64::from(*runs);
         }
     }
-    let mut missing = 0_u32;
-    for index in 0..study.trials() {
-        if let Some(trial) = study.trial(index)
-            && trial.find()?.is_missing()
-        {
-            missing += 1;
-        }
-    }
-    if missing == 0 || costs.is_empty() {
+    if timed == 0.0 {
         return Ok(());
     }
-    let mean = costs.iter().sum::<f64>() / costs.len() as f64;
+    let runs: u32 = missing.iter().map(|(_, runs)| runs).sum();
+    let mean = seconds / timed;
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let at_a_time = at_a_time.min(cores) as f64;
     watch.event(Event::Note(&format!(
-        "{missing} runs of about {} each: {} in all, as some batches tell in {}",
+        "{runs} runs of about {} each: {} in all, as some batches tell in {}",
         clock(mean),
-        clock(mean * f64::from(missing) / at_a_time),
+        clock(mean * f64::from(runs) / at_a_time),
         clock(started.elapsed().as_secs_f64()),
     )));
     Ok(())
+}
+
+/// The recipes of the arms that miss runs, each with how many. Those that are known to be refused are not missed.
+fn missing(study: &Study) -> Result<Vec<(&Recipe, u32)>, Failure> {
+    let mut missing = vec![0; study.arms.len()];
+    for index in 0..study.trials() {
+        if let (Some(place), Some(trial)) = (study.place(index), study.trial(index))
+            && trial.find()?.is_missing()
+            && trial.refusal().is_none()
+            && let Some(runs) = missing.get_mut(place.arm)
+        {
+            *runs += 1;
+        }
+    }
+    let recipes = study.arms.iter().map(|arm| arm.recipe.as_ref().ok());
+    let counted = recipes.zip(missing).filter(|(_, runs)| *runs > 0);
+    Ok(counted.filter_map(|(recipe, runs)| Some((recipe?, runs))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_training::recipe::built_in;
+
+    use super::*;
+    use crate::study::StudyArm;
+
+    /// Hears notes.
+    #[derive(Default)]
+    struct Notes(Vec<String>);
+
+    impl Watch for Notes {
+        fn event(&mut self, event: Event<'_>) {
+            if let Event::Note(text) = event {
+                self.0.push(text.to_owned());
+            }
+        }
+    }
+
+    /// Two arms with three seeds.
+    fn study(folder: &Path) -> Study {
+        let digits = Recipe { train_size: "60".parse().ok(), ..built_in("digits").unwrap() };
+        let arm = |name: &str, epochs: usize| StudyArm {
+            name: name.into(),
+            summary: String::new(),
+            command: Vec::new(),
+            recipe: Ok(Recipe { epochs, ..digits.clone() }),
+        };
+        let arms = vec![arm("few", 1), arm("many", 2)];
+        Study { arms, seeds: vec![1, 2, 3], folder: folder.to_owned() }
+    }
+
+    #[test]
+    fn only_arms_that_miss_runs_are_timed() {
+        let folder = tempfile::tempdir().unwrap();
+        let study = study(folder.path());
+        let epochs = |study| -> Vec<(usize, u32)> {
+            let missing = missing(study).unwrap();
+            missing.into_iter().map(|(recipe, runs)| (recipe.epochs, runs)).collect()
+        };
+        assert_eq!(epochs(&study), [(1, 3), (2, 3)]);
+        for index in [0, 1, 2, 4] {
+            study.trial(index).unwrap().refuse("too few images").unwrap();
+        }
+        assert_eq!(epochs(&study), [(2, 1)]);
+        let mut notes = Notes::default();
+        forecast(&study, 1, 1, &mut notes).unwrap();
+        assert!(notes.0.len() == 1 && notes.0[0].starts_with("1 runs of about "), "{:?}", notes.0);
+        study.trial(5).unwrap().refuse("too few images").unwrap();
+        assert_eq!(epochs(&study), []);
+        let mut notes = Notes::default();
+        forecast(&study, 1, 1, &mut notes).unwrap();
+        assert!(notes.0.is_empty(), "{:?}", notes.0);
+    }
 }
