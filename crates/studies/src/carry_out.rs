@@ -99,7 +99,9 @@ impl PlannedStudy {
         let folder = &self.folder;
         let at_a_time = processes.map_or(1, |processes| processes.count.max(1));
         let each = (options.threads / at_a_time).max(1);
-        forecast(study, at_a_time, each, watch)?;
+        // Which look is the last is not known before.
+        let bound = if self.file.until_resolved { "at most " } else { "" };
+        forecast(study, bound, at_a_time, each, watch)?;
         self.write()?;
         let command = processes.map(|Processes { program, .. }| {
             move |index: usize| trial_command(program, folder, index, each)
@@ -224,9 +226,11 @@ fn trial_command(program: &Path, folder: &Path, index: usize, threads: usize) ->
     command
 }
 
-/// Says how long all will take that is missing, if anything is. `threads`: those of each of the trials.
+/// Says how long all will take that is missing, if anything is. `bound`: what stands before numbers that may turn out
+/// smaller. `threads`: those of each of the trials.
 fn forecast(
     study: &Study,
+    bound: &str,
     at_a_time: usize,
     threads: usize,
     watch: &mut dyn Watch,
@@ -249,7 +253,7 @@ fn forecast(
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let at_a_time = at_a_time.min(cores) as f64;
     watch.event(Event::Note(&format!(
-        "{runs} runs of about {} each: {} in all, as some batches tell in {}",
+        "{bound}{runs} runs of about {} each: {bound}{} in all, as some batches tell in {}",
         clock(mean),
         clock(mean * f64::from(runs) / at_a_time),
         clock(started.elapsed().as_secs_f64()),
@@ -320,12 +324,16 @@ mod tests {
         }
         assert_eq!(epochs(&study), [(2, 1)]);
         let mut notes = Notes::default();
-        forecast(&study, 1, 1, &mut notes).unwrap();
+        forecast(&study, "", 1, 1, &mut notes).unwrap();
         assert!(notes.0.len() == 1 && notes.0[0].starts_with("1 runs of about "), "{:?}", notes.0);
+        let mut notes = Notes::default();
+        forecast(&study, "at most ", 1, 1, &mut notes).unwrap();
+        assert!(notes.0[0].starts_with("at most 1 runs of about "), "{:?}", notes.0);
+        assert!(notes.0[0].contains(" each: at most "), "{:?}", notes.0);
         study.trial(5).unwrap().refuse("too few images").unwrap();
         assert_eq!(epochs(&study), []);
         let mut notes = Notes::default();
-        forecast(&study, 1, 1, &mut notes).unwrap();
+        forecast(&study, "", 1, 1, &mut notes).unwrap();
         assert!(notes.0.is_empty(), "{:?}", notes.0);
     }
 }

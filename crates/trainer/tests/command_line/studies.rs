@@ -35,7 +35,9 @@ fn an_ablation_leaves_whole_runs_a_study_and_a_page() {
         assert!(place.path("study").join(file).exists(), "{file}");
     }
     // Once more from the file, of which nothing is left to train, and with another seed.
-    place.run("study run study").expect(DONE, &["6 runs in study, of which 6 are there"]);
+    let again = place.run("study run study");
+    again.expect(DONE, &["6 runs in study, of which 6 are there"]);
+    assert!(!again.stderr.contains("runs of about"), "{}", again.stderr);
     place.expect_no_temporary_files();
 }
 
