@@ -10,8 +10,9 @@ use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, figure, section, table};
 
-/// The comparison as a page, which lies in the folder that the runs' folders are in.
-pub fn arms_page(comparison: &ArmsComparison) -> String {
+/// The comparison as a page, which lies in the folder that the runs' folders are in. `has_report`: whether the folder of
+/// a run has a report that can be linked.
+pub fn arms_page(comparison: &ArmsComparison, has_report: &dyn Fn(&ArmRun) -> bool) -> String {
     let figures = arms_figures(comparison);
     let of =
         |names: &[&str]| pictures(figures.iter().filter(|figure| names.contains(&figure.name)));
@@ -24,7 +25,7 @@ pub fn arms_page(comparison: &ArmsComparison) -> String {
     body += &others(comparison);
     body += &section("How this is judged", &judged(comparison));
     body += &left_out(comparison);
-    body += &section("Commands", &commands(comparison));
+    body += &section("Commands", &(commands(comparison) + &reports(comparison, has_report)));
     document(&format!("{} — Backburn", title(comparison)), &body, &comparison.origin)
 }
 
@@ -164,13 +165,6 @@ fn commands(comparison: &ArmsComparison) -> String {
         let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         escape(&words.join(" "))
     };
-    let reports = |arm: &Arm| {
-        let link = |run: &ArmRun| {
-            format!("<a href=\"{}/report.html\">{}</a>", escape(&address(&run.folder)), run.seed)
-        };
-        let links: Vec<String> = arm.runs.iter().map(link).collect();
-        format!("{} {}", escape(&arm.name), links.join(" "))
-    };
     let arms = || comparison.measured().map(|arm| &arm.arm);
     let lines: String = arms()
         .map(|arm| {
@@ -179,11 +173,34 @@ fn commands(comparison: &ArmsComparison) -> String {
         .collect();
     format!(
         "<p>All of them:</p>\n<pre>{}</pre>\n<p>Each alone, with its first seed; \
-         <code>--seed</code> gives the others:</p>\n<pre>{lines}</pre>\n<p>Reports by seed: \
-         {}.</p>\n",
+         <code>--seed</code> gives the others:</p>\n<pre>{lines}</pre>\n",
         line(&comparison.command),
-        arms().map(reports).collect::<Vec<_>>().join("; ")
     )
+}
+
+/// Links to the reports of the runs; of a run without one, its seed alone.
+fn reports(comparison: &ArmsComparison, has_report: &dyn Fn(&ArmRun) -> bool) -> String {
+    let arms = || comparison.measured().map(|arm| &arm.arm);
+    let Some(first) = arms().flat_map(|arm| &arm.runs).next() else { return String::new() };
+    if !arms().flat_map(|arm| &arm.runs).any(has_report) {
+        let run = quoted(&format!("{}/{}", comparison.origin.folder, first.folder));
+        return format!(
+            "<p>The runs have no reports of their own; <code>cargo xtask report {}</code> draws that of the \
+             first.</p>\n",
+            escape(&run)
+        );
+    }
+    let named = |run: &ArmRun| match has_report(run) {
+        true => {
+            format!("<a href=\"{}/report.html\">{}</a>", escape(&address(&run.folder)), run.seed)
+        }
+        false => run.seed.to_string(),
+    };
+    let of_arm = |arm: &Arm| {
+        let runs: Vec<String> = arm.runs.iter().map(named).collect();
+        format!("{} {}", escape(&arm.name), runs.join(" "))
+    };
+    format!("<p>Reports by seed: {}.</p>\n", arms().map(of_arm).collect::<Vec<_>>().join("; "))
 }
 
 /// A folder as a relative address: names of arms may hold what means something there.
@@ -200,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_page_has_every_arm_number_verdict_and_command() {
-        let page = arms_page(&comparison());
+        let page = arms_page(&comparison(), &|_| true);
         for part in [
             "Regularizers compared: cnn on mnist",
             "By test accuracy against none, helps: dropout; hurts: —; no evidence: decay.",
@@ -233,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_was_learnt_by_heart_is_a_column_where_it_was_measured() {
-        let page = arms_page(&sample::many_arms(20));
+        let page = arms_page(&sample::many_arms(20), &|_| true);
         for part in ["by heart (%)", "clean (%)", "95 % bootstrap", "The best of 20 arms"] {
             assert!(page.contains(part), "no `{part}`");
         }
@@ -242,8 +259,19 @@ mod tests {
 
     #[test]
     fn without_another_arm_there_is_nothing_to_judge() {
-        let page = arms_page(&sample::many_arms(1));
+        let page = arms_page(&sample::many_arms(1), &|_| true);
         assert!(!page.contains("Verdicts") && page.contains("Scores"), "{page}");
+    }
+
+    #[test]
+    fn only_reports_that_are_there_are_linked() {
+        let links = |page: &str| page.matches("/report.html\"").count();
+        let second = |run: &ArmRun| run.seed == 2 && run.folder.starts_with("dropout/");
+        let page = arms_page(&comparison(), &second);
+        assert!(links(&page) == 1 && page.contains("dropout 1 <a href"), "{page}");
+        let page = arms_page(&comparison(), &|_| false);
+        assert_eq!(links(&page), 0, "{page}");
+        assert!(page.contains("<code>cargo xtask report "), "{page}");
     }
 
     #[test]
@@ -264,6 +292,8 @@ mod tests {
         comparison.arms[1].arm.runs[0].folder.clone_from(&evil);
         comparison.arms[3].arm.absent = Some(evil.clone());
         (comparison.model, comparison.dataset) = (evil.clone(), evil);
-        assert!(!arms_page(&comparison).contains("<script"));
+        for has_report in [true, false] {
+            assert!(!arms_page(&comparison, &|_| has_report).contains("<script"));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use backburn_records::arms::ArmsComparison;
+use backburn_records::arms::{ArmRun, ArmsComparison};
 use backburn_records::cross_validation::CrossValidation;
 use backburn_records::near_copies::NearCopiesRecord;
 use backburn_records::origin::Origin;
@@ -99,7 +99,7 @@ pub fn write_png(drawing: &Drawing, path: &Path, origin: &Origin) -> Result<(), 
 }
 
 /// Writes what compares `arms` into the folder `dir`: `comparison.json`, every figure as SVG and PNG, the table as
-/// `table.csv`, `table.md` and `table.tex`, and `report.html`.
+/// `table.csv`, `table.md` and `table.tex`, and `report.html`, which links the reports of runs that are there.
 ///
 /// # Errors
 ///
@@ -118,7 +118,9 @@ pub fn write_arms(arms: &ArmsComparison, dir: &Path) -> Result<(), ReportError> 
     ] {
         write_whole(dir.join(name), text.as_bytes())?;
     }
-    write_whole(dir.join("report.html"), arms_page(arms).as_bytes()).map(drop)
+    let has_report = |run: &ArmRun| dir.join(&run.folder).join("report.html").is_file();
+    let page = arms_page(arms, &has_report);
+    write_whole(dir.join("report.html"), page.as_bytes()).map(drop)
 }
 
 /// Writes what a search came to into the folder `dir`: `search.json`, the figures `history` and `trials` as SVG and PNG,
@@ -325,6 +327,14 @@ mod tests {
         let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
         let linked = expected.iter().filter(|name| page.contains(*name) && name.contains("table"));
         assert_eq!(linked.count(), 3);
+        assert!(!page.contains("/report.html\""), "a run without a report is linked");
+        let run = folder.path().join("dropout/seed-2");
+        fs::create_dir_all(&run).unwrap();
+        fs::write(run.join("report.html"), "").unwrap();
+        write_arms(&sample::arms(), folder.path()).unwrap();
+        let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
+        assert_eq!(page.matches("/report.html\"").count(), 1);
+        assert!(page.contains("href=\"dropout/seed-2/report.html\""), "{page}");
     }
 
     #[test]

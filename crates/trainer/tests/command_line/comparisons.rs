@@ -63,6 +63,9 @@ fn a_comparison_leaves_whole_runs_a_page_and_goes_on_where_one_is_missing() {
     ] {
         assert!(place.path("all").join(file).metadata().unwrap().len() > 500, "{file}");
     }
+    for run in RUNS {
+        assert!(place.text("all/report.html").contains(&format!("href=\"{run}/report.html\"")));
+    }
     place.expect_no_temporary_files();
     let comparison = place.json("all/comparison.json");
 

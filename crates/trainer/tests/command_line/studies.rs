@@ -34,6 +34,8 @@ fn an_ablation_leaves_whole_runs_a_study_and_a_page() {
     for file in ["study.toml", "base.toml", "comparison.json", "report.html"] {
         assert!(place.path("study").join(file).exists(), "{file}");
     }
+    let page = place.text("study/report.html");
+    assert!(!page.contains("/report.html\""), "runs without reports are linked");
     // Once more from the file, of which nothing is left to train, and with another seed.
     let again = place.run("study run study");
     again.expect(DONE, &["6 runs in study, of which 6 are there"]);
