@@ -41,7 +41,8 @@ impl ListedArm {
         let is_runs = path.file_name().is_some_and(|name| name == "config.toml");
         let named = if is_runs { path.parent().unwrap_or(path) } else { path };
         let stem = named.file_stem().unwrap_or(named.as_os_str()).to_string_lossy();
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "+-_.=".contains(c) { c } else { '-' };
+        let plain =
+            |c: char| if c.is_ascii_alphanumeric() || "+-_.=".contains(c) { c } else { '-' };
         let name: String = stem.chars().map(plain).collect();
         let config = Some(path.to_owned());
         Self { name, summary: format!("recipe {asked}"), config, ..Self::default() }

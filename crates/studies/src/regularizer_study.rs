@@ -125,8 +125,7 @@ mod tests {
 
     #[test]
     fn seeds_and_arms_that_cannot_be_are_refused() {
-        let refused =
-            |asked: RegularizerStudy| matches!(study(&asked), Err(Failure::Usage(_)));
+        let refused = |asked: RegularizerStudy| matches!(study(&asked), Err(Failure::Usage(_)));
         let asked = RegularizerStudy::default;
         assert!(refused(RegularizerStudy { seeds: Some(0), ..asked() }));
         assert!(refused(RegularizerStudy { first_seed: Some(u64::MAX), ..asked() }));

@@ -63,10 +63,9 @@ impl Study {
             let arm = self.place(index).and_then(|place| self.arms.get(place.arm));
             match arm.map(|arm| &arm.recipe) {
                 Some(Err(reason)) => Failure::Usage(format!("trial {index}: {reason}")),
-                _ => usage(format!(
-                    "`--index`: expected less than {}, found {index}",
-                    self.trials()
-                )),
+                _ => {
+                    usage(format!("`--index`: expected less than {}, found {index}", self.trials()))
+                }
             }
         })
     }

@@ -13,7 +13,7 @@ use backburn_records::whole_file::write_whole;
 use backburn_training::failure::Failure;
 use backburn_training::stop::Stop;
 
-use crate::engine::{CATALOG, CANCELLED, Engine, MOST_TASKS, SUBMITTED, Submission};
+use crate::engine::{CANCELLED, CATALOG, Engine, MOST_TASKS, SUBMITTED, Submission};
 use crate::jobs::LOGS;
 use crate::study::Study;
 

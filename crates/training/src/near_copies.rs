@@ -105,12 +105,7 @@ pub fn record(
 }
 
 impl CopiesOf {
-    fn new(
-        found: &NearCopies,
-        split: Split<'_>,
-        others: Split<'_>,
-        pairs: Vec<CopyPair>,
-    ) -> Self {
+    fn new(found: &NearCopies, split: Split<'_>, others: Split<'_>, pairs: Vec<CopyPair>) -> Self {
         let counts = THRESHOLDS.map(|threshold| {
             let CopyCount { threshold, images, other_label, mirrored } = found.count(threshold);
             CountRecord { threshold, images, other_label, mirrored }
@@ -225,5 +220,33 @@ fn pair(copy: &NearCopy, image: CopyPicture, other: CopyPicture) -> CopyPair {
         mirrored: copy.mirrored,
         down: copy.down as i64,
         right: copy.right as i64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(image: usize, other: usize, similarity: f64) -> NearCopy {
+        let (mirrored, down, right, other_label) = (image == 3, 0, 0, false);
+        NearCopy { image, other, similarity, mirrored, down, right, other_label }
+    }
+
+    #[test]
+    fn pairs_within_a_split_are_told_once_and_by_their_names() {
+        let copies = vec![copy(1, 3, 0.99), copy(3, 1, 0.99), copy(4, 0, 0.96)];
+        let found = NearCopies { threshold: 0.95, images: 5, copies };
+        let names = ["a", "b", "c", "d"].map(String::from);
+        let split = Split::new("training", &names);
+        let text = told(&found, split, split);
+        let expected = "  of 5 training images, like one of training:\n    \
+            0.99 and more: 2, of which 0 with another label, 1 mirrored\n    \
+            0.97 and more: 2, of which 0 with another label, 1 mirrored\n    \
+            0.95 and more: 3, of which 0 with another label, 1 mirrored\n    \
+            d ≈ b: 0.9900, mirrored\n    \
+            training 4 ≈ a: 0.9600";
+        assert_eq!(text, expected);
+        // Across splits the same places are of other images.
+        assert!(told(&found, Split::new("test", &[]), split).contains("test 1 ≈ d: 0.9900\n"));
     }
 }

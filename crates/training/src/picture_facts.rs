@@ -129,10 +129,8 @@ fn words(suspicion: &Suspicion) -> String {
 
 /// The command to start with.
 pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> String {
-    let trained = found
-        .parts
-        .get(&Part::Train)
-        .map_or(TRAINED * found.pictures as f64, |&n| n as f64);
+    let trained =
+        found.parts.get(&Part::Train).map_or(TRAINED * found.pictures as f64, |&n| n as f64);
     let epochs = (SEEN as f64 / trained.max(1.0)).round().clamp(10.0, 100.0);
     let path = path.display().to_string();
     // A bare name would be taken for that of a data set.
@@ -143,13 +141,80 @@ pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> String {
     }
     // Groups matter where a split is drawn; one that folders or a table name stays as it is.
     let is_drawn = |part| !found.parts.contains_key(&part);
-    if copies.test > 0 && is_drawn(Part::Test)
-        || copies.training > 0 && is_drawn(Part::Valid)
-    {
+    if copies.test > 0 && is_drawn(Part::Test) || copies.training > 0 && is_drawn(Part::Valid) {
         command += " --group-near-copies";
     }
     if !(found.damaged.is_empty() && found.cut_short.is_empty()) {
         command += " --skip-damaged";
     }
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use backburn_data::pictures::{Arrangement, ClassCount, PictureFormat, Skipped};
+
+    use super::*;
+
+    fn description() -> Description {
+        let class = |number: usize| ClassCount { name: format!("class-{number}"), pictures: 100 };
+        Description {
+            arrangement: Arrangement::Classes,
+            pictures: 1400,
+            classes: (1..=14).map(class).collect(),
+            imbalance: 1.0,
+            parts: BTreeMap::new(),
+            sizes: None,
+            formats: BTreeMap::from([(PictureFormat::Png, 1400)]),
+            grey: 0,
+            coloured: 1400,
+            cut_short: Vec::new(),
+            damaged: Vec::new(),
+            skipped: Skipped::default(),
+            suspicions: vec![Suspicion::Narrow(3)],
+        }
+    }
+
+    #[test]
+    fn many_classes_and_damaged_pictures_are_cut_short() {
+        let picture = |number: usize| DamagedPicture {
+            path: format!("p/{number}.png").into(),
+            reason: "no picture".into(),
+        };
+        let damaged: Vec<DamagedPicture> = (0..MOST_NAMED + 2).map(picture).collect();
+        let text = text(&Description { damaged, ..description() });
+        for part in [
+            "1,400 pictures of 14 classes\n",
+            "  class-12      100",
+            "  and 2 classes more\n",
+            "damaged, or no picture: 22\n",
+            "  p/19.png: no picture\n  and 2 more\n",
+            "note: 3 pictures are four times as long as wide",
+        ] {
+            assert!(text.contains(part), "no `{part}` in {text}");
+        }
+        assert!(!text.contains("class-13") && !text.contains("p/20.png"), "{text}");
+    }
+
+    #[test]
+    fn the_command_to_start_with_has_what_the_pictures_need() {
+        let start = |path: &str, found: &Description, copies| start(Path::new(path), found, copies);
+        let none = CopiesFound::default();
+        // 100,000 images are a hundred passes over 1,008 at most.
+        assert_eq!(start("a b", &description(), none), "cargo xtask train './a b' --epochs 99");
+        let uneven = Description { imbalance: 2.5, ..description() };
+        assert!(start("x/y", &uneven, none).ends_with("x/y --epochs 99 --class-weights balanced"));
+        let copies = CopiesFound { test: 1, training: 0 };
+        assert!(start("x/y", &description(), copies).ends_with(" --group-near-copies"));
+        let parts = BTreeMap::from([(Part::Train, 100_000), (Part::Test, 10)]);
+        let parted = Description { parts, ..description() };
+        assert!(start("x/y", &parted, copies).ends_with("x/y --epochs 10"));
+        let copies = CopiesFound { test: 0, training: 1 };
+        assert!(start("x/y", &parted, copies).ends_with(" --group-near-copies"));
+        let damaged = vec![DamagedPicture { path: "p".into(), reason: "r".into() }];
+        let damaged = Description { damaged, ..description() };
+        assert!(start("x/y", &damaged, none).ends_with(" --skip-damaged"));
+    }
 }

@@ -43,7 +43,8 @@ pub struct CompareArgs {
 /// What stands in the way, with the cure.
 pub fn compare(args: &CompareArgs, command: Vec<String>) -> Result<(), Failure> {
     interrupt::hear(Notices::TRAINING, None);
-    let arms: Vec<ListedArm> = args.recipes.iter().map(|asked| ListedArm::of_recipe(asked)).collect();
+    let arms: Vec<ListedArm> =
+        args.recipes.iter().map(|asked| ListedArm::of_recipe(asked)).collect();
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
     let name = names.join("-against-");
     let first = arms.first().cloned().unwrap_or_default();

@@ -74,5 +74,6 @@ fn search(
         bar.set_position(bar.position().max(done as u64));
     });
     bar.finish_and_clear();
-    found.map_err(|error| Failure::Error(format!("{error}; `--near-copies none` searches for none")))
+    found
+        .map_err(|error| Failure::Error(format!("{error}; `--near-copies none` searches for none")))
 }

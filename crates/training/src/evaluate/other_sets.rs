@@ -104,8 +104,7 @@ fn score(
     log: &mut OneAccess<'_>,
 ) -> Result<SetScore, Failure> {
     let images = set.images.open(log, &set.name, "selected").map_err(SessionError::from)?;
-    let predictions =
-        predictor.score(images.for_final_scores()).map_err(SessionError::from)?;
+    let predictions = predictor.score(images.for_final_scores()).map_err(SessionError::from)?;
     let scores = predictions.scores();
     Ok(SetScore {
         name: set.name.clone(),
@@ -162,4 +161,37 @@ pub fn as_text(rows: &[SetScore]) -> String {
         lines.push(cells(name, String::new(), &benchmark));
     }
     table(&lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(name: &str, accuracy: f64) -> SetScore {
+        SetScore { name: name.into(), images: 1000, accuracy, loss: 0.5, ece: 0.25 }
+    }
+
+    #[test]
+    fn the_mean_is_over_the_sets_of_the_benchmark_alone() {
+        let rows = [
+            score("gaussian_noise, severity 1", 0.5),
+            score("gaussian_noise, severity 2", 0.25),
+            // Published beside the benchmark.
+            score("speckle_noise, severity 1", 1.0),
+            score("cifar10.1_v6", 1.0),
+        ];
+        let json = as_json(&rows);
+        assert_eq!(json["sets"].as_array().map(Vec::len), Some(4));
+        assert_eq!(
+            (&json["benchmark_sets"], &json["benchmark_accuracy"]),
+            (&json!(2), &json!(0.375))
+        );
+        let text = as_text(&rows);
+        let last = text.lines().last().unwrap();
+        assert!(last.starts_with("mean of the benchmark's 2 "), "{text}");
+        assert!(last.contains("37.50 %") && last.ends_with("25.00 %"), "{text}");
+        let without = &rows[3..];
+        assert!(as_json(without)["benchmark_accuracy"].is_null());
+        assert!(!as_text(without).contains("mean of"));
+    }
 }

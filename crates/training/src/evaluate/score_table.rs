@@ -178,3 +178,60 @@ fn by_heart(memorized: &Memorized) -> String {
         percent(clean_accuracy)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores() -> ScoreTable {
+        // Three images of three classes, of which the last is taken for the first.
+        let logits = [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 2.0, 0.0, 1.0];
+        let plain = Predictions::new(&logits, vec![0, 1, 2], 3);
+        let details = json!({ "passes": 3, "predictive_entropy": 0.5, "mutual_information": 0.25 });
+        let dropout = Variant { name: "mc-dropout 3".into(), predictions: plain.clone(), details };
+        ScoreTable {
+            split: "valid",
+            plain,
+            variants: vec![dropout],
+            k: 2,
+            class_names: ["cat", "dog", "owl"].map(String::from).into(),
+            memorized: None,
+            test_looks: 1,
+            status: Status::Interrupted,
+            weights: "epoch 2, so far".into(),
+            remark: Some("unfinished: x is interrupted".into()),
+        }
+    }
+
+    #[test]
+    fn text_has_a_row_a_variant_and_a_row_a_class() {
+        let text = scores().as_text();
+        for part in [
+            "unfinished: x is interrupted\n\nscores on 3 images of the validation split\n",
+            "top-2",
+            "\nplain ",
+            "\nmc-dropout 3: mean predictive entropy 0.5000 nats,\n",
+            "\nowl ",
+            "\n\nthe test split has been accessed once",
+        ] {
+            assert!(text.contains(part), "no `{part}` in {text}");
+        }
+        let looks = ScoreTable { test_looks: 2, remark: None, ..scores() }.as_text();
+        assert!(looks.starts_with("scores on ") && looks.ends_with("accessed 2 times"), "{looks}");
+        let memorized =
+            Memorized { wrong_labels: 1200, learnt_by_heart: 0.25, clean_accuracy: 0.5 };
+        let text = ScoreTable { memorized: Some(memorized), ..scores() }.as_text();
+        assert!(text.contains("\n\n25.00 % of the 1,200 wrong training labels"), "{text}");
+    }
+
+    #[test]
+    fn json_has_the_scores_beside_those_of_each_variant() {
+        let json = scores().as_json();
+        assert_eq!((&json["split"], &json["images"]), (&json!("valid"), &json!(3)));
+        assert_eq!(json["top_k"], json!({ "k": 2, "accuracy": 1.0 }));
+        assert_eq!(json["variants"][0]["mutual_information"], 0.25);
+        assert_eq!(json["variants"][0]["accuracy"], json["accuracy"]);
+        assert_eq!((&json["status"], &json["test_looks"]), (&json!("interrupted"), &json!(1)));
+        assert!(json.get("memorized").is_none());
+    }
+}
