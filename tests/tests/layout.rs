@@ -10,7 +10,7 @@ use backburn_tests::module_graph::{ModuleGraph, lines_of_code};
 use serde_json::Value;
 
 /// Every crate of ours with those of ours that it may be compiled with.
-const DIRECTIONS: [(&str, &[&str]); 12] = [
+const DIRECTIONS: [(&str, &[&str]); 13] = [
     ("kernels", &[]),
     ("data", &[]),
     ("records", &[]),
@@ -18,6 +18,7 @@ const DIRECTIONS: [(&str, &[&str]); 12] = [
     ("models", &["regularization", "kernels"]),
     ("report", &["records"]),
     ("training", &["data", "models", "regularization", "kernels", "records"]),
+    ("logs", &["training", "models", "records"]),
     ("studies", &["training", "data", "records"]),
     (
         "experiments",
@@ -38,6 +39,7 @@ const DIRECTIONS: [(&str, &[&str]); 12] = [
         &[
             "bench",
             "experiments",
+            "logs",
             "studies",
             "training",
             "data",

@@ -95,6 +95,9 @@ pub struct Manifest {
     /// How often a checkpoint is written inside epochs, such as `500steps`; `None` for never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<String>,
+    /// What is logged for other programs, such as `tensorboard:histograms`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
     /// Every process that resumed the run, in order. Command, versions, commit, backend, device and threads
     /// above are of the one that began it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -555,7 +558,7 @@ mod tests {
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
                  threads dataset train_images seed data_seed replicate label_noise started ended \
-                 status test_reads checkpoint_every resumed extends rollbacks files"
+                 status test_reads checkpoint_every log resumed extends rollbacks files"
             )
         );
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));

@@ -61,6 +61,7 @@ pub fn run() -> RunRecord {
                 weights: "epoch 9".into(),
             }],
             checkpoint_every: Some("500steps".into()),
+            log: vec!["csv".into()],
             resumed: vec![ResumeRecord {
                 at: "2026-01-02T03:05:06Z".into(),
                 backburn_version: "0.1.0".into(),

@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    ablate, bench, bench_child, compare, compare_regularizers, data, evaluate, experiment,
+    ablate, bench, bench_child, compare, compare_regularizers, data, evaluate, experiment, export,
     find_rate, predict, replay, report, search, study, train, verify, verify_kernels,
 };
 use crate::output::say;
@@ -39,6 +39,8 @@ enum Verb {
     Report(report::ReportArgs),
     /// Tells where each stopping criterion would have ended a run, without training again.
     Replay(replay::ReplayArgs),
+    /// Writes a run as another program has it.
+    Export(export::ExportArgs),
     /// Checks whether a run folder is complete and undamaged.
     Verify(verify::VerifyArgs),
     /// Trains without and with each of several regularizers, several seeds each, and says which help.
@@ -121,6 +123,7 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::Predict(args) => predict::predict(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Replay(args) => replay::replay(&args),
+        Verb::Export(args) => export::export(&args),
         Verb::Verify(args) => verify::verify(&args),
         Verb::Ablate(args) => ablate::ablate(&args, command_line(arguments)),
         Verb::Compare(args) => compare::compare(&args, command_line(arguments)),
@@ -150,13 +153,13 @@ fn command() -> Command {
         })
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate::NOTES, &train::catalogs()].join("\n\n");
-            let hidden = ["resume", "extend", "checkpoint_every", "folds", "seeds"];
+            let hidden = ["resume", "extend", "checkpoint_every", "log", "folds", "seeds"];
             hidden.into_iter().fold(find_rate.after_help(notes), |find_rate, name| {
                 find_rate.mut_arg(name, |flag| flag.hide(true))
             })
         })
         .mut_subcommand("ablate", |ablate| {
-            let hidden = ["resume", "extend", "checkpoint_every", "folds", "verify_kernels"];
+            let hidden = ["resume", "extend", "checkpoint_every", "log", "folds", "verify_kernels"];
             hidden.into_iter().fold(ablate.after_help(train::catalogs()), |ablate, name| {
                 ablate.mut_arg(name, |flag| flag.hide(true))
             })
@@ -194,6 +197,9 @@ mod tests {
         let techniques = backburn_regularization::CATALOG.iter().map(|row| row.flag);
         for name in data.chain(models).chain(augmentations).chain(techniques.clone()) {
             assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");
+        }
+        for row in backburn_logs::CATALOG {
+            assert!(help.contains(row.name), "{} is not in:\n{help}", row.name);
         }
         for (name, _) in interrupt::SIGNALS {
             assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");

@@ -53,7 +53,7 @@ impl Watch for Terminal {
             Event::Batches { epoch, trained, so_far, objective, .. } => {
                 self.update(epoch, trained, so_far, objective);
             }
-            Event::EpochEnded { record, is_best } => self.end_epoch(record, is_best),
+            Event::EpochEnded { record, is_best, .. } => self.end_epoch(record, is_best),
             Event::Trials { at_work, done, all } => self.trials.show(at_work, done, all),
             Event::Ended => {
                 if let Some(bar) = self.bar.take() {

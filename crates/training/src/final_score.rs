@@ -27,7 +27,7 @@ use crate::seeds::Seeds;
 use crate::session_error::SessionError;
 use crate::setup::Setup;
 use crate::state::State;
-use crate::watch::{Watch, note};
+use crate::watch::{Event, Watch, note};
 
 /// Wrong answers that a report shows.
 const SHOWN_MISTAKES: usize = 24;
@@ -83,7 +83,7 @@ pub(crate) fn score(
     let valid_scores = valid.as_ref().map(|answers| answers.scores());
     let weights = format!("epoch {best_epoch}");
     let status = manifest.status;
-    let mut log = ManifestLog { folder, manifest, status, pages, watch };
+    let mut log = ManifestLog { folder, manifest, status, pages, watch: &mut *watch };
     let test = prepared.data.test.open(&mut log, "final score", &weights)?;
     let predictions = answer(test.for_final_scores())?;
     let scores = predictions.scores();
@@ -107,7 +107,9 @@ pub(crate) fn score(
         memorized,
     };
     folder.write_summary(&summary)?;
-    folder.write_evaluation(&evaluation(prepared, &test, &predictions, valid.as_ref()))?;
+    let evaluation = evaluation(prepared, &test, &predictions, valid.as_ref());
+    folder.write_evaluation(&evaluation)?;
+    watch.event(Event::Scored { summary: &summary, evaluation: &evaluation });
     Ok(summary)
 }
 

@@ -300,12 +300,16 @@ pub fn measure(
             if stops {
                 return None;
             }
+            let rates = (first_new..passed.objectives.len())
+                .map(|batch| range.rate(batch / recipe.accumulate))
+                .collect::<Vec<_>>();
             watch.event(Event::Batches {
                 epoch: 1,
                 trained: step,
                 so_far: &passed,
                 new: passed.objectives.len() - first_new,
                 objective: setup.mean(0, &passed.objectives),
+                learning_rates: &rates,
             });
             let steps = (0..).step_by(recipe.accumulate);
             let steps = steps.zip(passed.objectives.chunks(recipe.accumulate));

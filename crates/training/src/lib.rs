@@ -35,6 +35,7 @@ pub mod recipe_change;
 pub mod recipe_settings;
 pub mod replay;
 pub mod run_folder;
+pub mod run_logs;
 pub mod run_options;
 pub mod seeds;
 pub mod session;

@@ -2,6 +2,7 @@
 
 use crate::run_folder::checkpoint_every::CheckpointEvery;
 use crate::run_folder::pages::Pages;
+use crate::run_logs::RunLogs;
 use crate::stop::Stop;
 
 /// Everything about a run that is not its recipe.
@@ -14,6 +15,8 @@ pub struct RunOptions {
     /// How often a checkpoint is written inside epochs; a run that is resumed without it goes on as
     /// it was started.
     pub checkpoint_every: Option<CheckpointEvery>,
+    /// What other programs can look at while it trains.
+    pub logs: RunLogs,
     /// Whether the backend must prove itself before the first step.
     pub verify_kernels: bool,
     /// Ends the run when it is asked to.
@@ -29,6 +32,7 @@ impl RunOptions {
             threads,
             command,
             checkpoint_every: None,
+            logs: RunLogs::none(),
             verify_kernels: false,
             stop: Stop::new(),
             pages: Pages::none(),

@@ -27,6 +27,7 @@ use crate::run_folder::names::{CONFIG, EPOCH_END, LATEST, LOSSES, METRICS, PREVI
 use crate::run_folder::pages::DrawError;
 use crate::run_folder::restore::{Restored, restore_newest};
 use crate::run_folder::rollback::{Divergence, diverged, is_better_than_guessing, roll_back};
+use crate::run_logs::RunLogs;
 use crate::run_options::RunOptions;
 use crate::session_error::SessionError;
 use crate::setup::Setup;
@@ -35,7 +36,7 @@ use crate::state::State;
 use crate::train::{Ending, train};
 use crate::verify_kernels::{self, VerifyError};
 use crate::version;
-use crate::watch::{Event, Watch, detail, note};
+use crate::watch::{Event, RunAtWork, Watch, detail, note};
 use crate::weighing::Weighing;
 
 /// What a run came to.
@@ -217,7 +218,8 @@ pub fn resume(
         (Some(manifest), Some(_)) => resumed(manifest, fresh),
         (manifest, _) => begun_anew(manifest, fresh, &folder),
     };
-    let options = RunOptions { checkpoint_every: every, ..options.clone() };
+    let logs = logs(&manifest, &options.logs);
+    let options = RunOptions { checkpoint_every: every, logs, ..options.clone() };
     let task = Task { recipe: &recipe, prepared: &prepared, folder: &folder, options: &options };
     carry_out(&task, manifest, &mut state, saved, watch)
 }
@@ -238,6 +240,12 @@ fn checkpoint_every(
     })
 }
 
+/// What is logged: what is asked for, else what was logged before.
+fn logs(manifest: &Manifest, asked: &RunLogs) -> RunLogs {
+    let names = if asked.names.is_empty() { &manifest.log } else { &asked.names };
+    RunLogs { names: names.clone(), ..asked.clone() }
+}
+
 /// The manifest of a run that this process, which would begin `fresh`, resumes.
 fn resumed(mut manifest: Manifest, fresh: Manifest) -> Manifest {
     manifest.resumed.push(ResumeRecord {
@@ -255,8 +263,9 @@ fn resumed(mut manifest: Manifest, fresh: Manifest) -> Manifest {
 /// The manifest of a run that this process, which would begin `fresh`, begins once more: nothing is left of
 /// what was done before but its accesses to the test split.
 fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -> Manifest {
-    let (test_reads, checkpoint_every) = manifest
-        .map_or_else(Default::default, |manifest| (manifest.test_reads, manifest.checkpoint_every));
+    let (test_reads, checkpoint_every, log) = manifest.map_or_else(Default::default, |manifest| {
+        (manifest.test_reads, manifest.checkpoint_every, manifest.log)
+    });
     let mut command = fresh.command;
     // It names a command that would repeat it, which `--resume` does not.
     if let Some(resume) = command.iter().position(|word| word.starts_with("--resume")) {
@@ -264,7 +273,7 @@ fn begun_anew(manifest: Option<Manifest>, fresh: Manifest, folder: &RunFolder) -
         let config = folder.path().join(CONFIG).display().to_string();
         command.extend(["--config".to_owned(), config]);
     }
-    Manifest { test_reads, checkpoint_every, command, ..fresh }
+    Manifest { test_reads, checkpoint_every, log, command, ..fresh }
 }
 
 /// Opens the device and loads the data.
@@ -342,10 +351,17 @@ pub(crate) fn carry_out(
     watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
     let Task { recipe, folder, options, .. } = *task;
+    let mut watch =
+        (options.logs.open)(&options.logs.names, watch).map_err(|reason| RunError::Damaged {
+            path: folder.path().join(MANIFEST_FILE),
+            reason: format!("`log`: {reason}"),
+        })?;
+    let watch = &mut *watch;
     watch.event(Event::CanBeStopped);
     manifest.status = Status::Running;
     manifest.ended = None;
     manifest.checkpoint_every = options.checkpoint_every.map(|every| every.to_string());
+    manifest.log.clone_from(&options.logs.names);
     manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
     let _blamed = blame(recipe, Some(folder));
@@ -408,6 +424,7 @@ fn train_and_score(
         let bytes = checkpoint::to_bytes(state)?;
         folder.write(EPOCH_END, &bytes)?;
     }
+    watch.event(Event::Run(at_work(&setup, folder, manifest, state)));
     let started = Instant::now();
     let ending = loop {
         let mut save = |state: &State, objectives: &[f64]| {
@@ -436,6 +453,7 @@ fn train_and_score(
         saved = Some(Position::of(state));
         manifest.rollbacks.clone_from(&state.rollbacks);
         folder.write_manifest(manifest)?;
+        watch.event(Event::Run(at_work(&setup, folder, manifest, state)));
     };
     let trained = started.elapsed();
     watch.event(Event::Ended);
@@ -455,6 +473,17 @@ fn train_and_score(
             Ok((Outcome::Done(Box::new(summary)), status))
         }
     }
+}
+
+/// The run as it stands.
+fn at_work<'a>(
+    setup: &'a Setup<'a>,
+    folder: &'a RunFolder,
+    manifest: &'a Manifest,
+    state: &'a State,
+) -> RunAtWork<'a> {
+    let (epochs, batches) = (&state.epochs[..], state.current.objectives.len());
+    RunAtWork { folder: folder.path(), manifest, setup, epochs, batches }
 }
 
 /// Writes down what has been trained: the checkpoint after the rows, so that it never knows of more than
@@ -571,6 +600,7 @@ pub(crate) fn manifest(
         status: Status::Running,
         test_reads: Vec::new(),
         checkpoint_every: None,
+        log: Vec::new(),
         resumed: Vec::new(),
         extends: None,
         rollbacks: Vec::new(),

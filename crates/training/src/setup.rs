@@ -93,6 +93,16 @@ impl Setup<'_> {
         }
     }
 
+    /// What `epoch`, counted from 1, shows of the first `count` training images: channels, height and width, and the
+    /// bytes of each after augmentation, before normalization and label regularizers.
+    pub fn looks(&self, epoch: usize, count: usize) -> ([usize; 3], Vec<Vec<u8>>) {
+        let set = self.loader.set();
+        let (shape, seeds) = (set.shape(), Seeds::of(self.recipe));
+        let draw = seeds.augmentation(epoch);
+        let looks = (0..count.min(set.len())).map(|index| self.loader.look(index, draw(index)));
+        ([shape.channels, shape.height, shape.width], looks.collect())
+    }
+
     /// Uploads batch number `number` (from 0) of `epoch` (from 1) after the recipe's label regularizers and class
     /// weights.
     pub fn upload(

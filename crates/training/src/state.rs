@@ -19,6 +19,7 @@ use crate::optimize::plateau::Plateau;
 use crate::prepare::{PrepareError, Prepared, steps_per_epoch};
 use crate::recipe::{Recipe, RecipeError, Settings};
 use crate::setup::Setup;
+use crate::watch::Weights;
 
 /// A training between two batches.
 #[derive(Debug)]
@@ -263,6 +264,12 @@ impl<N: Classifier> State<N> {
         let share = recipe.schedule.share(step, steps_per_epoch, steps_per_epoch * recipe.epochs);
         let halved = 0.5_f64.powi(self.rollbacks.len() as i32);
         recipe.learning_rate * share * self.plateau.share() * halved
+    }
+}
+
+impl<N: Classifier> Weights for State<N> {
+    fn read(&self) -> Vec<NamedTensor> {
+        parameters::export(&self.network().valid())
     }
 }
 

@@ -46,7 +46,11 @@ pub fn train<N: Classifier, E: From<LoaderError>>(
             gradients.add(pass.gradients, images);
             if setup.ends_step(number) {
                 let learning_rate = state.learning_rate(setup, epoch, number);
-                state.learner.step(gradients.take_mean(), learning_rate);
+                let gradients = gradients.take_mean();
+                if setup.is_last(number) {
+                    watch.event(Event::LastStep { gradients: &gradients });
+                }
+                state.learner.step(gradients, learning_rate);
             }
             let mut pause = Pause { setup, meter: &mut meter, saved: &mut saved, watch, save };
             if let Some(ending) = pause.after(state, epoch, number)? {
@@ -59,7 +63,8 @@ pub fn train<N: Classifier, E: From<LoaderError>>(
             return Ok(Ending::Diverged { epoch, batch: batches });
         }
         let end = state.end_epoch(setup, validation, started.elapsed());
-        watch.event(Event::EpochEnded { record: &state.epochs[epoch - 1], is_best: end.is_best });
+        let (record, is_best) = (&state.epochs[epoch - 1], end.is_best);
+        watch.event(Event::EpochEnded { record, is_best, weights: state });
         save(state, &end.objectives)?;
         saved.restart();
         if setup.stop.is_requested() && state.next_epoch(setup).is_some() {
@@ -139,12 +144,16 @@ impl<N: Classifier, E> Pause<'_, '_, N, E> {
         if (saves || is_last) && !state.is_finite() {
             return Ok(Some(Ending::Diverged { epoch, batch: number + 1 }));
         }
+        let rates = (first_new..objectives.len())
+            .map(|batch| state.learning_rate(setup, epoch, batch))
+            .collect::<Vec<_>>();
         self.watch.event(Event::Batches {
             epoch,
             trained: number + 1,
             so_far: &state.current,
             new: objectives.len() - first_new,
             objective: setup.mean(0, objectives),
+            learning_rates: &rates,
         });
         if saves {
             (self.save)(state, &[])?;

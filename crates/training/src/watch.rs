@@ -1,12 +1,16 @@
 //! What is told of a training while it goes on, to whoever wants to know: a terminal, a page, a test.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use backburn_records::EpochRecord;
+use backburn_models::parameters::NamedTensor;
+use backburn_records::{EpochRecord, EvaluationRecord, Manifest, Summary};
 
 use crate::data_progress::DataProgress;
 use crate::meter::EpochInProgress;
+use crate::optimize::gradients::NamedGradients;
+use crate::setup::Setup;
 
 /// Hears what happens in a training. Nothing that it does changes a result.
 pub trait Watch {
@@ -26,6 +30,9 @@ pub enum Event<'a> {
     Detail(&'a str),
     /// A request to stop can be heeded from now on: what is trained will be saved.
     CanBeStopped,
+    /// A run trains in its folder from here on: from its beginning, where its checkpoint stands, or where a rollback
+    /// has put it.
+    Run(RunAtWork<'a>),
     /// Training begins, or begins again after a rollback.
     Begun {
         /// Whether there are validation images.
@@ -54,6 +61,13 @@ pub enum Event<'a> {
         new: usize,
         /// Mean over the epoch's images so far of what was minimized.
         objective: f64,
+        /// Learning rates of the steps that the new ones belong to, one a batch.
+        learning_rates: &'a [f64],
+    },
+    /// The last step of an epoch is about to be taken.
+    LastStep {
+        /// Mean over the step's images, before it is clipped. Whoever wants its numbers reads them back.
+        gradients: &'a NamedGradients,
     },
     /// An epoch has ended and been validated.
     EpochEnded {
@@ -61,9 +75,18 @@ pub enum Event<'a> {
         record: &'a EpochRecord,
         /// Whether its weights are kept so far.
         is_best: bool,
+        /// The network's weights.
+        weights: &'a dyn Weights,
     },
     /// Training has ended, however it did.
     Ended,
+    /// A run's selected weights have been scored, and the scores written down.
+    Scored {
+        /// What `summary.json` has.
+        summary: &'a Summary,
+        /// What `evaluation.json` has.
+        evaluation: &'a EvaluationRecord,
+    },
     /// Several trainings are under way, in processes of their own.
     Trials {
         /// Those at work.
@@ -73,6 +96,27 @@ pub enum Event<'a> {
         /// How many there are in all.
         all: usize,
     },
+}
+
+/// A run between two batches, in its folder, which is as the run's checkpoint knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct RunAtWork<'a> {
+    /// Its folder.
+    pub folder: &'a Path,
+    /// Where it comes from.
+    pub manifest: &'a Manifest,
+    /// What it is trained by, on what.
+    pub setup: &'a Setup<'a>,
+    /// The epochs behind it.
+    pub epochs: &'a [EpochRecord],
+    /// Batches behind it of the epoch after them.
+    pub batches: usize,
+}
+
+/// Weights that are read back from the device if somebody wants them.
+pub trait Weights: fmt::Debug {
+    /// Every parameter and buffer, as the next step will find it.
+    fn read(&self) -> Vec<NamedTensor>;
 }
 
 /// A training in another process.
@@ -86,6 +130,12 @@ pub struct TrialAtWork {
     pub epochs: usize,
     /// When its process was started.
     pub since: Instant,
+}
+
+impl<W: Watch + ?Sized> Watch for &mut W {
+    fn event(&mut self, event: Event<'_>) {
+        (**self).event(event);
+    }
 }
 
 /// Hears everything and tells nobody.

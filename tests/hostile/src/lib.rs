@@ -9,6 +9,8 @@
 #[cfg(feature = "burn")]
 mod checkpoint;
 mod data_set;
+#[cfg(feature = "burn")]
+mod logs;
 mod memory;
 pub mod mutation;
 mod picture;
@@ -171,6 +173,22 @@ pub static TARGETS: &[Target] = &[
         seeds: settings::losses_seeds,
         fixed_bytes: 256 << 10,
         bytes_per_byte: 8,
+    },
+    #[cfg(feature = "burn")]
+    Target {
+        name: "event_file",
+        check: logs::event_file,
+        seeds: logs::event_file_seeds,
+        fixed_bytes: 256 << 10,
+        bytes_per_byte: 16,
+    },
+    #[cfg(feature = "burn")]
+    Target {
+        name: "scalars",
+        check: logs::scalars,
+        seeds: logs::scalars_seeds,
+        fixed_bytes: 256 << 10,
+        bytes_per_byte: 32,
     },
 ];
 

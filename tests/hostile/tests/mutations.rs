@@ -114,4 +114,6 @@ survive! {
     search_space: 3_000,
     text_forms: 10_000,
     losses: 3_000,
+    event_file: 3_000,
+    scalars: 3_000,
 }

@@ -67,11 +67,11 @@ pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failur
                 .into(),
         ));
     }
-    if args.train.checkpoint_every.is_some() {
+    if args.train.checkpoint_every.is_some() || !args.train.log.is_empty() {
         return Err(Failure::Usage(
-            "`find-rate` trains a few steps and writes no checkpoint; leave `--checkpoint-every` \
-             out"
-            .into(),
+            "`find-rate` trains a few steps and writes neither checkpoint nor log; leave \
+             `--checkpoint-every` and `--log` out"
+                .into(),
         ));
     }
     let range = RateRange { from: args.from, to: args.to, steps: args.steps };

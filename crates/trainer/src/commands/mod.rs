@@ -9,6 +9,7 @@ pub mod data;
 mod describe;
 pub mod evaluate;
 pub mod experiment;
+pub mod export;
 pub mod find_rate;
 mod folds;
 mod near_copies;

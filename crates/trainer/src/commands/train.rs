@@ -18,6 +18,7 @@ use backburn_training::recipe_change::RecipeChange;
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::run_folder::folder::RunFolder;
 use backburn_training::run_folder::names::CONFIG;
+use backburn_training::run_logs::RunLogs;
 use backburn_training::run_options::RunOptions;
 use backburn_training::session::{self, Outcome, Run};
 use backburn_training::session_error::SessionError;
@@ -79,6 +80,9 @@ pub struct TrainArgs {
     /// as 30s or 5min. Results do not depend on it.
     #[arg(long, value_name = "STEPS|TIME")]
     pub(crate) checkpoint_every: Option<CheckpointEvery>,
+    /// Loggers by their names.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', help = backburn_logs::help())]
+    pub(crate) log: Vec<String>,
     /// Stop on a signal that otherwise saves a checkpoint only: what a cluster's scheduler sends before
     /// its limit. See the signals below.
     #[arg(long, value_enum, value_name = "SIGNAL", ignore_case = true)]
@@ -247,6 +251,7 @@ impl TrainArgs {
             ("resume", self.resume.is_some()),
             ("extend", self.extend.is_some()),
             ("checkpoint-every", self.checkpoint_every.is_some()),
+            ("log", !self.log.is_empty()),
             ("verify-kernels", self.verify_kernels),
             ("folds", self.folds.is_some()),
         ];
@@ -408,7 +413,9 @@ impl TrainArgs {
     }
 
     pub(crate) fn options(&self, command: Vec<String>) -> Result<RunOptions, Failure> {
+        backburn_logs::chosen(&self.log).map_err(|error| usage(format!("`--log`: {error}")))?;
         Ok(RunOptions {
+            logs: RunLogs { names: self.log.clone(), open: backburn_logs::open },
             checkpoint_every: self.checkpoint_every,
             verify_kernels: self.verify_kernels,
             stop: interrupt::stop(),

@@ -20,6 +20,7 @@ mod interrupts;
 mod kills;
 mod label_noise;
 mod last_batch;
+mod logs;
 mod means;
 mod older_runs;
 mod out_of_memory;

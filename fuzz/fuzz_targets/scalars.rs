@@ -1,0 +1,13 @@
+//! Fuzzes what reads the table of scalars that a resumed run goes on with.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use backburn_hostile::{Target, target};
+use libfuzzer_sys::fuzz_target;
+
+static TARGET: LazyLock<&Target> = LazyLock::new(|| target("scalars"));
+
+fuzz_target!(|input: &[u8]| {
+    TARGET.run(input);
+});
