@@ -58,6 +58,42 @@ fn every_model_gives_finite_logits_and_every_parameter_a_gradient() {
 }
 
 #[test]
+fn every_model_with_convolutions_hands_its_last_feature_map_through_once() {
+    for (row, image) in models_and_images() {
+        let what = subject(row, image);
+        let network = network(row, image, 1).valid();
+        let mut shapes = Vec::new();
+        let logits = network.forward_tapped(images(2, image, &Device::flex()), &mut |maps| {
+            shapes.push(maps.dims());
+            maps
+        });
+        let plain = network.forward(images(2, image, &Device::flex()));
+        assert_eq!(values(logits), values(plain), "{what}");
+        if row.name == "mlp" {
+            assert!(shapes.is_empty(), "{what}");
+            continue;
+        }
+        let [[batch, height, width, channels]] = shapes.try_into().unwrap();
+        assert_eq!(batch, 2, "{what}");
+        // Wherever a batch normalization stands behind the last convolution, its smallest map is that one.
+        let mut config = (row.config)();
+        if let Some(batch_norm) = config.batch_norm_mut() {
+            *batch_norm = true;
+        }
+        assert_eq!(config.normalized_values(image), Some(height * width), "{what}");
+        assert!(channels >= 16, "{what}");
+        // The logits depend on what goes on: without a feature map they are those of any image.
+        let emptied = |number: usize| {
+            network.forward_tapped(images(number, image, &Device::flex()), &mut |maps| {
+                maps.zeros_like()
+            })
+        };
+        let [one, other] = [emptied(1), emptied(2)].map(values);
+        assert_eq!(one[..CLASSES], other[CLASSES..], "{what}");
+    }
+}
+
+#[test]
 fn every_model_gives_the_same_logits_after_saving_and_loading() {
     for (row, image) in models_and_images() {
         let trained = network(row, image, 1);

@@ -46,8 +46,8 @@ pub enum LabelNoiseKind {
 pub struct Mislabelled {
     /// The images, in their order, with the labels that they have now.
     pub images: ImageSet,
-    /// How many labels were replaced. Some of them may be what they were.
-    pub replaced: usize,
+    /// The places of the labels that were replaced, ascending. Some of them may be what they were.
+    pub replaced: Vec<usize>,
     /// The places of those that are wrong now, ascending.
     pub wrong: Vec<usize>,
 }
@@ -78,38 +78,41 @@ impl LabelNoise {
     pub fn apply(self, set: &ImageSet, rng: &mut ChaCha8Rng) -> Mislabelled {
         assert!(self.is_in_range(), "{}: expected {}", self.percent, Self::RANGE);
         let mut labels = set.labels().to_vec();
-        let replaced = match self.kind {
+        let mut replaced = match self.kind {
             LabelNoiseKind::Uniform => self.draw_anew(&mut labels, set.classes(), rng),
             LabelNoiseKind::Pairs => self.move_on(&mut labels, set.classes(), rng),
         };
+        replaced.sort_unstable();
         let changed = labels.iter().zip(set.labels()).map(|(new, old)| new != old);
         let wrong = changed.enumerate().filter_map(|(place, is_wrong)| is_wrong.then_some(place));
         Mislabelled { wrong: wrong.collect(), images: set.with_labels(labels), replaced }
     }
 
-    fn draw_anew(self, labels: &mut [u16], classes: usize, rng: &mut ChaCha8Rng) -> usize {
+    /// Gives the places of what it has replaced.
+    fn draw_anew(self, labels: &mut [u16], classes: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         let mut places: Vec<usize> = (0..labels.len()).collect();
         places.shuffle(rng);
         places.truncate(self.of(labels.len()));
         for &place in &places {
             labels[place] = rng.random_range(0..classes as u16);
         }
-        places.len()
+        places
     }
 
-    fn move_on(self, labels: &mut [u16], classes: usize, rng: &mut ChaCha8Rng) -> usize {
+    /// Gives the places of what it has replaced.
+    fn move_on(self, labels: &mut [u16], classes: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         let mut by_class = vec![Vec::new(); classes];
         for (place, &label) in labels.iter().enumerate() {
             by_class[usize::from(label)].push(place);
         }
-        let mut replaced = 0;
+        let mut replaced = Vec::new();
         for (class, mut places) in by_class.into_iter().enumerate() {
             places.shuffle(rng);
             places.truncate(self.of(places.len()));
             for &place in &places {
                 labels[place] = ((class + 1) % classes) as u16;
             }
-            replaced += places.len();
+            replaced.extend(places);
         }
         replaced
     }
@@ -207,7 +210,9 @@ mod tests {
         for (text, replaced) in [("20", 40), ("0.7", 1), ("0.2", 0), ("33.3", 67), ("100", 200)] {
             for seed in 0..20 {
                 let noisy = noisy(text, &set, seed);
-                assert_eq!(noisy.replaced, replaced, "{text}");
+                assert_eq!(noisy.replaced.len(), replaced, "{text}");
+                assert!(noisy.replaced.is_sorted() && noisy.replaced.iter().all(|&at| at < 200));
+                assert!(noisy.wrong.iter().all(|place| noisy.replaced.contains(place)));
                 let differ = |&place: &usize| noisy.images.label(place) != set.label(place);
                 let differing: Vec<usize> = (0..set.len()).filter(differ).collect();
                 assert_eq!(noisy.wrong, differing, "{text}");
@@ -252,7 +257,7 @@ mod tests {
                 found[old] += 1;
             }
             assert_eq!(found, moved, "{percent}");
-            assert_eq!(noisy.replaced, noisy.wrong.len());
+            assert_eq!(noisy.replaced, noisy.wrong);
         }
     }
 
@@ -273,7 +278,7 @@ mod tests {
             let of = |percent: usize| noisy(&format!("{percent}{kind}"), &set, 6);
             for (less, more) in [(10, 11), (10, 40), (40, 100)] {
                 let (less, more) = (of(less), of(more));
-                assert!(less.replaced < more.replaced);
+                assert!(less.replaced.len() < more.replaced.len());
                 for place in less.wrong {
                     assert_eq!(less.images.label(place), more.images.label(place));
                 }

@@ -7,6 +7,7 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::Tap;
 use crate::error::ModelError;
 use crate::layers::{
     Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
@@ -117,9 +118,18 @@ impl Cnn {
     /// - `images`: `[batch, channels, height, width]`
     /// - returns logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_tapped(images, &mut |maps| maps)
+    }
+
+    /// The same with a tap, see [`Classifier::forward_tapped`](crate::Classifier::forward_tapped).
+    pub(crate) fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
         let mut x = channels_last(images);
-        for block in &self.blocks {
-            x = self.spatial_dropout.forward(max_pool2x2(block.forward(x)));
+        for (number, block) in (1..).zip(&self.blocks) {
+            x = block.forward(x);
+            if number == self.blocks.len() {
+                x = tap(x);
+            }
+            x = self.spatial_dropout.forward(max_pool2x2(x));
             x = self.dropout.forward(x);
         }
         let mut x = flatten(x);

@@ -7,6 +7,7 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::Tap;
 use crate::error::ModelError;
 use crate::layers::{
     Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
@@ -87,12 +88,17 @@ impl LenetBn {
     /// - `images`: `[batch, channels, height, width]`
     /// - returns logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        let mut x = channels_last(images);
-        for (conv, norm) in [(&self.conv1, &self.norm1), (&self.conv2, &self.norm2)] {
-            let convolved = convolve(conv, x, Activation::Identity);
-            x = max_pool2x2(normalize(norm, convolved, None, Activation::Relu));
-        }
-        let x = self.dropout.forward(apply(&self.dense1, flatten(x), Activation::Relu));
+        self.forward_tapped(images, &mut |maps| maps)
+    }
+
+    /// The same with a tap, see [`Classifier::forward_tapped`](crate::Classifier::forward_tapped).
+    pub(crate) fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
+        let stage = |conv: &Conv2d, norm: &BatchNorm, x: Tensor<4>| {
+            normalize(norm, convolve(conv, x, Activation::Identity), None, Activation::Relu)
+        };
+        let x = max_pool2x2(stage(&self.conv1, &self.norm1, channels_last(images)));
+        let x = flatten(max_pool2x2(tap(stage(&self.conv2, &self.norm2, x))));
+        let x = self.dropout.forward(apply(&self.dense1, x, Activation::Relu));
         let x = apply(&self.dense2, x, Activation::Relu);
         apply(&self.head, x, Activation::Identity)
     }

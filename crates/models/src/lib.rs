@@ -16,7 +16,7 @@ pub mod state_dict;
 pub mod torchvision;
 pub mod weights;
 
-pub use classifier::Classifier;
+pub use classifier::{Classifier, Tap};
 pub use cnn::{Cnn, CnnConfig};
 pub use error::ModelError;
 pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
@@ -397,6 +397,15 @@ impl Classifier for Network {
             Self::Cnn(network) => network.forward(images),
             Self::LenetBn(network) => network.forward(images),
             Self::ResNet(network) => network.forward(images),
+        }
+    }
+
+    fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
+        match self {
+            Self::Mlp(network) => network.forward(images),
+            Self::Cnn(network) => network.forward_tapped(images, tap),
+            Self::LenetBn(network) => network.forward_tapped(images, tap),
+            Self::ResNet(network) => network.forward_tapped(images, tap),
         }
     }
 }

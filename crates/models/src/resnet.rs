@@ -10,6 +10,7 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Device, Tensor, activation::relu};
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::Tap;
 use crate::layers::{
     Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
     global_average_pool, linear, max_pool, normalize, subsample,
@@ -245,6 +246,11 @@ impl ResNet {
     /// - `images`: `[batch, channels, height, width]`
     /// - returns logits: `[batch, classes]`
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        self.forward_tapped(images, &mut |maps| maps)
+    }
+
+    /// The same with a tap, see [`Classifier::forward_tapped`](crate::Classifier::forward_tapped).
+    pub(crate) fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
         let mut x = convolve_and_normalize(
             &self.stem,
             &self.stem_norm,
@@ -258,6 +264,7 @@ impl ResNet {
         for block in self.stages.iter().flatten() {
             x = block.forward(x);
         }
+        x = tap(x);
         apply(&self.head, self.dropout.forward(global_average_pool(x)), Activation::Identity)
     }
 }

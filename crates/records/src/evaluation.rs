@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::confusion::Confusion;
 use crate::error::RecordError;
+use crate::explanation::Explanation;
 use crate::nan::null_as_nan;
 use crate::pixels::{from_base64, to_base64};
 
@@ -121,6 +122,9 @@ pub struct Mistake {
     /// The image, one byte a value, in the order of `shape`; base64 in JSON.
     #[serde(serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub pixels: Vec<u8>,
+    /// What in the image spoke for the answer. Older records have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 impl EvaluationRecord {
@@ -168,6 +172,11 @@ impl EvaluationRecord {
                 let expected = format!("{:?} pixels in mistake {place}", mistake.shape);
                 return wrong(expected, format!("{} bytes", mistake.pixels.len()));
             }
+            if let Some(map) = mistake.explanation.as_ref().filter(|map| !map.is_whole()) {
+                let expected =
+                    format!("{} × {} values in the map of mistake {place}", map.height, map.width);
+                return wrong(expected, map.values.len().to_string());
+            }
             if mistake.label.max(mistake.prediction) >= classes {
                 let found = mistake.label.max(mistake.prediction);
                 return wrong(
@@ -202,9 +211,13 @@ mod tests {
         for name in ["nll", "brier", "ece", "mce", "top_k", "per_class", "temperature"] {
             assert!(!json.as_object_mut().unwrap().remove(name).unwrap().is_null(), "{name}");
         }
+        for mistake in json["mistakes"].as_array_mut().unwrap() {
+            assert!(mistake.as_object_mut().unwrap().remove("explanation").is_some());
+        }
         let read: EvaluationRecord = serde_json::from_value(json).unwrap();
         read.check(Path::new("evaluation.json")).unwrap();
         assert!(read.nll.is_none() && read.per_class.is_empty() && read.temperature.is_none());
+        assert!(read.mistakes.iter().all(|mistake| mistake.explanation.is_none()));
     }
 
     #[test]
@@ -227,6 +240,10 @@ mod tests {
         let mut shape = sample::evaluation();
         shape.mistakes[0].shape = [1, usize::MAX, 2];
         assert!(shape.check(path).is_err());
+        let mut map = sample::evaluation();
+        map.mistakes[1].explanation.as_mut().unwrap().values.pop();
+        let message = map.check(path).unwrap_err().to_string();
+        assert!(message.contains("expected 7 × 7 values in the map of mistake 1"), "{message}");
         let mut classes = sample::evaluation();
         classes.per_class.pop();
         assert!(classes.check(path).unwrap_err().to_string().contains("10 rows of `per_class`"));

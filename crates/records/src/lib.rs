@@ -24,6 +24,8 @@ pub mod cross_validation;
 mod error;
 pub mod evaluation;
 pub mod experiment;
+pub mod explanation;
+pub mod label_errors;
 mod nan;
 pub mod near_copies;
 pub mod number;
@@ -51,6 +53,8 @@ pub use evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
 pub use experiment::{Compared, Comparison, DataTable, ExperimentTable, Provenance, Unit};
+pub use explanation::{Explanation, ExplanationMethod};
+pub use label_errors::{FoundByNoise, LabelErrorsRecord, Suspect, SuspectPicture};
 pub use near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 pub use origin::Origin;
 pub use record::{

@@ -9,6 +9,8 @@ use crate::confusion::Confusion;
 use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
+use crate::explanation::{Explanation, ExplanationMethod};
+use crate::label_errors::{FoundByNoise, LabelErrorsRecord, Suspect, SuspectPicture};
 use crate::near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 use crate::origin::Origin;
 use crate::record::{
@@ -210,6 +212,34 @@ pub fn search() -> SearchRecord {
     search
 }
 
+/// Four images of two folds, the first with a label that was made wrong.
+pub fn label_errors() -> LabelErrorsRecord {
+    let suspect =
+        |(place, [label, predicted], self_confidence): (usize, [usize; 2], f64)| Suspect {
+            index: 100 + place,
+            file: None,
+            network: 1 + place % 2,
+            label,
+            predicted,
+            self_confidence,
+            probability: if label == predicted { self_confidence } else { 0.9 },
+            is_wrong: Some(place == 0),
+            picture: Some(SuspectPicture {
+                shape: [1, 4, 3],
+                pixels: (0..12).map(|at| (at * 20 + place) as u8).collect(),
+            }),
+        };
+    let suspects = [(0, [1, 2], 0.001), (1, [0, 1], 0.1), (2, [2, 2], 0.8), (3, [1, 1], 0.95)];
+    LabelErrorsRecord {
+        dataset: "cifar10".into(),
+        class_names: ["airplane", "automobile", "bird"].map(String::from).into(),
+        networks: 2,
+        ranked: suspects.into_iter().map(suspect).collect(),
+        noise: Some(FoundByNoise { setting: "50".into(), wrong: 1, looked_at: 2, found: 1 }),
+        origin: Origin::default(),
+    }
+}
+
 /// Two searches of CIFAR-10, with pictures of a few pixels.
 pub fn near_copies() -> NearCopiesRecord {
     let picture = |index, label| CopyPicture {
@@ -331,7 +361,18 @@ fn mistake(place: usize) -> Mistake {
         loss: 6.0 - 0.3 * place as f64,
         shape: [1, 28, 28],
         pixels: pixels.collect(),
+        explanation: Some(explanation((label + 5) % 10, place)),
     }
+}
+
+/// A map with its greatest value at another place in every image.
+fn explanation(class: usize, place: usize) -> Explanation {
+    let value = |i: usize| {
+        let (y, x) = ((i / 7) as f32 - (place % 7) as f32, (i % 7) as f32 - 3.0);
+        (1.0 - (y * y + x * x) / 12.0).max(0.0)
+    };
+    let values: Vec<f32> = (0..49).map(value).collect();
+    Explanation::scaled(ExplanationMethod::LayerCam, class, [7, 7], &values)
 }
 
 /// Writes [`run`] as a run folder.

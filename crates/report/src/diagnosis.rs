@@ -2,9 +2,11 @@
 //! the worst mistakes.
 
 use backburn_records::evaluation::{EvaluationRecord, Mistake};
-use backburn_records::number;
+use backburn_records::{ExplanationMethod, number};
 
-use crate::figure::{Axis, Drawing, GridImage, HeatMap, ImageGrid, LineChart, Series, text};
+use crate::figure::{
+    Axis, Drawing, GridImage, HeatMap, ImageGrid, LineChart, Series, overlay, text,
+};
 
 /// Mistakes shown at most.
 const MOST_MISTAKES: usize = 24;
@@ -63,12 +65,26 @@ pub fn mistakes(evaluation: &EvaluationRecord, split: &str) -> Option<Drawing> {
     if images.is_empty() {
         return None;
     }
-    let grid = ImageGrid {
-        title: format!("Worst mistakes on the {split} split"),
-        note: "true class → answer, confidence in the answer; the highest loss first".into(),
-        images,
-    };
-    Some(grid.draw())
+    let shown = evaluation.mistakes.iter().take(MOST_MISTAKES);
+    let overlays: Vec<Option<Vec<u8>>> = shown.map(explained).collect();
+    let mut note =
+        "true class → answer, confidence in the answer; the highest loss first".to_owned();
+    if let Some(method) = method(evaluation) {
+        note += &format!("; beside each, what spoke for the answer ({})", method.name());
+    }
+    let grid = ImageGrid { title: format!("Worst mistakes on the {split} split"), note, images };
+    Some(grid.draw_beside(&overlays))
+}
+
+/// How the maps of the mistakes were made, if there are any.
+pub fn method(evaluation: &EvaluationRecord) -> Option<ExplanationMethod> {
+    evaluation.mistakes.iter().find_map(|mistake| Some(mistake.explanation.as_ref()?.method))
+}
+
+/// The picture with what spoke for the answer over it.
+fn explained(mistake: &Mistake) -> Option<Vec<u8>> {
+    let map = mistake.explanation.as_ref()?;
+    Some(overlay(mistake.shape, &mistake.pixels, map))
 }
 
 fn grid_image(evaluation: &EvaluationRecord, mistake: &Mistake) -> GridImage {
@@ -142,6 +158,22 @@ mod tests {
         let svg = mistakes(&sample::evaluation(), "test").unwrap().to_svg(Theme::Paper);
         assert!(svg.contains("4 → 9, 99 %"), "{svg}");
         assert!(svg.contains("data:image/png;base64,"));
+    }
+
+    #[test]
+    fn mistakes_have_a_map_beside_them_where_there_is_one() {
+        let mut evaluation = sample::evaluation();
+        let images = |evaluation: &EvaluationRecord| {
+            let svg = mistakes(evaluation, "test").unwrap().to_svg(Theme::Paper);
+            assert_eq!(svg.contains("(LayerCAM)"), method(evaluation).is_some());
+            svg.matches("<image").count()
+        };
+        assert_eq!(images(&evaluation), 24);
+        evaluation.mistakes.iter_mut().skip(1).for_each(|mistake| mistake.explanation = None);
+        assert_text_is_clear(&mistakes(&evaluation, "test").unwrap());
+        assert_eq!(images(&evaluation), 13);
+        evaluation.mistakes[0].explanation = None;
+        assert_eq!(images(&evaluation), 12);
     }
 
     #[test]

@@ -23,6 +23,16 @@ pub enum ReportError {
         /// What the system said.
         source: io::Error,
     },
+    /// A folder that files are to be written to has some already.
+    #[error(
+        "{}: expected a new or empty folder, so that nothing is written over; name another one, or \
+         clear it",
+        path.display()
+    )]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A figure could not be turned into pixels.
     #[error(
         "cannot draw {figure} as PNG: {reason}; update Backburn, or open the SVG if there is one"

@@ -28,10 +28,13 @@ mod error;
 pub mod experiment;
 pub mod experiment_page;
 pub mod experiments_markdown;
+pub mod explanation_panels;
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "geometry over its own points")]
 pub mod figure;
 pub mod folds_page;
 mod html;
+mod label_errors_csv;
+mod label_errors_page;
 pub mod near_copies_page;
 pub mod page;
 pub mod rate_curve;
@@ -44,11 +47,13 @@ pub use arms_table::arms_table;
 pub use compare::{comparison_page, comparison_table};
 pub use error::ReportError;
 pub use experiment::{ExperimentFigure, ExperimentRecord, Findings};
+pub use explanation_panels::{ExplanationPanels, write_panel};
+pub use label_errors_page::{MOST_SHOWN, label_errors_page};
 pub use near_copies_page::near_copies_page;
 pub use page::{run_page, sentence};
 pub use search_table::search_table;
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,
-    write_experiments_markdown, write_figure, write_folds, write_near_copies, write_png,
-    write_report, write_run_page, write_search,
+    write_experiments_markdown, write_figure, write_folds, write_label_errors, write_near_copies,
+    write_png, write_report, write_run_page, write_search,
 };

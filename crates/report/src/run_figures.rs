@@ -1,5 +1,6 @@
 //! The figures of a run: those that its records allow.
 
+use backburn_records::ExplanationMethod;
 use backburn_records::record::RunRecord;
 
 use crate::figure::Drawing;
@@ -64,7 +65,19 @@ pub fn diagnosis_figures(run: &RunRecord) -> Vec<RunFigure> {
     ];
     figures.extend(diagnosis::mistakes(evaluation, SPLIT).map(|drawing| RunFigure {
         name: "mistakes",
-        caption: "The answers that cost most cross-entropy.",
+        caption: match diagnosis::method(evaluation) {
+            None => "The answers that cost most cross-entropy.",
+            Some(ExplanationMethod::LayerCam) => {
+                "The answers that cost most cross-entropy. Beside each, where the last feature map \
+                 speaks for the answer that was given (LayerCAM): yellow most, grey not at all, \
+                 each map with a scale of its own."
+            }
+            Some(ExplanationMethod::GradientTimesInput) => {
+                "The answers that cost most cross-entropy. Beside each, which pixels speak for the \
+                 answer that was given (gradient × input): yellow most, grey not at all, each map \
+                 with a scale of its own."
+            }
+        },
         drawing,
     }));
     figures

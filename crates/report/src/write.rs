@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_records::arms::{ArmRun, ArmsComparison};
 use backburn_records::cross_validation::CrossValidation;
+use backburn_records::label_errors::LabelErrorsRecord;
 use backburn_records::near_copies::NearCopiesRecord;
 use backburn_records::origin::Origin;
 use backburn_records::record::RunRecord;
@@ -23,6 +24,8 @@ use crate::experiment_page::{experiment_page, experiments_index};
 use crate::experiments_markdown::experiments_markdown;
 use crate::figure::{Drawing, Theme, png};
 use crate::folds_page::folds_page;
+use crate::label_errors_csv::label_errors_csv;
+use crate::label_errors_page::label_errors_page;
 use crate::near_copies_page::near_copies_page;
 use crate::page::run_page;
 use crate::run_figures::{curve_figures, diagnosis_figures};
@@ -246,6 +249,23 @@ pub fn write_near_copies(
     Ok([page, json])
 }
 
+/// Writes a ranking of likely label errors into the folder `dir`, which is made if it is not there: `label-errors.csv` and
+/// `label-errors.html`. Returns the files.
+///
+/// # Errors
+///
+/// If a file cannot be written.
+pub fn write_label_errors(
+    record: &LabelErrorsRecord,
+    dir: &Path,
+) -> Result<[PathBuf; 2], ReportError> {
+    fs::create_dir_all(dir)
+        .map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
+    let csv = write_whole(dir.join("label-errors.csv"), label_errors_csv(record).as_bytes())?;
+    let page = write_whole(dir.join("label-errors.html"), label_errors_page(record).as_bytes())?;
+    Ok([csv, page])
+}
+
 fn write_whole(path: PathBuf, content: &[u8]) -> Result<PathBuf, ReportError> {
     match whole_file::write_whole(&path, content) {
         Ok(()) => Ok(path),
@@ -335,6 +355,15 @@ mod tests {
         let page = fs::read_to_string(folder.path().join("report.html")).unwrap();
         assert_eq!(page.matches("/report.html\"").count(), 1);
         assert!(page.contains("href=\"dropout/seed-2/report.html\""), "{page}");
+    }
+
+    #[test]
+    fn label_errors_are_a_table_and_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("new/one");
+        let written = write_label_errors(&sample::label_errors(), &folder).unwrap();
+        assert_eq!(names(&folder), ["label-errors.csv", "label-errors.html"]);
+        assert!(written.iter().all(|path| fs::metadata(path).unwrap().len() > 100));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Cross-validation: a run for each fold, one after the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_records::{RunRecord, number};
@@ -18,9 +18,14 @@ use crate::trial::{Trial, TrialEnd, read};
 ///
 /// If there cannot be so many.
 pub fn trials(recipe: &Recipe, folds: usize, folder: &Path) -> Result<Vec<Trial>, RecipeError> {
-    let path = |number: usize| folder.join(format!("fold-{number}"));
     let recipes = (1..).zip(recipe.folds(folds)?);
-    Ok(recipes.map(|(number, recipe)| Trial { path: path(number), recipe }).collect())
+    let trial = |(number, recipe)| Trial { path: fold_folder(folder, number), recipe };
+    Ok(recipes.map(trial).collect())
+}
+
+/// The run folder of a fold, counted from 1, in the folder of a cross-validation.
+pub fn fold_folder(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("fold-{number}"))
 }
 
 /// Trains the trials that are not there yet, and gives the records of all. `resume`: the words that the same command

@@ -12,7 +12,7 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     ablate, bench, bench_child, compare, compare_regularizers, data, evaluate, experiment, export,
-    find_rate, predict, replay, report, search, study, train, verify, verify_kernels,
+    find_rate, label_errors, predict, replay, report, search, study, train, verify, verify_kernels,
 };
 use crate::output::say;
 use crate::{environment, interrupt, out_of_memory, output};
@@ -35,6 +35,8 @@ enum Verb {
     Evaluate(evaluate::EvaluateArgs),
     /// Tells what a finished run sees in pictures: files, folders, or a list on stdin.
     Predict(predict::PredictArgs),
+    /// Ranks the images of a cross-validation by how likely their labels are wrong.
+    LabelErrors(label_errors::LabelErrorsArgs),
     /// Draws the report of a run anew, or compares several runs.
     Report(report::ReportArgs),
     /// Tells where each stopping criterion would have ended a run, without training again.
@@ -120,7 +122,8 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::Train(args) => train::train(&args, command_line(arguments)),
         Verb::FindRate(args) => find_rate::find_rate(&args, command_line(arguments)),
         Verb::Evaluate(args) => evaluate::evaluate(&args),
-        Verb::Predict(args) => predict::predict(&args),
+        Verb::Predict(args) => predict::predict(&args, command_line(arguments)),
+        Verb::LabelErrors(args) => label_errors::run(&args, command_line(arguments)),
         Verb::Report(args) => report::report(&args),
         Verb::Replay(args) => replay::replay(&args),
         Verb::Export(args) => export::export(&args),

@@ -7,9 +7,11 @@ use backburn_data::normalization::FittedNormalization;
 use backburn_data::{ImageSet, TestImages};
 use backburn_models::{Network, parameters, weights};
 use backburn_records::{
-    EvaluationRecord, Manifest, Mistake, ReliabilityBin, Summary, TemperatureRecord, TopKRecord,
+    EvaluationRecord, Explanation, Manifest, Mistake, ReliabilityBin, Summary, TemperatureRecord,
+    TopKRecord,
 };
 use backburn_regularization::Keep;
+use burn::tensor::Device;
 
 use crate::evaluate::memorized::learnt_by_heart;
 use crate::evaluate::temperature::fit_temperature;
@@ -17,6 +19,7 @@ use crate::evaluate::{
     CalibrationBin, Predictions, TOP_K, ValidationPredictions, memorized, predict,
     predict_validation,
 };
+use crate::explain::explain;
 use crate::prepare::{PrepareError, Prepared};
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::RunFolder;
@@ -107,10 +110,30 @@ pub(crate) fn score(
         memorized,
     };
     folder.write_summary(&summary)?;
-    let evaluation = evaluation(prepared, &test, &predictions, valid.as_ref());
+    let mistakes = predictions.worst_mistakes(SHOWN_MISTAKES);
+    let explanations = explained(&network, &test, &predictions, &mistakes, prepared, &device)?;
+    let mistakes = mistakes.into_iter().zip(explanations).collect();
+    let evaluation = evaluation(prepared, &test, &predictions, valid.as_ref(), mistakes);
     folder.write_evaluation(&evaluation)?;
     watch.event(Event::Scored { summary: &summary, evaluation: &evaluation });
     Ok(summary)
+}
+
+/// What in each of the images that are shown spoke for its answer.
+fn explained(
+    network: &Network,
+    test: &TestImages,
+    predictions: &Predictions,
+    shown: &[usize],
+    prepared: &Prepared,
+    device: &Device,
+) -> Result<Vec<Explanation>, PrepareError> {
+    if shown.is_empty() {
+        return Ok(Vec::new());
+    }
+    let images = Arc::new(test.for_final_scores().select(shown));
+    let answers: Vec<usize> = shown.iter().map(|&place| predictions.answer(place).0).collect();
+    Ok(explain(network, &images, &answers, &prepared.normalization, device)?)
 }
 
 /// Writes the weights, and what a pixel must be scaled by before they see it.
@@ -128,16 +151,17 @@ fn save_model(
 }
 
 /// What there is to say of the answers to test images. `valid`: the answers to the validation split,
-/// which a temperature is fitted on.
+/// which a temperature is fitted on; `mistakes`: the wrong answers that are shown, and what spoke for them.
 fn evaluation(
     prepared: &Prepared,
     test: &TestImages,
     predictions: &Predictions,
     valid: Option<&ValidationPredictions>,
+    mistakes: Vec<(usize, Explanation)>,
 ) -> EvaluationRecord {
     let images = test.for_final_scores();
     let shape = images.shape();
-    let mistake = |i: usize| {
+    let mistake = |(i, explanation): (usize, Explanation)| {
         let (prediction, confidence) = predictions.answer(i);
         Mistake {
             index: i,
@@ -147,6 +171,7 @@ fn evaluation(
             loss: predictions.loss(i),
             shape: [shape.channels, shape.height, shape.width],
             pixels: images.image(i).to_vec(),
+            explanation: Some(explanation),
         }
     };
     // Where no temperature is the best, there is none to report.
@@ -164,7 +189,7 @@ fn evaluation(
         class_names: prepared.data.class_names.clone(),
         confusion: predictions.confusion(),
         reliability: reliability(predictions),
-        mistakes: predictions.worst_mistakes(SHOWN_MISTAKES).into_iter().map(mistake).collect(),
+        mistakes: mistakes.into_iter().map(mistake).collect(),
         nll: Some(predictions.scores().loss),
         brier: Some(predictions.brier_score()),
         ece: Some(predictions.calibration_error()),

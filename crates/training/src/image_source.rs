@@ -7,7 +7,8 @@ use std::{env, fs};
 
 use backburn_data::near_copies::groups;
 use backburn_data::pictures::{
-    Described, PictureProgress, PictureSettings, PicturesError, load_described, load_with_groups,
+    Described, Loaded, PictureProgress, PictureSettings, PicturesError, load_described,
+    load_with_groups,
 };
 use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source};
 use backburn_records::whole_file::write_whole;
@@ -49,11 +50,32 @@ pub fn load(
     recipe: &Recipe,
     progress: &mut dyn FnMut(DataProgress<'_>),
 ) -> Result<DataSet, ImageSourceError> {
+    Ok(load_named(recipe, progress)?.0)
+}
+
+/// Loads like [`load`], and names the file of each image to train and validate on, in their order, from the folder of the
+/// pictures on; a data set of the catalog has no names.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_named(
+    recipe: &Recipe,
+    progress: &mut dyn FnMut(DataProgress<'_>),
+) -> Result<(DataSet, Vec<String>), ImageSourceError> {
+    let mut names = Vec::new();
     let mut data = match folder(&recipe.dataset) {
         Some(path) => {
             // Pictures that have been moved are named anew.
             let path = recipe.place.data_dir.as_deref().unwrap_or(path);
-            let data = load_pictures(path, &recipe.pictures, progress)?;
+            let Loaded { data, pictures, .. } = load_pictures(path, &recipe.pictures, progress)?;
+            // A table has its pictures beside it.
+            let root = if path.is_dir() { Some(path) } else { path.parent() };
+            let name = |file: &PathBuf| {
+                let name = root.and_then(|root| file.strip_prefix(root).ok());
+                name.unwrap_or(file).display().to_string()
+            };
+            names = pictures.train.iter().map(name).collect();
             // Whoever verifies the run finds the name of its recipe, wherever the pictures lie now.
             DataSet { name: recipe.dataset.clone(), ..data }
         }
@@ -64,7 +86,7 @@ pub fn load(
         }
     };
     data.notes.extend(found_copies(&data));
-    Ok(data)
+    Ok((data, names))
 }
 
 /// Loads pictures from a folder or table, preparing those that have not been prepared before.
@@ -76,7 +98,7 @@ fn load_pictures(
     path: &Path,
     settings: &PictureSettings,
     progress: &mut dyn FnMut(DataProgress<'_>),
-) -> Result<DataSet, PicturesError> {
+) -> Result<Loaded, PicturesError> {
     let mut told = |it: PictureProgress| progress(DataProgress::Pictures(it));
     let groups = |images: &ImageSet| {
         groups(images, SIMILAR, &|_| ()).map_err(|error| {
@@ -84,7 +106,7 @@ fn load_pictures(
             PicturesError::Setting { name: "group_near_copies", reason }
         })
     };
-    Ok(load_with_groups(path, settings, &cache(), &groups, &mut told)?.data)
+    load_with_groups(path, settings, &cache(), &groups, &mut told)
 }
 
 /// Says what a folder or table of pictures holds, and loads it as a training would, which finds the pictures prepared.

@@ -10,12 +10,13 @@ use backburn_data::normalization::FittedNormalization;
 use backburn_data::pictures::{Decoding, Picture, PictureSettings, Preparation, prepare_digit};
 use backburn_data::{ImageSet, ImageShape};
 use backburn_models::{Network, parameters, weights};
-use backburn_records::{EvaluationRecord, Manifest, Status};
+use backburn_records::{EvaluationRecord, Explanation, Manifest, Status};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
 
 use crate::backend::Backend;
 use crate::evaluate::{Predictions, predict};
+use crate::explain::explain;
 use crate::prepare::PrepareError;
 use crate::recipe::Recipe;
 use crate::run_folder::error::RunError;
@@ -154,15 +155,37 @@ impl Predictor {
     ///
     /// If the pixels are not those of whole images.
     pub fn predict(&self, pixels: Vec<u8>) -> Result<Predictions, PrepareError> {
-        let images = pixels.len() / self.shape.pixels().max(1);
-        // What they show is not known; only the answers count.
-        let labels = vec![0; images];
-        let set = ImageSet::new(self.shape, self.class_names.len(), pixels, labels);
-        let predictions = self.score(&Arc::new(set.map_err(backburn_data::DataError::from)?))?;
+        let predictions = self.score(&self.set(pixels)?)?;
         Ok(match self.temperature {
             Some(temperature) => predictions.scaled(temperature),
             None => predictions,
         })
+    }
+
+    /// What in each image speaks for the class of the same place in `classes`. `pixels`: as of
+    /// [`predict`](Self::predict).
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict).
+    ///
+    /// # Panics
+    ///
+    /// If there is not one class for each image, among the run's.
+    pub fn explain(
+        &self,
+        pixels: Vec<u8>,
+        classes: &[usize],
+    ) -> Result<Vec<Explanation>, PrepareError> {
+        let images = self.set(pixels)?;
+        Ok(explain(&self.network, &images, classes, &self.normalization, &self.device)?)
+    }
+
+    /// Images of which is not known what they show: only the answers count.
+    fn set(&self, pixels: Vec<u8>) -> Result<Arc<ImageSet>, PrepareError> {
+        let labels = vec![0; pixels.len() / self.shape.pixels().max(1)];
+        let set = ImageSet::new(self.shape, self.class_names.len(), pixels, labels);
+        Ok(Arc::new(set.map_err(backburn_data::DataError::from)?))
     }
 }
 

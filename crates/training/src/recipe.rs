@@ -177,7 +177,8 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold: Option<Fold>,
     /// Wrong labels among the training images, drawn once; unset means none. Class weights, balanced sampling and
-    /// everything else that training does go by the labels that come of it; validation and test keep theirs.
+    /// everything else that training does go by the labels that come of it; validation and test keep theirs. With a
+    /// fold it is drawn over all images before folds are cut, so that so many percent are wrong of all folds together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label_noise: Option<LabelNoise>,
     /// Which images an epoch shows.

@@ -218,7 +218,7 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             "Percent of the training labels that are drawn anew from all classes, once; with \
              20:pairs, that share of each class becomes the next class. 100 for random labels, 0 \
-             for none"
+             for none. With --folds over all images, so that an image has one label in all folds"
                 .into()
         },
         set: |recipe, given| {

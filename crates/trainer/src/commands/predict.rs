@@ -2,10 +2,10 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::io::{self, BufRead};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use backburn_data::pictures::{self, DEFAULT_MOST_PIXELS, PictureWalk};
+use backburn_data::pictures::{self, DEFAULT_MOST_PIXELS, Listed, listed, listed_by_lines};
 use backburn_records::number::{count, percent};
 use backburn_training::backend::Backend;
 use backburn_training::evaluate::Predictions;
@@ -15,6 +15,7 @@ use clap::Args;
 use rayon::prelude::*;
 use serde_json::json;
 
+use crate::commands::explained::Explained;
 use crate::help;
 use crate::output::{self, print_line, say};
 use crate::threads::set_threads;
@@ -33,6 +34,10 @@ pub struct PredictArgs {
     /// Most pixels of a picture that is read; a larger one is an error of its row.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_MOST_PIXELS)]
     most_pixels: u64,
+    /// Also draw what in each picture speaks for the answer: a PNG for each, by the picture's name, in this new or
+    /// empty folder.
+    #[arg(long, value_name = "DIR")]
+    explain: Option<PathBuf>,
     /// What computes; the run's own backend if not given.
     #[arg(long, help = help::backends())]
     backend: Option<String>,
@@ -71,14 +76,14 @@ enum Format {
 }
 
 /// What a picture was answered, most probable first: class and probability; or why it could not be read.
-type Row = Result<Vec<(usize, f64)>, String>;
+pub(crate) type Row = Result<Vec<(usize, f64)>, String>;
 
-/// Answers every picture, in the order in which they are named.
+/// Answers every picture, in the order in which they are named. `command`: the command line, program first.
 ///
 /// # Errors
 ///
 /// If the run cannot be used; at the end, if a picture could not be read.
-pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
+pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let backend = args.backend.as_deref().map(Backend::named).transpose().map_err(usage)?;
     let predictor = Predictor::open(&args.run, backend)?;
@@ -99,30 +104,41 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
             "note: the run kept no images for validation, so that probabilities are not calibrated",
         );
     }
-    let printer = Printer { names: predictor.class_names(), top_k, format };
+    let explained = |folder| Explained::new(folder, &predictor, &args.run, command);
+    let mut explained = args.explain.as_deref().map(explained).transpose()?;
+    let (names, explains) = (predictor.class_names(), explained.is_some());
+    let printer = Printer { names, top_k, format, explains };
     printer.head();
     let decoding = predictor.decoding(args.most_pixels);
     let size = CHUNK.min(CHUNK_VALUES / predictor.shape().pixels().max(1)).max(1);
     let (mut all, mut bad) = (0_u64, 0_u64);
-    let mut paths = args.paths.iter().flat_map(|path| listed(path));
+    let mut paths = args.paths.iter().flat_map(|path| named(path));
     loop {
-        let chunk: Vec<Listed> = paths.by_ref().take(size).collect();
+        let is_own = |it: &Listed| explained.as_ref().is_some_and(|own| own.holds(it));
+        let chunk: Vec<Listed> = paths.by_ref().filter(|it| !is_own(it)).take(size).collect();
         if chunk.is_empty() {
             break;
         }
         let read = |listed: &Listed| match listed {
-            Listed::Picture(path) => {
+            Listed::Picture { path, .. } => {
                 let picture = pictures::read(path, &decoding).map_err(|error| error.to_string())?;
                 Ok(predictor.prepare(&picture))
             }
             Listed::Fault(_, reason) => Err(reason.clone()),
         };
         let prepared: Vec<Result<Vec<u8>, String>> = chunk.par_iter().map(read).collect();
-        let rows = answer(&predictor, prepared, top_k)?;
+        let rows = answer(&predictor, &prepared, top_k)?;
+        let mut panels = match &mut explained {
+            Some(explained) => explained.draw(&chunk, &prepared, &rows)?.into_iter(),
+            None => Vec::new().into_iter(),
+        };
         all += rows.len() as u64;
         bad += rows.iter().filter(|row| row.is_err()).count() as u64;
-        let lines: Vec<String> =
-            chunk.iter().zip(&rows).map(|(listed, row)| printer.row(listed.path(), row)).collect();
+        let mut line = |(listed, row): (&Listed, &Row)| {
+            let panel = panels.next().flatten().map(|it| it.display().to_string());
+            printer.row(listed.path(), row, panel.as_deref())
+        };
+        let lines: Vec<String> = chunk.iter().zip(&rows).map(&mut line).collect();
         print_line(&lines.join("\n"));
         if !output::is_open() {
             break;
@@ -145,54 +161,18 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A picture that was named, or a place that cannot be looked into.
-enum Listed {
-    Picture(PathBuf),
-    Fault(PathBuf, String),
-}
-
-impl Listed {
-    fn path(&self) -> &Path {
-        let (Self::Picture(path) | Self::Fault(path, _)) = self;
-        path
-    }
-}
-
 /// The pictures that an argument names, one after the other.
-fn listed(argument: &Path) -> Box<dyn Iterator<Item = Listed> + '_> {
-    if argument == Path::new(STDIN) {
-        let lines = io::stdin()
-            .lock()
-            .lines()
-            .filter(|line| !matches!(line, Ok(line) if line.trim().is_empty()));
-        return Box::new(lines.flat_map(|line| match line {
-            Ok(line) => listed_path(PathBuf::from(line.trim_end_matches('\r'))),
-            Err(error) => {
-                let reason = format!("the list cannot be read: {error}");
-                Box::new([Listed::Fault(STDIN.into(), reason)].into_iter())
-            }
-        }));
-    }
-    listed_path(argument.to_owned())
-}
-
-fn listed_path(path: PathBuf) -> Box<dyn Iterator<Item = Listed>> {
-    if !path.is_dir() {
-        return Box::new([Listed::Picture(path)].into_iter());
-    }
-    match PictureWalk::below(&path) {
-        Ok(walk) => Box::new(walk.map(|found| match found {
-            Ok(path) => Listed::Picture(path),
-            Err((path, error)) => Listed::Fault(path, error.to_string()),
-        })),
-        Err(error) => Box::new([Listed::Fault(path, error.to_string())].into_iter()),
+fn named(argument: &Path) -> Box<dyn Iterator<Item = Listed>> {
+    match argument == Path::new(STDIN) {
+        true => Box::new(listed_by_lines(io::stdin().lock(), STDIN)),
+        false => listed(argument.to_owned()),
     }
 }
 
 /// Puts the pictures that could be read through the network.
 fn answer(
     predictor: &Predictor,
-    prepared: Vec<Result<Vec<u8>, String>>,
+    prepared: &[Result<Vec<u8>, String>],
     top_k: usize,
 ) -> Result<Vec<Row>, Failure> {
     let pixels: Vec<u8> = prepared.iter().flatten().flatten().copied().collect();
@@ -202,13 +182,13 @@ fn answer(
         Some(predictor.predict(pixels).map_err(|error| Failure::Error(error.to_string()))?)
     };
     let mut next = 0..;
-    let row = |picture: Result<Vec<u8>, String>| {
-        picture.map(|_| {
+    let row = |picture: &Result<Vec<u8>, String>| {
+        picture.as_ref().map_err(Clone::clone).map(|_| {
             let place = next.next().unwrap_or_default();
             predictions.as_ref().map_or_else(Vec::new, |all: &Predictions| all.top_k(place, top_k))
         })
     };
-    Ok(prepared.into_iter().map(row).collect())
+    Ok(prepared.iter().map(row).collect())
 }
 
 /// Prints a row for each picture.
@@ -216,6 +196,8 @@ struct Printer<'a> {
     names: &'a [String],
     top_k: usize,
     format: Format,
+    /// Whether there are panels.
+    explains: bool,
 }
 
 impl Printer<'_> {
@@ -227,21 +209,24 @@ impl Printer<'_> {
         if let Format::Csv = self.format {
             let ranks = (1..=self.top_k)
                 .flat_map(|rank| [format!("class_{rank}"), format!("probability_{rank}")]);
-            let head = ["path".to_owned()].into_iter().chain(ranks).chain(["error".to_owned()]);
+            let panel = self.explains.then(|| "explanation".to_owned());
+            let head = ["path".to_owned()].into_iter().chain(ranks).chain(panel);
+            let head = head.chain(["error".to_owned()]);
             print_line(&csv_line(head));
         }
     }
 
-    fn row(&self, path: &Path, row: &Row) -> String {
+    /// `panel`: the file of the picture's panel, if there is one.
+    fn row(&self, path: &Path, row: &Row, panel: Option<&str>) -> String {
         let path = path.to_string_lossy();
         match self.format {
-            Format::Json => self.json(&path, row),
-            Format::Csv => self.csv(&path, row),
-            Format::Table => self.table(&path, row),
+            Format::Json => self.json(&path, row, panel),
+            Format::Csv => self.csv(&path, row, panel),
+            Format::Table => self.table(&path, row, panel),
         }
     }
 
-    fn json(&self, path: &str, row: &Row) -> String {
+    fn json(&self, path: &str, row: &Row, panel: Option<&str>) -> String {
         match row {
             Ok(classes) => {
                 let class = |&(class, probability): &(usize, f64)| {
@@ -249,13 +234,19 @@ impl Printer<'_> {
                     json!({ "class": name, "index": class, "probability": probability })
                 };
                 let classes: Vec<_> = classes.iter().map(class).collect();
-                json!({ "path": path, "predictions": classes }).to_string()
+                match panel {
+                    None => json!({ "path": path, "predictions": classes }).to_string(),
+                    Some(panel) => {
+                        json!({ "path": path, "predictions": classes, "explanation": panel })
+                            .to_string()
+                    }
+                }
             }
             Err(reason) => json!({ "path": path, "error": reason }).to_string(),
         }
     }
 
-    fn csv(&self, path: &str, row: &Row) -> String {
+    fn csv(&self, path: &str, row: &Row, panel: Option<&str>) -> String {
         let (classes, error) = match row {
             Ok(classes) => (classes.as_slice(), ""),
             Err(reason) => (&[][..], reason.as_str()),
@@ -266,12 +257,13 @@ impl Printer<'_> {
             }
             None => [String::new(), String::new()],
         });
-        let fields = [path.to_owned()].into_iter().chain(ranks).chain([error.to_owned()]);
-        csv_line(fields)
+        let panel = self.explains.then(|| panel.unwrap_or_default().to_owned());
+        let fields = [path.to_owned()].into_iter().chain(ranks).chain(panel);
+        csv_line(fields.chain([error.to_owned()]))
     }
 
     /// The classes in columns, and the path behind them, which may be of any length.
-    fn table(&self, path: &str, row: &Row) -> String {
+    fn table(&self, path: &str, row: &Row, panel: Option<&str>) -> String {
         let longest = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let width = longest.min(LONGEST_NAME);
         match row {
@@ -280,7 +272,8 @@ impl Printer<'_> {
                     let name: String = self.name(class).chars().take(width).collect();
                     format!("{:>8} {name:<width$}  ", percent(probability))
                 };
-                classes.iter().map(cell).collect::<String>() + path
+                let panel = panel.map_or(String::new(), |panel| format!(" → {panel}"));
+                classes.iter().map(cell).collect::<String>() + path + &panel
             }
             Err(reason) => format!("error: {path}: {reason}"),
         }
