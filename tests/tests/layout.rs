@@ -34,10 +34,12 @@ const DIRECTIONS: [(&str, &[&str]); 13] = [
         ],
     ),
     ("bench", &["training", "data", "models", "kernels", "records"]),
+    ("interchange", &["logs", "training", "data", "models", "records"]),
     (
         "trainer",
         &[
             "bench",
+            "interchange",
             "experiments",
             "logs",
             "studies",
@@ -67,6 +69,7 @@ const RESERVED: [(&[&str], &[&str]); 3] = [
             "backburn-training",
             "backburn-experiments",
             "backburn-bench",
+            "backburn-interchange",
             "backburn-trainer",
         ],
     ),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use backburn_kernels::{Activation, ConvOptions, conv2d};
+use backburn_models::description::Convolution2d;
 use backburn_training::speed::noise;
 use backburn_training::speed::stopwatch::{repeat, wait};
 use backburn_training::speed::work::Work;
@@ -94,8 +95,18 @@ impl Layer {
     /// Floating-point operations of a forward pass over a batch, those on padding too. The gradients
     /// of weights and images together take twice as many.
     fn operations(self) -> f64 {
-        let outputs = BATCH_SIZE * self.outputs * (self.side / self.stride).pow(2);
-        2.0 * (outputs * self.inputs * self.kernel.pow(2)) as f64
+        let Self { inputs, outputs, kernel, stride, side } = self;
+        let convolution = Convolution2d {
+            inputs,
+            outputs,
+            kernel: [kernel; 2],
+            stride: [stride; 2],
+            padding: [kernel / 2; 2],
+            dilation: [1; 2],
+            groups: 1,
+            bias: false,
+        };
+        2.0 * BATCH_SIZE as f64 * convolution.multiply_adds([side; 2]) as f64
     }
 
     /// Images and weights.

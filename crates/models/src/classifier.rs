@@ -3,6 +3,11 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::description::describer::Describer;
+use crate::description::error::DescribeError;
+use crate::description::layer::Value;
+use crate::parameters;
+
 /// What the feature map of a network's last convolution is handed through on its way to the logits, see
 /// [`Classifier::forward_tapped`]: takes and gives `[batch, height, width, channels]`.
 pub type Tap<'a> = &'a mut dyn FnMut(Tensor<4>) -> Tensor<4>;
@@ -33,5 +38,30 @@ pub trait Classifier: Module {
     fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
         let _ = tap;
         self.forward(images)
+    }
+
+    /// Says layer by layer what [`forward`](Self::forward) does, and gives the value that holds the logits. Needed by
+    /// exports and tables of layers only; training does without.
+    ///
+    /// # Errors
+    ///
+    /// If a layer cannot be described. A network that does not implement this is refused with the name of a layer of
+    /// its own kind or, if it has none, with its own.
+    fn describe(&self, describer: &mut Describer, images: Value) -> Result<Value, DescribeError> {
+        let _ = (describer, images);
+        let known = ["Conv2d", "Linear", "BatchNorm"];
+        let other =
+            parameters::outlines(self).into_iter().find(|it| !known.contains(&it.layer.as_str()));
+        Err(match other {
+            Some(other) => {
+                let name = other.name.rsplit_once('.').map_or(other.name.as_str(), |it| it.0);
+                DescribeError::Unknown { name: name.to_owned(), kind: other.layer }
+            }
+            None => {
+                let path = std::any::type_name::<Self>();
+                let network = path.rsplit("::").next().unwrap_or(path).to_owned();
+                DescribeError::Undescribed { network }
+            }
+        })
     }
 }

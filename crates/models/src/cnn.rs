@@ -8,10 +8,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::Tap;
+use crate::description::{DescribeError, Describer, Value};
 use crate::error::ModelError;
 use crate::layers::{
-    Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
-    max_pool2x2, normalize,
+    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve, flatten,
+    linear, max_pool2x2, normalize,
 };
 
 /// How to build a [`Cnn`].
@@ -138,6 +139,26 @@ impl Cnn {
         }
         apply(&self.head, x, Activation::Identity)
     }
+
+    pub(crate) fn describe(
+        &self,
+        describer: &mut Describer,
+        images: Value,
+    ) -> Result<Value, DescribeError> {
+        let mut x = images;
+        for (number, block) in self.blocks.iter().enumerate() {
+            x = block.describe(&format!("blocks.{number}"), describer, x)?;
+            x = describer.max_pool(x, PoolOptions::HALVE)?;
+            x = describer.spatial_dropout(&self.spatial_dropout, x)?;
+            x = describer.dropout(&self.dropout, x)?;
+        }
+        x = describer.flatten(x)?;
+        if let Some(dense) = &self.dense {
+            x = describer.linear("dense", dense, x)?;
+            x = describer.relu(x)?;
+        }
+        describer.linear("head", &self.head, x)
+    }
 }
 
 impl Block {
@@ -152,5 +173,21 @@ impl Block {
             };
         }
         x
+    }
+
+    fn describe(
+        &self,
+        name: &str,
+        describer: &mut Describer,
+        mut x: Value,
+    ) -> Result<Value, DescribeError> {
+        for (i, conv) in self.convs.iter().enumerate() {
+            x = describer.conv2d(format!("{name}.convs.{i}"), conv, x)?;
+            if let Some(norm) = self.norms.get(i) {
+                x = describer.batch_norm(format!("{name}.norms.{i}"), norm, x)?;
+            }
+            x = describer.relu(x)?;
+        }
+        Ok(x)
     }
 }

@@ -8,10 +8,11 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::Tap;
+use crate::description::{DescribeError, Describer, Value};
 use crate::error::ModelError;
 use crate::layers::{
-    Activation, Convolution, apply, batch_norm, channels_last, convolve, flatten, linear,
-    max_pool2x2, normalize,
+    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve, flatten,
+    linear, max_pool2x2, normalize,
 };
 
 /// How to build a [`LenetBn`].
@@ -101,5 +102,29 @@ impl LenetBn {
         let x = self.dropout.forward(apply(&self.dense1, x, Activation::Relu));
         let x = apply(&self.dense2, x, Activation::Relu);
         apply(&self.head, x, Activation::Identity)
+    }
+
+    pub(crate) fn describe(
+        &self,
+        describer: &mut Describer,
+        images: Value,
+    ) -> Result<Value, DescribeError> {
+        let mut x = images;
+        for (conv_name, conv, norm_name, norm) in [
+            ("conv1", &self.conv1, "norm1", &self.norm1),
+            ("conv2", &self.conv2, "norm2", &self.norm2),
+        ] {
+            x = describer.conv2d(conv_name, conv, x)?;
+            x = describer.batch_norm(norm_name, norm, x)?;
+            x = describer.relu(x)?;
+            x = describer.max_pool(x, PoolOptions::HALVE)?;
+        }
+        x = describer.flatten(x)?;
+        x = describer.linear("dense1", &self.dense1, x)?;
+        x = describer.relu(x)?;
+        x = describer.dropout(&self.dropout, x)?;
+        x = describer.linear("dense2", &self.dense2, x)?;
+        x = describer.relu(x)?;
+        describer.linear("head", &self.head, x)
     }
 }

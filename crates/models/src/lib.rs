@@ -5,6 +5,7 @@
 
 mod classifier;
 mod cnn;
+pub mod description;
 mod error;
 pub mod initialization;
 mod layers;
@@ -16,8 +17,10 @@ pub mod state_dict;
 pub mod torchvision;
 pub mod weights;
 
+pub use backburn_kernels::PoolOptions;
 pub use classifier::{Classifier, Tap};
 pub use cnn::{Cnn, CnnConfig};
+pub use description::{DescribeError, Describer, Description};
 pub use error::ModelError;
 pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
 pub use lenet_bn::{LenetBn, LenetBnConfig};
@@ -406,6 +409,19 @@ impl Classifier for Network {
             Self::Cnn(network) => network.forward_tapped(images, tap),
             Self::LenetBn(network) => network.forward_tapped(images, tap),
             Self::ResNet(network) => network.forward_tapped(images, tap),
+        }
+    }
+
+    fn describe(
+        &self,
+        describer: &mut Describer,
+        images: description::Value,
+    ) -> Result<description::Value, DescribeError> {
+        match self {
+            Self::Mlp(network) => network.describe(describer, images),
+            Self::Cnn(network) => network.describe(describer, images),
+            Self::LenetBn(network) => network.describe(describer, images),
+            Self::ResNet(network) => network.describe(describer, images),
         }
     }
 }

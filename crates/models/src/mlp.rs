@@ -6,6 +6,7 @@ use burn::nn::{BatchNorm, Linear};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::description::{DescribeError, Describer, Value};
 use crate::layers::{Activation, apply, batch_norm, linear, normalize};
 
 /// How to build an [`Mlp`].
@@ -69,5 +70,22 @@ impl Mlp {
             x = self.dropout.forward(x);
         }
         apply(&self.head, x, Activation::Identity)
+    }
+
+    pub(crate) fn describe(
+        &self,
+        describer: &mut Describer,
+        images: Value,
+    ) -> Result<Value, DescribeError> {
+        let mut x = describer.flatten(images)?;
+        for (i, layer) in self.hidden.iter().enumerate() {
+            x = describer.linear(format!("hidden.{i}"), layer, x)?;
+            if let Some(norm) = self.norms.get(i) {
+                x = describer.batch_norm(format!("norms.{i}"), norm, x)?;
+            }
+            x = describer.relu(x)?;
+            x = describer.dropout(&self.dropout, x)?;
+        }
+        describer.linear("head", &self.head, x)
     }
 }

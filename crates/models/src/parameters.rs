@@ -151,6 +151,12 @@ impl Path {
         }
     }
 
+    /// Type of the module that the parameter which is being visited is a field of, such as `Linear`.
+    fn layer(&self) -> &str {
+        let container = self.steps.last().map_or("", |(_, container)| container.as_str());
+        container.split_once(':').map_or(container, |(_, name)| name)
+    }
+
     /// The dimension of a weight that counts its layer's units or output channels.
     pub fn unit_dimension(&self) -> usize {
         usize::from(self.is_transposed())
@@ -282,6 +288,45 @@ pub fn roles<M: Module>(network: &M) -> Vec<(String, Role)> {
         }
     }
     let mut visitor = Roles { path: Path::default(), found: Vec::new() };
+    network.visit(&mut visitor);
+    visitor.found
+}
+
+/// A parameter or buffer without its values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterOutline {
+    /// Name in the PyTorch twin's `state_dict`.
+    pub name: String,
+    /// PyTorch's shape.
+    pub shape: Vec<usize>,
+    /// Type of the module that it is a field of, such as `Linear`.
+    pub layer: String,
+}
+
+/// Every parameter and buffer of `network` without its values, in the order of its modules. Nothing is read from the
+/// device.
+pub fn outlines<M: Module>(network: &M) -> Vec<ParameterOutline> {
+    struct Outlines {
+        path: Path,
+        found: Vec<ParameterOutline>,
+    }
+    impl ModuleVisitor for Outlines {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let mut shape = param.val().dims().to_vec();
+            if self.path.is_transposed() {
+                shape.reverse();
+            }
+            let (name, layer) = (self.path.name(), self.path.layer().to_owned());
+            self.found.push(ParameterOutline { name, shape, layer });
+        }
+    }
+    let mut visitor = Outlines { path: Path::default(), found: Vec::new() };
     network.visit(&mut visitor);
     visitor.found
 }

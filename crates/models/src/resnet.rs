@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor, activation::relu};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::Tap;
+use crate::description::{DescribeError, Describer, Value};
 use crate::layers::{
     Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
     global_average_pool, linear, max_pool, normalize, subsample,
@@ -267,6 +268,27 @@ impl ResNet {
         x = tap(x);
         apply(&self.head, self.dropout.forward(global_average_pool(x)), Activation::Identity)
     }
+
+    pub(crate) fn describe(
+        &self,
+        describer: &mut Describer,
+        images: Value,
+    ) -> Result<Value, DescribeError> {
+        let mut x = describer.conv2d("stem", &self.stem, images)?;
+        x = describe_norm("stem_norm", &self.stem_norm, describer, x)?;
+        x = describer.relu(x)?;
+        if let Some(pool) = self.pool {
+            x = describer.max_pool(x, pool)?;
+        }
+        for (stage, blocks) in self.stages.iter().enumerate() {
+            for (number, block) in blocks.iter().enumerate() {
+                x = block.describe(&format!("stages.{stage}.{number}"), describer, x)?;
+            }
+        }
+        x = describer.global_average_pool(x)?;
+        x = describer.dropout(&self.dropout, x)?;
+        describer.linear("head", &self.head, x)
+    }
 }
 
 impl Block {
@@ -286,6 +308,45 @@ impl Block {
         convolve_and_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
     }
 
+    fn describe(
+        &self,
+        name: &str,
+        describer: &mut Describer,
+        x: Value,
+    ) -> Result<Value, DescribeError> {
+        let mut residual = describer.conv2d(format!("{name}.conv1"), &self.conv1, x)?;
+        residual = describe_norm(&format!("{name}.norm1"), &self.norm1, describer, residual)?;
+        residual = describer.relu(residual)?;
+        residual = describer.conv2d(format!("{name}.conv2"), &self.conv2, residual)?;
+        residual = describe_norm(&format!("{name}.norm2"), &self.norm2, describer, residual)?;
+        if let Some(conv3) = &self.conv3 {
+            residual = describer.relu(residual)?;
+            residual = describer.conv2d(format!("{name}.conv3"), conv3, residual)?;
+            residual = describe_norm(&format!("{name}.norm3"), &self.norm3, describer, residual)?;
+        }
+        residual = describer.stochastic_depth(&self.stochastic_depth, residual)?;
+        let shortcut = self.describe_shortcut(name, describer, x)?;
+        let sum = describer.add(residual, shortcut)?;
+        describer.relu(sum)
+    }
+
+    fn describe_shortcut(
+        &self,
+        name: &str,
+        describer: &mut Describer,
+        x: Value,
+    ) -> Result<Value, DescribeError> {
+        if let Some(downsample) = &self.downsample {
+            let x = describer.conv2d(format!("{name}.downsample"), downsample, x)?;
+            let norm = &self.downsample_norm;
+            return describe_norm(&format!("{name}.downsample_norm"), norm, describer, x);
+        }
+        let x = if self.stride > 1 { describer.subsample(x, self.stride)? } else { x };
+        let [_, channels, ..] = self.conv1.weight.dims();
+        let [outputs, ..] = self.conv3.as_ref().unwrap_or(&self.conv2).weight.dims();
+        if channels == outputs { Ok(x) } else { describer.pad_channels(x, outputs - channels) }
+    }
+
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
         if let Some(downsample) = &self.downsample {
             let norm = &self.downsample_norm;
@@ -301,6 +362,16 @@ impl Block {
         let zeros = Tensor::zeros([batch, height, width, outputs - channels], kind);
         Tensor::cat(vec![x, zeros], 3)
     }
+}
+
+/// Batch normalization, if there is one.
+fn describe_norm(
+    name: &str,
+    norm: &Option<BatchNorm>,
+    describer: &mut Describer,
+    x: Value,
+) -> Result<Value, DescribeError> {
+    norm.as_ref().map_or(Ok(x), |norm| describer.batch_norm(name, norm, x))
 }
 
 /// `activation(norm(conv(x)) + shortcut)`, of which all but the convolution may be missing.

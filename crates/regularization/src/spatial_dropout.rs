@@ -33,6 +33,11 @@ impl SpatialDropout {
         Self { rate, training: Param::from_bool(true) }
     }
 
+    /// Share of channels that are dropped.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
     /// # Shapes
     ///
     /// - `activations`: `[batch, height, width, channels]`

@@ -12,7 +12,8 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     ablate, bench, bench_child, compare, compare_regularizers, data, evaluate, experiment, export,
-    find_rate, label_errors, predict, replay, report, search, study, train, verify, verify_kernels,
+    find_rate, label_errors, models, predict, replay, report, search, study, train, verify,
+    verify_kernels,
 };
 use crate::output::say;
 use crate::{environment, interrupt, out_of_memory, output};
@@ -37,12 +38,12 @@ enum Verb {
     Predict(predict::PredictArgs),
     /// Ranks the images of a cross-validation by how likely their labels are wrong.
     LabelErrors(label_errors::LabelErrorsArgs),
+    /// Writes a finished run for other programs: ONNX, PyTorch, safetensors, MLflow.
+    Export(export::ExportArgs),
     /// Draws the report of a run anew, or compares several runs.
     Report(report::ReportArgs),
     /// Tells where each stopping criterion would have ended a run, without training again.
     Replay(replay::ReplayArgs),
-    /// Writes a run as another program has it.
-    Export(export::ExportArgs),
     /// Checks whether a run folder is complete and undamaged.
     Verify(verify::VerifyArgs),
     /// Trains without and with each of several regularizers, several seeds each, and says which help.
@@ -59,6 +60,8 @@ enum Verb {
     Experiment(experiment::ExperimentArgs),
     /// Trains the same network with five optimizers on the same batches, and compares.
     CompareOptimizers(experiment::ExperimentFlags),
+    /// Lists models, and shows what one is made of and costs.
+    Models(models::ModelsArgs),
     /// Lists, fetches and verifies data sets.
     Data(data::DataArgs),
     /// Compares a backend's losses and gradients with double precision, for every kind of network.
@@ -139,6 +142,7 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::CompareOptimizers(flags) => {
             experiment::compare_optimizers(&flags, &command_line(arguments))
         }
+        Verb::Models(args) => models::models(&args),
         Verb::Data(args) => data::data(&args, command_line(arguments)),
         Verb::VerifyKernels(args) => verify_kernels::verify_kernels(&args),
         Verb::Bench(args) => bench::bench(&args),
@@ -154,6 +158,7 @@ fn command() -> Command {
             let sections = [train::catalogs(), interrupt::help(), environment::help()];
             train.after_help(sections.join("\n"))
         })
+        .mut_subcommand("export", |it| it.after_help(export::notes()))
         .mut_subcommand("find-rate", |find_rate| {
             let notes = [find_rate::NOTES, &train::catalogs()].join("\n\n");
             let hidden = ["resume", "extend", "checkpoint_every", "log", "folds", "seeds"];

@@ -5,6 +5,7 @@ use std::error::Error;
 
 use backburn_data::{DataSet, ImageSet, ImageShape, TestSplit};
 use backburn_models::Classifier;
+use backburn_models::description::{DescribeError, Describer, Value};
 use backburn_regularization::{LabelRegularizer, LabelledBatch};
 use backburn_training::recipe::{Recipe, built_in};
 use backburn_training::train::{no_save, train};
@@ -26,6 +27,14 @@ struct TwoLayers {
 impl Classifier for TwoLayers {
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.head.forward(relu(self.hidden.forward(images.flatten(1, 3))))
+    }
+
+    // For exports and tables of layers; training does without.
+    fn describe(&self, it: &mut Describer, images: Value) -> Result<Value, DescribeError> {
+        let x = it.flatten(images)?;
+        let x = it.linear("hidden", &self.hidden, x)?;
+        let x = it.relu(x)?;
+        it.linear("head", &self.head, x)
     }
 }
 

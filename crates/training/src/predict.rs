@@ -102,6 +102,21 @@ impl Predictor {
         })
     }
 
+    /// The network with the selected weights, without gradients.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How bytes become the network's input.
+    pub fn normalization(&self) -> &FittedNormalization {
+        &self.normalization
+    }
+
+    /// What the network computes on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// What each image must measure.
     pub fn shape(&self) -> ImageShape {
         self.shape

@@ -14,6 +14,7 @@ pub mod export;
 pub mod find_rate;
 mod folds;
 pub mod label_errors;
+pub mod models;
 mod near_copies;
 pub mod predict;
 pub mod preview;

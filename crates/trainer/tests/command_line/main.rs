@@ -13,6 +13,7 @@ mod endurance;
 mod environment;
 mod experiments;
 mod explanations;
+mod exports;
 mod extend;
 mod find_rate;
 mod full_disk;

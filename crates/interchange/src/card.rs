@@ -1,0 +1,213 @@
+//! The model card: what whoever is given a network must know of it, in Markdown.
+//!
+//! Mitchell et al., [Model Cards for Model Reporting](https://arxiv.org/abs/1810.03993), FAT* 2019.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use backburn_records::number::{self, count, loss, percent};
+use backburn_records::{DatasetRecord, EvaluationRecord, Manifest, RunRecord, Summary};
+use backburn_training::prepare::TRAIN_SAMPLE;
+use backburn_training::version::VERSION;
+
+use crate::format::Format;
+use crate::trained_network::TrainedNetwork;
+
+/// What every card begins with.
+pub(crate) const FIRST_WORDS: &str = "# Model card: ";
+
+/// Classes that are named.
+const MOST_CLASSES: usize = 100;
+
+/// The card of an exported network. `file`: what it was exported to.
+pub(crate) fn card(
+    run: &RunRecord,
+    network: &TrainedNetwork,
+    format: Format,
+    file: &str,
+) -> String {
+    let manifest = &run.manifest;
+    let [channels, height, width] = network.description().image();
+    let mut text = format!(
+        "{FIRST_WORDS}{}\n\n`{file}` ({}), exported by Backburn {VERSION}: `{}` for images of \
+         {channels}×{height}×{width}, {} parameters, {} classes.\n",
+        manifest.name,
+        format.row().name,
+        manifest.model,
+        count(network.description().parameters()),
+        network.class_names().len(),
+    );
+    text += &usage(network);
+    text += &data(manifest);
+    text += &scores(run.summary.as_ref(), run.evaluation.as_ref(), manifest);
+    text += &limits(network, manifest);
+    text += &training(run);
+    text
+}
+
+/// What the data are called: own pictures by their folder alone, since nobody else has the folders around it.
+pub(crate) fn data_name(dataset: &DatasetRecord) -> String {
+    match backburn_data::entry(&dataset.name) {
+        Ok(entry) => entry.name.to_owned(),
+        Err(_) => {
+            let name = Path::new(&dataset.name).file_name();
+            name.map_or_else(|| dataset.name.clone(), |name| name.to_string_lossy().into_owned())
+        }
+    }
+}
+
+fn usage(network: &TrainedNetwork) -> String {
+    let normalization = network.normalization();
+    let mut text = String::from("\n## Use\n\n");
+    let _ = writeln!(
+        text,
+        "- Input: bytes × scale + shift for each channel, scale {:?}, shift {:?}, unless the file \
+         has that inside.",
+        normalization.scale, normalization.shift
+    );
+    match network.temperature() {
+        Some(temperature) => {
+            let _ = writeln!(
+                text,
+                "- Probabilities: softmax of the logits divided by {temperature:.4}, which was \
+                 fitted on the validation split."
+            );
+        }
+        None => text += "- Probabilities: softmax of the logits; they are not calibrated.\n",
+    }
+    let names: Vec<&str> =
+        network.class_names().iter().take(MOST_CLASSES).map(String::as_str).collect();
+    let more = network.class_names().len() - names.len();
+    let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+    let _ = writeln!(text, "- Classes, in the order of the outputs: {}{more}.", names.join(", "));
+    text
+}
+
+fn data(manifest: &Manifest) -> String {
+    let dataset = &manifest.dataset;
+    let mut text = String::from("\n## Data\n\n");
+    let _ = writeln!(text, "- Trained on: {}", data_name(dataset));
+    if let Some(images) = manifest.train_images {
+        let _ = writeln!(text, "- Training images: {}", count(images as u64));
+    }
+    if let Some(noise) = manifest.label_noise_in_words() {
+        let _ = writeln!(text, "- Label noise: {noise}");
+    }
+    let entry = backburn_data::entry(&dataset.name);
+    match entry.map(backburn_data::Entry::publication) {
+        Ok(Some(publication)) => {
+            let _ = writeln!(text, "- Title: {}", publication.title);
+            let _ = writeln!(text, "- Where: {}", publication.homepage);
+            let _ = writeln!(text, "- Licence of the data: {}", publication.licence);
+            let _ = writeln!(text, "- Cite: {}", publication.citation);
+        }
+        Ok(None) => text += "- Licence of the data: none needed; the program draws them.\n",
+        Err(_) => {
+            text += "- Licence of the data: not known to Backburn; fill it in before you pass \
+                     the network on.\n";
+        }
+    }
+    for file in &dataset.files {
+        let _ = writeln!(text, "- File: `{}`, SHA-256 `{}`", file.name, file.sha256);
+    }
+    for note in &dataset.notes {
+        let _ = writeln!(text, "- Note: {note}");
+    }
+    if !dataset.left_out.is_empty() {
+        let files = count(dataset.left_out.len() as u64);
+        let _ = writeln!(text, "- Left out, because they could not be read: {files} files");
+    }
+    text
+}
+
+fn scores(
+    summary: Option<&Summary>,
+    evaluation: Option<&EvaluationRecord>,
+    manifest: &Manifest,
+) -> String {
+    let Some(summary) = summary else { return String::new() };
+    let mut text = String::from(
+        "\n## Scores\n\n| on | images | accuracy | loss |\n| --- | --: | --: | --: |\n",
+    );
+    let mut row = |on: &str, images: Option<u64>, accuracy: Option<f64>, value: Option<f64>| {
+        let images = images.map_or("not recorded".to_owned(), count);
+        let _ = writeln!(text, "| {on} | {images} | {} | {} |", percent(accuracy), loss(value));
+    };
+    let tested = evaluation.map(EvaluationRecord::image_count);
+    row("test split", tested, Some(summary.test_accuracy), Some(summary.test_loss));
+    if summary.valid_accuracy.is_some() {
+        row("validation split", None, summary.valid_accuracy, summary.valid_loss);
+    }
+    let trained = manifest.train_images.map(|images| images.min(TRAIN_SAMPLE) as u64);
+    row("training images", trained, Some(summary.train_accuracy), Some(summary.train_loss));
+    let _ = writeln!(
+        text,
+        "\nWeights of epoch {} of {}. Expected calibration error on the test split {}. The test \
+         split was read {} in this run.",
+        summary.best_epoch,
+        summary.last_epoch,
+        percent(summary.test_ece),
+        match manifest.test_reads.len() {
+            1 => "once".to_owned(),
+            times => format!("{times} times"),
+        }
+    );
+    if let Some(evaluation) = evaluation {
+        let classes = evaluation.per_class.iter().zip(&evaluation.class_names);
+        let measured =
+            classes.filter_map(|(class, name)| Some((class.accuracy?, class.images, name)));
+        if let Some((accuracy, images, name)) = measured.min_by(|a, b| a.0.total_cmp(&b.0)) {
+            let _ = writeln!(
+                text,
+                "The class with the most mistakes for its size is {name}: {} of {} test images \
+                 are answered rightly.",
+                percent(accuracy),
+                count(images)
+            );
+        }
+    }
+    text
+}
+
+fn limits(network: &TrainedNetwork, manifest: &Manifest) -> String {
+    let classes = network.class_names().len();
+    let mut text = format!(
+        "\n## Limits\n\n\
+         - One training with one seed ({}): no spread is known from this run alone.\n\
+         - Scores hold for images like those of the test split. Pictures from elsewhere may be \
+         answered far worse.\n\
+         - Every picture is answered by one of the {classes} classes, also one that shows none of \
+         them.\n\
+         - Whether it treats groups of people alike, and how it takes images that were made to \
+         mislead it, was not measured.\n",
+        manifest.seeds()
+    );
+    if network.temperature().is_none() {
+        text += "- Probabilities were not calibrated: there were no images for validation, or no \
+                 temperature was the best.\n";
+    }
+    text
+}
+
+fn training(run: &RunRecord) -> String {
+    let manifest = &run.manifest;
+    let (backend, device, threads) = manifest.machine();
+    let mut text = String::from("\n## Training\n\n");
+    let commit = manifest.git_commit.as_ref().map_or(String::new(), |it| format!(", commit {it}"));
+    let _ = writeln!(
+        text,
+        "- Program: Backburn {}{commit}, Burn {}",
+        manifest.backburn_version, manifest.burn_version
+    );
+    let threads = number::threads(threads);
+    let _ = writeln!(text, "- Machine: {backend} on {device}, {threads}");
+    let _ = writeln!(text, "- Command: `{}`", manifest.command.join(" "));
+    let _ = writeln!(text, "- Started: {}; status: {}", manifest.started, manifest.status);
+    if let Some(extends) = &manifest.extends {
+        let _ = writeln!(text, "- Extends another run, of {} epochs", extends.epochs);
+    }
+    if let Some(config) = &run.config {
+        let _ = writeln!(text, "\nRecipe:\n\n```toml\n{}\n```", config.trim_end());
+    }
+    text
+}

@@ -1,0 +1,161 @@
+//! The networks that are exported: all of the catalog with all that can be chosen, with weights by formula.
+
+use backburn_data::normalization::FittedNormalization;
+use backburn_interchange::TrainedNetwork;
+use backburn_models::parameters::{self, NamedTensor};
+use backburn_models::{
+    CATALOG, Classifier, CnnConfig, MlpConfig, ModelConfig, Network, Role, Stem,
+};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// A network with its images.
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// Channels, height, width; no two alike, so that swapped axes are found.
+    pub(crate) image: [usize; 3],
+    pub(crate) classes: usize,
+    network: Network,
+}
+
+/// What is built of a network only when it is needed.
+struct Plan {
+    name: String,
+    config: ModelConfig,
+    image: [usize; 3],
+    /// Whether it is as the catalog has it.
+    is_plain: bool,
+}
+
+/// Architectures that are others with another number of blocks.
+const ONLY_DEEPER: [&str; 4] = ["resnet34", "resnet32", "resnet44", "resnet56"];
+
+/// Every network as the catalog has it, and with what can be chosen chosen otherwise.
+pub(crate) fn cases() -> impl Iterator<Item = Case> {
+    plans().into_iter().map(built)
+}
+
+/// Every network as the catalog has it.
+pub(crate) fn plain_cases() -> impl Iterator<Item = Case> {
+    plans().into_iter().filter(|plan| plan.is_plain).map(built)
+}
+
+/// The network of that name, as the catalog has it.
+pub(crate) fn case(name: &str) -> Case {
+    built(plans().into_iter().find(|plan| plan.name == name).unwrap())
+}
+
+fn plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    let mut add = |name: &str, config, image, is_plain| {
+        plans.push(Plan { name: name.to_owned(), config, image, is_plain });
+    };
+    for row in CATALOG {
+        let config = (row.config)();
+        let small = [3, 9, 10];
+        let image = if row.name.starts_with("resnet") { small } else { [2, 17, 18] };
+        add(row.name, config.clone(), image, true);
+        if ONLY_DEEPER.contains(&row.name) {
+            continue;
+        }
+        let mut other = config;
+        *other.dropout_mut() = 0.25;
+        other.batch_norm_mut().into_iter().for_each(|it| *it = !*it);
+        other.spatial_dropout_mut().into_iter().for_each(|it| *it = 0.1);
+        other.stochastic_depth_mut().into_iter().for_each(|it| *it = 0.3);
+        let with_stem = other.stem_mut().is_some();
+        other.stem_mut().into_iter().for_each(|it| *it = Stem::Imagenet);
+        let image = if with_stem { [1, 33, 26] } else { image };
+        add(&format!("{} otherwise", row.name), other.clone(), image, false);
+        if let Some(batch_norm) = other.batch_norm_mut().filter(|it| !**it) {
+            *batch_norm = true;
+            add(&format!("{} with all", row.name), other, image, false);
+        }
+    }
+    let linear = MlpConfig { hidden: Vec::new(), ..MlpConfig::default() };
+    add("linear", ModelConfig::Mlp(linear), [2, 3, 5], false);
+    let deep = CnnConfig { convolutions: 3, dense: 0, widths: vec![4, 6], ..CnnConfig::default() };
+    add("cnn without dense", ModelConfig::Cnn(deep), [2, 9, 6], false);
+    let pixels = CnnConfig { widths: Vec::new(), dense: 5, ..CnnConfig::default() };
+    add("cnn without blocks", ModelConfig::Cnn(pixels), [2, 3, 4], false);
+    plans
+}
+
+fn built(plan: Plan) -> Case {
+    let Plan { name, config, image, .. } = plan;
+    let classes = 7;
+    let network = config.init(image, classes, &Device::flex()).unwrap();
+    let mut noise = Noise(name.len() as u64);
+    let tensors = parameters::export(&network).into_iter().map(|it| filled(it, &mut noise));
+    let network = parameters::import(network, tensors.collect()).unwrap();
+    Case { name, image, classes, network }
+}
+
+/// Values that neither grow nor vanish from layer to layer.
+fn filled(mut tensor: NamedTensor, noise: &mut Noise) -> NamedTensor {
+    let inputs: usize = tensor.shape.iter().skip(1).product();
+    for value in &mut tensor.values {
+        let random = noise.next();
+        *value = match tensor.role {
+            Role::Weight => random * (6.0 / inputs as f32).sqrt(),
+            Role::NormScale => 1.0 + 0.3 * random,
+            Role::RunningVariance => 1.0 + 0.5 * random,
+            Role::Bias | Role::NormShift | Role::RunningMean => 0.2 * random,
+        };
+    }
+    tensor
+}
+
+/// Numbers in [-1, 1).
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+    }
+}
+
+impl Case {
+    /// The network as data, with classes whose names need care.
+    pub(crate) fn trained(&self) -> TrainedNetwork {
+        let classes = (0..self.classes).map(|class| format!("class \"{class}\"\\ é")).collect();
+        TrainedNetwork::new(&self.network, self.image, classes, self.normalization()).unwrap()
+    }
+
+    fn normalization(&self) -> FittedNormalization {
+        let channels = 0..self.image[0];
+        FittedNormalization {
+            scale: channels.clone().map(|it| 0.015 + 0.001 * it as f32).collect(),
+            shift: channels.map(|it| -2.0 + 0.1 * it as f32).collect(),
+        }
+    }
+
+    /// Bytes, `[images, channels, height, width]`.
+    pub(crate) fn pixels(&self, images: usize) -> Vec<u8> {
+        let mut noise = Noise(77);
+        let byte = || (127.5 * (noise.next() + 1.0)) as u8;
+        std::iter::repeat_with(byte).take(images * self.image.iter().product::<usize>()).collect()
+    }
+
+    /// The same as the network takes them.
+    pub(crate) fn images(&self, images: usize) -> Vec<f32> {
+        let [channels, height, width] = self.image;
+        let normalization = self.normalization();
+        let pixels = self.pixels(images);
+        let planes = pixels.chunks(height * width).zip((0..channels).cycle());
+        planes
+            .flat_map(|(plane, channel)| plane.iter().map(move |&pixel| (channel, pixel)))
+            .map(|(channel, pixel)| normalization.apply(channel, pixel))
+            .collect()
+    }
+
+    /// What the network itself gives, `[images, classes]`.
+    pub(crate) fn logits(&self, images: usize) -> Vec<f32> {
+        let [channels, height, width] = self.image;
+        let shape = [images, channels, height, width];
+        let data = TensorData::new(self.images(images), shape);
+        let logits = self.network.forward(Tensor::<4>::from_data(data, &Device::flex()));
+        logits.into_data().try_to_vec().unwrap()
+    }
+}
