@@ -15,6 +15,15 @@ const SOURCES: &str = "The sources are Korean study posts with code and printed 
     Learning from Scratch\", 004 on overfitting of a ResNet-18. Where neither they nor PyTorch \
     give a number, none is compared (—).\n\n";
 
+/// What of the sources no experiment tests, and where else it is tested or why it is not.
+const NOT_HERE: &str = "\n## What else the sources say\n\n\
+    Four claims compare settings whose differences are small beside the spread between seeds. They are studies, with \
+    ten seeds and intervals, in [claims](claims.md): that weight decay alone does not do as networks grow \
+    (003 §6.4), that batch normalization lessens the need of dropout (003 §6.3), that several networks are slow in \
+    use (002), that few epochs make a search short (003 §6.5).\n\n\
+    Out of scope is augmentation by images that a statistical or a generative model makes (004 ①): Backburn changes \
+    the images that are there, and trains no generator.\n";
+
 /// The page. `figures`: the folder with the figures, relative to the page; each is there under
 /// `<experiment>-<figure>.svg`.
 pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> String {
@@ -49,7 +58,7 @@ pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> Stri
     for record in records {
         page += &experiment(record, figures);
     }
-    page
+    page + NOT_HERE
 }
 
 fn experiment(record: &ExperimentRecord, figures: &str) -> String {
@@ -124,6 +133,7 @@ mod tests {
             "| near (%) | 50.00 | 91.00 ± 1.00 | 90.50 ± 0.71 | agrees |",
             "![Loss](figures/experiments/weight-decay-loss.svg)",
             "The source's mistake: It forgot something.",
+            "generative model makes (004 ①)",
         ] {
             assert!(page.contains(part), "no `{part}` in:\n{page}");
         }
