@@ -10,7 +10,7 @@ use backburn_tests::module_graph::{ModuleGraph, lines_of_code};
 use serde_json::Value;
 
 /// Every crate of ours with those of ours that it may be compiled with.
-const DIRECTIONS: [(&str, &[&str]); 13] = [
+const DIRECTIONS: [(&str, &[&str]); 14] = [
     ("kernels", &[]),
     ("data", &[]),
     ("records", &[]),

@@ -36,6 +36,7 @@ mod tests {
             loss: 2.772_588_722_239_781,
             shape: [1, 1, 1],
             pixels: vec![7],
+            explanation: None,
         };
         let evaluation = EvaluationRecord {
             class_names: vec!["cat, black".into(), "dog".into()],

@@ -119,7 +119,7 @@ impl RunLog<'_> {
             epochs: run.epochs.len() as u64,
             batches: run.batches as u64,
         };
-        let all = batches_per_epoch * run.setup.recipe.epochs as u64;
+        let all = batches_per_epoch * run.setup.recipe().epochs as u64;
         let since = self.course.as_ref().map_or_else(Instant::now, |course| course.since);
         let course = Course {
             batches_per_epoch,
@@ -257,7 +257,7 @@ fn add_scalars(logger: &mut dyn Logger, place: Place, scalars: &[(&str, f64)]) {
 /// What a log begins with: the settings, and what the network is shown first.
 fn introduce(logger: &mut dyn Logger, run: &RunAtWork<'_>) {
     let place = Place { step: 1, epoch: 1 };
-    let recipe = run.setup.recipe;
+    let recipe = run.setup.recipe();
     logger.add(place, "", &Item::Settings(&flat(&recipe.determinants())));
     let config: String = recipe.to_toml().lines().fold(String::new(), |mut text, line| {
         let _ = writeln!(text, "    {line}");

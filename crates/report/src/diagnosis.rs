@@ -67,11 +67,13 @@ pub fn mistakes(evaluation: &EvaluationRecord, split: &str) -> Option<Drawing> {
     }
     let shown = evaluation.mistakes.iter().take(MOST_MISTAKES);
     let overlays: Vec<Option<Vec<u8>>> = shown.map(explained).collect();
-    let mut note =
-        "true class → answer, confidence in the answer; the highest loss first".to_owned();
-    if let Some(method) = method(evaluation) {
-        note += &format!("; beside each, what spoke for the answer ({})", method.name());
-    }
+    let note = match method(evaluation) {
+        None => "true class → answer, confidence in the answer; the highest loss first".to_owned(),
+        Some(method) => format!(
+            "true class → answer, confidence; beside it what spoke for the answer ({})",
+            method.name()
+        ),
+    };
     let grid = ImageGrid { title: format!("Worst mistakes on the {split} split"), note, images };
     Some(grid.draw_beside(&overlays))
 }

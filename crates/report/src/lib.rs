@@ -37,6 +37,7 @@ pub mod label_errors_csv;
 pub mod label_errors_page;
 pub mod near_copies_page;
 pub mod page;
+pub mod prediction_rows;
 pub mod rate_curve;
 pub mod run_figures;
 pub mod search_page;
@@ -51,6 +52,7 @@ pub use explanation_panels::{ExplanationPanels, write_panel};
 pub use label_errors_page::{MOST_SHOWN, label_errors_page};
 pub use near_copies_page::near_copies_page;
 pub use page::{run_page, sentence};
+pub use prediction_rows::{PredictionRows, RowFormat};
 pub use search_table::search_table;
 pub use write::{
     write_arms, write_comparison, write_experiment, write_experiments_index,

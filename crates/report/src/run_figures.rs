@@ -68,12 +68,12 @@ pub fn diagnosis_figures(run: &RunRecord) -> Vec<RunFigure> {
         caption: match diagnosis::method(evaluation) {
             None => "The answers that cost most cross-entropy.",
             Some(ExplanationMethod::LayerCam) => {
-                "The answers that cost most cross-entropy. Beside each, where the last feature map \
+                "The answers that cost most cross-entropy, the worst first. Beside each, where the last feature map \
                  speaks for the answer that was given (LayerCAM): yellow most, grey not at all, \
                  each map with a scale of its own."
             }
             Some(ExplanationMethod::GradientTimesInput) => {
-                "The answers that cost most cross-entropy. Beside each, which pixels speak for the \
+                "The answers that cost most cross-entropy, the worst first. Beside each, which pixels speak for the \
                  answer that was given (gradient × input): yellow most, grey not at all, each map \
                  with a scale of its own."
             }

@@ -299,7 +299,7 @@ mod tests {
 
     /// Two arms with three seeds.
     fn study(folder: &Path) -> Study {
-        let digits = Recipe { train_size: "60".parse().ok(), ..built_in("digits").unwrap() };
+        let digits = Recipe { train_size: "200".parse().ok(), ..built_in("digits").unwrap() };
         let arm = |name: &str, epochs: usize| StudyArm {
             name: name.into(),
             summary: String::new(),

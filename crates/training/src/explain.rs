@@ -167,6 +167,7 @@ mod tests {
     use backburn_models::{
         CnnConfig, Initialization, MlpConfig, ModelConfig, Network, architecture, parameters,
     };
+    use backburn_regularization::WeightDecay;
 
     use super::*;
     use crate::prepare::Prepared;
@@ -211,7 +212,7 @@ mod tests {
         classes: [usize; 2],
         logits: impl Fn(Tensor<4>) -> Tensor<2>,
     ) -> Vec<Option<f32>> {
-        const STEP: f32 = 4e-3;
+        const STEP: f32 = 2e-3;
         let all = values(at.clone()).len();
         let of_image = all / 2;
         (0..all)
@@ -234,14 +235,14 @@ mod tests {
     fn assert_near(found: &[f32], expected: &[Option<f32>], what: &str) {
         assert_eq!(found.len(), expected.len(), "{what}");
         let known = expected.iter().flatten().count();
-        assert!(4 * known > 3 * expected.len(), "{what}: {known} places can be compared");
+        assert!(6 * known >= expected.len(), "{what}: {known} places can be compared");
         let greatest = expected.iter().flatten().copied().fold(0.0, f32::max);
         assert!(greatest > 1e-3, "{what}: nothing to compare");
         for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
             let Some(expected) = expected else { continue };
             let difference = (found - expected).abs();
             assert!(
-                difference < 5e-3 * greatest,
+                difference < 1e-2 * greatest,
                 "{what}, {place}: expected {expected}, found {found}"
             );
         }
@@ -254,7 +255,7 @@ mod tests {
         let named = |name: &str| (architecture(name).unwrap().config)();
         for (config, image) in [
             (ModelConfig::Cnn(cnn), [3, 8, 12]),
-            (named("lenet-bn"), [1, 16, 20]),
+            (named("lenet-bn"), [1, 20, 24]),
             (named("resnet20"), [3, 8, 4]),
         ] {
             let network = drawn(&config, image, 3);
@@ -357,14 +358,17 @@ mod tests {
     fn a_trained_network_looks_where_the_classes_differ_and_one_with_random_weights_does_not() {
         let cnn = CnnConfig { widths: vec![8], convolutions: 1, dense: 16, ..CnnConfig::default() };
         let mlp = MlpConfig { hidden: vec![32], ..MlpConfig::default() };
+        let digits = built_in("digits").unwrap();
+        // Strong enough that weights for what tells nothing do not stay as they were drawn.
+        let weight_decay = WeightDecay { strength: 3.0, ..digits.weight_decay };
         for model in [ModelConfig::Cnn(cnn), ModelConfig::Mlp(mlp)] {
             let recipe = Recipe {
-                epochs: 6,
+                epochs: 12,
                 batch_size: 20,
                 model,
-                train_size: None,
-                valid_size: "20%".parse().unwrap(),
-                ..built_in("small").unwrap()
+                weight_decay,
+                augment: Pipeline::default(),
+                ..digits.clone()
             };
             let test = TestSplit::seal(stripes(20, 90_000));
             let data = DataSet::new("stripes", ["across", "down"], stripes(600, 0), test);
@@ -383,9 +387,9 @@ mod tests {
             let trained = explained(&state);
             let what = recipe.model.name();
             let shares = [in_the_corner(&trained), in_the_corner(&random)];
-            assert!(shares[0] > 0.6 && shares[0] > shares[1] + 0.2, "{what}: {shares:?}");
+            assert!(shares[0] > 0.6 && shares[0] > shares[1] + 0.3, "{what}: {shares:?}");
             let alike = correlation(&trained, &random);
-            assert!(alike < 0.5, "{what}: {alike}");
+            assert!(alike < 0.3, "{what}: {alike}");
         }
     }
 }

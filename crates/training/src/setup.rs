@@ -11,6 +11,7 @@ use crate::recipe::Recipe;
 use crate::run_folder::checkpoint_every::CheckpointEvery;
 use crate::seeds::Seeds;
 use crate::stop::Stop;
+use crate::watch::RunSetup;
 use crate::weighing::Weighing;
 
 /// What is trained by, on what, and when it stops.
@@ -93,16 +94,6 @@ impl Setup<'_> {
         }
     }
 
-    /// What `epoch`, counted from 1, shows of the first `count` training images: channels, height and width, and the
-    /// bytes of each after augmentation, before normalization and label regularizers.
-    pub fn looks(&self, epoch: usize, count: usize) -> ([usize; 3], Vec<Vec<u8>>) {
-        let set = self.loader.set();
-        let (shape, seeds) = (set.shape(), Seeds::of(self.recipe));
-        let draw = seeds.augmentation(epoch);
-        let looks = (0..count.min(set.len())).map(|index| self.loader.look(index, draw(index)));
-        ([shape.channels, shape.height, shape.width], looks.collect())
-    }
-
     /// Uploads batch number `number` (from 0) of `epoch` (from 1) after the recipe's label regularizers and class
     /// weights.
     pub fn upload(
@@ -159,5 +150,23 @@ impl Setup<'_> {
     pub(crate) fn images_per_epoch(&self) -> usize {
         let (images, batch_size) = (self.loader.set().len(), self.recipe.batch_size);
         self.recipe.last_batch.epoch_images(images, batch_size)
+    }
+}
+
+impl RunSetup for Setup<'_> {
+    fn recipe(&self) -> &Recipe {
+        self.recipe
+    }
+
+    fn batches_per_epoch(&self) -> usize {
+        Setup::batches_per_epoch(self)
+    }
+
+    fn looks(&self, epoch: usize, count: usize) -> ([usize; 3], Vec<Vec<u8>>) {
+        let set = self.loader.set();
+        let (shape, seeds) = (set.shape(), Seeds::of(self.recipe));
+        let draw = seeds.augmentation(epoch);
+        let looks = (0..count.min(set.len())).map(|index| self.loader.look(index, draw(index)));
+        ([shape.channels, shape.height, shape.width], looks.collect())
     }
 }

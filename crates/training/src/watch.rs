@@ -10,7 +10,7 @@ use backburn_records::{EpochRecord, EvaluationRecord, Manifest, Summary};
 use crate::data_progress::DataProgress;
 use crate::meter::EpochInProgress;
 use crate::optimize::gradients::NamedGradients;
-use crate::setup::Setup;
+use crate::recipe::Recipe;
 
 /// Hears what happens in a training. Nothing that it does changes a result.
 pub trait Watch {
@@ -106,11 +106,25 @@ pub struct RunAtWork<'a> {
     /// Where it comes from.
     pub manifest: &'a Manifest,
     /// What it is trained by, on what.
-    pub setup: &'a Setup<'a>,
+    pub setup: &'a dyn RunSetup,
     /// The epochs behind it.
     pub epochs: &'a [EpochRecord],
     /// Batches behind it of the epoch after them.
     pub batches: usize,
+}
+
+/// What a run is trained by, on what. Apart from [`Setup`](crate::setup::Setup), which stands above whatever tells of
+/// itself while data and folders are made ready.
+pub trait RunSetup: fmt::Debug {
+    /// What is trained, and how.
+    fn recipe(&self) -> &Recipe;
+
+    /// Batches of an epoch.
+    fn batches_per_epoch(&self) -> usize;
+
+    /// What `epoch`, counted from 1, shows of the first `count` training images: channels, height and width, and the
+    /// bytes of each after augmentation, before normalization and label regularizers.
+    fn looks(&self, epoch: usize, count: usize) -> ([usize; 3], Vec<Vec<u8>>);
 }
 
 /// Weights that are read back from the device if somebody wants them.

@@ -15,7 +15,8 @@ const TOP: f64 = 66.0;
 const LINE: f64 = 20.0;
 /// Width and height of the colours' scale.
 const SCALE: (f64, f64) = (150.0, 12.0);
-/// Steps of the colours' scale.
+/// Rows and steps of the colours' scale: a picture keeps its proportions.
+const ROWS: usize = 4;
 const STEPS: usize = 50;
 
 /// One picture, and the map over it.
@@ -78,7 +79,7 @@ impl ExplanationPanel {
 fn draw_scale(drawing: &mut Drawing, middle: f64, bottom: f64) {
     let (width, height) = SCALE;
     let area = Rect::new(middle - width / 2.0, bottom - height + 1.0, width, height);
-    drawing.image(area, png::data_uri([3, 1, STEPS], &scale(STEPS)));
+    drawing.image(area, png::data_uri([3, ROWS, STEPS], &scale(ROWS, STEPS)));
     for (x, anchor, label) in
         [(area.x - 6.0, Anchor::End, "nothing"), (area.right() + 6.0, Anchor::Start, "most")]
     {

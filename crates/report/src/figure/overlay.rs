@@ -35,11 +35,12 @@ pub fn overlay(shape: [usize; 3], pixels: &[u8], map: &Explanation) -> Vec<u8> {
     colours
 }
 
-/// The overlay's colours from 0 to the greatest value in `steps` steps over a middle grey: `[3, 1, steps]`.
-pub(super) fn scale(steps: usize) -> Vec<u8> {
+/// The overlay's colours from 0 to the greatest value in `steps` steps over a middle grey, in equal rows:
+/// `[3, rows, steps]`.
+pub(super) fn scale(rows: usize, steps: usize) -> Vec<u8> {
     let pixel = |step: usize| coloured(128.0, step as f64 / (steps.max(2) - 1) as f64);
-    let channel = |channel: usize| (0..steps).map(move |step| pixel(step)[channel]);
-    (0..3).flat_map(channel).collect()
+    let value = |channel: usize, at: usize| pixel(at % steps)[channel];
+    (0..3).flat_map(|channel| (0..rows * steps).map(move |at| value(channel, at))).collect()
 }
 
 /// Luma of ITU-R BT.601, as picture programs weigh it.
@@ -119,8 +120,9 @@ mod tests {
 
     #[test]
     fn the_scale_goes_from_grey_to_yellow() {
-        let scale = scale(11);
-        let at = |step: usize| [0, 1, 2].map(|channel| scale[channel * 11 + step]);
+        let scale = scale(2, 11);
+        assert_eq!(scale.len(), 3 * 2 * 11);
+        let at = |step: usize| [0, 1, 2].map(|channel| scale[channel * 22 + 11 + step]);
         assert_eq!(at(0), [128; 3]);
         assert_eq!(at(10), coloured(128.0, 1.0));
         assert!(at(10)[0] > 210 && at(10)[2] < 90);

@@ -13,8 +13,6 @@ use backburn_training::failure::Failure;
 use backburn_training::predict::Predictor;
 use rayon::prelude::*;
 
-use crate::commands::predict::Row;
-
 /// Where panels are drawn to, and by whom.
 pub(crate) struct Explained<'a> {
     predictor: &'a Predictor,
@@ -48,8 +46,8 @@ impl<'a> Explained<'a> {
         listed.path().canonicalize().is_ok_and(|path| path.starts_with(&self.real))
     }
 
-    /// Draws a panel for every picture that has an answer, and gives their files. `prepared`: the pictures as the
-    /// network is given them.
+    /// Draws a panel for every picture that could be read, and gives their files. `prepared`: the pictures as the
+    /// network is given them; `answers`: class and probability of each that could be read.
     ///
     /// # Errors
     ///
@@ -58,10 +56,8 @@ impl<'a> Explained<'a> {
         &mut self,
         listed: &[Listed],
         prepared: &[Result<Vec<u8>, String>],
-        rows: &[Row],
+        answers: Vec<(usize, f64)>,
     ) -> Result<Vec<Option<PathBuf>>, Failure> {
-        let answers: Vec<(usize, f64)> =
-            rows.iter().flatten().filter_map(|row| row.first().copied()).collect();
         let pixels: Vec<u8> = prepared.iter().flatten().flatten().copied().collect();
         let classes: Vec<usize> = answers.iter().map(|answer| answer.0).collect();
         let maps = match classes.is_empty() {

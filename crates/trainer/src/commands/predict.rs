@@ -6,14 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use backburn_data::pictures::{self, DEFAULT_MOST_PIXELS, Listed, listed, listed_by_lines};
-use backburn_records::number::{count, percent};
+use backburn_records::number::count;
+use backburn_report::{PredictionRows, RowFormat};
 use backburn_training::backend::Backend;
 use backburn_training::evaluate::Predictions;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::predict::Predictor;
 use clap::Args;
 use rayon::prelude::*;
-use serde_json::json;
 
 use crate::commands::explained::Explained;
 use crate::help;
@@ -61,22 +61,11 @@ const CHUNK: usize = 500;
 /// Most pixels of a chunk, so that many large images of a run need no more memory than small ones.
 const CHUNK_VALUES: usize = 64 << 20;
 
-/// A class's name is cut to this many characters in the table.
-const LONGEST_NAME: usize = 40;
-
 /// Stands for stdin among the paths.
 const STDIN: &str = "-";
 
-/// How rows are printed.
-#[derive(Clone, Copy)]
-enum Format {
-    Table,
-    Json,
-    Csv,
-}
-
 /// What a picture was answered, most probable first: class and probability; or why it could not be read.
-pub(crate) type Row = Result<Vec<(usize, f64)>, String>;
+type Row = Result<Vec<(usize, f64)>, String>;
 
 /// Answers every picture, in the order in which they are named. `command`: the command line, program first.
 ///
@@ -95,9 +84,9 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
         )));
     }
     let format = match (args.json, args.csv) {
-        (true, _) => Format::Json,
-        (_, true) => Format::Csv,
-        _ => Format::Table,
+        (true, _) => RowFormat::Json,
+        (_, true) => RowFormat::Csv,
+        _ => RowFormat::Table,
     };
     if predictor.temperature().is_none() {
         say(
@@ -106,9 +95,9 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
     }
     let explained = |folder| Explained::new(folder, &predictor, &args.run, command);
     let mut explained = args.explain.as_deref().map(explained).transpose()?;
-    let (names, explains) = (predictor.class_names(), explained.is_some());
-    let printer = Printer { names, top_k, format, explains };
-    printer.head();
+    let (class_names, explained_too) = (predictor.class_names(), explained.is_some());
+    let printer = PredictionRows { class_names, top_k, format, explained: explained_too };
+    printer.head().iter().for_each(|head| print_line(head));
     let decoding = predictor.decoding(args.most_pixels);
     let size = CHUNK.min(CHUNK_VALUES / predictor.shape().pixels().max(1)).max(1);
     let (mut all, mut bad) = (0_u64, 0_u64);
@@ -129,14 +118,19 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
         let prepared: Vec<Result<Vec<u8>, String>> = chunk.par_iter().map(read).collect();
         let rows = answer(&predictor, &prepared, top_k)?;
         let mut panels = match &mut explained {
-            Some(explained) => explained.draw(&chunk, &prepared, &rows)?.into_iter(),
+            Some(explained) => {
+                let answer = |row: &Row| row.as_ref().ok()?.first().copied();
+                let answers: Vec<_> = rows.iter().filter_map(answer).collect();
+                explained.draw(&chunk, &prepared, answers)?.into_iter()
+            }
             None => Vec::new().into_iter(),
         };
         all += rows.len() as u64;
         bad += rows.iter().filter(|row| row.is_err()).count() as u64;
         let mut line = |(listed, row): (&Listed, &Row)| {
             let panel = panels.next().flatten().map(|it| it.display().to_string());
-            printer.row(listed.path(), row, panel.as_deref())
+            let classes = row.as_deref().map_err(String::as_str);
+            printer.row(&listed.path().to_string_lossy(), classes, panel.as_deref())
         };
         let lines: Vec<String> = chunk.iter().zip(&rows).map(&mut line).collect();
         print_line(&lines.join("\n"));
@@ -189,102 +183,4 @@ fn answer(
         })
     };
     Ok(prepared.iter().map(row).collect())
-}
-
-/// Prints a row for each picture.
-struct Printer<'a> {
-    names: &'a [String],
-    top_k: usize,
-    format: Format,
-    /// Whether there are panels.
-    explains: bool,
-}
-
-impl Printer<'_> {
-    fn name(&self, class: usize) -> &str {
-        self.names.get(class).map_or("?", String::as_str)
-    }
-
-    fn head(&self) {
-        if let Format::Csv = self.format {
-            let ranks = (1..=self.top_k)
-                .flat_map(|rank| [format!("class_{rank}"), format!("probability_{rank}")]);
-            let panel = self.explains.then(|| "explanation".to_owned());
-            let head = ["path".to_owned()].into_iter().chain(ranks).chain(panel);
-            let head = head.chain(["error".to_owned()]);
-            print_line(&csv_line(head));
-        }
-    }
-
-    /// `panel`: the file of the picture's panel, if there is one.
-    fn row(&self, path: &Path, row: &Row, panel: Option<&str>) -> String {
-        let path = path.to_string_lossy();
-        match self.format {
-            Format::Json => self.json(&path, row, panel),
-            Format::Csv => self.csv(&path, row, panel),
-            Format::Table => self.table(&path, row, panel),
-        }
-    }
-
-    fn json(&self, path: &str, row: &Row, panel: Option<&str>) -> String {
-        match row {
-            Ok(classes) => {
-                let class = |&(class, probability): &(usize, f64)| {
-                    let name = self.name(class);
-                    json!({ "class": name, "index": class, "probability": probability })
-                };
-                let classes: Vec<_> = classes.iter().map(class).collect();
-                match panel {
-                    None => json!({ "path": path, "predictions": classes }).to_string(),
-                    Some(panel) => {
-                        json!({ "path": path, "predictions": classes, "explanation": panel })
-                            .to_string()
-                    }
-                }
-            }
-            Err(reason) => json!({ "path": path, "error": reason }).to_string(),
-        }
-    }
-
-    fn csv(&self, path: &str, row: &Row, panel: Option<&str>) -> String {
-        let (classes, error) = match row {
-            Ok(classes) => (classes.as_slice(), ""),
-            Err(reason) => (&[][..], reason.as_str()),
-        };
-        let ranks = (0..self.top_k).flat_map(|rank| match classes.get(rank) {
-            Some(&(class, probability)) => {
-                [self.name(class).to_owned(), format!("{probability:.6}")]
-            }
-            None => [String::new(), String::new()],
-        });
-        let panel = self.explains.then(|| panel.unwrap_or_default().to_owned());
-        let fields = [path.to_owned()].into_iter().chain(ranks).chain(panel);
-        csv_line(fields.chain([error.to_owned()]))
-    }
-
-    /// The classes in columns, and the path behind them, which may be of any length.
-    fn table(&self, path: &str, row: &Row, panel: Option<&str>) -> String {
-        let longest = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let width = longest.min(LONGEST_NAME);
-        match row {
-            Ok(classes) => {
-                let cell = |&(class, probability): &(usize, f64)| {
-                    let name: String = self.name(class).chars().take(width).collect();
-                    format!("{:>8} {name:<width$}  ", percent(probability))
-                };
-                let panel = panel.map_or(String::new(), |panel| format!(" → {panel}"));
-                classes.iter().map(cell).collect::<String>() + path + &panel
-            }
-            Err(reason) => format!("error: {path}: {reason}"),
-        }
-    }
-}
-
-/// A line of comma-separated values, without its end.
-fn csv_line(fields: impl Iterator<Item = String>) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Memory takes everything.
-    let _ = writer.write_record(fields.collect::<Vec<String>>());
-    let bytes = writer.into_inner().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()
 }
