@@ -58,7 +58,18 @@ const DIRECTIONS: [(&str, &[&str]); 14] = [
 /// What only some crates may be compiled with: packages, and those crates.
 const RESERVED: [(&[&str], &[&str]); 3] = [
     // What belongs to a command line, a terminal, a process.
-    (&["clap", "indicatif", "terminal_size", "signal-hook", "ctrlc"], &["backburn-trainer"]),
+    (
+        &[
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "indicatif",
+            "terminal_size",
+            "signal-hook",
+            "ctrlc",
+        ],
+        &["backburn-trainer"],
+    ),
     (&["resvg"], &["backburn-report"]),
     (
         &["burn"],

@@ -1,9 +1,12 @@
 //! `cargo xtask <verb> …`: builds `backburn` with the backend that is asked for and hands over. Flex is
 //! always there too, and verifies the others' kernels.
 //!
-//! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verb is
-//! `check`: what a change must pass, cheapest first. Continuous integration (`.ci/run`) does the
-//! same, checks licences, fuzzes for a moment, emulates older CPUs, and trains on three backends.
+//! Of the arguments it reads `--backend` only; everything else is for `backburn`. Its own verbs are
+//! `check`: what a change must pass, cheapest first; and `dist`: what a release consists of. Continuous integration
+//! (`.ci/run`) does the same as `check`, checks licences, fuzzes for a moment, emulates older CPUs, and trains on three
+//! backends.
+
+mod dist;
 
 use std::env;
 use std::ffi::OsString;
@@ -17,6 +20,9 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     if arguments.first().is_some_and(|verb| verb == "check") {
         return check();
+    }
+    if let Some((_, arguments)) = arguments.split_first().filter(|(verb, _)| *verb == "dist") {
+        return dist::dist(arguments);
     }
     // `backburn` itself refuses a backend that does not exist, with the list of those that do.
     let backend = backend(&arguments).filter(|name| BACKENDS.contains(&name.as_str()));

@@ -1,4 +1,4 @@
-//! How fast this machine trains: what `backburn bench` measures, and how.
+//! How fast this machine trains: what `backburn bench` measures, and how; and what it has to train with ([`doctor`]).
 //!
 //! Every figure is the median of a few short repetitions. Everything is measured in processes of its
 //! own ([`child`]), which sit idle until they are asked over a pipe (`protocol.rs`): so nothing is warm
@@ -9,6 +9,8 @@
 mod bystanders;
 pub mod case;
 pub mod child;
+mod disk_space;
+pub mod doctor;
 mod figure;
 mod layers;
 mod loader;

@@ -103,12 +103,18 @@ impl PyTorch {
     }
 }
 
+/// The folder of this crate, unless the program is built to be used on other machines.
+const BUILT_FROM: Option<&str> = match option_env!("BACKBURN_DIST") {
+    None => Some(env!("CARGO_MANIFEST_DIR")),
+    Some(_) => None,
+};
+
 /// Where the script is: in the folder that this program was built from, or in that of a clone that it
 /// is used in.
 fn script() -> Result<PathBuf, Failure> {
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(SCRIPT);
-    let candidates = [built_from, PathBuf::from(SCRIPT)];
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+    let built_from = BUILT_FROM.map(|folder| Path::new(folder).join("../..").join(SCRIPT));
+    let mut candidates = built_from.into_iter().chain([PathBuf::from(SCRIPT)]);
+    candidates.find(|path| path.is_file()).ok_or_else(|| {
         Failure::Error(format!(
             "`--against pytorch`: {SCRIPT} is neither where this program was built nor here; run \
              it in a clone of the repository"

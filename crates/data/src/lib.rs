@@ -56,6 +56,7 @@ pub mod source;
 pub mod split;
 pub mod test_split;
 pub mod verify;
+pub mod whereabouts;
 
 pub use data_set::DataSet;
 pub use duplicates::{Duplicates, Repeats};

@@ -56,7 +56,8 @@ impl<'a> Folder<'a> {
         self.files.iter().all(|file| file.path.is_none() || file.published.optional)
     }
 
-    fn missing(&self) -> Vec<&str> {
+    /// The names of the files that are needed and not there.
+    pub(crate) fn missing(&self) -> Vec<&str> {
         let missing = |file: &&FoundFile<'_>| file.path.is_none() && !file.published.optional;
         self.files.iter().filter(missing).map(|file| file.published.name.as_str()).collect()
     }

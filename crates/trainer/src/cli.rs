@@ -11,16 +11,16 @@ use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    ablate, bench, bench_child, compare, compare_regularizers, data, evaluate, experiment, export,
-    find_rate, label_errors, models, predict, replay, report, search, study, train, verify,
-    verify_kernels,
+    ablate, bench, bench_child, compare, compare_regularizers, completions, data, doctor, evaluate,
+    experiment, export, find_rate, label_errors, man, models, predict, replay, report, search,
+    study, train, verify, verify_kernels,
 };
 use crate::output::say;
 use crate::{environment, interrupt, out_of_memory, output};
 
 /// Trains image classifiers and measures what keeps them from memorizing.
 #[derive(Debug, Parser)]
-#[command(name = "backburn", bin_name = "cargo xtask", version, max_term_width = 100)]
+#[command(name = PROGRAM, version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -68,10 +68,19 @@ enum Verb {
     VerifyKernels(verify_kernels::VerifyKernelsArgs),
     /// Measures how fast this machine trains, and compares with PyTorch.
     Bench(Box<bench::BenchArgs>),
+    /// Tells what this machine and this program have to train with.
+    Doctor(doctor::DoctorArgs),
+    /// Prints a script that completes this command line in a shell.
+    Completions(completions::CompletionsArgs),
+    /// Writes pages of the manual.
+    Man(man::ManArgs),
     /// Measures for `bench`, which asks over stdin.
     #[command(hide = true)]
     BenchChild(bench_child::BenchChildArgs),
 }
+
+/// What the program is called once it is installed.
+const PROGRAM: &str = "backburn";
 
 /// The commit that this program was built from, with `-modified` behind it if its sources differed;
 /// `None` if that is not known. See `build/commit.rs`.
@@ -82,7 +91,7 @@ pub fn run() -> ExitCode {
     out_of_memory::catch();
     version::set_commit(GIT_COMMIT);
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let parsed = command().try_get_matches_from(&arguments);
+    let parsed = command().bin_name(started_as()).try_get_matches_from(&arguments);
     let outcome = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => {
             let data = match cli.verb {
@@ -146,8 +155,19 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::Data(args) => data::data(&args, command_line(arguments)),
         Verb::VerifyKernels(args) => verify_kernels::verify_kernels(&args),
         Verb::Bench(args) => bench::bench(&args),
+        Verb::Doctor(args) => doctor::doctor(&args),
+        Verb::Completions(args) => {
+            completions::completions(&args, command(), PROGRAM);
+            Ok(())
+        }
+        Verb::Man(args) => man::man(&args, command(), PROGRAM),
         Verb::BenchChild(args) => bench_child::serve(&args),
     }
+}
+
+/// What people have typed to start the program, for help: cargo leaves a trace.
+fn started_as() -> &'static str {
+    if std::env::var_os("CARGO").is_some() { "cargo xtask" } else { PROGRAM }
 }
 
 /// The command line's grammar, with the catalogs in the help of `train`, `find-rate` and `search`.

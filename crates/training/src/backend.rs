@@ -34,6 +34,16 @@ pub struct OpenDevice {
     pub device: Device,
     /// Name of the hardware, for the manifest.
     pub name: String,
+    /// Name and version of its driver, where Burn tells.
+    pub driver: Option<String>,
+}
+
+impl OpenDevice {
+    /// One of whose driver nothing is told.
+    #[allow(dead_code)] // Without a backend that computes so, none is made.
+    fn without_driver(device: Device, name: String) -> Self {
+        Self { device, name, driver: None }
+    }
 }
 
 /// Devices that are ready. The runtime of a graphics card can be set up only once in a process, which may train
@@ -173,13 +183,13 @@ impl Backend {
     fn connect(self) -> Result<OpenDevice, String> {
         match self {
             #[cfg(feature = "flex")]
-            Self::Flex => Ok(OpenDevice { device: Device::flex(), name: processor() }),
+            Self::Flex => Ok(OpenDevice::without_driver(Device::flex(), processor())),
             #[cfg(feature = "ndarray")]
             Self::Ndarray => {
                 // Burn deprecates ndarray; it stays selectable here for comparison.
                 #[allow(deprecated)]
                 let device = Device::ndarray();
-                Ok(OpenDevice { device, name: processor() })
+                Ok(OpenDevice::without_driver(device, processor()))
             }
             #[cfg(feature = "wgpu")]
             Self::Wgpu => graphics(burn::tensor::wgpu::WgpuBackend::Auto),
@@ -189,11 +199,11 @@ impl Backend {
             Self::Metal => graphics(burn::tensor::wgpu::WgpuBackend::Metal),
             #[cfg(feature = "cuda")]
             Self::Cuda => {
-                Ok(OpenDevice { device: Device::cuda(0usize), name: "CUDA device 0".into() })
+                Ok(OpenDevice::without_driver(Device::cuda(0usize), "CUDA device 0".into()))
             }
             #[cfg(feature = "rocm")]
             Self::Rocm => {
-                Ok(OpenDevice { device: Device::rocm(0usize), name: "ROCm device 0".into() })
+                Ok(OpenDevice::without_driver(Device::rocm(0usize), "ROCm device 0".into()))
             }
             #[allow(unreachable_patterns)] // With every feature on, no backend is left over.
             _ => unreachable!("open() checked that {self} is compiled"),
@@ -221,7 +231,9 @@ fn graphics(api: burn::tensor::wgpu::WgpuBackend) -> Result<OpenDevice, String> 
         burn::tensor::wgpu::wgpu::DeviceType::Cpu => ", no GPU: runs on the CPU",
         _ => "",
     };
-    Ok(OpenDevice { device, name: format!("{} ({:?}{place})", adapter.name, adapter.backend) })
+    let name = format!("{} ({:?}{place})", adapter.name, adapter.backend);
+    let driver = format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned();
+    Ok(OpenDevice { device, name, driver: Some(driver).filter(|driver| !driver.is_empty()) })
 }
 
 /// Model name of the processor, where the system tells it.

@@ -35,7 +35,7 @@ pub enum ImageSourceError {
 }
 
 /// Where prepared pictures are kept: in `$BACKBURN_CACHE`, else in `datasets/prepared`.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let set = env::var_os(CACHE).filter(|value| !value.is_empty());
     set.map_or_else(|| Path::new("datasets").join("prepared"), PathBuf::from)
 }

@@ -4,6 +4,7 @@ mod activation;
 mod buffer;
 mod convolve;
 mod dropout;
+mod features;
 mod kept;
 mod normalize;
 mod optimizer_step;
@@ -18,6 +19,7 @@ mod weight_gradient;
 pub use activation::{Activation, relu_gradient};
 pub use convolve::{convolve, convolve_packed, input_gradient, pack};
 pub use dropout::{DropoutMask, dropout};
+pub use features::cpu_features;
 pub use normalize::{
     Forward as NormalizeForward, Moments, NormalizeGradients, Statistics, moments, normalize,
     normalize_gradient,
@@ -27,5 +29,5 @@ pub use panels::{PackedPanels, WeightLayout};
 pub use pool::{PoolShape, max_pool, max_pool_gradient};
 pub use pool_windows::{PoolWindows, max_pool_windows, max_pool_windows_gradient};
 pub use shape::ConvShape;
-pub use simd::{INSTRUCTION_SETS, instruction_set};
+pub use simd::{INSTRUCTION_SETS, available_instruction_sets, instruction_set};
 pub use weight_gradient::{bias_gradient, weight_gradient};

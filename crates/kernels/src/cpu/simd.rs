@@ -95,6 +95,11 @@ pub fn instruction_set() -> &'static str {
     level().name()
 }
 
+/// The names of the instruction sets that this CPU has, narrowest first.
+pub fn available_instruction_sets() -> Vec<&'static str> {
+    available().into_iter().map(Level::name).collect()
+}
+
 fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {

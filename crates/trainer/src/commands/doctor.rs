@@ -1,0 +1,42 @@
+//! `backburn doctor`: what this machine and this program have to train with.
+
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+use std::env;
+use std::path::PathBuf;
+
+use backburn_bench::doctor::Doctor;
+use backburn_data::Source;
+use backburn_training::failure::Failure;
+use clap::Args;
+
+use crate::environment;
+use crate::output::print_line;
+
+/// `doctor [--json]`
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// Prints one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// The only data folder to look at.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Prints what there is. What is missing is told, and is no error.
+///
+/// # Errors
+///
+/// If the JSON cannot be made.
+pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
+    let variables = environment::CATALOG.iter().map(|row| (row.name, env::var_os(row.name)));
+    let found = Doctor::examine(&Source::from_environment(args.data_dir.clone()), variables);
+    if args.json {
+        let text = serde_json::to_string_pretty(&found);
+        print_line(&text.map_err(|error| Failure::Error(error.to_string()))?);
+    } else {
+        print_line(&found.text());
+    }
+    Ok(())
+}

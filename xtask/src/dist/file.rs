@@ -1,0 +1,76 @@
+//! A file of a package: its name there, its bytes, whether it is a program.
+
+use std::fs;
+use std::path::Path;
+
+use super::cannot;
+
+/// Seconds from 1970 to the first of January 1980, the date of every packed file: a zip archive knows no earlier one.
+pub(super) const TIME: u64 = 315_532_800;
+
+/// Whether a file can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// For reading.
+    Plain,
+    /// A program.
+    Executable,
+}
+
+impl Kind {
+    /// Permissions, as Unix has them.
+    pub(super) fn mode(self) -> u32 {
+        match self {
+            Self::Plain => 0o644,
+            Self::Executable => 0o755,
+        }
+    }
+}
+
+/// A file of a package.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    /// Path in the package, with slashes.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) content: Vec<u8>,
+}
+
+impl File {
+    /// A file for reading.
+    pub(super) fn plain(name: impl Into<String>, content: Vec<u8>) -> Self {
+        Self { name: name.into(), kind: Kind::Plain, content }
+    }
+
+    /// A program.
+    pub(super) fn executable(name: impl Into<String>, content: Vec<u8>) -> Self {
+        Self { name: name.into(), kind: Kind::Executable, content }
+    }
+
+    /// The same file by another name.
+    pub(super) fn renamed(&self, name: String) -> Self {
+        Self { name, ..self.clone() }
+    }
+
+    /// Writes it whole, or leaves what was there.
+    pub(super) fn write(&self, path: &Path) -> Result<(), String> {
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(".partial");
+        let temporary = Path::new(&temporary);
+        let written = fs::write(temporary, &self.content)
+            .and_then(|()| self.permit(temporary))
+            .and_then(|()| fs::rename(temporary, path));
+        written.map_err(|error| cannot("write", path, &error))
+    }
+
+    #[cfg(unix)]
+    fn permit(&self, path: &Path) -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(self.kind.mode()))
+    }
+
+    #[cfg(not(unix))]
+    fn permit(&self, _path: &Path) -> std::io::Result<()> {
+        Ok(())
+    }
+}
