@@ -17,6 +17,10 @@ const OTHERS: [&str; 9] = ["rs", "toml", "json", "yml", "yaml", "html", "py", "s
 /// How deep below a crate's folder licences of what it brings along are looked for.
 const DEPTH: usize = 3;
 
+/// The terms that stand for those of a crate without a text, by the name of its licence and our file of it; the first that a
+/// crate may be used under.
+const TERMS: [(&str, &str); 2] = [("Apache-2.0", "LICENSE-APACHE"), ("MIT", "LICENSE-MIT")];
+
 /// A list of the crates with the numbers of their texts, and below each text once.
 ///
 /// # Errors
@@ -35,14 +39,21 @@ pub(super) fn third_party(packages: &Packages) -> Result<String, String> {
             }
             continue;
         }
-        let numbers: Result<Vec<usize>, String> =
-            found.iter().map(|file| texts.number(file)).collect();
-        rows += &row(package, &numbers?)?;
+        let numbers = found.iter().map(|file| texts.number(file));
+        let numbers = numbers.collect::<Result<Vec<usize>, String>>()?;
+        let text = match numbers.is_empty() {
+            true => without_text(package, packages, &mut texts)?,
+            false => {
+                let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+                format!("text {}", numbers.join(", "))
+            }
+        };
+        rows += &row(package, &text);
     }
     let head = format!(
-        "What the program backburn {} is made of, beside its own sources: crates of crates.io, by name, each with its \
-         licence and the numbers of its texts, which follow below. Where a licence is a choice, the crate is used under \
-         those of them that are permissive.\n",
+        "What the program backburn {} is made of, beside its own sources: crates, by name, each with its licence and the \
+         numbers of its texts, which follow below. The sources of each are on crates.io, by name and version. Where a \
+         licence is a choice, the crate is used under those of them that are permissive.\n",
         packages.version
     );
     let ours = match ours.is_empty() {
@@ -52,28 +63,7 @@ pub(super) fn third_party(packages: &Packages) -> Result<String, String> {
     Ok(format!("{head}\n== Crates\n\n{rows}{ours}\n== Texts\n{}", texts.all()))
 }
 
-fn row(package: &Package, numbers: &[usize]) -> Result<String, String> {
-    let (name, version) = (&package.name, &package.version);
-    let texts = match numbers {
-        [] if package.licence.is_empty() => {
-            return Err(format!(
-                "{name} {version} names no licence and has no file with one in {}",
-                package.folder.display()
-            ));
-        }
-        [] => {
-            // Nothing else says whose it is.
-            let authors = match package.authors.is_empty() {
-                true => format!("the authors of {name}"),
-                false => package.authors.join(", "),
-            };
-            format!("its package has no text of its licence; copyright of {authors}")
-        }
-        numbers => {
-            let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
-            format!("text {}", numbers.join(", "))
-        }
-    };
+fn row(package: &Package, text: &str) -> String {
     let licence = match package.licence.as_str() {
         "" => "by its text",
         licence => licence,
@@ -82,7 +72,37 @@ fn row(package: &Package, numbers: &[usize]) -> Result<String, String> {
         "" => String::new(),
         address => format!("    {address}\n"),
     };
-    Ok(format!("{name} {version}: {licence}\n{repository}    {texts}\n"))
+    format!("{} {}: {licence}\n{repository}    {text}\n", package.name, package.version)
+}
+
+/// What is said of a crate that brings no text: nothing else tells whose it is, and under which terms.
+fn without_text(
+    package: &Package,
+    packages: &Packages,
+    texts: &mut Texts,
+) -> Result<String, String> {
+    let Package { name, version, licence, .. } = package;
+    if licence.is_empty() {
+        return Err(format!(
+            "{name} {version} names no licence and has no file with one in {}",
+            package.folder.display()
+        ));
+    }
+    let authors = match package.authors.is_empty() {
+        true => format!("the authors of {name}"),
+        false => package.authors.join(", "),
+    };
+    let terms = TERMS.iter().find(|(known, _)| licence.contains(known));
+    let terms = match terms {
+        Some((known, file)) => {
+            format!(
+                "; the terms of {known} are in text {}",
+                texts.number(&packages.root.join(file))?
+            )
+        }
+        None => String::new(),
+    };
+    Ok(format!("its package has no text of its licence{terms}; copyright of {authors}"))
 }
 
 /// Files with licences below a crate's folder, sorted.
@@ -168,6 +188,7 @@ mod tests {
             ("a/c_src/lib/LICENSE", "terms of C"),
             ("b/License.txt", "terms\nof MIT\n"),
             ("bare/src/lib.rs", ""),
+            ("LICENSE-MIT", "our terms of MIT"),
             ("ours/assets/Font-LICENSE.txt", "terms of a font"),
         ] {
             let path = root.join(path);
@@ -194,14 +215,15 @@ mod tests {
         for part in [
             "a 1.0.0: MIT\n    text 1, 2\n",
             "b 1.0.0: MIT\n    text 1\n",
-            "bare 1.0.0: MIT\n    its package has no text of its licence; copyright of A. Author\n",
-            "ours/assets/Font-LICENSE.txt\n    text 3\n",
+            "bare 1.0.0: MIT\n    its package has no text of its licence; the terms of MIT are in \
+             text 3; copyright of A. Author\n",
+            "ours/assets/Font-LICENSE.txt\n    text 4\n",
             "\n1\n\nterms\nof MIT\n",
             "\n2\n\nterms of C\n",
         ] {
             assert!(text.contains(part), "no {part:?} in:\n{text}");
         }
-        assert_eq!(text.matches("of MIT").count(), 1);
+        assert_eq!(text.matches("\nof MIT").count(), 1);
         assert!(!text.contains("code"));
     }
 

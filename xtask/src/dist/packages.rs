@@ -69,10 +69,15 @@ impl Packages {
         let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
         let mut command = cargo();
         command.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &host]);
-        command.args(["--manifest-path", "crates/trainer/Cargo.toml"]).args(FEATURES);
         let text = output(command.current_dir(root()))?;
         let metadata: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        let all = used(&metadata)?;
+        // What is linked into the program, or makes code for it: nothing that only tests and build scripts need.
+        let mut command = cargo();
+        command
+            .args(["tree", "--locked", "--package", PROGRAM, "--edges", "normal"])
+            .args(FEATURES);
+        command.args(["--target", &host, "--prefix", "none", "--format", "{p}"]);
+        let all = used(&metadata, &output(command.current_dir(root()))?)?;
         let program = all.iter().find(|package| package.name == PROGRAM);
         let path = |name: &str| metadata[name].as_str().map(PathBuf::from);
         let registry = all.iter().filter(|package| package.origin == Origin::Registry);
@@ -99,34 +104,29 @@ fn cargo_home(folder: &Path) -> Option<PathBuf> {
     Some(registry.parent()?.parent()?.to_owned())
 }
 
-/// The crates that are linked into the program, or make code for it: all that it depends on but for tests and build
-/// scripts.
-fn used(metadata: &Value) -> Result<Vec<Package>, String> {
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let packages: BTreeMap<String, Value> =
-        list(&metadata["packages"]).into_iter().map(|it| (id(&it["id"]), it)).collect();
-    let nodes: BTreeMap<String, Value> =
-        list(&metadata["resolve"]["nodes"]).into_iter().map(|it| (id(&it["id"]), it)).collect();
-    let program = packages.iter().find(|(_, package)| package["name"] == PROGRAM);
-    let program = program.ok_or("cargo metadata does not know the program")?.0;
-    let (mut seen, mut left) = (BTreeSet::from([program.clone()]), vec![program.clone()]);
-    while let Some(next) = left.pop() {
-        for dependency in list(&nodes.get(&next).unwrap_or(&Value::Null)["deps"]) {
-            let is_linked = list(&dependency["dep_kinds"]).iter().any(|it| it["kind"].is_null());
-            let other = id(&dependency["pkg"]);
-            if is_linked && seen.insert(other.clone()) {
-                left.push(other);
-            }
-        }
-    }
-    let mut used: Vec<Package> =
-        seen.iter().filter_map(|id| packages.get(id)).filter_map(package).collect();
-    used.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-    match used.len() == seen.len() {
-        true => Ok(used),
-        false => Err("cargo metadata does not describe every crate".to_owned()),
-    }
+/// The crates that `cargo tree` lists, a line each, as `cargo metadata` describes them. The former knows what features leave
+/// out; the latter names every crate that some feature would ask for.
+fn used(metadata: &Value, tree: &str) -> Result<Vec<Package>, String> {
+    let described: BTreeMap<(String, String), Package> = metadata["packages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(package)
+        .map(|package| ((package.name.clone(), package.version.clone()), package))
+        .collect();
+    // `serde v1.0.229 (proc-macro) (*)`
+    let listed = tree.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+        let mut words = line.split(' ');
+        let version = |word: &str| word.strip_prefix('v').map(str::to_owned);
+        let found = words.next().map(str::to_owned).zip(words.next().and_then(version));
+        found.ok_or_else(|| format!("cargo tree: expected `NAME vVERSION`, found `{line}`"))
+    });
+    let listed = listed.collect::<Result<BTreeSet<(String, String)>, String>>()?;
+    let find = |(name, version): &(String, String)| {
+        let package = described.get(&(name.clone(), version.clone())).cloned();
+        package.ok_or_else(|| format!("cargo metadata does not describe {name} {version}"))
+    };
+    listed.iter().map(find).collect()
 }
 
 fn package(value: &Value) -> Option<Package> {
@@ -167,24 +167,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn crates_are_those_that_are_linked_by_way_of_others() {
-        let package = |name: &str| {
+    fn crates_are_those_of_the_tree_each_once() {
+        let package = |name: &str, version: &str| {
             serde_json::json!({
-                "id": name, "name": name, "version": "1.0.0", "license": "MIT", "authors": [],
+                "name": name, "version": version, "license": "MIT", "authors": [],
                 "manifest_path": format!("/r/{name}/Cargo.toml"), "source": "registry",
             })
         };
-        let depends = |name: &str, kind: Value| serde_json::json!({"pkg": name, "dep_kinds": [{"kind": kind}]});
-        let metadata = serde_json::json!({
-            "packages": [package(PROGRAM), package("b"), package("a"), package("tested"), package("built")],
-            "resolve": {"nodes": [
-                {"id": PROGRAM, "deps": [depends("b", Value::Null), depends("tested", "dev".into())]},
-                {"id": "b", "deps": [depends("a", Value::Null), depends("built", "build".into())]},
-                {"id": "a", "deps": []},
-            ]},
-        });
-        let names: Vec<String> = used(&metadata).unwrap().into_iter().map(|it| it.name).collect();
-        assert_eq!(names, ["a", "b", PROGRAM]);
+        let packages = [
+            package("b", "1.0.0"),
+            package("a", "2.0.0"),
+            package("a", "1.0.0"),
+            package("c", "1.0.0"),
+        ];
+        let metadata = serde_json::json!({ "packages": packages });
+        let tree = "b v1.0.0 (/r/b)\na v2.0.0 (proc-macro)\n\na v2.0.0 (proc-macro) (*)\n";
+        let used = used(&metadata, tree).unwrap();
+        let names: Vec<(&str, &str)> =
+            used.iter().map(|it| (it.name.as_str(), it.version.as_str())).collect();
+        assert_eq!(names, [("a", "2.0.0"), ("b", "1.0.0")]);
+        assert!(super::used(&metadata, "d v1.0.0\n").unwrap_err().contains("d 1.0.0"));
+        assert!(super::used(&metadata, "d 1.0.0\n").unwrap_err().contains("NAME vVERSION"));
     }
 
     #[test]
