@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of docs/claims.md from the runs of docs/studies/claims.sh.
+"""Tables from the runs of docs/studies/claims.sh.
 
     python3 docs/studies/claims.py runs/claims
 

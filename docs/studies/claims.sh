@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains what docs/claims.md tells of: claims of the sources that no experiment of `cargo xtask experiment` tests by itself.
+# Trains claims of the sources that no experiment of `cargo xtask experiment` tests by itself.
 #
 #     cargo build --release -p backburn-trainer
 #     docs/studies/claims.sh target/release/backburn runs/claims

@@ -10,6 +10,7 @@ use backburn_data::Source;
 use backburn_data::whereabouts::Whereabouts;
 use backburn_kernels::cpu::{available_instruction_sets, cpu_features, instruction_set};
 use backburn_training::backend::{Backend, processor};
+use backburn_training::failure::Failure;
 use backburn_training::image_source::cache;
 use backburn_training::memory::limits::{limits, megabytes};
 use backburn_training::version::{BURN_VERSION, VERSION, commit};
@@ -157,6 +158,15 @@ impl Doctor {
             ],
             environment: variables.into_iter().map(variable).collect(),
         }
+    }
+
+    /// As one JSON object, without a line end.
+    ///
+    /// # Errors
+    ///
+    /// If a path is not in UTF-8.
+    pub fn json(&self) -> Result<String, Failure> {
+        serde_json::to_string_pretty(self).map_err(|error| Failure::Error(error.to_string()))
     }
 
     /// In lines for a terminal, without a line end.
@@ -323,8 +333,10 @@ mod tests {
     fn json_has_a_name_and_a_state_for_each() {
         let json: Value = serde_json::to_value(examined()).unwrap();
         assert_eq!(json["backburn_version"], VERSION);
-        assert_eq!(json["data"].as_array().unwrap().len(), backburn_data::CATALOG.len());
-        assert_eq!(json["data"][0]["state"], "built-in");
+        let data = json["data"].as_array().unwrap();
+        let state = |name: &str| &data.iter().find(|it| it["name"] == name).unwrap()["state"];
+        assert_eq!(data.len(), backburn_data::CATALOG.len());
+        assert_eq!([state("digits"), state("mnist")], ["built-in", "absent"]);
         assert_eq!(json["environment"][1]["value"], Value::Null);
         assert_eq!(json["disk"][0]["folder"], "runs");
     }

@@ -1,7 +1,7 @@
 //! Trained networks for other programs: ONNX, PyTorch's files, safetensors, each with a model card.
 //!
 //! A network describes itself ([`backburn_models::Description`]); a [`TrainedNetwork`] is that with its weights and
-//! what stands between pixels and probabilities. All formats are written from it, and [`export`] writes them for a run.
+//! what stands between pixels and probabilities. All formats are written from it, and [`export()`] writes them for a run.
 //! The same run gives the same bytes.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]

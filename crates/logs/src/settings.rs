@@ -40,7 +40,8 @@ mod tests {
         let settings = json!({"epochs": 6, "sam": null, "hidden": [8, 4],
             "optimizer": {"name": "adam", "beta2": 0.99}});
         let flat = flat(settings.as_object().unwrap());
-        let flat: Vec<_> = flat.iter().map(|(name, value)| (&name[..], value.clone())).collect();
+        let flat: Vec<_> =
+            flat.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
         let expected = [
             ("epochs", json!(6)),
             ("hidden", json!("[8,4]")),

@@ -2,13 +2,13 @@
 //! power -- SCORES.csv ARM`
 //!
 //! The need is what a paired t-test at 5 % wants to see the arm's difference from `none` in 4 of 5 studies, given the
-//! spread of the differences over all seeds of the table. Twenty studies of the first few seeds, each with seeds of its
-//! own, foretell it from theirs.
+//! spread of the differences over all seeds of the table. Studies of a few seeds, each with seeds of its own,
+//! foretell it from theirs: the first twenty, and all that the table has seeds for.
 
 use backburn_records::statistics::power::{Forecast, seeds_needed};
 use backburn_records::statistics::{Spread, correlation};
 
-/// Studies that foretell.
+/// Studies that are shown beside all that the table has seeds for.
 const STUDIES: usize = 20;
 
 /// The chance to see the difference.
@@ -43,18 +43,20 @@ fn main() {
         differences.len(),
         correlation(&first, &second)
     );
-    println!(
-        "| seeds seen | ranges that hold the need | median of forecast / need |\n| --- | --- | --- |"
-    );
+    println!("| seeds seen | studies | ranges that hold the need | median of forecast / need |");
+    println!("| --- | --- | --- | --- |");
     for seen in [5, 8, 10] {
-        let studies = differences.chunks_exact(seen).take(STUDIES);
-        let forecasts: Vec<Forecast> =
-            studies.filter_map(|seeds| Forecast::of(seeds, mean.abs(), POWER)).collect();
-        let held = forecasts.iter().filter(|it| (it.low..=it.high).contains(&needed)).count();
-        let mut ratios: Vec<f64> =
-            forecasts.iter().map(|it| it.seeds as f64 / needed as f64).collect();
-        ratios.sort_by(f64::total_cmp);
-        let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
-        println!("| {seen} | {held} of {} | {median:.2} |", forecasts.len());
+        let forecasts: Vec<Forecast> = differences
+            .chunks_exact(seen)
+            .filter_map(|seeds| Forecast::of(seeds, mean.abs(), POWER))
+            .collect();
+        for forecasts in [&forecasts[..STUDIES.min(forecasts.len())], &forecasts] {
+            let held = forecasts.iter().filter(|it| (it.low..=it.high).contains(&needed)).count();
+            let mut ratios: Vec<f64> =
+                forecasts.iter().map(|it| it.seeds as f64 / needed as f64).collect();
+            ratios.sort_by(f64::total_cmp);
+            let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
+            println!("| {seen} | {} | {held} | {median:.2} |", forecasts.len());
+        }
     }
 }

@@ -91,7 +91,9 @@ pub fn run() -> ExitCode {
     out_of_memory::catch();
     version::set_commit(GIT_COMMIT);
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let parsed = command().bin_name(started_as()).try_get_matches_from(&arguments);
+    // What was typed: cargo leaves a trace.
+    let typed = if std::env::var_os("CARGO").is_some() { "cargo xtask" } else { PROGRAM };
+    let parsed = command().bin_name(typed).try_get_matches_from(&arguments);
     let outcome = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => {
             let data = match cli.verb {
@@ -163,11 +165,6 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
         Verb::Man(args) => man::man(&args, command(), PROGRAM),
         Verb::BenchChild(args) => bench_child::serve(&args),
     }
-}
-
-/// What people have typed to start the program, for help: cargo leaves a trace.
-fn started_as() -> &'static str {
-    if std::env::var_os("CARGO").is_some() { "cargo xtask" } else { PROGRAM }
 }
 
 /// The command line's grammar, with the catalogs in the help of `train`, `find-rate` and `search`.

@@ -44,9 +44,9 @@ pub const CATALOG: &[Variable] = &[
     row("RAYON_NUM_THREADS", "N", "without effect wherever there is --threads"),
     row("TMPDIR", "FOLDER", "where bench keeps what its processes say"),
     // Those of the tools.
-    row("CARGO", "PROGRAM", "the cargo that cargo xtask starts; cargo sets it, which help sees"),
+    row("CARGO", "PROGRAM", "the cargo that cargo xtask starts; help names it if set"),
     row("BACKBURN_COMMIT", "HASH", "at build time, where git knows none: the commit in manifests"),
-    row("BACKBURN_DIST", "1", "at build time, set by cargo xtask dist: keeps its folder to itself"),
+    row("BACKBURN_DIST", "1", "at build time, by cargo xtask dist: keeps its folder to itself"),
     row("BACKBURN_KILL_SEED", "N", "in tests: seed of the moments at which runs are killed"),
     row("BACKBURN_EPOCHS", "N", "in tests: epochs of the long run"),
     row(

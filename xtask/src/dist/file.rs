@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use super::cannot;
-
 /// Seconds from 1970 to the first of January 1980, the date of every packed file: a zip archive knows no earlier one.
 pub(super) const TIME: u64 = 315_532_800;
 
@@ -73,4 +71,9 @@ impl File {
     fn permit(&self, _path: &Path) -> std::io::Result<()> {
         Ok(())
     }
+}
+
+/// What could not be done with a file of the machine.
+pub(super) fn cannot(what: &str, path: &Path, error: &std::io::Error) -> String {
+    format!("cannot {what} {}: {error}", path.display())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cannot;
+use super::file::cannot;
 use super::packages::{Origin, Package, Packages};
 
 /// How the names of files with licences and notices begin, in capitals.

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use sha2::{Digest, Sha256};
 
 use crate::say;
-use file::File;
+use file::{File, cannot};
 use packages::Packages;
 
 /// Most bytes of the program.
@@ -122,10 +122,6 @@ fn hex(bytes: &[u8]) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| cannot("read", path, &error))
-}
-
-fn cannot(what: &str, path: &Path, error: &std::io::Error) -> String {
-    format!("cannot {what} {}: {error}", path.display())
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cannot;
-use super::file::File;
+use super::file::{File, cannot};
 use super::packages::{FEATURES, PROGRAM, Packages, output};
 use crate::cargo;
 

@@ -7,8 +7,6 @@ use std::io::{self, Write};
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use crate::output;
-
 /// `completions SHELL`
 #[derive(Args, Debug)]
 pub struct CompletionsArgs {
@@ -20,5 +18,5 @@ pub struct CompletionsArgs {
 pub fn completions(args: &CompletionsArgs, mut command: Command, program: &str) {
     let mut script = Vec::new();
     generate(args.shell, &mut command, program, &mut script);
-    output::attempt(|| io::stdout().lock().write_all(&script));
+    crate::output::attempt(|| io::stdout().lock().write_all(&script));
 }

@@ -2,9 +2,6 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::env;
-use std::path::PathBuf;
-
 use backburn_bench::doctor::Doctor;
 use backburn_data::Source;
 use backburn_training::failure::Failure;
@@ -21,7 +18,7 @@ pub struct DoctorArgs {
     json: bool,
     /// The only data folder to look at.
     #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    data_dir: Option<std::path::PathBuf>,
 }
 
 /// Prints what there is. What is missing is told, and is no error.
@@ -30,13 +27,8 @@ pub struct DoctorArgs {
 ///
 /// If the JSON cannot be made.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
-    let variables = environment::CATALOG.iter().map(|row| (row.name, env::var_os(row.name)));
+    let variables = environment::CATALOG.iter().map(|row| (row.name, std::env::var_os(row.name)));
     let found = Doctor::examine(&Source::from_environment(args.data_dir.clone()), variables);
-    if args.json {
-        let text = serde_json::to_string_pretty(&found);
-        print_line(&text.map_err(|error| Failure::Error(error.to_string()))?);
-    } else {
-        print_line(&found.text());
-    }
+    print_line(&if args.json { found.json()? } else { found.text() });
     Ok(())
 }

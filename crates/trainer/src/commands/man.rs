@@ -24,24 +24,19 @@ pub struct ManArgs {
 ///
 /// If a page cannot be written.
 pub fn man(args: &ManArgs, command: Command, program: &str) -> Result<(), Failure> {
-    let folder = &args.folder;
-    fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
     let mut command = command.bin_name(program).disable_help_subcommand(true);
     command.build();
-    write(&command, folder)
+    let made = fs::create_dir_all(&args.folder).and_then(|()| write_pages(&command, &args.folder));
+    made.map_err(|error| {
+        let folder = args.folder.display();
+        Failure::Error(format!("cannot write pages into {folder}: {error}; name another folder"))
+    })
 }
 
-fn write(command: &Command, folder: &Path) -> Result<(), Failure> {
-    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
-        write(verb, folder)?;
-    }
-    let page = Man::new(command.clone());
-    let path = folder.join(page.get_filename());
-    let mut text = Vec::new();
-    let written = page.render(&mut text).and_then(|()| write_whole(&path, &text));
-    written.map_err(|error| cannot_write(&path, &error))
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::Error(format!("cannot write {}: {error}; name another folder", path.display()))
+fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
+    let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    verbs.try_for_each(|verb| write_pages(verb, folder))?;
+    let (page, mut text) = (Man::new(command.clone()), Vec::new());
+    page.render(&mut text)?;
+    write_whole(&folder.join(page.get_filename()), &text)
 }

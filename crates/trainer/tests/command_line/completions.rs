@@ -41,7 +41,7 @@ fn the_manual_has_a_page_for_every_verb_that_help_shows() {
     assert!(page.contains(".TH") && page.contains("backburn train") && page.contains("dropout"));
     place.expect_no_temporary_files();
     std::fs::write(place.path("file"), "").unwrap();
-    place.run("man file").refuse(ERROR, &["cannot write file"]);
+    place.run("man file").refuse(ERROR, &["cannot write pages into file"]);
 }
 
 #[test]
