@@ -8,7 +8,6 @@ use std::{fs, io};
 use backburn_records::whole_file::write_whole;
 use backburn_training::failure::Failure;
 use clap::{Args, Command};
-use clap_mangen::Man;
 
 /// `man DIR`
 #[derive(Args, Debug)]
@@ -36,7 +35,8 @@ pub fn man(args: &ManArgs, command: Command, program: &str) -> Result<(), Failur
 fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
     let mut verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set());
     verbs.try_for_each(|verb| write_pages(verb, folder))?;
-    let (page, mut text) = (Man::new(command.clone()), Vec::new());
+    let source = concat!("backburn ", env!("CARGO_PKG_VERSION"));
+    let (page, mut text) = (clap_mangen::Man::new(command.clone()).source(source), Vec::new());
     page.render(&mut text)?;
     write_whole(&folder.join(page.get_filename()), &text)
 }

@@ -39,6 +39,7 @@ fn the_manual_has_a_page_for_every_verb_that_help_shows() {
     assert!(!pages.iter().any(|page| page.contains("bench-child")), "{pages:?}");
     let page = place.text("share/man1/backburn-train.1");
     assert!(page.contains(".TH") && page.contains("backburn train") && page.contains("dropout"));
+    assert!(page.contains(&format!("backburn {}", env!("CARGO_PKG_VERSION"))), "{page}");
     place.expect_no_temporary_files();
     std::fs::write(place.path("file"), "").unwrap();
     place.run("man file").refuse(ERROR, &["cannot write pages into file"]);
