@@ -22,6 +22,7 @@ pub mod item;
 pub mod logger;
 mod mlflow;
 mod picture;
+pub mod protobuf;
 mod run_log;
 mod scalars;
 mod settings;

@@ -2,7 +2,7 @@
 //!
 //! Fields by number, of [onnx.proto](https://github.com/onnx/onnx/blob/v1.23.2/onnx/onnx.proto).
 
-use crate::onnx::protobuf::Message;
+use backburn_logs::protobuf::Message;
 
 /// Types of a tensor's numbers, as ONNX counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Graph {
         output: &str,
         attributes: &[Attribute<'_>],
     ) {
-        let inputs = inputs.iter().fold(Message::default(), |node, input| node.text(1, input));
-        let node = inputs.text(2, output).text(3, name).text(4, operator);
+        let inputs = inputs.iter().fold(Message::default(), |node, input| node.bytes(1, input));
+        let node = inputs.bytes(2, output).bytes(3, name).bytes(4, operator);
         let node = attributes.iter().fold(node, |node, it| node.message(5, &it.message()));
         self.nodes.push(node);
     }
@@ -56,7 +56,7 @@ impl Graph {
     /// The whole graph. `input`, `output`: of [`value`].
     pub(super) fn into_message(self, name: &str, input: &Message, output: &Message) -> Message {
         let graph = self.nodes.iter().fold(Message::default(), |graph, it| graph.message(1, it));
-        let graph = graph.text(2, name);
+        let graph = graph.bytes(2, name);
         let graph = self.tensors.iter().fold(graph, |graph, it| graph.message(5, it));
         graph.message(11, input).message(12, output)
     }
@@ -66,16 +66,16 @@ impl Attribute<'_> {
     fn message(&self) -> Message {
         match *self {
             Self::Float(name, value) => {
-                Message::default().text(1, name).float(2, value as f32).integer(20, 1)
+                Message::default().bytes(1, name).float(2, value as f32).int(20, 1)
             }
             Self::Integer(name, value) => {
-                Message::default().text(1, name).integer(3, value as i64).integer(20, 2)
+                Message::default().bytes(1, name).int(3, value as u64).int(20, 2)
             }
             Self::Integers(name, values) => {
-                let attribute = Message::default().text(1, name);
+                let attribute = Message::default().bytes(1, name);
                 // This field is not packed in onnx.proto.
-                let add = |attribute: Message, value: &usize| attribute.integer(8, *value as i64);
-                values.iter().fold(attribute, add).integer(20, 7)
+                let add = |attribute: Message, value: &usize| attribute.int(8, *value as u64);
+                values.iter().fold(attribute, add).int(20, 7)
             }
         }
     }
@@ -93,17 +93,17 @@ pub(super) fn byte_tensor(name: &str, shape: &[usize], values: &[u8]) -> Message
 
 /// A tensor without its numbers.
 fn tensor(name: &str, shape: &[usize], kind: ElementType) -> Message {
-    let shape = shape.iter().fold(Message::default(), |it, side| it.integer(1, *side as i64));
-    shape.integer(2, kind as i64).text(8, name)
+    let shape = shape.iter().fold(Message::default(), |it, side| it.int(1, *side as u64));
+    shape.int(2, kind as u64).bytes(8, name)
 }
 
 /// An input or output of the graph: any number of images by `sides`.
 pub(super) fn value(name: &str, kind: ElementType, sides: &[usize]) -> Message {
-    let batch = Message::default().text(2, "batch");
+    let batch = Message::default().bytes(2, "batch");
     let shape = Message::default().message(1, &batch);
     let shape = sides
         .iter()
-        .fold(shape, |shape, side| shape.message(1, &Message::default().integer(1, *side as i64)));
-    let tensor = Message::default().integer(1, kind as i64).message(2, &shape);
-    Message::default().text(1, name).message(2, &Message::default().message(1, &tensor))
+        .fold(shape, |shape, side| shape.message(1, &Message::default().int(1, *side as u64)));
+    let tensor = Message::default().int(1, kind as u64).message(2, &shape);
+    Message::default().bytes(1, name).message(2, &Message::default().message(1, &tensor))
 }

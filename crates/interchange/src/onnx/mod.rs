@@ -5,8 +5,8 @@
 
 mod folding;
 mod graph;
-mod protobuf;
 
+use backburn_logs::protobuf::Message;
 use std::collections::BTreeMap;
 
 use backburn_models::Description;
@@ -15,14 +15,13 @@ use backburn_training::version::VERSION;
 
 use crate::error::ExportError;
 use crate::onnx::graph::{Attribute, ElementType, Graph, byte_tensor, float_tensor, value};
-use crate::onnx::protobuf::Message;
 use crate::trained_network::TrainedNetwork;
 
 /// Version of the format.
-const IR_VERSION: i64 = 8;
+const IR_VERSION: u64 = 8;
 
 /// Version of the operators.
-const OPSET: i64 = 17;
+const OPSET: u64 = 17;
 
 /// Most bytes of a message, which its readers count with 32 bits and a sign.
 const MOST_BYTES: usize = i32::MAX as usize - (1 << 20);
@@ -83,15 +82,15 @@ pub fn to_bytes(network: &TrainedNetwork, options: OnnxOptions) -> Result<Vec<u8
         ),
     };
     let graph = graph.into_message("backburn", &input, &output);
-    let opset = Message::default().text(1, "").integer(2, OPSET);
+    let opset = Message::default().bytes(1, "").int(2, OPSET);
     let model = Message::default()
-        .integer(1, IR_VERSION)
-        .text(2, "backburn")
-        .text(3, VERSION)
+        .int(1, IR_VERSION)
+        .bytes(2, "backburn")
+        .bytes(3, VERSION)
         .message(7, &graph)
         .message(8, &opset);
     let model = network.metadata().iter().fold(model, |model, (key, value)| {
-        model.message(14, &Message::default().text(1, key).text(2, value))
+        model.message(14, &Message::default().bytes(1, key).bytes(2, value))
     });
     Ok(model.into_bytes())
 }

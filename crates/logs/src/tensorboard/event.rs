@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::histogram::Histogram;
 use crate::picture::Picture;
-use crate::tensorboard::protobuf::{Message, Value, fields};
+use crate::protobuf::{Message, Value, fields};
 
 /// What the first record of a file says.
 const FILE_VERSION: &str = "brain.Event:2";

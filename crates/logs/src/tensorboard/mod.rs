@@ -19,7 +19,6 @@ use crate::tensorboard::event::Read;
 use crate::tensorboard::record_file::{push_record, records};
 
 mod event;
-mod protobuf;
 mod record_file;
 
 /// The folder of the event files inside a run folder.

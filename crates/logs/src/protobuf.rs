@@ -9,37 +9,42 @@ const FIXED_32: u64 = 5;
 
 /// A message that is being written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Message(Vec<u8>);
+pub struct Message(Vec<u8>);
 
 impl Message {
     /// A message without fields.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an integer: `int32`, `int64`, `bool` or an enum.
-    pub(crate) fn int(mut self, number: u64, value: u64) -> Self {
+    /// Adds an integer: `int32`, `int64`, `bool` or an enum; a negative one as its two's complement.
+    #[must_use]
+    pub fn int(mut self, number: u64, value: u64) -> Self {
         self.key(number, VARINT);
         self.varint(value);
         self
     }
 
     /// Adds a `double`.
-    pub(crate) fn double(mut self, number: u64, value: f64) -> Self {
+    #[must_use]
+    pub fn double(mut self, number: u64, value: f64) -> Self {
         self.key(number, FIXED_64);
         self.0.extend_from_slice(&value.to_le_bytes());
         self
     }
 
     /// Adds a `float`.
-    pub(crate) fn float(mut self, number: u64, value: f32) -> Self {
+    #[must_use]
+    pub fn float(mut self, number: u64, value: f32) -> Self {
         self.key(number, FIXED_32);
         self.0.extend_from_slice(&value.to_le_bytes());
         self
     }
 
     /// Adds `bytes` or a `string`.
-    pub(crate) fn bytes(mut self, number: u64, value: impl AsRef<[u8]>) -> Self {
+    #[must_use]
+    pub fn bytes(mut self, number: u64, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         self.key(number, BYTES);
         self.varint(value.len() as u64);
@@ -48,18 +53,30 @@ impl Message {
     }
 
     /// Adds a message.
-    pub(crate) fn message(self, number: u64, value: &Self) -> Self {
+    #[must_use]
+    pub fn message(self, number: u64, value: &Self) -> Self {
         self.bytes(number, &value.0)
     }
 
     /// Adds a packed `repeated double`.
-    pub(crate) fn doubles(self, number: u64, values: &[f64]) -> Self {
+    #[must_use]
+    pub fn doubles(self, number: u64, values: &[f64]) -> Self {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.bytes(number, bytes)
     }
 
+    /// Adds the bytes of floats, one behind the other, in a field of bytes.
+    #[must_use]
+    pub fn raw_floats(mut self, number: u64, values: &[f32]) -> Self {
+        self.key(number, BYTES);
+        self.varint(size_of_val(values) as u64);
+        self.0.reserve(size_of_val(values));
+        values.iter().for_each(|value| self.0.extend_from_slice(&value.to_le_bytes()));
+        self
+    }
+
     /// What has been written.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
@@ -161,5 +178,26 @@ mod tests {
         {
             assert_eq!(fields(bytes).count(), 0, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn fields_are_written_as_in_the_documentation() {
+        // Its examples: 150 in field 1, "testing" in field 2, {150} in field 3.
+        let inner = Message::default().int(1, 150);
+        assert_eq!(inner.clone().into_bytes(), [0x08, 0x96, 0x01]);
+        let text = Message::default().bytes(2, "testing").into_bytes();
+        assert_eq!(text, *b"\x12\x07testing");
+        let outer = Message::default().message(3, &inner).into_bytes();
+        assert_eq!(outer, [0x1a, 0x03, 0x08, 0x96, 0x01]);
+    }
+
+    #[test]
+    fn negative_numbers_take_ten_bytes_and_floats_four() {
+        let minus_two = Message::default().int(1, -2_i64 as u64).into_bytes();
+        assert_eq!(minus_two, [8, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]);
+        let one = Message::default().float(2, 1.0).into_bytes();
+        assert_eq!(one, [0x15, 0, 0, 0x80, 0x3f]);
+        let raw = Message::default().raw_floats(9, &[1.0, -2.0]).into_bytes();
+        assert_eq!(raw, [0x4a, 8, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]);
     }
 }
