@@ -13,7 +13,7 @@ use burn::tensor::Device;
 
 use crate::backend::{Backend, OpenDevice};
 use crate::final_score::score;
-use crate::memory::blame::blame;
+use crate::memory::blame::{blame, blame_report};
 use crate::memory::need;
 use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
@@ -379,6 +379,7 @@ pub(crate) fn carry_out(
     let (outcome, _) = outcome?;
     written?;
     if matches!(outcome, Outcome::Done(_)) {
+        let _blamed = blame_report(folder);
         let drawn = RunRecord::read(folder.path())
             .map_err(DrawError::from)
             .and_then(|run| (options.pages.report)(&run));

@@ -37,6 +37,16 @@ pub fn blame(recipe: &Recipe, folder: Option<&RunFolder>) -> Blamed {
     Blamed(in_turn().replace(Training { cure, folder }))
 }
 
+/// The run in `folder` has ended well, and only its report is missing.
+pub(crate) fn blame_report(folder: &RunFolder) -> Blamed {
+    let run = folder.path().display();
+    let cure = format!(
+        "the run is finished, and only its report is missing: where there is more memory, `cargo xtask report {run}` \
+         writes it"
+    );
+    Blamed(in_turn().replace(Training { cure, folder: None }))
+}
+
 /// Gives `tell` what is trained now, if that is known at once: whoever asks may stand in the way of the thread that
 /// changes it, so that nobody waits here.
 pub fn with_blamed<T>(tell: impl FnOnce(Option<&Training>) -> T) -> T {
