@@ -5,7 +5,7 @@
 //! a multilayer perceptron packing them is a third of its work.
 
 /// What `passes` returns; during it, in this thread, weights are packed when they are first read and
-/// kept until it ends. They take their own size in memory once more.
+/// kept until it ends. They take their own size in memory once more; where convolutions are filtered, four times.
 ///
 /// For forward passes. Results do not depend on it, also if weights change on the way, but then the
 /// old ones are held too.
@@ -22,14 +22,14 @@ pub(crate) mod ours {
 
     use burn::backend::flex::FlexTensor;
 
-    use crate::cpu::{ConvShape, PackedPanels, WeightLayout, pack};
+    use crate::cpu::{ConvShape, PackedWeights, WeightLayout, pack};
     use crate::flex::values;
 
     struct Kept {
         /// The weights, held so that nobody can change them or put others in their place.
         weights: FlexTensor,
         layout: WeightLayout,
-        panels: Rc<PackedPanels>,
+        packed: Rc<PackedWeights>,
     }
 
     thread_local! {
@@ -54,25 +54,27 @@ pub(crate) mod ours {
         }
     }
 
-    /// The panels of `weights` (in order, of a layer of this shape), if they are to be kept.
+    /// The packed `weights` (in order, of a layer of this shape), if they are to be kept.
     pub(crate) fn kept(
         shape: &ConvShape,
         weights: &FlexTensor,
         layout: WeightLayout,
-    ) -> Option<Rc<PackedPanels>> {
+    ) -> Option<Rc<PackedWeights>> {
         KEPT.with_borrow_mut(|kept| {
             let kept = kept.as_mut()?;
             let of_weights = values(weights);
             // Memory that is held has one owner, so the same place means the same weights.
             let same = |kept: &&Kept| {
-                std::ptr::eq(values(&kept.weights), of_weights) && kept.layout == layout
+                std::ptr::eq(values(&kept.weights), of_weights)
+                    && kept.layout == layout
+                    && kept.packed.suit(shape)
             };
             if let Some(known) = kept.iter().find(same) {
-                return Some(Rc::clone(&known.panels));
+                return Some(Rc::clone(&known.packed));
             }
-            let panels = Rc::new(pack(shape, of_weights, layout));
-            kept.push(Kept { weights: weights.clone(), layout, panels: Rc::clone(&panels) });
-            Some(panels)
+            let packed = Rc::new(pack(shape, of_weights, layout));
+            kept.push(Kept { weights: weights.clone(), layout, packed: Rc::clone(&packed) });
+            Some(packed)
         })
     }
 }

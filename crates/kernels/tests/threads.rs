@@ -26,8 +26,27 @@ fn assert_same_bits(kernel: impl Fn() -> Vec<Vec<f32>> + Send + Sync) {
     }
 }
 
-/// Weights that are summed in parts of the batch; as many as are not; images of many pixels.
-const SHAPES: [ConvShape; 3] = [
+/// Weights that are summed in parts of the batch; as many as are not; images of many pixels; what is filtered, with few
+/// tiles and with many.
+const SHAPES: [ConvShape; 5] = [
+    ConvShape {
+        batch: 9,
+        input: [4, 4],
+        inputs: 64,
+        outputs: 130,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+    },
+    ConvShape {
+        batch: 25,
+        input: [14, 17],
+        inputs: 64,
+        outputs: 64,
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+    },
     ConvShape {
         batch: 37,
         input: [5, 7],

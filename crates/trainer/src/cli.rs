@@ -15,7 +15,7 @@ use crate::commands::{
     experiment, export, find_rate, label_errors, man, models, predict, replay, report, search,
     study, train, verify, verify_kernels,
 };
-use crate::output::say;
+use crate::output::{PROGRAM, say};
 use crate::{environment, interrupt, out_of_memory, output};
 
 /// Trains image classifiers and measures what keeps them from memorizing.
@@ -79,9 +79,6 @@ enum Verb {
     BenchChild(bench_child::BenchChildArgs),
 }
 
-/// What the program is called once it is installed.
-const PROGRAM: &str = "backburn";
-
 /// The commit that this program was built from, with `-modified` behind it if its sources differed;
 /// `None` if that is not known. See `build/commit.rs`.
 const GIT_COMMIT: Option<&str> = option_env!("BACKBURN_COMMIT");
@@ -91,9 +88,7 @@ pub fn run() -> ExitCode {
     out_of_memory::catch();
     version::set_commit(GIT_COMMIT);
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // What was typed: cargo leaves a trace.
-    let typed = if std::env::var_os("CARGO").is_some() { "cargo xtask" } else { PROGRAM };
-    let parsed = command().bin_name(typed).try_get_matches_from(&arguments);
+    let parsed = command().bin_name(output::typed()).try_get_matches_from(&arguments);
     let outcome = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => {
             let data = match cli.verb {

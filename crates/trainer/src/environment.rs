@@ -33,6 +33,11 @@ pub const CATALOG: &[Variable] = &[
     row("BACKBURN_DATA", "FOLDER", "data folder to look at without --data-dir, before ./datasets"),
     row("BACKBURN_CACHE", "FOLDER", "where prepared pictures are kept; datasets/prepared if unset"),
     row("BACKBURN_SIMD", "portable|avx2|avx512", "widest vectors that flex may use on the CPU"),
+    row(
+        "BACKBURN_CONVOLUTIONS",
+        "plain",
+        "convolutions as plain sums of products on flex, to compare",
+    ),
     // What we are built on reads these.
     row(SLURM_JOB, "ID", "set by Slurm: the job that study trial --requeue queues again"),
     row("NO_COLOR", "1", "no colours in help and progress"),
@@ -96,6 +101,9 @@ pub(crate) fn check(data: Data) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What convolutions are asked to be.
+const PLAIN: &str = "plain";
+
 /// What there is to be said of `variables` on a CPU that uses `vectors`.
 fn notes(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
@@ -108,6 +116,12 @@ fn notes(
         let note = match name {
             _ if value.is_empty() => None,
             "BACKBURN_SIMD" => vectors_note(&value, vectors)?,
+            "BACKBURN_CONVOLUTIONS" if value != PLAIN => {
+                return Err(format!(
+                    "BACKBURN_CONVOLUTIONS: expected {PLAIN}, found `{}`; set none for the fastest",
+                    value.display()
+                ));
+            }
             "BACKBURN_DATA" if data == Data::Read => folder_note(Path::new(&value)),
             _ if CATALOG.iter().any(|row| row.name == name) => None,
             _ => Some(format!("{name} is no variable of this program; known: {}", known())),
@@ -180,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn convolutions_are_plain_or_as_fast_as_they_can_be() {
+        let error = said("BACKBURN_CONVOLUTIONS", "fast").unwrap_err();
+        assert!(error.contains("expected plain, found `fast`"), "{error}");
+        for value in ["", "plain"] {
+            assert_eq!(said("BACKBURN_CONVOLUTIONS", value), Ok(Vec::new()));
+        }
+    }
+
+    #[test]
     fn vectors_that_the_cpu_lacks_are_noted() {
         let notes = said("BACKBURN_SIMD", "avx512").unwrap();
         assert_eq!(notes, ["BACKBURN_SIMD=avx512 is more than this CPU has; avx2 is used"]);
@@ -190,9 +213,8 @@ mod tests {
         let notes = said(&format!("{PREFIX}DATE"), "x").unwrap();
         assert!(notes[0].contains("DATE is no variable"), "{notes:?}");
         assert!(notes[0].contains("BACKBURN_DATA, BACKBURN_CACHE, BACKBURN_SIMD"), "{notes:?}");
-        for row in
-            CATALOG.iter().filter(|row| !["BACKBURN_DATA", "BACKBURN_SIMD"].contains(&row.name))
-        {
+        let held = ["BACKBURN_DATA", "BACKBURN_SIMD", "BACKBURN_CONVOLUTIONS"];
+        for row in CATALOG.iter().filter(|row| !held.contains(&row.name)) {
             assert_eq!(said(row.name, "1"), Ok(Vec::new()));
         }
         assert_eq!(said("HOME", "1"), Ok(Vec::new()));

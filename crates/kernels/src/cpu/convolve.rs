@@ -9,7 +9,8 @@ use super::buffer::{Buffer, Writer};
 use super::panels::{PackedPanels, Panel, Panels, WeightLayout};
 use super::product::{TapOffset, tile};
 use super::shape::{ConvShape, Region, Tap, input_regions, output_regions};
-use super::simd::{self, Simd, Task};
+use super::simd::{self, Simd, Task, load_some, store_some};
+use super::winograd::{self, TransformedKernels};
 
 /// Sums of the largest tile: 12 rows of two vectors of 16.
 const MOST_SUMS: usize = 12 * 2 * 16;
@@ -37,7 +38,30 @@ pub fn convolve(
     bias: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
-    forward(shape, input, panels(shape, weights, layout), None, bias, activation)
+    let panels = panels(shape, weights, layout);
+    if winograd::filters(shape) {
+        return winograd::convolve(shape, input, panels, None, bias, activation);
+    }
+    forward(shape, input, panels, None, bias, activation)
+}
+
+/// The weights of a layer, in the form in which any number of batches reads them.
+#[derive(Debug)]
+pub struct PackedWeights(Form);
+
+#[derive(Debug)]
+enum Form {
+    /// As they are.
+    Plain(PackedPanels),
+    /// Transformed for minimal filtering.
+    Filtering(TransformedKernels),
+}
+
+impl PackedWeights {
+    /// Whether images of this size are read by weights of this form.
+    pub fn suit(&self, shape: &ConvShape) -> bool {
+        matches!(self.0, Form::Filtering(_)) == winograd::filters(shape)
+    }
 }
 
 /// [`convolve`] with weights that [`pack`] has put in order for it.
@@ -48,20 +72,31 @@ pub fn convolve(
 pub fn convolve_packed(
     shape: &ConvShape,
     input: &[f32],
-    weights: &PackedPanels,
+    weights: &PackedWeights,
     bias: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
     let unread = WeightLayout { output: 0, input: 0, tap: 0 };
     let panels = panels(shape, &[], unread);
-    assert!(panels.are_all_in(weights), "weights packed for another layer");
-    forward(shape, input, panels, Some(weights), bias, activation)
+    assert!(weights.suit(shape), "weights packed for images of another size");
+    match &weights.0 {
+        Form::Plain(weights) => {
+            assert!(panels.are_all_in(weights), "weights packed for another layer");
+            forward(shape, input, panels, Some(weights), bias, activation)
+        }
+        Form::Filtering(kernels) => {
+            winograd::convolve(shape, input, panels, Some(kernels), bias, activation)
+        }
+    }
 }
 
-/// The weights of a layer, in the order in which any number of batches reads them.
-pub fn pack(shape: &ConvShape, weights: &[f32], layout: WeightLayout) -> PackedPanels {
+/// The weights of a layer for images of a size.
+pub fn pack(shape: &ConvShape, weights: &[f32], layout: WeightLayout) -> PackedWeights {
     let panels = panels(shape, weights, layout);
-    panels.pack(0..panels.count())
+    PackedWeights(match winograd::filters(shape) {
+        true => Form::Filtering(winograd::transform(&panels)),
+        false => Form::Plain(panels.pack(0..panels.count())),
+    })
 }
 
 fn panels<'a>(shape: &ConvShape, weights: &'a [f32], layout: WeightLayout) -> Panels<'a> {
@@ -103,13 +138,17 @@ pub fn input_gradient(
     layout: WeightLayout,
 ) -> Vec<f32> {
     let sizes = [shape.inputs, shape.outputs, shape.taps()];
+    let panels = Panels::new(weights, layout.exchanged(), sizes);
+    if winograd::filters(shape) {
+        return winograd::input_gradient(shape, gradient, panels);
+    }
     Gather {
         batch: shape.batch,
         source: gradient,
         source_pixels: shape.output_pixels(),
         target_pixels: shape.input_pixels(),
         regions: &input_regions(shape),
-        panels: Panels::new(weights, layout.exchanged(), sizes),
+        panels,
         packed: None,
         bias: None,
         activation: Activation::Identity,
@@ -270,7 +309,9 @@ impl Share<'_> {
         let mut start = [simd.splat(0.0); N];
         if let Some(bias) = self.gather.bias {
             for (n, start) in start.iter_mut().enumerate() {
-                *start = load_some(simd, &bias[(panel.first + n * S::LANES).min(bias.len())..]);
+                let bias = &bias[(panel.first + n * S::LANES).min(bias.len())..];
+                // SAFETY: not more numbers than there are.
+                *start = unsafe { load_some(simd, bias.as_ptr(), bias.len().min(S::LANES)) };
             }
         }
         for tap in &self.taps {
@@ -296,33 +337,6 @@ impl Share<'_> {
                     store_some(simd, to, value, count);
                 }
             }
-        }
-    }
-}
-
-/// The first numbers of `values`, and zeros if there are too few.
-#[inline(always)]
-fn load_some<S: Simd>(simd: S, values: &[f32]) -> S::Vector {
-    let mut all = [0.0; 16];
-    let count = values.len().min(S::LANES);
-    all[..count].copy_from_slice(&values[..count]);
-    // SAFETY: no vector is longer than 16.
-    unsafe { simd.load(all.as_ptr()) }
-}
-
-/// # Safety
-///
-/// `count` numbers can be written at `to`; `count` is at most `LANES`.
-#[inline(always)]
-unsafe fn store_some<S: Simd>(simd: S, to: *mut f32, value: S::Vector, count: usize) {
-    // SAFETY: no vector is longer than 16, and `count` numbers fit both places.
-    unsafe {
-        if count == S::LANES {
-            simd.store(to, value);
-        } else {
-            let mut all = [0.0; 16];
-            simd.store(all.as_mut_ptr(), value);
-            std::ptr::copy_nonoverlapping(all.as_ptr(), to, count);
         }
     }
 }

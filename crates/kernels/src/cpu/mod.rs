@@ -12,12 +12,14 @@ mod panels;
 mod pool;
 mod pool_windows;
 mod product;
+mod rate;
 mod shape;
 mod simd;
 mod weight_gradient;
+mod winograd;
 
 pub use activation::{Activation, relu_gradient};
-pub use convolve::{convolve, convolve_packed, input_gradient, pack};
+pub use convolve::{PackedWeights, convolve, convolve_packed, input_gradient, pack};
 pub use dropout::{DropoutMask, dropout};
 pub use features::cpu_features;
 pub use normalize::{
@@ -25,9 +27,11 @@ pub use normalize::{
     normalize_gradient,
 };
 pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
-pub use panels::{PackedPanels, WeightLayout};
+pub use panels::WeightLayout;
 pub use pool::{PoolShape, max_pool, max_pool_gradient};
 pub use pool_windows::{PoolWindows, max_pool_windows, max_pool_windows_gradient};
+pub use rate::product_rate;
 pub use shape::ConvShape;
 pub use simd::{INSTRUCTION_SETS, available_instruction_sets, instruction_set};
 pub use weight_gradient::{bias_gradient, weight_gradient};
+pub use winograd::{filters, filters_weight_gradient};

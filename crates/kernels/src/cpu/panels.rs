@@ -49,7 +49,7 @@ pub(crate) struct Panels<'a> {
 /// Panels of weights, ready to be read: by panel, kernel position, input channel. The last
 /// panel of all is filled up with zeros.
 #[derive(Debug)]
-pub struct PackedPanels {
+pub(crate) struct PackedPanels {
     values: Vec<f32>,
     /// The first one's number.
     first: usize,

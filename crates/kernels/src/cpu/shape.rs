@@ -70,6 +70,17 @@ impl ConvShape {
         self.kernel[0] * self.kernel[1]
     }
 
+    /// Pixels of the input that meet a kernel position, over all outputs of an image; padding meets none.
+    pub(crate) fn meetings(&self) -> usize {
+        let output = self.output();
+        let met = |d: usize| -> usize {
+            let of_output =
+                |o| (0..self.kernel[d]).filter(|&tap| self.source(d, o, tap).is_some()).count();
+            (0..output[d]).map(of_output).sum()
+        };
+        met(0) * met(1)
+    }
+
     /// The input row (or column, for `d` = 1) that kernel position `tap` of output `o` reads, if it
     /// is not padding.
     fn source(&self, d: usize, o: usize, tap: usize) -> Option<usize> {
@@ -312,6 +323,7 @@ mod tests {
                 .collect();
             by_tap.sort_unstable();
             assert_eq!(by_tap, expected, "{shape:?}");
+            assert_eq!(shape.meetings(), expected.len(), "{shape:?}");
         }
     }
 

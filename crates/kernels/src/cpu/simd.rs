@@ -44,6 +44,41 @@ pub(crate) trait Task {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// The first `count` numbers at `from`, and zeros.
+///
+/// # Safety
+///
+/// `count` numbers can be read at `from`; `count` is at most `LANES`.
+#[inline(always)]
+pub(crate) unsafe fn load_some<S: Simd>(simd: S, from: *const f32, count: usize) -> S::Vector {
+    // SAFETY: no vector is longer than 16, and `count` numbers fit both places.
+    unsafe {
+        if count == S::LANES {
+            return simd.load(from);
+        }
+        let mut all = [0.0; 16];
+        std::ptr::copy_nonoverlapping(from, all.as_mut_ptr(), count);
+        simd.load(all.as_ptr())
+    }
+}
+
+/// # Safety
+///
+/// `count` numbers can be written at `to`; `count` is at most `LANES`.
+#[inline(always)]
+pub(crate) unsafe fn store_some<S: Simd>(simd: S, to: *mut f32, value: S::Vector, count: usize) {
+    // SAFETY: no vector is longer than 16, and `count` numbers fit both places.
+    unsafe {
+        if count == S::LANES {
+            simd.store(to, value);
+        } else {
+            let mut all = [0.0; 16];
+            simd.store(all.as_mut_ptr(), value);
+            std::ptr::copy_nonoverlapping(all.as_ptr(), to, count);
+        }
+    }
+}
+
 /// Runs `task` with the widest vectors of this machine.
 #[inline]
 pub(crate) fn run<T: Task>(task: T) -> T::Output {

@@ -14,6 +14,7 @@ use super::panels::WeightLayout;
 use super::product::outer;
 use super::shape::{ConvShape, meetings};
 use super::simd::{self, Simd, Task};
+use super::winograd;
 
 /// Pixels at a time: a slice of 12 channels of them and a panel of their gradients stay in the
 /// first-level cache while all kernel positions pass by.
@@ -54,6 +55,10 @@ pub fn weight_gradient(
     let padded = outputs.next_multiple_of(lanes);
     assert_eq!(input.len(), batch * shape.input_pixels() * inputs);
     assert_eq!(gradient.len(), batch * shape.output_pixels() * outputs);
+    if winograd::filters_weight_gradient(shape) {
+        let sums = winograd::weight_gradient(shape, input, gradient);
+        return arrange(&sums, [outputs, inputs, taps], 2 * lanes, layout);
+    }
     let size = taps * inputs * padded;
     let parts = if size <= FEW_WEIGHTS { PARTS.min(batch).max(1) } else { 1 };
     let plan = Plan::of(shape, lanes);

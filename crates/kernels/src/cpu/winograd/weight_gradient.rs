@@ -1,0 +1,352 @@
+//! The gradient of a kernel by minimal filtering: windows of the input with tiles of the output's gradient.
+
+// Indices say which register is meant.
+#![allow(clippy::needless_range_loop)]
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::super::buffer::{Buffer, Writer};
+use super::super::simd::{self, Simd, Task};
+use super::tiles::{TILE, Tiles, window};
+use super::transform::{Gradient, Input, KernelGradient, PRODUCTS, ROOTS, in_two_dimensions};
+
+/// Numbers of transformed windows and gradients that are made at a time; they should stay in the last cache.
+const NUMBERS_AT_A_TIME: usize = 2 * 1024 * 1024;
+/// Fewest tiles at a time: sums are read and written once for so many products.
+const FEWEST_TILES: usize = 64;
+/// Tiles that a task transforms.
+const TILES_OF_A_TASK: usize = 8;
+/// Most vectors of input channels of a task.
+const GROUPS_OF_A_TASK: usize = 4;
+/// Positions of a kernel.
+const TAPS: usize = 9;
+
+/// Sums over all tiles, by panel, input channel, kernel position, output channel of the panel; the last panel is filled up
+/// with whatever comes out of zeros.
+///
+/// # Shapes
+///
+/// - `input`: `[batch, height, width, inputs]` of the source
+/// - `gradient`: `[batch, height, width, outputs]` of the target
+pub(super) fn weight_gradient(
+    tiles: Tiles,
+    input: &[f32],
+    gradient: &[f32],
+    [inputs, outputs]: [usize; 2],
+) -> Vec<f32> {
+    let lanes = simd::lanes();
+    let padded = outputs.next_multiple_of(lanes);
+    let groups = inputs.div_ceil(lanes);
+    let of_a_tile = PRODUCTS * (groups * lanes + padded);
+    let at_a_time = (NUMBERS_AT_A_TIME / of_a_tile).max(FEWEST_TILES).min(tiles.count());
+    let blocks = tiles.count().div_ceil(at_a_time.max(1));
+    let sums_of_a_unit = PRODUCTS * lanes * 2 * lanes;
+    let panels = padded.div_ceil(2 * lanes);
+    let mut result = Buffer::new(inputs * TAPS * padded);
+    let mut windows = Buffer::new(PRODUCTS * at_a_time * groups * lanes);
+    let mut gradients = Buffer::new(PRODUCTS * at_a_time * padded);
+    // Sums that one block hands to the next.
+    let mut sums = Buffer::new(if blocks > 1 { panels * groups * sums_of_a_unit } else { 0 });
+    let plan = Plan {
+        tiles,
+        input,
+        gradient,
+        inputs,
+        outputs,
+        padded,
+        at_a_time,
+        windows: windows.writer(),
+        gradients: gradients.writer(),
+        sums: sums.writer(),
+        result: result.writer(),
+    };
+    for block in 0..blocks {
+        let here = block * at_a_time..((block + 1) * at_a_time).min(tiles.count());
+        let parts = here.len().div_ceil(TILES_OF_A_TASK);
+        (0..parts).into_par_iter().for_each(|part| {
+            let first = here.start + part * TILES_OF_A_TASK;
+            let tiles = first..(first + TILES_OF_A_TASK).min(here.end);
+            simd::run(Transforms { plan: &plan, tiles, first: here.start });
+        });
+        let step = groups.div_ceil(4).clamp(1, GROUPS_OF_A_TASK);
+        let parts = groups.div_ceil(step);
+        (0..panels * parts).into_par_iter().for_each(|number| {
+            let (panel, part) = (number / parts, number % parts);
+            let groups = part * step..((part + 1) * step).min(groups);
+            simd::run(Products {
+                plan: &plan,
+                panel,
+                groups,
+                tiles: here.len(),
+                is_first: block == 0,
+                is_last: block + 1 == blocks,
+            });
+        });
+    }
+    // SAFETY: the last block writes the sums of all panels and inputs.
+    unsafe { result.assume_written() }
+}
+
+/// What all tasks share.
+struct Plan<'a> {
+    tiles: Tiles,
+    input: &'a [f32],
+    gradient: &'a [f32],
+    inputs: usize,
+    outputs: usize,
+    /// Output channels, filled up to whole vectors.
+    padded: usize,
+    /// Tiles of a block.
+    at_a_time: usize,
+    /// By product, vector of input channels, tile.
+    windows: Writer<'a>,
+    /// By product, panel, tile.
+    gradients: Writer<'a>,
+    /// By panel, vector of input channels, product, input channel.
+    sums: Writer<'a>,
+    result: Writer<'a>,
+}
+
+impl Plan<'_> {
+    /// Width of a panel in numbers.
+    #[inline(always)]
+    fn width<S: Simd>(&self, panel: usize) -> usize {
+        (self.padded - panel * 2 * S::LANES).min(2 * S::LANES)
+    }
+
+    #[inline(always)]
+    fn groups<S: Simd>(&self) -> usize {
+        self.inputs.div_ceil(S::LANES)
+    }
+
+    /// Where the windows of a product and a vector of input channels begin.
+    #[inline(always)]
+    fn windows_from<S: Simd>(&self, product: usize, group: usize) -> usize {
+        (product * self.groups::<S>() + group) * self.at_a_time * S::LANES
+    }
+
+    /// Where the gradients of a product and a panel begin.
+    #[inline(always)]
+    fn gradients_from<S: Simd>(&self, product: usize, panel: usize) -> usize {
+        product * self.at_a_time * self.padded + panel * 2 * S::LANES * self.at_a_time
+    }
+}
+
+/// A task: the windows and gradients of some tiles.
+struct Transforms<'a> {
+    plan: &'a Plan<'a>,
+    tiles: Range<usize>,
+    /// First tile of the block.
+    first: usize,
+}
+
+impl Task for Transforms<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Self { plan, tiles, first } = self;
+        for number in tiles {
+            let place = number - first;
+            window_of(simd, plan, number, place);
+            gradient_of(simd, plan, number, place);
+        }
+    }
+}
+
+#[inline(always)]
+fn window_of<S: Simd>(simd: S, plan: &Plan<'_>, number: usize, place: usize) {
+    let size = plan.tiles.source;
+    let tile = plan.tiles.tile(number);
+    let corner = plan.tiles.reads_from(tile);
+    let image = &plan.input[tile.image * size[0] * size[1] * plan.inputs..];
+    for group in 0..plan.groups::<S>() {
+        let channel = group * S::LANES;
+        let count = (plan.inputs - channel).min(S::LANES);
+        // SAFETY: the image is whole.
+        let pixels = unsafe {
+            let from = image.as_ptr().add(channel);
+            window::<S, ROOTS>(simd, from, size, plan.inputs, corner, count)
+        };
+        let products = in_two_dimensions::<S, Input, ROOTS, ROOTS>(simd, &pixels);
+        for (i, row) in products.iter().enumerate() {
+            for (j, &value) in row.iter().enumerate() {
+                let from = plan.windows_from::<S>(ROOTS * i + j, group) + place * S::LANES;
+                // SAFETY: each tile has a place of its own.
+                unsafe { simd.store(plan.windows.at(from, S::LANES), value) };
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn gradient_of<S: Simd>(simd: S, plan: &Plan<'_>, number: usize, place: usize) {
+    let size = plan.tiles.target;
+    let tile = plan.tiles.tile(number);
+    let corner = [tile.corner[0] as isize, tile.corner[1] as isize];
+    let image = &plan.gradient[tile.image * size[0] * size[1] * plan.outputs..];
+    for channel in (0..plan.outputs).step_by(S::LANES) {
+        let count = (plan.outputs - channel).min(S::LANES);
+        let (panel, lane) = (channel / (2 * S::LANES), channel % (2 * S::LANES));
+        let width = plan.width::<S>(panel);
+        // SAFETY: the image is whole.
+        let pixels = unsafe {
+            let from = image.as_ptr().add(channel);
+            window::<S, TILE>(simd, from, size, plan.outputs, corner, count)
+        };
+        let products = in_two_dimensions::<S, Gradient, TILE, ROOTS>(simd, &pixels);
+        for (i, row) in products.iter().enumerate() {
+            for (j, &value) in row.iter().enumerate() {
+                let from = plan.gradients_from::<S>(ROOTS * i + j, panel) + place * width + lane;
+                // SAFETY: each tile has a place of its own.
+                unsafe { simd.store(plan.gradients.at(from, S::LANES), value) };
+            }
+        }
+    }
+}
+
+/// A task: the products of all tiles of a block, of one panel with some vectors of input channels.
+struct Products<'a> {
+    plan: &'a Plan<'a>,
+    panel: usize,
+    groups: Range<usize>,
+    tiles: usize,
+    is_first: bool,
+    is_last: bool,
+}
+
+impl Task for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut own = Vec::new();
+        if self.is_first && self.is_last {
+            own.resize(PRODUCTS * S::LANES * 2 * S::LANES, 0.0);
+        }
+        if self.plan.width::<S>(self.panel) == 2 * S::LANES {
+            self.panel::<S, 2>(simd, &mut own);
+        } else {
+            self.panel::<S, 1>(simd, &mut own);
+        }
+    }
+}
+
+impl Products<'_> {
+    #[inline(always)]
+    fn panel<S: Simd, const N: usize>(&self, simd: S, own: &mut [f32]) {
+        let Self { plan, panel, .. } = *self;
+        let of_a_unit = PRODUCTS * S::LANES * 2 * S::LANES;
+        for group in self.groups.clone() {
+            let sums = if own.is_empty() {
+                plan.sums.at((panel * plan.groups::<S>() + group) * of_a_unit, of_a_unit)
+            } else {
+                own.as_mut_ptr()
+            };
+            for product in 0..PRODUCTS {
+                let windows = plan.windows_from::<S>(product, group);
+                let windows = plan.windows.at(windows, self.tiles * S::LANES);
+                let gradients = plan.gradients_from::<S>(product, panel);
+                let gradients = plan.gradients.at(gradients, self.tiles * N * S::LANES);
+                let sums = sums.wrapping_add(product * S::LANES * N * S::LANES);
+                // SAFETY: windows and gradients have been written for all tiles of the block; the sums belong to this task.
+                unsafe {
+                    if S::LANES == 16 {
+                        self.outer::<S, 8, N>(simd, windows, gradients, sums);
+                    } else {
+                        self.outer::<S, 4, N>(simd, windows, gradients, sums);
+                    }
+                }
+            }
+            if self.is_last {
+                // SAFETY: the sums of this unit, which the loop above wrote.
+                unsafe { self.finish::<S, N>(simd, group, sums) };
+            }
+        }
+    }
+
+    /// Adds, for the input channels of a vector, `M` at a time, and the panel's output channels, what all tiles of the
+    /// block give.
+    ///
+    /// # Safety
+    ///
+    /// `windows` has a vector for each tile, `gradients` a row of the panel, `sums` a row for each input channel.
+    #[inline(always)]
+    unsafe fn outer<S: Simd, const M: usize, const N: usize>(
+        &self,
+        simd: S,
+        windows: *const f32,
+        gradients: *const f32,
+        to: *mut f32,
+    ) {
+        for first in (0..S::LANES).step_by(M) {
+            let to = to.wrapping_add(first * N * S::LANES);
+            let mut sums = [[simd.splat(0.0); N]; M];
+            // SAFETY: the caller's.
+            unsafe {
+                if !self.is_first {
+                    for m in 0..M {
+                        for n in 0..N {
+                            sums[m][n] = simd.load(to.add((m * N + n) * S::LANES));
+                        }
+                    }
+                }
+                let (mut window, mut row) = (windows.add(first), gradients);
+                for _ in 0..self.tiles {
+                    let mut vectors = [simd.splat(0.0); N];
+                    for n in 0..N {
+                        vectors[n] = simd.load(row.add(n * S::LANES));
+                    }
+                    for m in 0..M {
+                        let value = simd.splat(*window.add(m));
+                        for n in 0..N {
+                            sums[m][n] = simd.mul_add(value, vectors[n], sums[m][n]);
+                        }
+                    }
+                    window = window.add(S::LANES);
+                    row = row.add(N * S::LANES);
+                }
+                for m in 0..M {
+                    for n in 0..N {
+                        simd.store(to.add((m * N + n) * S::LANES), sums[m][n]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Transforms the sums of a unit back into gradients of kernels.
+    ///
+    /// # Safety
+    ///
+    /// `sums` has them all.
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const N: usize>(&self, simd: S, group: usize, sums: *const f32) {
+        let Self { plan, panel, .. } = *self;
+        let width = N * S::LANES;
+        let of_panel = panel * 2 * S::LANES * plan.inputs * TAPS;
+        for lane in 0..(plan.inputs - group * S::LANES).min(S::LANES) {
+            let input = group * S::LANES + lane;
+            for n in 0..N {
+                let mut products = [[simd.splat(0.0); ROOTS]; ROOTS];
+                for (i, row) in products.iter_mut().enumerate() {
+                    for (j, product) in row.iter_mut().enumerate() {
+                        let place = ((ROOTS * i + j) * S::LANES + lane) * width + n * S::LANES;
+                        // SAFETY: the caller's.
+                        *product = unsafe { simd.load(sums.add(place)) };
+                    }
+                }
+                let kernel = in_two_dimensions::<S, KernelGradient, ROOTS, 3>(simd, &products);
+                for (i, row) in kernel.iter().enumerate() {
+                    for (j, &value) in row.iter().enumerate() {
+                        let place = of_panel + (input * TAPS + 3 * i + j) * width + n * S::LANES;
+                        // SAFETY: these kernels belong to this task.
+                        unsafe { simd.store(plan.result.at(place, S::LANES), value) };
+                    }
+                }
+            }
+        }
+    }
+}
