@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use backburn_kernels::cpu::{
-    Activation, ConvShape, WeightLayout, convolve, input_gradient, product_rate, weight_gradient,
+    ConvShape, Finish, WeightLayout, convolve, input_gradient, product_rate, weight_gradient,
 };
 
 /// Input channels, output channels, rows and columns: of ResNet-18, ResNet-20 and `cnn`.
@@ -53,8 +53,7 @@ fn main() {
             rates.sort_by(f64::total_cmp);
             rates[ROUNDS / 2]
         };
-        let forward =
-            rate(&|| convolve(&shape, &input, &weights, layout, None, Activation::Identity));
+        let forward = rate(&|| convolve(&shape, &input, &weights, layout, Finish::default()));
         let back = rate(&|| input_gradient(&shape, &gradient, &weights, layout));
         let weights = rate(&|| weight_gradient(&shape, &input, &gradient, layout));
         let name = format!("{inputs}-{outputs}, {side}x{side}");

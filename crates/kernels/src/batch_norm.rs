@@ -126,7 +126,7 @@ mod ours {
 
     use super::{BatchNormParameters, BatchStatistics, Normalized};
     use crate::cpu::{self, Activation, Moments, NormalizeForward, Statistics};
-    use crate::flex::{in_order, into_values, tensor, values};
+    use crate::flex::{in_order, into_values, optional, tensor, values};
 
     #[backend_extension(Flex, Autodiff)]
     pub(super) trait BatchNormTrain: Backend {
@@ -198,11 +198,6 @@ mod ours {
             parameters.epsilon as f32,
             activation,
         ))
-    }
-
-    /// `None` if it is empty.
-    fn optional(residual: &FlexTensor) -> Option<&[f32]> {
-        Some(values(residual)).filter(|residual| !residual.is_empty())
     }
 
     fn normalize(

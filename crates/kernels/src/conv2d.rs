@@ -72,9 +72,10 @@ pub(crate) mod ours {
 
     use crate::conv_options::ConvOptions;
     use crate::cpu::{
-        self, Activation, ConvShape, WeightLayout, bias_gradient, input_gradient, weight_gradient,
+        self, Activation, ConvShape, Finish, WeightLayout, bias_gradient, input_gradient,
+        weight_gradient,
     };
-    use crate::flex::{in_order, into_values, tensor, values};
+    use crate::flex::{in_order, into_values, optional, tensor, values};
     use crate::packed_weights::ours::kept;
 
     /// What is convolved, and how weights and output are laid out.
@@ -105,22 +106,48 @@ pub(crate) mod ours {
         options: ConvOptions,
         activation: Activation,
     ) -> Tensor<4> {
-        let [batch, height, width, inputs] = x.dims();
-        let [outputs, of_weight, kernel_height, kernel_width] = weight.dims();
-        assert_eq!(inputs, of_weight, "channels of the images, input channels of the weights");
-        let shape = ConvShape {
-            batch,
-            input: [height, width],
-            inputs,
-            outputs,
-            kernel: [kernel_height, kernel_width],
-            stride: options.stride,
-            padding: options.padding,
-        };
-        let layout = WeightLayout::convolution(inputs, shape.taps());
-        let [height, width] = shape.output();
-        let output = Shape::from([batch, height, width, outputs]);
-        convolve(x, weight, bias, Plan { shape, layout, output, activation })
+        let plan = Plan::of(&x, &weight, options, activation);
+        convolve(x, weight, bias, plan)
+    }
+
+    impl Plan {
+        pub(crate) fn of(
+            x: &Tensor<4>,
+            weight: &Tensor<4>,
+            options: ConvOptions,
+            activation: Activation,
+        ) -> Self {
+            let [batch, height, width, inputs] = x.dims();
+            let [outputs, of_weight, kernel_height, kernel_width] = weight.dims();
+            assert_eq!(inputs, of_weight, "channels of the images, input channels of the weights");
+            let shape = ConvShape {
+                batch,
+                input: [height, width],
+                inputs,
+                outputs,
+                kernel: [kernel_height, kernel_width],
+                stride: options.stride,
+                padding: options.padding,
+            };
+            let layout = WeightLayout::convolution(inputs, shape.taps());
+            let [height, width] = shape.output();
+            let output = Shape::from([batch, height, width, outputs]);
+            Self { shape, layout, output, activation }
+        }
+    }
+
+    /// A convolution, and what becomes of its sums.
+    pub(crate) fn convolve_and_finish(
+        shape: &ConvShape,
+        x: &FlexTensor,
+        weight: &FlexTensor,
+        layout: WeightLayout,
+        finish: Finish<'_>,
+    ) -> Vec<f32> {
+        match kept(shape, weight, layout) {
+            Some(packed) => cpu::convolve_packed(shape, values(x), &packed, finish),
+            None => cpu::convolve(shape, values(x), values(weight), layout, finish),
+        }
     }
 
     pub(crate) fn convolve<const D: usize>(
@@ -147,13 +174,8 @@ pub(crate) mod ours {
         ) -> FlexTensor {
             let Plan { shape, layout, output, activation } = plan;
             let (x, weight, bias) = (in_order(x), in_order(weight), in_order(bias));
-            let bias = Some(values(&bias)).filter(|bias| !bias.is_empty());
-            let y = match kept(&shape, &weight, layout) {
-                Some(packed) => cpu::convolve_packed(&shape, values(&x), &packed, bias, activation),
-                None => {
-                    cpu::convolve(&shape, values(&x), values(&weight), layout, bias, activation)
-                }
-            };
+            let finish = Finish::of(optional(&bias), activation);
+            let y = convolve_and_finish(&shape, &x, &weight, layout, finish);
             tensor(y, output)
         }
     }

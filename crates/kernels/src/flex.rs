@@ -24,3 +24,8 @@ pub(crate) fn values(tensor: &FlexTensor) -> &[f32] {
 pub(crate) fn into_values(tensor: FlexTensor) -> Vec<f32> {
     tensor.into_data().try_into_vec().expect("a tensor of 32-bit floats")
 }
+
+/// The numbers of a tensor that is [`in_order`]; `None` if there are none: an operation cannot have optional tensors.
+pub(crate) fn optional(tensor: &FlexTensor) -> Option<&[f32]> {
+    Some(values(tensor)).filter(|values| !values.is_empty())
+}

@@ -9,6 +9,7 @@
 //! | operation | file |
 //! | --- | --- |
 //! | convolution, with bias and ReLU | `conv2d.rs` |
+//! | convolution with its batch normalization, in evaluations | `conv2d_batch_norm.rs` |
 //! | linear layer, with bias and ReLU | `linear.rs` |
 //! | batch normalization, with a residual and ReLU | `batch_norm.rs` |
 //! | pooling: maximum over windows | `max_pool.rs` |
@@ -22,6 +23,7 @@
 
 mod batch_norm;
 mod conv2d;
+mod conv2d_batch_norm;
 mod conv_options;
 pub mod cpu;
 mod device;
@@ -40,6 +42,7 @@ pub use batch_norm::{
 };
 pub use conv_options::ConvOptions;
 pub use conv2d::conv2d;
+pub use conv2d_batch_norm::conv2d_batch_norm;
 pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use dropout::dropout;

@@ -4,7 +4,7 @@
 
 mod common;
 
-use backburn_kernels::cpu::{self, Activation, ConvShape, WeightLayout};
+use backburn_kernels::cpu::{self, Activation, ConvShape, Finish, WeightLayout};
 use backburn_kernels::{ConvOptions, conv2d};
 use burn::tensor::{Tensor, module};
 use common::{
@@ -196,10 +196,7 @@ fn minimal_filtering_is_near_double_precision() {
         let gradient = numbers(rng, shape.batch * height * width * shape.outputs);
         let expected = by_definition(&shape, &input, &weights, &gradient);
         let found = [
-            (
-                cpu::convolve(&shape, &input, &weights, layout, None, Activation::Identity),
-                &expected.output,
-            ),
+            (cpu::convolve(&shape, &input, &weights, layout, Finish::default()), &expected.output),
             (cpu::input_gradient(&shape, &gradient, &weights, layout), &expected.input),
             (cpu::weight_gradient(&shape, &input, &gradient, layout), &expected.weights),
         ];
@@ -225,14 +222,15 @@ fn an_image_is_filtered_alike_in_every_batch() {
         let input = numbers(rng, images * shape.input[0] * shape.input[1] * shape.inputs);
         let weights = numbers(rng, shape.outputs * shape.inputs * 9);
         let bias = numbers(rng, shape.outputs);
+        let finish = Finish::of(Some(&bias), Activation::Relu);
         let packed = cpu::pack(&many, &weights, layout);
-        let all = cpu::convolve(&many, &input, &weights, layout, Some(&bias), Activation::Relu);
-        let same = cpu::convolve_packed(&many, &input, &packed, Some(&bias), Activation::Relu);
+        let all = cpu::convolve(&many, &input, &weights, layout, finish);
+        let same = cpu::convolve_packed(&many, &input, &packed, finish);
         assert!(all == same, "{shape:?}");
         let (of_image, of_output) = (input.len() / images, all.len() / images);
         for image in [0, images / 2, images - 1] {
             let one = &input[image * of_image..][..of_image];
-            let alone = cpu::convolve(&shape, one, &weights, layout, Some(&bias), Activation::Relu);
+            let alone = cpu::convolve(&shape, one, &weights, layout, finish);
             assert!(alone == all[image * of_output..][..of_output], "{image} of {shape:?}");
         }
     }
@@ -272,8 +270,7 @@ fn sums_that_need_no_rounding_are_those_of_the_definition() {
         let expected = by_definition(&shape, &input, &weights, &gradient);
 
         if !cpu::filters(&shape) {
-            let output =
-                cpu::convolve(&shape, &input, &weights, layout, None, Activation::Identity);
+            let output = cpu::convolve(&shape, &input, &weights, layout, Finish::default());
             assert_eq!(error(&output, &expected.output), 0.0, "output of {shape:?}");
             let of_input = cpu::input_gradient(&shape, &gradient, &weights, layout);
             assert_eq!(

@@ -3,7 +3,7 @@
 mod common;
 
 use backburn_kernels::cpu::{
-    self, Activation, ConvShape, DropoutMask, NormalizeForward, OptimizerStep, PoolShape,
+    self, Activation, ConvShape, DropoutMask, Finish, NormalizeForward, OptimizerStep, PoolShape,
     PoolWindows, Rule, Statistics, WeightLayout,
 };
 use common::{generator, numbers};
@@ -88,7 +88,13 @@ fn convolutions_and_their_gradients() {
         let layout = WeightLayout::convolution(shape.inputs, shape.taps());
         assert_same_bits(|| {
             vec![
-                cpu::convolve(&shape, &input, &weights, layout, Some(&bias), Activation::Relu),
+                cpu::convolve(
+                    &shape,
+                    &input,
+                    &weights,
+                    layout,
+                    Finish::of(Some(&bias), Activation::Relu),
+                ),
                 cpu::input_gradient(&shape, &gradient, &weights, layout),
                 cpu::weight_gradient(&shape, &input, &gradient, layout),
                 cpu::bias_gradient(&gradient, shape.outputs),
@@ -107,7 +113,7 @@ fn linear_layers_and_their_gradients() {
         let layout = WeightLayout::linear(outputs);
         assert_same_bits(|| {
             vec![
-                cpu::convolve(&shape, &x, &weights, layout, None, Activation::Identity),
+                cpu::convolve(&shape, &x, &weights, layout, Finish::default()),
                 cpu::input_gradient(&shape, &gradient, &weights, layout),
                 cpu::weight_gradient(&shape, &x, &gradient, layout),
             ]

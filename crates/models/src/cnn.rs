@@ -11,8 +11,8 @@ use crate::classifier::Tap;
 use crate::description::{DescribeError, Describer, Value};
 use crate::error::ModelError;
 use crate::layers::{
-    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve, flatten,
-    linear, max_pool2x2, normalize,
+    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
+    convolve_and_normalize, flatten, linear, max_pool2x2,
 };
 
 /// How to build a [`Cnn`].
@@ -166,10 +166,7 @@ impl Block {
         for (i, conv) in self.convs.iter().enumerate() {
             x = match self.norms.get(i) {
                 None => convolve(conv, x, Activation::Relu),
-                Some(norm) => {
-                    let x = convolve(conv, x, Activation::Identity);
-                    normalize(norm, x, None, Activation::Relu)
-                }
+                Some(norm) => convolve_and_normalize(conv, norm, x, None, Activation::Relu),
             };
         }
         x

@@ -40,12 +40,50 @@ impl Convolution {
 ///
 /// - `x`: `[batch, height, width, channels]`; returns the same
 pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>, activation: Activation) -> Tensor<4> {
+    let bias = conv.bias.as_ref().map(Param::val);
+    kernels::conv2d(x, conv.weight.val(), bias, options(conv), activation)
+}
+
+/// `activation(norm(conv(x)) + residual)`: in evaluation as one operation.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, channels]`; returns the same, as `residual` is
+pub(crate) fn convolve_and_normalize(
+    conv: &Conv2d,
+    norm: &BatchNorm,
+    x: Tensor<4>,
+    residual: Option<Tensor<4>>,
+    activation: Activation,
+) -> Tensor<4> {
+    let device = x.device();
+    if device.is_autodiff() {
+        return normalize(norm, convolve(conv, x, Activation::Identity), residual, activation);
+    }
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
+    let (parameters, statistics) = (norm_parameters(norm), running_statistics(norm, &device));
+    let options = options(conv);
+    kernels::conv2d_batch_norm(
+        x, weight, bias, options, parameters, statistics, residual, activation,
+    )
+}
+
+fn options(conv: &Conv2d) -> ConvOptions {
     let PaddingConfig2d::Explicit(top, left, ..) = conv.padding else {
         unreachable!("`Convolution` pads explicitly")
     };
-    let options = ConvOptions { stride: conv.stride, padding: [top, left] };
-    let bias = conv.bias.as_ref().map(Param::val);
-    kernels::conv2d(x, conv.weight.val(), bias, options, activation)
+    ConvOptions { stride: conv.stride, padding: [top, left] }
+}
+
+fn norm_parameters(norm: &BatchNorm) -> BatchNormParameters {
+    let (gamma, beta, epsilon) = (norm.gamma.val(), norm.beta.val(), norm.epsilon);
+    BatchNormParameters { gamma, beta, epsilon }
+}
+
+fn running_statistics(norm: &BatchNorm, device: &Device) -> BatchStatistics {
+    let mean = norm.running_mean.value().to_device(device);
+    let variance = norm.running_var.value().to_device(device);
+    BatchStatistics { mean, variance }
 }
 
 /// A linear layer and what follows it.
@@ -80,12 +118,9 @@ pub(crate) fn normalize<const D: usize>(
     activation: Activation,
 ) -> Tensor<D> {
     let device = x.device();
-    let (gamma, beta, epsilon) = (norm.gamma.val(), norm.beta.val(), norm.epsilon);
-    let parameters = BatchNormParameters { gamma, beta, epsilon };
+    let parameters = norm_parameters(norm);
     if !device.is_autodiff() || !norm.training.is_enabled() {
-        let mean = norm.running_mean.value().to_device(&device);
-        let variance = norm.running_var.value().to_device(&device);
-        let statistics = BatchStatistics { mean, variance };
+        let statistics = running_statistics(norm, &device);
         return kernels::batch_norm(x, parameters, statistics, residual, activation);
     }
     let normalized = kernels::batch_norm_train(x, parameters, residual, activation);

@@ -11,8 +11,8 @@ use crate::classifier::Tap;
 use crate::description::{DescribeError, Describer, Value};
 use crate::error::ModelError;
 use crate::layers::{
-    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve, flatten,
-    linear, max_pool2x2, normalize,
+    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve_and_normalize,
+    flatten, linear, max_pool2x2,
 };
 
 /// How to build a [`LenetBn`].
@@ -95,7 +95,7 @@ impl LenetBn {
     /// The same with a tap, see [`Classifier::forward_tapped`](crate::Classifier::forward_tapped).
     pub(crate) fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
         let stage = |conv: &Conv2d, norm: &BatchNorm, x: Tensor<4>| {
-            normalize(norm, convolve(conv, x, Activation::Identity), None, Activation::Relu)
+            convolve_and_normalize(conv, norm, x, None, Activation::Relu)
         };
         let x = max_pool2x2(stage(&self.conv1, &self.norm1, channels_last(images)));
         let x = flatten(max_pool2x2(tap(stage(&self.conv2, &self.norm2, x))));

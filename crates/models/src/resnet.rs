@@ -14,7 +14,7 @@ use crate::classifier::Tap;
 use crate::description::{DescribeError, Describer, Value};
 use crate::layers::{
     Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
-    global_average_pool, linear, max_pool, normalize, subsample,
+    convolve_and_normalize, global_average_pool, linear, max_pool, subsample,
 };
 
 /// What of a [`ResNet`] may be chosen; its depth comes with its name.
@@ -252,7 +252,7 @@ impl ResNet {
 
     /// The same with a tap, see [`Classifier::forward_tapped`](crate::Classifier::forward_tapped).
     pub(crate) fn forward_tapped(&self, images: Tensor<4>, tap: Tap<'_>) -> Tensor<2> {
-        let mut x = convolve_and_normalize(
+        let mut x = convolve_and_maybe_normalize(
             &self.stem,
             &self.stem_norm,
             channels_last(images),
@@ -295,17 +295,18 @@ impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let shortcut = self.shortcut(x.clone());
         let mut residual =
-            convolve_and_normalize(&self.conv1, &self.norm1, x, None, Activation::Relu);
+            convolve_and_maybe_normalize(&self.conv1, &self.norm1, x, None, Activation::Relu);
         let (mut last, mut norm) = (&self.conv2, &self.norm2);
         if let Some(conv3) = &self.conv3 {
-            residual = convolve_and_normalize(last, norm, residual, None, Activation::Relu);
+            residual = convolve_and_maybe_normalize(last, norm, residual, None, Activation::Relu);
             (last, norm) = (conv3, &self.norm3);
         }
         if self.stochastic_depth.acts_on(&residual) {
-            let residual = convolve_and_normalize(last, norm, residual, None, Activation::Identity);
+            let residual =
+                convolve_and_maybe_normalize(last, norm, residual, None, Activation::Identity);
             return relu(shortcut + self.stochastic_depth.forward(residual));
         }
-        convolve_and_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
+        convolve_and_maybe_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
     }
 
     fn describe(
@@ -350,7 +351,7 @@ impl Block {
     fn shortcut(&self, x: Tensor<4>) -> Tensor<4> {
         if let Some(downsample) = &self.downsample {
             let norm = &self.downsample_norm;
-            return convolve_and_normalize(downsample, norm, x, None, Activation::Identity);
+            return convolve_and_maybe_normalize(downsample, norm, x, None, Activation::Identity);
         }
         let x = if self.stride > 1 { subsample(x, self.stride) } else { x };
         let [batch, height, width, channels] = x.dims();
@@ -375,7 +376,7 @@ fn describe_norm(
 }
 
 /// `activation(norm(conv(x)) + shortcut)`, of which all but the convolution may be missing.
-fn convolve_and_normalize(
+fn convolve_and_maybe_normalize(
     conv: &Conv2d,
     norm: &Option<BatchNorm>,
     x: Tensor<4>,
@@ -390,5 +391,5 @@ fn convolve_and_normalize(
             Activation::Relu => relu(sum),
         };
     };
-    normalize(norm, convolve(conv, x, Activation::Identity), shortcut, activation)
+    convolve_and_normalize(conv, norm, x, shortcut, activation)
 }

@@ -4,12 +4,12 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::activation::Activation;
 use super::buffer::{Buffer, Writer};
+use super::finish::Finish;
 use super::panels::{PackedPanels, Panel, Panels, WeightLayout};
 use super::product::{TapOffset, tile};
 use super::shape::{ConvShape, Region, Tap, input_regions, output_regions};
-use super::simd::{self, Simd, Task, load_some, store_some};
+use super::simd::{self, Simd, Task, store_some};
 use super::winograd::{self, TransformedKernels};
 
 /// Sums of the largest tile: 12 rows of two vectors of 16.
@@ -22,27 +22,25 @@ const PIXELS_OF_A_TASK: usize = 192;
 /// Tasks to aim for where there are few pixels: enough for a fair share among some threads.
 const FEWEST_TASKS: usize = 16;
 
-/// `activation(weights ∗ input + bias)`.
+/// What follows `weights ∗ input` is said by `finish`.
 ///
 /// # Shapes
 ///
 /// - `input`: `[batch, height, width, inputs]`
 /// - `weights`: as `layout` says
-/// - `bias`: `[outputs]`
 /// - returns: `[batch, height, width, outputs]` of the output
 pub fn convolve(
     shape: &ConvShape,
     input: &[f32],
     weights: &[f32],
     layout: WeightLayout,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     let panels = panels(shape, weights, layout);
     if winograd::filters(shape) {
-        return winograd::convolve(shape, input, panels, None, bias, activation);
+        return winograd::convolve(shape, input, panels, None, finish);
     }
-    forward(shape, input, panels, None, bias, activation)
+    forward(shape, input, panels, None, finish)
 }
 
 /// The weights of a layer, in the form in which any number of batches reads them.
@@ -73,8 +71,7 @@ pub fn convolve_packed(
     shape: &ConvShape,
     input: &[f32],
     weights: &PackedWeights,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     let unread = WeightLayout { output: 0, input: 0, tap: 0 };
     let panels = panels(shape, &[], unread);
@@ -82,11 +79,9 @@ pub fn convolve_packed(
     match &weights.0 {
         Form::Plain(weights) => {
             assert!(panels.are_all_in(weights), "weights packed for another layer");
-            forward(shape, input, panels, Some(weights), bias, activation)
+            forward(shape, input, panels, Some(weights), finish)
         }
-        Form::Filtering(kernels) => {
-            winograd::convolve(shape, input, panels, Some(kernels), bias, activation)
-        }
+        Form::Filtering(kernels) => winograd::convolve(shape, input, panels, Some(kernels), finish),
     }
 }
 
@@ -108,8 +103,7 @@ fn forward(
     input: &[f32],
     panels: Panels<'_>,
     packed: Option<&PackedPanels>,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     Gather {
         batch: shape.batch,
@@ -119,8 +113,7 @@ fn forward(
         regions: &output_regions(shape),
         panels,
         packed,
-        bias,
-        activation,
+        finish,
     }
     .run()
 }
@@ -150,8 +143,7 @@ pub fn input_gradient(
         regions: &input_regions(shape),
         panels,
         packed: None,
-        bias: None,
-        activation: Activation::Identity,
+        finish: Finish::default(),
     }
     .run()
 }
@@ -167,16 +159,16 @@ struct Gather<'a> {
     panels: Panels<'a>,
     /// All of `panels`, if they are packed already.
     packed: Option<&'a PackedPanels>,
-    bias: Option<&'a [f32]>,
-    activation: Activation,
+    finish: Finish<'a>,
 }
 
 impl Gather<'_> {
     fn run(self) -> Vec<f32> {
         let Self { batch, panels, .. } = self;
         assert_eq!(self.source.len(), batch * self.source_pixels * panels.inputs);
-        assert!(self.bias.is_none_or(|bias| bias.len() == panels.outputs));
-        let mut target = Buffer::new(batch * self.target_pixels * panels.outputs);
+        let numbers = batch * self.target_pixels * panels.outputs;
+        self.finish.check(panels.outputs, numbers);
+        let mut target = Buffer::new(numbers);
         let to = target.writer();
 
         let shares: Vec<_> = self
@@ -306,12 +298,14 @@ impl Share<'_> {
         panel: Panel<'_>,
     ) {
         let depth = self.gather.panels.inputs;
+        let finish = self.gather.finish;
         let mut start = [simd.splat(0.0); N];
-        if let Some(bias) = self.gather.bias {
-            for (n, start) in start.iter_mut().enumerate() {
-                let bias = &bias[(panel.first + n * S::LANES).min(bias.len())..];
-                // SAFETY: not more numbers than there are.
-                *start = unsafe { load_some(simd, bias.as_ptr(), bias.len().min(S::LANES)) };
+        let mut counts = [0; N];
+        for n in 0..N {
+            counts[n] = panel.outputs.saturating_sub(n * S::LANES).min(S::LANES);
+            if finish.scale.is_none() {
+                // A bias; a scale would scale it.
+                start[n] = finish.shifts(simd, panel.first + n * S::LANES, counts[n]);
             }
         }
         for tap in &self.taps {
@@ -324,16 +318,16 @@ impl Share<'_> {
         unsafe { tile::<S, M, N>(simd, sources, &self.taps, depth, weights, start, sums) };
         for (m, target) in targets.iter().enumerate() {
             for n in 0..N {
-                let first = n * S::LANES;
-                let count = panel.outputs.saturating_sub(first).min(S::LANES);
-                let to = self.to.at(target + panel.first + first, count);
+                let (first, count) = (panel.first + n * S::LANES, counts[n]);
+                let to = self.to.at(target + first, count);
                 // SAFETY: `tile` wrote the sums; the numbers of this pixel belong to this task.
                 unsafe {
-                    let sum = simd.load(sums.add((m * N + n) * S::LANES));
-                    let value = match self.gather.activation {
-                        Activation::Identity => sum,
-                        Activation::Relu => simd.max(simd.splat(0.0), sum),
-                    };
+                    let mut value = simd.load(sums.add((m * N + n) * S::LANES));
+                    if finish.scale.is_some() {
+                        let scale = finish.scales(simd, first, count);
+                        value = simd.mul_add(value, scale, finish.shifts(simd, first, count));
+                    }
+                    let value = finish.end(simd, value, target + first, count);
                     store_some(simd, to, value, count);
                 }
             }

@@ -5,6 +5,7 @@ mod buffer;
 mod convolve;
 mod dropout;
 mod features;
+mod finish;
 mod kept;
 mod normalize;
 mod optimizer_step;
@@ -22,6 +23,7 @@ pub use activation::{Activation, relu_gradient};
 pub use convolve::{PackedWeights, convolve, convolve_packed, input_gradient, pack};
 pub use dropout::{DropoutMask, dropout};
 pub use features::cpu_features;
+pub use finish::Finish;
 pub use normalize::{
     Forward as NormalizeForward, Moments, NormalizeGradients, Statistics, moments, normalize,
     normalize_gradient,

@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::activation::Activation;
 use super::super::buffer::{Buffer, Writer};
+use super::super::finish::Finish;
 use super::super::panels::Panels;
 use super::super::product::{TapOffset, tile as product_tile};
-use super::super::simd::{self, Simd, Task, load_some, store_some};
+use super::super::simd::{self, Simd, Task, store_some};
 use super::kernels::{Direction, TransformedKernels};
 use super::tiles::{TILE, Tile, Tiles, window};
 use super::transform::{Input, Output, PRODUCTS, ROOTS, in_two_dimensions};
@@ -36,8 +36,7 @@ pub(super) struct Gather<'a> {
     pub(super) direction: Direction,
     /// All of `panels`, if they are transformed already.
     pub(super) kernels: Option<&'a TransformedKernels>,
-    pub(super) bias: Option<&'a [f32]>,
-    pub(super) activation: Activation,
+    pub(super) finish: Finish<'a>,
 }
 
 impl Gather<'_> {
@@ -49,8 +48,9 @@ impl Gather<'_> {
         let source_pixels: usize = tiles.source.iter().product();
         let batch = tiles.count() / tiles.of_image().max(1);
         assert_eq!(self.source.len(), batch * source_pixels * inputs);
-        assert!(self.bias.is_none_or(|bias| bias.len() == outputs));
-        let mut target = Buffer::new(batch * height * width * outputs);
+        let numbers = batch * height * width * outputs;
+        self.finish.check(outputs, numbers);
+        let mut target = Buffer::new(numbers);
         let to = target.writer();
         let many = PRODUCTS * inputs * outputs > MANY_KERNELS;
         let at_a_time = if many { TILES_OF_A_TASK_OF_MANY_KERNELS } else { TILES_OF_A_TASK };
@@ -297,7 +297,7 @@ impl Share<'_> {
         of_product: usize,
         sums: &[f32],
     ) {
-        let Gather { panels, bias, activation, .. } = self.gather;
+        let Gather { panels, finish, .. } = self.gather;
         let outputs = panels.outputs;
         let [height, width] = self.gather.tiles.target;
         let [rows, columns] = self.gather.tiles.inside(tile);
@@ -320,19 +320,14 @@ impl Share<'_> {
                     }
                 }
                 let values = in_two_dimensions::<S, Output, ROOTS, TILE>(simd, &products);
-                let mut start = simd.splat(0.0);
-                if let Some(bias) = bias {
-                    // SAFETY: the bias has a number for each output channel.
-                    start = unsafe { load_some(simd, bias[channel..].as_ptr(), count) };
-                }
+                let scale = finish.scales(simd, channel, count);
+                let shift = finish.shifts(simd, channel, count);
                 for (i, row) in values.iter().enumerate().take(rows) {
                     for (j, &value) in row.iter().enumerate().take(columns) {
-                        let mut value = simd.add(value, start);
-                        if activation == Activation::Relu {
-                            value = simd.max(simd.splat(0.0), value);
-                        }
-                        let pixel = corner + i * width + j;
-                        let to = self.to.at(pixel * outputs + channel, count);
+                        let place = (corner + i * width + j) * outputs + channel;
+                        let value = simd.mul_add(value, scale, shift);
+                        let value = finish.end(simd, value, place, count);
+                        let to = self.to.at(place, count);
                         // SAFETY: these channels of this pixel belong to this task.
                         unsafe { store_some(simd, to, value, count) };
                     }

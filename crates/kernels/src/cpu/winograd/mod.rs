@@ -19,7 +19,7 @@ mod weight_gradient;
 
 use std::sync::OnceLock;
 
-use super::activation::Activation;
+use super::finish::Finish;
 use super::panels::Panels;
 use super::shape::ConvShape;
 use gather::Gather;
@@ -87,8 +87,7 @@ pub(crate) fn convolve(
     input: &[f32],
     panels: Panels<'_>,
     kernels: Option<&TransformedKernels>,
-    bias: Option<&[f32]>,
-    activation: Activation,
+    finish: Finish<'_>,
 ) -> Vec<f32> {
     assert!(
         kernels.is_none_or(|kernels| kernels.are_all_of(&panels)),
@@ -96,7 +95,7 @@ pub(crate) fn convolve(
     );
     let tiles = forward_tiles(shape);
     let direction = Direction::Forward;
-    Gather { tiles, source: input, panels, direction, kernels, bias, activation }.run()
+    Gather { tiles, source: input, panels, direction, kernels, finish }.run()
 }
 
 /// As [`input_gradient`](super::convolve::input_gradient); `panels` are those of the layer's inputs.
@@ -109,8 +108,7 @@ pub(crate) fn input_gradient(shape: &ConvShape, gradient: &[f32], panels: Panels
         panels,
         direction: Direction::Backward,
         kernels: None,
-        bias: None,
-        activation: Activation::Identity,
+        finish: Finish::default(),
     }
     .run()
 }
