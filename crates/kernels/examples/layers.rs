@@ -9,7 +9,9 @@ use backburn_kernels::cpu::{
 };
 
 /// Input channels, output channels, rows and columns: of ResNet-18, ResNet-20 and `cnn`.
-const LAYERS: [[usize; 3]; 9] = [
+const LAYERS: [[usize; 3]; 11] = [
+    [3, 16, 32],
+    [3, 64, 32],
     [16, 16, 32],
     [32, 32, 16],
     [64, 64, 8],
