@@ -88,7 +88,8 @@ fn a_run_that_is_refused_memory_ends_in_words_and_is_resumed_where_there_is_more
             continue;
         }
         match place.json(&format!("{out}/manifest.json"))["status"].as_str() {
-            Some("failed") => failed = Some((out, run)),
+            // It says `running`, as that of a killed run, where not even this little was granted any more.
+            Some("failed" | "running") => failed = Some((out, run)),
             Some("finished") => without_report = Some((out, run)),
             other => panic!("{megabytes} MB: {other:?}"),
         }
