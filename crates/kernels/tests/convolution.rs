@@ -214,7 +214,7 @@ fn an_image_is_filtered_alike_in_every_batch() {
     let rng = &mut generator(7);
     // So many images that tasks are cut in other ways.
     for (images, shape) in
-        [(300, square(1, 8, [32, 64], 3, 1, 1)), (40, square(1, 4, [64, 200], 3, 1, 1))]
+        [(120, square(1, 8, [32, 64], 3, 1, 1)), (40, square(1, 4, [64, 200], 3, 1, 1))]
     {
         assert!(cpu::filters(&shape));
         let layout = WeightLayout::convolution(shape.inputs, 9);

@@ -39,7 +39,7 @@ const SHAPES: [ConvShape; 5] = [
         padding: [1, 1],
     },
     ConvShape {
-        batch: 25,
+        batch: 7,
         input: [14, 17],
         inputs: 64,
         outputs: 64,
