@@ -17,12 +17,8 @@ const SOURCES: &str = "The sources are Korean study posts with code and printed 
 
 /// What of the sources no experiment tests, and where else it is tested or why it is not.
 const NOT_HERE: &str = "\n## What else the sources say\n\n\
-    Four claims compare settings whose differences are small beside the spread between seeds: that \
-    weight decay alone does not do as networks grow (003 §6.4), that batch normalization lessens the \
-    need of dropout (003 §6.3), that several networks are slow in use (002), that few epochs make a \
-    search short (003 §6.5). They are studies with ten seeds: [`claims.sh`](studies/claims.sh) trains \
-    them, [`claims.py`](studies/claims.py) makes their tables; `cargo run --release -p \
-    backburn-experiments --example prediction_time` times the third.\n\n\
+    Some claims compare settings whose differences are small beside the spread between seeds: they are studies with \
+    ten seeds, [here](claims.md).\n\n\
     Out of scope is augmentation by images that a statistical or a generative model makes (004 ①): Backburn changes \
     the images that are there, and trains no generator.\n";
 
