@@ -12,11 +12,8 @@ use backburn_tests::{
 use backburn_training::optimize::gradients::NamedGradients;
 use serde::Deserialize;
 
-/// Tolerance of a loss.
+/// Tolerance of a loss, and of the norm of a gradient.
 const TOLERANCE: f64 = 1e-4;
-
-/// Tolerance of the norm of a gradient: among the few images here, a sum that rounding moves past ReLU's kink is seen.
-const NORM_TOLERANCE: f64 = 5e-4;
 
 /// Share of a network's largest gradient norm that counts as zero: the bias of a convolution before
 /// batch normalization has no influence, and rounding leaves it a gradient of about this size.
@@ -58,7 +55,7 @@ fn compare(case: &Reference) {
     for (parameter, &expected) in &case.gradient_norms {
         let found = norms[parameter];
         let what = format!("{name} {parameter}");
-        assert_close(&what, found, expected, NORM_TOLERANCE, NOTHING * largest);
+        assert_close(&what, found, expected, TOLERANCE, NOTHING * largest);
         if expected > NOTHING * largest {
             furthest = furthest.max(relative(found, expected));
         }

@@ -167,7 +167,10 @@ mod tests {
         let network = trained_lenet(0.0);
         let plain = predict(&network, &images(), &normalization(), &Device::flex()).unwrap();
         for pass in passes(&network) {
-            assert_eq!(rows(&pass), rows(&plain));
+            // An evaluation takes a convolution and its normalization in one step, which rounds otherwise.
+            for (found, expected) in rows(&pass).concat().iter().zip(rows(&plain).concat()) {
+                assert!((found - expected).abs() < 1e-5, "{found} for {expected}");
+            }
         }
     }
 
