@@ -301,11 +301,11 @@ impl Share<'_> {
         let finish = self.gather.finish;
         let mut start = [simd.splat(0.0); N];
         let mut counts = [0; N];
-        for n in 0..N {
-            counts[n] = panel.outputs.saturating_sub(n * S::LANES).min(S::LANES);
+        for (n, (start, count)) in start.iter_mut().zip(&mut counts).enumerate() {
+            *count = panel.outputs.saturating_sub(n * S::LANES).min(S::LANES);
             if finish.scale.is_none() {
                 // A bias; a scale would scale it.
-                start[n] = finish.shifts(simd, panel.first + n * S::LANES, counts[n]);
+                *start = finish.shifts(simd, panel.first + n * S::LANES, *count);
             }
         }
         for tap in &self.taps {
@@ -317,8 +317,8 @@ impl Share<'_> {
         // SAFETY: regions hold pixels of the images only, and a panel has weights for all taps.
         unsafe { tile::<S, M, N>(simd, sources, &self.taps, depth, weights, start, sums) };
         for (m, target) in targets.iter().enumerate() {
-            for n in 0..N {
-                let (first, count) = (panel.first + n * S::LANES, counts[n]);
+            for (n, &count) in counts.iter().enumerate() {
+                let first = panel.first + n * S::LANES;
                 let to = self.to.at(target + first, count);
                 // SAFETY: `tile` wrote the sums; the numbers of this pixel belong to this task.
                 unsafe {
