@@ -40,10 +40,15 @@ pub(super) fn weight_gradient(
     let padded = outputs.next_multiple_of(lanes);
     let groups = inputs.div_ceil(lanes);
     let of_a_tile = PRODUCTS * (groups * lanes + padded);
-    let at_a_time = (NUMBERS_AT_A_TIME / of_a_tile).max(FEWEST_TILES).min(tiles.count());
-    let blocks = tiles.count().div_ceil(at_a_time.max(1));
     let sums_of_a_unit = PRODUCTS * lanes * 2 * lanes;
     let panels = padded.div_ceil(2 * lanes);
+    // Where there are more sums than numbers that they are made of, they are not to be read and written more than once.
+    let at_a_time = if tiles.count() * of_a_tile <= panels * groups * sums_of_a_unit {
+        tiles.count()
+    } else {
+        (NUMBERS_AT_A_TIME / of_a_tile).max(FEWEST_TILES).min(tiles.count())
+    };
+    let blocks = tiles.count().div_ceil(at_a_time.max(1));
     let mut result = Buffer::new(inputs * TAPS * padded);
     let mut windows = Buffer::new(PRODUCTS * at_a_time * groups * lanes);
     let mut gradients = Buffer::new(PRODUCTS * at_a_time * padded);
