@@ -10,7 +10,7 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.to_lowercase().replace('_', "-");
     let name = plain(name);
-    let most = (name.chars().count() / 3).max(1);
+    let most = name.chars().count() / 3;
     let distances = known.into_iter().map(|known| (distance(&name, &plain(known)), known));
     let near = distances.filter(|(distance, _)| *distance <= most);
     near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
@@ -73,5 +73,7 @@ mod tests {
         assert_eq!(nearest("nothing", known), None);
         assert_eq!(did_you_mean("mnits", known), " (did you mean `mnist`?)");
         assert_eq!(did_you_mean("vgg", known), "");
+        // Of two letters, one is half of the name.
+        assert_eq!(nearest("lr", ["l1", "l2"]), None);
     }
 }

@@ -396,7 +396,7 @@ fn a_class_that_is_damaged_as_a_whole_is_not_forgotten() {
     place.path("c/1.png");
     fs::write(place.path("c/1.png"), "a text").unwrap();
     let error = place.load(&PictureSettings { skip_damaged: true, ..DEFAULT() }).unwrap_err();
-    assert!(error.to_string().contains("class c has no picture left"), "{error}");
+    assert!(error.to_string().contains("class `c` has no picture left"), "{error}");
 }
 
 #[test]

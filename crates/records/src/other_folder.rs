@@ -3,8 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::record::{CONFIG_FILE, MANIFEST_FILE};
-
 /// A folder that a command made in which several runs belong together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is the folder of a {made_by}, not of a run; name one of its runs, {}", path.display(), runs(path, run.as_deref()))]
@@ -17,6 +15,10 @@ pub struct OtherFolder {
     pub run: Option<PathBuf>,
 }
 
+/// What every run has as soon as it has begun; the manifest tells one that is among others.
+const OF_A_RUN: [&str; 2] = [MANIFEST, "config.toml"];
+const MANIFEST: &str = "manifest.json";
+
 /// What tells such a folder, and what it is then.
 const KINDS: [(&str, &str); 3] =
     [("study.toml", "study"), ("search.toml", "search"), ("fold-1", "cross-validation")];
@@ -27,7 +29,7 @@ const DEPTH: usize = 2;
 impl OtherFolder {
     /// What the folder is, if it is such a one.
     pub fn at(path: &Path) -> Option<Self> {
-        if [MANIFEST_FILE, CONFIG_FILE].iter().any(|file| path.join(file).exists()) {
+        if OF_A_RUN.iter().any(|file| path.join(file).exists()) {
             return None;
         }
         let (_, made_by) = KINDS.into_iter().find(|(name, _)| path.join(name).exists())?;
@@ -51,7 +53,7 @@ fn first_run(folder: &Path, depth: usize) -> Option<PathBuf> {
         .filter(|path| path.is_dir())
         .collect();
     folders.sort();
-    folders.into_iter().find_map(|folder| match folder.join(MANIFEST_FILE).exists() {
+    folders.into_iter().find_map(|folder| match folder.join(MANIFEST).exists() {
         true => Some(folder),
         false => first_run(&folder, below),
     })

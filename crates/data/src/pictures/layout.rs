@@ -437,7 +437,7 @@ mod tests {
         fs::write(&table, "path,label,split\n2.dat,a,test\nx/1.png,b,train\n").unwrap();
         assert!(super::survey(&table).unwrap_err().to_string().contains("none of `a`"));
         fs::write(&table, "path,label\n2.dat,cat\nx/1.png,Cat\n").unwrap();
-        assert!(super::survey(&table).unwrap_err().to_string().contains("both Cat and cat"));
+        assert!(super::survey(&table).unwrap_err().to_string().contains("both `Cat` and `cat`"));
         let other = folder.path().join("2.dat");
         assert!(super::survey(&other).unwrap_err().to_string().contains(".csv"));
     }
