@@ -10,7 +10,7 @@ mod dist;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::{Command, ExitCode};
 
 /// Backends and Cargo features have the same names.
@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     let backend = backend.unwrap_or_else(|| "flex".into());
     let mut command = cargo();
     command
-        .args(["run", "--quiet", "--release", "--package", "backburn-trainer", "--bin", "backburn"])
+        .arg("run")
+        // A first build takes minutes, of which a person should see something.
+        .args((!std::io::stderr().is_terminal()).then_some("--quiet"))
+        .args(["--release", "--package", "backburn-trainer", "--bin", "backburn"])
         .args(["--no-default-features", "--features", &features(&backend), "--"])
         .args(&arguments);
     hand_over(&mut command)

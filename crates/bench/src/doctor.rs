@@ -182,8 +182,8 @@ impl Doctor {
             joined(features.map(|it| it.name))
         };
         lines.extend([
-            row("CPU has", &with(true)),
-            row("CPU lacks", &with(false)),
+            wrapped_row("CPU has", &with(true)),
+            wrapped_row("CPU lacks", &with(false)),
             row("kernels of flex", self.instruction_set),
             row("they could use", &joined(self.available_instruction_sets.iter().copied())),
             row("threads", &self.threads.to_string()),
@@ -205,7 +205,7 @@ impl Doctor {
         let set = self.environment.iter().filter_map(|it| Some((it.name, it.value.as_deref()?)));
         lines.extend(set.map(|(name, value)| row(name, value)));
         let unset = self.environment.iter().filter(|it| it.value.is_none()).map(|it| it.name);
-        lines.push(row("not set", &joined(unset)));
+        lines.push(wrapped_row("not set", &joined(unset)));
         lines.join("\n")
     }
 }
@@ -276,6 +276,24 @@ fn memory() -> Vec<Memory> {
 
 fn row(name: &str, value: &str) -> String {
     format!("  {name:<18} {value}")
+}
+
+/// A row whose value goes on in further lines, of 80 columns, under itself.
+fn wrapped_row(name: &str, value: &str) -> String {
+    let indent = row("", "").chars().count();
+    let mut lines = vec![row(name, "").trim_end().to_owned()];
+    for word in value.split(' ') {
+        let length = lines.last().map_or(0, |line| line.chars().count());
+        if length > indent && length + 1 + word.chars().count() > 80 {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            let used = line.chars().count();
+            *line += &" ".repeat(indent.saturating_sub(used).max(1));
+            *line += word;
+        }
+    }
+    lines.join("\n")
 }
 
 /// With commas, or `none`.

@@ -23,6 +23,8 @@ pub struct DataSet {
     pub files: Vec<FileRecord>,
     /// What the user should be told, such as that a file is not the published one.
     pub notes: Vec<String>,
+    /// What only who sets a training up should be told, such as that the size of the images is one of several.
+    pub advice: Vec<String>,
 }
 
 impl DataSet {
@@ -45,7 +47,8 @@ impl DataSet {
         test: TestSplit,
         files: Vec<FileRecord>,
     ) -> Self {
-        let (valid, groups, left_out, notes) = (None, None, Vec::new(), Vec::new());
-        Self { name, class_names, train, test, valid, groups, left_out, files, notes }
+        let (valid, groups) = (None, None);
+        let [left_out, notes, advice] = [const { Vec::new() }; 3];
+        Self { name, class_names, train, test, valid, groups, left_out, files, notes, advice }
     }
 }

@@ -47,7 +47,7 @@ impl Duplicates {
         Self {
             within_train: within(train, &of_train),
             within_test: within(test, &of_test),
-            across: Repeats::gather(test, train, |index| of_train.get(test.image(index)).copied()),
+            across: Repeats::known(test, train, &of_train),
         }
     }
 }
@@ -93,6 +93,16 @@ impl Repeats {
         let more = if *count > examples.len() { ", …" } else { "" };
         let pairs = pairs.join(", ");
         write!(formatter, ", of which {other_label} with another label ({pairs}{more})")
+    }
+
+    /// Test images that equal a training image.
+    pub(crate) fn across(train: &ImageSet, test: &ImageSet) -> Self {
+        Self::known(test, train, &first_places(train))
+    }
+
+    /// `places`: where each different image of `train` occurs first.
+    fn known(test: &ImageSet, train: &ImageSet, places: &HashMap<&[u8], usize>) -> Self {
+        Self::gather(test, train, |index| places.get(test.image(index)).copied())
     }
 
     /// `earlier`: the place in `others` of the image that this one of `set` repeats.

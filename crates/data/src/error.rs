@@ -2,14 +2,14 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{image_set::ImageSetError, owner::Owner};
+use crate::{image_set::ImageSetError, nearest::did_you_mean, owner::Owner};
 
 /// Why a data set could not be loaded, fetched, verified or split.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// The catalog has no data set of that name.
-    #[error("unknown data set `{name}`; known: {known}")]
+    #[error("unknown data set `{name}`{}; known: {known}", did_you_mean(name, known.split(", ")))]
     UnknownDataSet {
         /// The name asked for.
         name: String,

@@ -44,6 +44,7 @@ mod locate;
 mod mnist;
 #[allow(clippy::indexing_slicing, reason = "loops over crops and pairs of images in memory")]
 pub mod near_copies;
+pub mod nearest;
 #[allow(clippy::indexing_slicing, reason = "loops over channels in memory")]
 pub mod normalization;
 pub mod npy;
@@ -295,7 +296,8 @@ mod tests {
     #[test]
     fn an_unknown_name_lists_the_known_ones() {
         let error = load("minst", &nowhere()).unwrap_err().to_string();
-        let expected = "unknown data set `minst`; known: mnist, fashion-mnist, cifar10, digits, ";
+        let expected =
+            "unknown data set `minst` (did you mean `mnist`?); known: mnist, fashion-mnist, ";
         assert!(error.starts_with(expected), "{error}");
         assert!(error.ends_with("emnist-digits, emnist-mnist"), "{error}");
     }

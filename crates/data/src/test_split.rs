@@ -38,27 +38,36 @@ pub trait TestLog {
 /// }
 /// ```
 #[derive(Clone)]
-pub struct TestSplit(Arc<ImageSet>);
+pub struct TestSplit {
+    images: Arc<ImageSet>,
+    /// The file of each image, where it has one. A name may tell the class, and is sealed too.
+    names: Arc<Vec<String>>,
+}
 
 impl TestSplit {
     /// Seals a test split.
     pub fn seal(images: ImageSet) -> Self {
-        Self(Arc::new(images))
+        Self::seal_named(images, Vec::new())
+    }
+
+    /// Seals a test split with the name of each image, in their order.
+    pub fn seal_named(images: ImageSet, names: Vec<String>) -> Self {
+        Self { images: Arc::new(images), names: Arc::new(names) }
     }
 
     /// Number of images.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.images.len()
     }
 
     /// Whether there is no image.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.images.is_empty()
     }
 
     /// What each image measures.
     pub fn shape(&self) -> ImageShape {
-        self.0.shape()
+        self.images.shape()
     }
 
     /// The images and labels, once `log` has it in writing what they are accessed for and with which
@@ -74,13 +83,14 @@ impl TestSplit {
         weights: &str,
     ) -> Result<TestImages, L::Error> {
         let look = log.record(purpose, weights)?;
-        Ok(TestImages { images: Arc::clone(&self.0), look })
+        let (images, names) = (Arc::clone(&self.images), Arc::clone(&self.names));
+        Ok(TestImages { images, names, look })
     }
 
     /// Images that occur more than once, here or in `train`. Counts and places only, and no access: nobody
     /// can select by them.
     pub fn duplicates(&self, train: &ImageSet) -> Duplicates {
-        Duplicates::between(train, &self.0)
+        Duplicates::between(train, &self.images)
     }
 
     /// The test images that have a near copy in `train`, at least `threshold` similar. Counts, places and
@@ -95,7 +105,7 @@ impl TestSplit {
         threshold: f64,
         progress: &Progress<'_>,
     ) -> Result<NearCopies, NearCopiesError> {
-        NearCopies::between(&self.0, train, threshold, progress)
+        NearCopies::between(&self.images, train, threshold, progress)
     }
 
     /// The first `most` of the near copies that [`near_copies`](Self::near_copies) has found in `train`, as
@@ -111,7 +121,7 @@ impl TestSplit {
             })
         };
         let shown = |&copy: &NearCopy| {
-            let (test, train) = (item(&self.0, copy.image)?, item(train, copy.other)?);
+            let (test, train) = (item(&self.images, copy.image)?, item(train, copy.other)?);
             Some(ShownCopy { copy, test, train })
         };
         found.copies.iter().filter_map(shown).take(most.min(MOST_SHOWN)).collect()
@@ -143,6 +153,7 @@ impl fmt::Debug for TestSplit {
 #[derive(Clone, Debug)]
 pub struct TestImages {
     images: Arc<ImageSet>,
+    names: Arc<Vec<String>>,
     look: usize,
 }
 
@@ -158,11 +169,16 @@ impl TestImages {
         &self.images
     }
 
+    /// The name of an image, such as of its file; `None` if it has none.
+    pub fn name(&self, index: usize) -> Option<&str> {
+        self.names.get(index).map(String::as_str)
+    }
+
     /// Only the first `count` images, or all if there are fewer.
     #[must_use]
     pub fn first(&self, count: usize) -> Self {
         let chosen: Vec<usize> = (0..count.min(self.images.len())).collect();
-        Self { images: Arc::new(self.images.select(&chosen)), look: self.look }
+        Self { images: Arc::new(self.images.select(&chosen)), ..self.clone() }
     }
 }
 
@@ -190,7 +206,8 @@ pub(crate) mod tests {
 
     fn split() -> TestSplit {
         let shape = ImageShape { channels: 1, height: 1, width: 2 };
-        TestSplit::seal(ImageSet::new(shape, 2, vec![201, 202, 203, 204], vec![1, 0]).unwrap())
+        let images = ImageSet::new(shape, 2, vec![201, 202, 203, 204], vec![1, 0]).unwrap();
+        TestSplit::seal_named(images, ["a/1.png", "b/2.png"].map(String::from).into())
     }
 
     #[test]
@@ -201,6 +218,7 @@ pub(crate) mod tests {
         assert_eq!(again.look(), 2);
         assert_eq!(again.for_final_scores().labels(), [1, 0]);
         assert_eq!(again.first(1).for_final_scores().labels(), [1]);
+        assert_eq!((again.name(1), again.name(2)), (Some("b/2.png"), None));
         assert_eq!(log.lines, ["score of epoch 3", "evaluate of epoch 3"]);
     }
 

@@ -145,8 +145,8 @@ fn one_picture_of_another_size_or_with_colour_makes_all_of_them_64_and_coloured(
     let loaded = place.load(&DEFAULT()).unwrap();
     let shape = loaded.data.train.shape();
     assert_eq!((shape.channels, shape.height, shape.width), (3, 64, 64));
-    let notes = loaded.data.notes.join("\n");
-    assert!(notes.contains("size 64, as pictures differ in size"), "{notes}");
+    let advice = loaded.data.advice.join("\n");
+    assert!(advice.contains("size 64, as pictures differ in size"), "{advice}");
     let grey = place.load(&PictureSettings { channels: Channels::Grey, ..DEFAULT() }).unwrap();
     assert_eq!(grey.data.train.shape().channels, 1);
     let size = Some(PictureSize { height: 3, width: 9 });
@@ -191,7 +191,10 @@ fn own_parts_are_taken_as_they_are() {
         loaded.pictures.test.iter().all(|path| path.starts_with(place.folder.path().join("test")))
     );
     assert_eq!(loaded.data.files.len(), 3);
-    assert!(!loaded.data.notes.join("\n").contains("drawn"));
+    let notes = loaded.data.notes.join("\n");
+    assert!(!notes.contains("drawn"), "{notes}");
+    let copies = "6 of the 6 test images are equal to a training image, 0 with another label";
+    assert!(notes.contains(copies), "{notes}");
 }
 
 #[test]
@@ -393,7 +396,7 @@ fn a_class_that_is_damaged_as_a_whole_is_not_forgotten() {
     place.path("c/1.png");
     fs::write(place.path("c/1.png"), "a text").unwrap();
     let error = place.load(&PictureSettings { skip_damaged: true, ..DEFAULT() }).unwrap_err();
-    assert!(error.to_string().contains("class c has no picture left"), "{error}");
+    assert!(error.to_string().contains("class `c` has no picture left"), "{error}");
 }
 
 #[test]

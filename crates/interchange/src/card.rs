@@ -11,6 +11,7 @@ use backburn_training::prepare::TRAIN_SAMPLE;
 use backburn_training::version::VERSION;
 
 use crate::format::Format;
+use crate::onnx::Ends;
 use crate::trained_network::TrainedNetwork;
 
 /// What every card begins with.
@@ -19,11 +20,12 @@ pub(crate) const FIRST_WORDS: &str = "# Model card: ";
 /// Classes that are named.
 const MOST_CLASSES: usize = 100;
 
-/// The card of an exported network. `file`: what it was exported to.
+/// The card of an exported network. `ends`: what goes into the file and comes out; `file`: what it was exported to.
 pub(crate) fn card(
     run: &RunRecord,
     network: &TrainedNetwork,
     format: Format,
+    ends: Ends,
     file: &str,
 ) -> String {
     let manifest = &run.manifest;
@@ -37,7 +39,7 @@ pub(crate) fn card(
         count(network.description().parameters()),
         network.class_names().len(),
     );
-    text += &usage(network);
+    text += &usage(network, ends);
     text += &data(manifest);
     text += &scores(run.summary.as_ref(), run.evaluation.as_ref(), manifest);
     text += &limits(network, manifest);
@@ -56,25 +58,31 @@ pub(crate) fn data_name(dataset: &DatasetRecord) -> String {
     }
 }
 
-fn usage(network: &TrainedNetwork) -> String {
+fn usage(network: &TrainedNetwork, ends: Ends) -> String {
     let normalization = network.normalization();
     let mut text = String::from("\n## Use\n\n");
-    let _ = writeln!(
-        text,
-        "- Input: bytes × scale + shift for each channel, scale {:?}, shift {:?}, unless the file \
-         has that inside.",
+    let scaled = format!(
+        "bytes × scale + shift for each channel, scale {:?}, shift {:?}",
         normalization.scale, normalization.shift
     );
-    match network.temperature() {
-        Some(temperature) => {
-            let _ = writeln!(
-                text,
-                "- Probabilities: softmax of the logits divided by {temperature:.4}, which was \
-                 fitted on the validation split."
-            );
+    let (input, inside) = match ends {
+        Ends::Network => (scaled, ""),
+        Ends::Pixels => {
+            (format!("bytes as they are; inside the file: {scaled}"), ", inside the file")
         }
-        None => text += "- Probabilities: softmax of the logits; they are not calibrated.\n",
-    }
+    };
+    let _ = writeln!(text, "- Input: {input}.");
+    let _ = match network.temperature() {
+        Some(temperature) => writeln!(
+            text,
+            "- Probabilities: softmax of the logits divided by {temperature:.4}, which was \
+             fitted on the validation split{inside}."
+        ),
+        None => writeln!(
+            text,
+            "- Probabilities: softmax of the logits{inside}; they are not calibrated."
+        ),
+    };
     let names: Vec<&str> =
         network.class_names().iter().take(MOST_CLASSES).map(String::as_str).collect();
     let more = network.class_names().len() - names.len();
@@ -136,7 +144,8 @@ fn scores(
     let tested = evaluation.map(EvaluationRecord::image_count);
     row("test split", tested, Some(summary.test_accuracy), Some(summary.test_loss));
     if summary.valid_accuracy.is_some() {
-        row("validation split", None, summary.valid_accuracy, summary.valid_loss);
+        let validated = manifest.valid_images.map(|images| images as u64);
+        row("validation split", validated, summary.valid_accuracy, summary.valid_loss);
     }
     let trained = manifest.train_images.map(|images| images.min(TRAIN_SAMPLE) as u64);
     row("training images", trained, Some(summary.train_accuracy), Some(summary.train_loss));
@@ -204,7 +213,7 @@ fn training(run: &RunRecord) -> String {
     let _ = writeln!(text, "- Command: `{}`", manifest.command.join(" "));
     let _ = writeln!(text, "- Started: {}; status: {}", manifest.started, manifest.status);
     if let Some(extends) = &manifest.extends {
-        let _ = writeln!(text, "- Extends another run, of {} epochs", extends.epochs);
+        let _ = writeln!(text, "- Extends another run, of {}", number::epochs(extends.epochs));
     }
     if let Some(config) = &run.config {
         let _ = writeln!(text, "\nRecipe:\n\n```toml\n{}\n```", config.trim_end());

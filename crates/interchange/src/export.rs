@@ -75,7 +75,7 @@ pub fn export(run: &Path, options: &ExportOptions) -> Result<Vec<PathBuf>, Expor
         }
     };
     let file = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let card = card::card(&record, &network, format, &file);
+    let card = card::card(&record, &network, format, options.onnx.ends, &file);
     let mut files = vec![(out.clone(), bytes)];
     if format == Format::Torch {
         let code = out.with_extension("py");

@@ -56,7 +56,7 @@ pub static FORMATS: &[FormatRow] = &[
         format: Format::MistakesCsv,
         name: "mistakes-csv",
         file: "mistakes.csv",
-        summary: "the worst mistakes on the test split: index, label, predicted, probability, loss",
+        summary: "the worst mistakes on the test split: index, label, predicted, probability, loss, path",
     },
     FormatRow {
         format: Format::Mlflow,

@@ -3,12 +3,13 @@
 use backburn_records::EvaluationRecord;
 
 /// A row for each mistake that the run's evaluation keeps, the highest loss first: `index` in the test split, `label`
-/// and `predicted` by their names, `probability` that was given to the answer, `loss` in nats.
+/// and `predicted` by their names, `probability` that was given to the answer, `loss` in nats, `path` of the
+/// picture's file, empty where images have none.
 pub(crate) fn to_bytes(evaluation: &EvaluationRecord) -> Vec<u8> {
     let name = |class: usize| evaluation.class_names.get(class).map_or("", String::as_str);
     let mut writer = csv::Writer::from_writer(Vec::new());
     // Memory takes everything.
-    let _ = writer.write_record(["index", "label", "predicted", "probability", "loss"]);
+    let _ = writer.write_record(["index", "label", "predicted", "probability", "loss", "path"]);
     for mistake in &evaluation.mistakes {
         let _ = writer.write_record([
             &mistake.index.to_string(),
@@ -16,6 +17,7 @@ pub(crate) fn to_bytes(evaluation: &EvaluationRecord) -> Vec<u8> {
             name(mistake.prediction),
             &mistake.confidence.to_string(),
             &mistake.loss.to_string(),
+            mistake.path.as_deref().unwrap_or_default(),
         ]);
     }
     writer.into_inner().unwrap_or_default()
@@ -37,6 +39,7 @@ mod tests {
             shape: [1, 1, 1],
             pixels: vec![7],
             explanation: None,
+            path: Some("dogs/a, b.png".into()),
         };
         let evaluation = EvaluationRecord {
             class_names: vec!["cat, black".into(), "dog".into()],
@@ -53,8 +56,8 @@ mod tests {
             temperature: None,
         };
         let table = String::from_utf8(to_bytes(&evaluation)).unwrap();
-        let expected = "index,label,predicted,probability,loss\n\
-                        41,dog,\"cat, black\",0.9375,2.772588722239781\n";
+        let expected = "index,label,predicted,probability,loss,path\n\
+                        41,dog,\"cat, black\",0.9375,2.772588722239781,\"dogs/a, b.png\"\n";
         assert_eq!(table, expected);
     }
 }

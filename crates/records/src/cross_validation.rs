@@ -11,6 +11,8 @@ use crate::statistics::Spread;
 pub struct CrossValidation {
     /// Each fold's scores, in order.
     pub folds: Vec<FoldScores>,
+    /// Accuracy on training images.
+    pub train_accuracy: Spread,
     /// Accuracy on the images that a fold's training did not see.
     pub valid_accuracy: Spread,
     /// Mean cross-entropy on them, in nats.
@@ -65,6 +67,7 @@ impl CrossValidation {
             Spread::of(&folds.iter().map(score).collect::<Vec<_>>())
         };
         Self {
+            train_accuracy: spread(|fold| fold.train_accuracy),
             valid_accuracy: spread(|fold| fold.valid_accuracy),
             valid_loss: spread(|fold| fold.valid_loss),
             test_accuracy: spread(|fold| fold.test_accuracy),

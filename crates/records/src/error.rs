@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::other_folder::OtherFolder;
+
 /// Why a run folder could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,6 +19,9 @@ pub enum RecordError {
         /// What to do about it.
         cure: &'static str,
     },
+    /// The folder is that of several runs.
+    #[error(transparent)]
+    OtherFolder(#[from] OtherFolder),
     /// A file is there, but its content is not what the run folder promises.
     #[error("{}: expected {expected}, found {found}; {cure}", place(path, *line))]
     Content {

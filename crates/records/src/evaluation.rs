@@ -125,7 +125,13 @@ pub struct Mistake {
     /// What in the image spoke for the answer. Older records have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+    /// The picture's file, from the folder of the pictures on; a data set of the catalog has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
+
+/// A temperature that is fitted on fewer validation images than this is a rough one.
+pub const FEW_TO_CALIBRATE: usize = 100;
 
 impl EvaluationRecord {
     /// Images counted in the confusion matrix.

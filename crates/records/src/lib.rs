@@ -19,6 +19,7 @@ pub mod arms;
 pub mod at_work;
 mod bounded;
 pub mod checksum;
+pub mod command_name;
 pub mod confusion;
 pub mod cross_validation;
 mod error;
@@ -30,6 +31,7 @@ mod nan;
 pub mod near_copies;
 pub mod number;
 pub mod origin;
+mod other_folder;
 mod pixels;
 pub mod record;
 #[cfg(any(test, feature = "sample"))]
@@ -57,6 +59,7 @@ pub use explanation::{Explanation, ExplanationMethod};
 pub use label_errors::{FoundByNoise, LabelErrorsRecord, Suspect, SuspectPicture};
 pub use near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 pub use origin::Origin;
+pub use other_folder::OtherFolder;
 pub use record::{
     DatasetRecord, EpochRecord, ExtensionRecord, LabelNoiseRecord, Manifest, Memorized,
     ResumeRecord, RollbackRecord, RunRecord, Status, Summary, TestRead,

@@ -55,6 +55,14 @@ pub fn threads(number: usize) -> String {
     }
 }
 
+/// Epochs: `1 epoch`, `2 epochs`.
+pub fn epochs(number: usize) -> String {
+    match number {
+        1 => "1 epoch".into(),
+        number => format!("{} epochs", count(number as u64)),
+    }
+}
+
 /// A rate to the nearest whole number: `4,381`.
 pub fn rate(value: impl Into<Option<f64>>) -> String {
     finite(value).map_or(ABSENT.into(), |v| decimals(v, 0))

@@ -18,6 +18,7 @@ use crate::error::RecordError;
 use crate::evaluation::EvaluationRecord;
 use crate::nan::null_as_nan;
 use crate::number::count;
+use crate::other_folder::OtherFolder;
 
 /// File name of the [`Manifest`].
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -73,6 +74,9 @@ pub struct Manifest {
     /// Images of the training split, of which batches are made; absent in runs that versions before 0.2 began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_images: Option<usize>,
+    /// Images of the validation split; absent without one, and in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_images: Option<usize>,
     /// Seed of the run.
     pub seed: u64,
     /// Seed of its split, training subset and label noise, if that is another setting.
@@ -399,11 +403,7 @@ impl RunRecord {
     /// the checksum of; the message names the file, for `metrics.jsonl` also the line.
     pub fn read(dir: &Path) -> Result<Self, RecordError> {
         let manifest_path = dir.join(MANIFEST_FILE);
-        let manifest = read_text(&manifest_path)?.ok_or_else(|| RecordError::Read {
-            path: manifest_path.clone(),
-            source: io::ErrorKind::NotFound.into(),
-            cure: "name a run folder, as `cargo xtask train` makes it under `runs/`",
-        })?;
+        let manifest = read_text(&manifest_path)?.ok_or_else(|| no_manifest(dir))?;
         let mut manifest: Manifest = parse(&manifest, &manifest_path, None)?;
         manifest.status = manifest.status_in(dir);
         let metrics_path = dir.join(METRICS_FILE);
@@ -440,6 +440,18 @@ impl RunRecord {
     pub fn test_mistakes(&self) -> Option<(u64, u64)> {
         self.evaluation.as_ref().map(|e| (e.mistake_count(), e.image_count()))
     }
+}
+
+/// Why a folder without a manifest is no run's.
+fn no_manifest(dir: &Path) -> RecordError {
+    if let Some(other) = OtherFolder::at(dir) {
+        return other.into();
+    }
+    let path = dir.join(MANIFEST_FILE);
+    // In the system's words, as of every other file.
+    let source = std::fs::metadata(&path).err().unwrap_or_else(|| io::ErrorKind::NotFound.into());
+    let cure = "name a run folder, as `cargo xtask train` makes it under `runs/`";
+    RecordError::Read { path, source, cure }
 }
 
 /// The text of a file, `None` if there is no such file.
@@ -557,7 +569,7 @@ mod tests {
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
-                 threads dataset train_images seed data_seed replicate label_noise started ended \
+                 threads dataset train_images valid_images seed data_seed replicate label_noise started ended \
                  status test_reads checkpoint_every log resumed extends rollbacks files"
             )
         );

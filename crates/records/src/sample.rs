@@ -50,6 +50,7 @@ pub fn run() -> RunRecord {
                 notes: vec!["54,000 images trained on, 6,000 for validation".into()],
             },
             train_images: Some(900),
+            valid_images: Some(6000),
             seed: 7,
             data_seed: None,
             replicate: 0,
@@ -362,6 +363,7 @@ fn mistake(place: usize) -> Mistake {
         shape: [1, 28, 28],
         pixels: pixels.collect(),
         explanation: Some(explanation((label + 5) % 10, place)),
+        path: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::arms_columns::{self, Column};
 use crate::arms_figures::{ArmsFigure, arms_figures, title};
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
-use crate::html::{document, figure, section, table};
+use crate::html::{address, document, figure, section, table};
 
 /// The comparison as a page, which lies in the folder that the runs' folders are in. `has_report`: whether the folder of
 /// a run has a report that can be linked.
@@ -203,12 +203,6 @@ fn reports(comparison: &ArmsComparison, has_report: &dyn Fn(&ArmRun) -> bool) ->
     format!("<p>Reports by seed: {}.</p>\n", arms().map(of_arm).collect::<Vec<_>>().join("; "))
 }
 
-/// A folder as a relative address: names of arms may hold what means something there.
-fn address(folder: &str) -> String {
-    let special = [("%", "%25"), ("#", "%23"), ("?", "%3F"), (":", "%3A"), ("\\", "/")];
-    special.iter().fold(folder.to_owned(), |folder, (sign, code)| folder.replace(sign, code))
-}
-
 #[cfg(test)]
 mod tests {
     use backburn_records::sample::{self, arms as comparison};
@@ -272,13 +266,6 @@ mod tests {
         let page = arms_page(&comparison(), &|_| false);
         assert_eq!(links(&page), 0, "{page}");
         assert!(page.contains("<code>cargo xtask report "), "{page}");
-    }
-
-    #[test]
-    fn links_lead_to_folders_of_any_name() {
-        assert_eq!(address("dropout=0.3/seed-1"), "dropout=0.3/seed-1");
-        assert_eq!(address("train-size=10%/seed-1"), "train-size=10%25/seed-1");
-        assert_eq!(address("a:b#c?"), "a%3Ab%23c%3F");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
 use backburn_records::statistics::Spread;
 
 use crate::curves;
+use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
-use crate::html::{Content, document, figure, section, table};
+use crate::html::{Content, address, document, figure, section, table};
 
 /// Spaces between the columns of the terminal's table.
 const GAP: usize = 2;
@@ -270,8 +271,12 @@ fn cut(text: &str, width: usize) -> String {
     front.chain(['…'].iter()).chain(back).collect()
 }
 
-/// The runs as a page: a table with all columns, and their validation curves in common figures.
-pub fn comparison_page(runs: &[RunRecord]) -> String {
+/// The runs as a page: a table with all columns, and their validation curves in common figures. `report`: where the page
+/// finds the report of a run, if there is one.
+pub fn comparison_page(
+    runs: &[RunRecord],
+    report: &dyn Fn(&RunRecord) -> Option<String>,
+) -> String {
     let columns = columns(runs);
     let head: Vec<_> = columns.iter().map(|column| (column.head, column.content)).collect();
     let rows: Vec<Vec<String>> =
@@ -301,10 +306,23 @@ pub fn comparison_page(runs: &[RunRecord]) -> String {
     let origin = Origin::of_runs(runs, folders.join(", "));
     let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")
         + &over_seeds
-        + &section("Scores", &format!("{note}{table}"))
+        + &section("Scores", &format!("{note}{table}{}", reports(runs, report)))
         + &section("Validation curves", &format!("<div class=\"figures\">\n{figures}</div>\n"))
         + &section("Provenance", &provenance(runs));
     document(&format!("{title} — Backburn"), &body, &origin)
+}
+
+/// Links to the reports that there are.
+fn reports(runs: &[RunRecord], report: &dyn Fn(&RunRecord) -> Option<String>) -> String {
+    let link = |run: &RunRecord| {
+        let (at, name) = (address(&report(run)?), &run.manifest.name);
+        Some(format!("<a href=\"{}\">{}</a>", escape(&at), escape(name)))
+    };
+    let links: Vec<String> = runs.iter().filter_map(link).collect();
+    match links.is_empty() {
+        true => String::new(),
+        false => format!("<p>Reports: {}.</p>\n", links.join(", ")),
+    }
 }
 
 /// What runs of one recipe come to together; nothing if there are none.
@@ -391,14 +409,16 @@ mod tests {
     #[test]
     fn no_run_at_all_gives_a_head_alone() {
         assert_eq!(comparison_table(&[], 80).lines().count(), 1);
-        assert!(comparison_page(&[]).contains("no finite values"));
+        assert!(comparison_page(&[], &|_| None).contains("no finite values"));
     }
 
     #[test]
     fn the_page_names_every_run_escaped() {
         let mut runs = runs();
         runs[2].manifest.name = "<b>".into();
-        let page = comparison_page(&runs);
+        let page =
+            comparison_page(&runs, &|run| Some(format!("../{}/report.html", run.manifest.name)));
+        assert!(page.contains("<a href=\"../2026"), "{page}");
         assert!(page.contains("label-smoothing") && page.contains("&lt;b&gt;"));
         assert!(!page.contains("<b>") && !page.contains("http"));
     }
@@ -415,12 +435,14 @@ mod tests {
             assert_eq!(table.lines().count(), 4 + 1 + 2, "{table}");
             assert!(table.contains("80.00 ± 10.00"), "{table}");
         }
-        let page = comparison_page(&runs);
+        let page =
+            comparison_page(&runs, &|run| Some(format!("../{}/report.html", run.manifest.name)));
+        assert!(page.contains("<a href=\"../2026"), "{page}");
         for part in ["Over seeds", "80.00 ± 10.00", "Mean ± standard deviation", "to either side"]
         {
             assert!(page.contains(part), "no `{part}`");
         }
-        assert!(!comparison_page(&runs[..1]).contains("Over seeds"));
+        assert!(!comparison_page(&runs[..1], &|_| None).contains("Over seeds"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What an evaluation shows: which classes are confused, whether confidence can be trusted, and
 //! the worst mistakes.
 
+use std::path::Path;
+
 use backburn_records::evaluation::{EvaluationRecord, Mistake};
 use backburn_records::{ExplanationMethod, number};
 
@@ -94,11 +96,15 @@ fn grid_image(evaluation: &EvaluationRecord, mistake: &Mistake) -> GridImage {
     let (label, answer) = (name(mistake.label), name(mistake.prediction));
     let confidence = whole_percent(mistake.confidence);
     let line = format!("{label} → {answer}, {confidence}");
-    let caption = if text::width(&line, text::SMALL) <= ONE_LINE {
+    let mut caption = if text::width(&line, text::SMALL) <= ONE_LINE {
         vec![line]
     } else {
         vec![format!("{label} →"), format!("{answer}, {confidence}")]
     };
+    if let Some(path) = &mistake.path {
+        let name = Path::new(path).file_name().map(|name| name.to_string_lossy());
+        caption.push(text::fit(name.as_deref().unwrap_or(path), text::SMALL, ONE_LINE));
+    }
     GridImage { shape: mistake.shape, pixels: mistake.pixels.clone(), caption }
 }
 
@@ -157,7 +163,10 @@ mod tests {
 
     #[test]
     fn captions_name_both_classes_and_the_confidence() {
-        let svg = mistakes(&sample::evaluation(), "test").unwrap().to_svg(Theme::Paper);
+        let mut evaluation = sample::evaluation();
+        evaluation.mistakes[0].path = Some("dogs/a-picture.png".into());
+        let svg = mistakes(&evaluation, "test").unwrap().to_svg(Theme::Paper);
+        assert!(svg.contains(">a-picture.png<"), "{svg}");
         assert!(svg.contains("4 → 9, 99 %"), "{svg}");
         assert!(svg.contains("data:image/png;base64,"));
     }

@@ -7,6 +7,7 @@ use backburn_records::origin::Origin;
 use backburn_records::shell::quoted;
 
 use crate::experiment::{ExperimentRecord, Findings};
+use crate::experiments_markdown::SOURCES;
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{document, facts, figure, section, table};
@@ -32,7 +33,8 @@ pub fn experiment_page(record: &ExperimentRecord, folder: String) -> String {
     }
     body += &list("The source's mistakes", &findings.mistakes);
     body += &list("What differs from the source, and why", &findings.differences);
-    body += &section("Provenance", &provenance_table(provenance));
+    let sources = format!("<p>{}</p>\n", escape(SOURCES));
+    body += &section("Provenance", &(sources + &provenance_table(provenance)));
     document(
         &format!("{} — Backburn", record.title),
         &body,
@@ -67,9 +69,10 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
          scope=\"col\">experiment</th><th scope=\"col\">source</th><th \
          scope=\"col\">result</th><th scope=\"col\" class=\"number\">numbers that agree</th><th \
          scope=\"col\" class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table>\
-         </div>\n</section>\n",
+         </div>\n<p>{}</p>\n</section>\n",
         records.len(),
-        duration(seconds)
+        duration(seconds),
+        escape(SOURCES)
     );
     document("Experiments — Backburn", &body, &origin(records))
 }
@@ -293,6 +296,7 @@ pub(crate) mod tests {
              asks for.",
             "3·√(s₁²/n₁ + s₂²/n₂)",
             "It forgot something.",
+            "The sources are Korean study posts",
             "backburn experiment weight-decay",
             "<figcaption>The loss.</figcaption>",
         ] {

@@ -8,12 +8,12 @@ use backburn_records::shell::quoted;
 
 use crate::experiment::ExperimentRecord;
 
-/// What the column `source` means.
-const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on \
+/// What the numbers of sources stand for.
+pub const SOURCES: &str = "The sources are Korean study posts with code and printed results: 000 on \
     dropout in lecture 09-3 of the PyTorch course \"Deep learning for everyone\", 001 on dropout \
     in a Keras network for CIFAR-10, 002 on what dropout does, 003 on chapter 6 of Saito's \"Deep \
     Learning from Scratch\", 004 on overfitting of a ResNet-18. Where neither they nor PyTorch \
-    give a number, none is compared (—).\n\n";
+    give a number, none is compared (—).";
 
 /// What of the sources no experiment tests, and where else it is tested or why it is not.
 const NOT_HERE: &str = "\n## What else the sources say\n\n\
@@ -42,7 +42,7 @@ pub fn experiments_markdown(records: &[ExperimentRecord], figures: &str) -> Stri
             provenance.burn_version,
         );
     }
-    page += SOURCES;
+    page += &format!("{SOURCES}\n\n");
     page += "| experiment | source | numbers that agree | time |\n| --- | --- | --- | --- |\n";
     for record in records {
         let agreement = match record.findings.agreeing() {

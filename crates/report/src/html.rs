@@ -1,6 +1,7 @@
 //! What the pages have in common: head, style, tables. A page is one file and asks the network for
 //! nothing.
 
+use backburn_records::command_name::as_typed;
 use backburn_records::origin::Origin;
 
 use crate::figure::svg::{SERIES_DARK, SERIES_LIGHT, escape};
@@ -8,9 +9,11 @@ use crate::figure::{Drawing, Theme};
 
 const STYLE: &str = include_str!("../assets/page.css");
 
-/// A whole page around `body`, which must be HTML, with its origin at its foot; `title` is text.
+/// A whole page around `body`, which must be HTML, with its origin at its foot; `title` is text. Commands
+/// are named as the program's user types them.
 pub(crate) fn document(title: &str, body: &str, origin: &Origin) -> String {
     let title = escape(title);
+    let body = as_typed(body);
     let origin = origin.rows();
     let origin = origin.iter().map(|(name, value)| format!("{}: {}", escape(name), escape(value)));
     let origin = origin.collect::<Vec<_>>().join("<br>\n");
@@ -95,4 +98,22 @@ pub(crate) fn table<'a>(
 pub(crate) fn figure(drawing: &Drawing, caption: &str) -> String {
     let svg = drawing.to_svg(Theme::Page);
     format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
+}
+
+/// A folder as a relative address: names of arms may hold what means something there.
+pub(crate) fn address(folder: &str) -> String {
+    let special = [("%", "%25"), ("#", "%23"), ("?", "%3F"), (":", "%3A"), ("\\", "/")];
+    special.iter().fold(folder.to_owned(), |folder, (sign, code)| folder.replace(sign, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_folders_of_any_name() {
+        assert_eq!(address("dropout=0.3/seed-1"), "dropout=0.3/seed-1");
+        assert_eq!(address("train-size=10%/seed-1"), "train-size=10%25/seed-1");
+        assert_eq!(address("a:b#c?"), "a%3Ab%23c%3F");
+    }
 }

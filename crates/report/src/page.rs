@@ -1,6 +1,6 @@
 //! `report.html`: one run on one page that needs no network and no program to run.
 
-use backburn_records::evaluation::EvaluationRecord;
+use backburn_records::evaluation::{EvaluationRecord, FEW_TO_CALIBRATE};
 use backburn_records::number::{self, count, duration, loss, percent, points};
 use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
@@ -23,7 +23,8 @@ pub fn run_page(run: &RunRecord) -> String {
         body += &section("Learning curves", &gallery(&curves));
     }
     if let Some(evaluation) = &run.evaluation {
-        let answers = scores(evaluation) + &gallery(&diagnosis_figures(run)) + &classes(evaluation);
+        let answers =
+            scores(evaluation, manifest) + &gallery(&diagnosis_figures(run)) + &classes(evaluation);
         body += &section("Answers on the test split", &answers);
     }
     body += &section("Provenance", &provenance(manifest));
@@ -82,8 +83,7 @@ fn unfinished(run: &RunRecord) -> String {
     let model = &run.manifest.model;
     let epochs = match run.epochs.len() {
         0 => "before its first epoch was over".into(),
-        1 => "after 1 epoch".into(),
-        many => format!("after {} epochs", count(many as u64)),
+        many => format!("after {}", number::epochs(many)),
     };
     let mut text = match run.manifest.status {
         Status::Running => format!("{model} is in training; these are its records {epochs}"),
@@ -179,7 +179,7 @@ pub(crate) fn looks_in_words(looks: usize) -> String {
 }
 
 /// How good the answers and their probabilities are; nothing for a record of an older version.
-fn scores(evaluation: &EvaluationRecord) -> String {
+fn scores(evaluation: &EvaluationRecord, manifest: &Manifest) -> String {
     let EvaluationRecord { nll, brier, ece, mce, balanced_accuracy, top_k, temperature, .. } =
         evaluation;
     let row = |name: String, nll: Option<f64>, brier: Option<f64>, ece: Option<f64>| {
@@ -198,11 +198,15 @@ fn scores(evaluation: &EvaluationRecord) -> String {
         rows.push(row(name, Some(scaled.nll), Some(scaled.brier), Some(scaled.ece)));
         note += " The temperature, by which the logits are divided, was fitted on the validation \
                  split; it changes no answer.";
+        if let Some(images) = manifest.valid_images.filter(|it| *it < FEW_TO_CALIBRATE) {
+            note += &format!(" It rests on {images} images only, and is a rough one.");
+        }
     }
     let head = [("probabilities", Words), ("NLL", Numbers), ("Brier", Numbers), ("ECE", Numbers)];
     let rows = table(&head, rows.iter().map(<[String; 4]>::as_slice));
     let mut rest = Vec::new();
-    if let Some(top) = top_k {
+    // That the label is among all classes says nothing.
+    if let Some(top) = top_k.filter(|top| top.k < evaluation.class_names.len()) {
         rest.push((format!("top-{} accuracy", top.k), percent(top.accuracy)));
     }
     if let Some(balanced) = balanced_accuracy {
@@ -273,8 +277,8 @@ fn provenance(manifest: &Manifest) -> String {
         _ => resumed.collect::<Vec<_>>().join("\n"),
     };
     let extends = manifest.extends.as_ref().map(|it| {
-        let epochs = count(it.epochs as u64);
-        ("extends", format!("{}, which had {epochs} epochs; {}", it.run, it.schedule))
+        let epochs = number::epochs(it.epochs);
+        ("extends", format!("{}, which had {epochs}; {}", it.run, it.schedule))
     });
     let mut rows = vec![
         ("command", manifest.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")),
@@ -381,6 +385,17 @@ mod tests {
         for part in parts {
             assert!(page.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn what_says_nothing_is_left_out_and_what_rests_on_little_says_so() {
+        let mut run = sample::run();
+        assert!(!run_page(&run).contains("It rests on"));
+        run.manifest.valid_images = Some(40);
+        let evaluation = run.evaluation.as_mut().unwrap();
+        evaluation.top_k.as_mut().unwrap().k = evaluation.class_names.len();
+        let page = run_page(&run);
+        assert!(page.contains("It rests on 40 images only") && !page.contains("top-"), "{page}");
     }
 
     #[test]

@@ -70,7 +70,25 @@ pub fn write_run_page(run: &RunRecord) -> Result<(), ReportError> {
 ///
 /// If the file cannot be written.
 pub fn write_comparison(runs: &[RunRecord], path: &Path) -> Result<(), ReportError> {
-    write_whole(path.to_path_buf(), comparison_page(runs).as_bytes()).map(drop)
+    let report = |run: &RunRecord| {
+        let report = run.dir.join("report.html");
+        report.is_file().then(|| relative(path.parent().unwrap_or(Path::new("")), &report))?
+    };
+    write_whole(path.to_path_buf(), comparison_page(runs, &report).as_bytes()).map(drop)
+}
+
+/// The way from a folder to a file, as a page there links it; `None` where there is none.
+fn relative(folder: &Path, file: &Path) -> Option<String> {
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let (here, file) = (fs::canonicalize(here).ok()?, fs::canonicalize(file).ok()?);
+    let shared = here.components().zip(file.components()).take_while(|(a, b)| a == b).count();
+    if shared == 0 {
+        return None;
+    }
+    let up = here.components().skip(shared).map(|_| "..".to_owned());
+    let down = file.components().skip(shared);
+    let down = down.map(|part| part.as_os_str().to_string_lossy().into_owned());
+    Some(up.chain(down).collect::<Vec<_>>().join("/"))
 }
 
 /// Writes a figure as SVG and PNG to `path` with these endings, its origin inside. Returns the files.
@@ -155,7 +173,9 @@ pub fn write_folds(
 ) -> Result<(), ReportError> {
     let json = serde_json::to_string_pretty(all).expect("scores are plain values");
     write_whole(dir.join("folds.json"), format!("{json}\n").as_bytes())?;
-    write_whole(dir.join("report.html"), folds_page(all, runs).as_bytes()).map(drop)
+    let has_report = |run: &RunRecord| run.dir.join("report.html").is_file();
+    let page = folds_page(all, runs, &has_report);
+    write_whole(dir.join("report.html"), page.as_bytes()).map(drop)
 }
 
 /// Writes what an experiment found into the folder `dir`: `result.json`, its numbers as CSV under

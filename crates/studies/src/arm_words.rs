@@ -3,6 +3,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_data::augment;
+use backburn_data::nearest::did_you_mean;
 use backburn_training::picture_names;
 use backburn_training::recipe::{Recipe, built_in};
 use backburn_training::recipe_change::RecipeChange;
@@ -136,8 +137,10 @@ fn named(name: &str, base: &Recipe) -> Result<ListedArm, String> {
     known.extend(augment::CATALOG.iter().map(|row| row.name));
     let setting = CATALOG.iter().any(|row| row.name == name);
     let cure = if setting { format!("; a value is given as {name}=VALUE") } else { String::new() };
+    let settings = CATALOG.iter().map(|row| row.name);
+    let meant = did_you_mean(name, known.iter().copied().chain(settings));
     Err(format!(
-        "`--arms`: unknown technique `{name}`{cure}; known: {}; or a setting of `train` with its \
+        "`--arms`: unknown technique `{name}`{meant}{cure}; known: {}; or a setting of `train` with its \
          value, such as dropout=0.3 or dropout=0:0.8:0.2",
         known.join(", ")
     ))
@@ -322,7 +325,7 @@ mod tests {
     #[test]
     fn what_is_no_arm_is_refused_by_name() {
         for (words, part) in [
-            ("dropuot", "unknown technique `dropuot`"),
+            ("dropuot", "unknown technique `dropuot` (did you mean `dropout`?); known"),
             ("epochs", "a value is given as epochs=VALUE"),
             ("l2+weight-decay", "both l2 and weight-decay set `decay-mode`"),
         ] {

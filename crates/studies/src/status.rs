@@ -49,6 +49,11 @@ impl TrialState {
     pub fn is_wanted(&self) -> bool {
         matches!(self, Self::Stopped | Self::Failed(_) | Self::Missing)
     }
+
+    /// Whether something is still to be done for it, by whomever.
+    pub fn is_left(&self) -> bool {
+        self.is_wanted() || *self == Self::AtWork
+    }
 }
 
 /// How far every trial is, by its index. Trials of arms that do not apply are not among them.
@@ -99,8 +104,7 @@ pub fn wanted(study: &Study) -> Result<Vec<usize>, Failure> {
 /// If one is not, with how far all are; else as [`states`].
 pub fn check_complete(study: &Study) -> Result<(), Failure> {
     let states = states(study)?;
-    let is_left = |state: &TrialState| state.is_wanted() || *state == TrialState::AtWork;
-    let left = states.iter().filter(|(.., state)| is_left(state)).count();
+    let left = states.iter().filter(|(.., state)| state.is_left()).count();
     if left == 0 {
         return Ok(());
     }

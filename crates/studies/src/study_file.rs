@@ -381,7 +381,11 @@ impl StudyFile {
             let folder = arm_folder(&arm.name);
             let others = self.arms.iter().take(place);
             if others.clone().any(|other| arm_folder(&other.name) == folder) {
-                return invalid(format!("two arms have the name `{}`", arm.name));
+                return invalid(format!(
+                    "two arms have the name `{}`; rename one, where it is a run's by renaming the \
+                     folder of that, or give both a name in a study file",
+                    arm.name
+                ));
             }
         }
         Ok(())

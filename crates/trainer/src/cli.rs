@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use backburn_records::command_name;
 use backburn_training::failure::Failure;
 use backburn_training::version;
 use clap::error::ErrorKind;
@@ -87,6 +88,7 @@ const GIT_COMMIT: Option<&str> = option_env!("BACKBURN_COMMIT");
 pub fn run() -> ExitCode {
     out_of_memory::catch();
     version::set_commit(GIT_COMMIT);
+    command_name::set(output::typed());
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let parsed = command().bin_name(output::typed()).try_get_matches_from(&arguments);
     let outcome = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
@@ -225,7 +227,7 @@ mod tests {
             assert!(help.contains(&format!("\n  {name} ")), "{name} is not in:\n{help}");
         }
         let own = command().render_help().to_string();
-        for row in environment::CATALOG {
+        for row in environment::for_people() {
             let line = format!("\n  {}={} ", row.name, row.values);
             assert!(help.contains(&line) && own.contains(&line), "{} is not in help", row.name);
         }

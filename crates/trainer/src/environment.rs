@@ -19,10 +19,17 @@ pub struct Variable {
     pub values: &'static str,
     /// What it does.
     pub summary: &'static str,
+    /// Whether tests alone read it, so that help has no row of it.
+    pub only_in_tests: bool,
 }
 
 const fn row(name: &'static str, values: &'static str, summary: &'static str) -> Variable {
-    Variable { name, values, summary }
+    Variable { name, values, summary, only_in_tests: false }
+}
+
+/// One that tests alone read.
+const fn test_row(name: &'static str, values: &'static str, summary: &'static str) -> Variable {
+    Variable { name, values, summary, only_in_tests: true }
 }
 
 /// The job of Slurm that a process is.
@@ -52,15 +59,16 @@ pub const CATALOG: &[Variable] = &[
     row("CARGO", "PROGRAM", "the cargo that cargo xtask starts; help names it if set"),
     row("BACKBURN_COMMIT", "HASH", "at build time, where git knows none: the commit in manifests"),
     row("BACKBURN_DIST", "1", "at build time, by cargo xtask dist: keeps its folder to itself"),
-    row("BACKBURN_KILL_SEED", "N", "in tests: seed of the moments at which runs are killed"),
-    row("BACKBURN_EPOCHS", "N", "in tests: epochs of the long run"),
-    row(
-        "BACKBURN_TORCHVISION",
-        "FOLDER",
-        "in tests: what tests/pytorch/torchvision_weights.py wrote",
-    ),
-    row("BACKBURN_FEW_CASES", "1", "in tests: fewer cases, for emulated CPUs"),
+    test_row("BACKBURN_KILL_SEED", "N", "seed of the moments at which runs are killed"),
+    test_row("BACKBURN_EPOCHS", "N", "epochs of the long run"),
+    test_row("BACKBURN_TORCHVISION", "FOLDER", "what tests/pytorch/torchvision_weights.py wrote"),
+    test_row("BACKBURN_FEW_CASES", "1", "fewer cases, for emulated CPUs"),
 ];
+
+/// Those that people set.
+pub(crate) fn for_people() -> impl Iterator<Item = &'static Variable> {
+    CATALOG.iter().filter(|row| !row.only_in_tests)
+}
 
 /// How many threads rayon is asked for, where no flag says so; `None` if that is no number from 1 on.
 pub(crate) fn rayon_threads() -> Option<usize> {
@@ -74,7 +82,7 @@ const PREFIX: &str = "BACKBURN_";
 /// The catalog as a section of help.
 pub(crate) fn help() -> String {
     let rows: Vec<(String, &str)> =
-        CATALOG.iter().map(|row| (format!("{}={}", row.name, row.values), row.summary)).collect();
+        for_people().map(|row| (format!("{}={}", row.name, row.values), row.summary)).collect();
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let lines = rows.iter().map(|(name, summary)| format!("  {name:<width$} {summary}\n"));
     format!("Environment:\n{}", lines.collect::<String>())
@@ -133,7 +141,7 @@ fn notes(
 
 /// The names of our own.
 fn known() -> String {
-    let ours = CATALOG.iter().map(|row| row.name).filter(|name| name.starts_with(PREFIX));
+    let ours = for_people().map(|row| row.name).filter(|name| name.starts_with(PREFIX));
     ours.collect::<Vec<_>>().join(", ")
 }
 

@@ -5,28 +5,17 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 use std::sync::OnceLock;
+
+use backburn_records::command_name::{IN_TEXTS, as_typed};
 
 /// What the program is called once it is installed.
 pub(crate) const PROGRAM: &str = "backburn";
 
-/// How the texts of all crates begin a command that they advise.
-const IN_TEXTS: &str = "cargo xtask";
-
 /// What is typed to start this program: cargo leaves a trace.
 pub(crate) fn typed() -> &'static str {
     if std::env::var_os("CARGO").is_some() { IN_TEXTS } else { PROGRAM }
-}
-
-/// A text with its commands as this program's user types them.
-fn with_commands_as_typed<'a>(text: &'a str, typed: &str) -> Cow<'a, str> {
-    // What programs read, a line of JSON, quotes commands as they were typed.
-    if typed == IN_TEXTS || text.starts_with(['{', '[']) || !text.contains(IN_TEXTS) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace(IN_TEXTS, typed))
 }
 
 /// Stdout cannot be written to.
@@ -43,7 +32,9 @@ static LOST: OnceLock<io::Error> = OnceLock::new();
 
 /// Prints a line on stdout. Whether it arrived is told by [`check`].
 pub fn print_line(text: &str) {
-    let text = with_commands_as_typed(text, typed());
+    // What programs read, a line of JSON, quotes commands as they were typed.
+    let is_json = text.starts_with(['{', '[']);
+    let text = if is_json { text.into() } else { as_typed(text) };
     attempt(|| {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{text}")
@@ -52,7 +43,7 @@ pub fn print_line(text: &str) {
 
 /// Prints a line on stderr. That nobody reads it (`2>&1 | head`) is no reason to stop training.
 pub fn say(text: &str) {
-    let text = with_commands_as_typed(text, typed());
+    let text = as_typed(text);
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
@@ -96,19 +87,4 @@ fn accepts() -> io::Result<()> {
 #[cfg(not(unix))]
 fn accepts() -> io::Result<()> {
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_advised_as_it_is_typed() {
-        let text = "not here: cargo xtask data fetch mnist, or `cargo xtask train digits`";
-        let installed = "not here: backburn data fetch mnist, or `backburn train digits`";
-        assert_eq!(with_commands_as_typed(text, PROGRAM), installed);
-        assert_eq!(with_commands_as_typed(text, IN_TEXTS), text);
-        let record = r#"{"command": "cargo xtask train digits"}"#;
-        assert_eq!(with_commands_as_typed(record, PROGRAM), record);
-    }
 }

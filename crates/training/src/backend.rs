@@ -64,8 +64,8 @@ pub enum BackendError {
     },
     /// This program was built without the backend.
     #[error(
-        "this program was built without the backend `{backend}` (it has {compiled}); run it as \
-         `cargo xtask … --backend {backend}`, which builds that one"
+        "this program was built without the backend `{backend}` (it has {compiled}); in a clone of \
+         its sources `cargo xtask … --backend {backend}` builds one that has it, and runs it"
     )]
     NotCompiled {
         /// What was asked for.

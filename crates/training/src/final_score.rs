@@ -172,6 +172,7 @@ fn evaluation(
             shape: [shape.channels, shape.height, shape.width],
             pixels: images.image(i).to_vec(),
             explanation: Some(explanation),
+            path: test.name(i).map(str::to_owned),
         }
     };
     // Where no temperature is the best, there is none to report.

@@ -9,6 +9,7 @@ use backburn_records::number::{bare_percent, count};
 use backburn_records::shell::quoted;
 
 use crate::near_copies::CopiesFound;
+use crate::recipe::{Recipe, built_in};
 
 /// Classes that are listed.
 pub const MOST_CLASSES: usize = 12;
@@ -17,8 +18,8 @@ const MOST_NAMED: usize = 20;
 
 /// Images that a first training should see, all epochs together.
 const SEEN: usize = 100_000;
-/// Share of the pictures that is trained on: what the test and then validation leave.
-const TRAINED: f64 = 0.8 * 0.9;
+/// The recipe that pictures are trained by if none is named.
+const FOR_PICTURES: &str = "pictures";
 /// From this imbalance on, weights are proposed.
 const UNEVEN: f64 = 2.0;
 
@@ -37,18 +38,8 @@ pub fn text(found: &Description) -> String {
     let formats =
         found.formats.iter().map(|(format, images)| format!("{format} {}", number(*images)));
     lines.push(format!("formats: {}", formats.collect::<Vec<_>>().join(", ")));
-    if let Some(SizeSpread { smallest, median, largest, most_frequent, of_most_frequent }) =
-        found.sizes
-    {
-        let size = |(height, width): (usize, usize)| format!("{height}×{width}");
-        lines.push(format!(
-            "sizes (height×width): {} to {}, median {}; {} of {}",
-            size(smallest),
-            size(largest),
-            size(median),
-            number(of_most_frequent),
-            size(most_frequent)
-        ));
+    if let Some(sizes) = found.sizes {
+        lines.push(sizes_in_words(sizes));
     }
     lines.push(format!("colour: {} coloured, {} grey", number(found.coloured), number(found.grey)));
     lines.push(format!(
@@ -78,6 +69,24 @@ pub fn text(found: &Description) -> String {
     lines.join("\n")
 }
 
+/// Of height and width each: the smallest picture and the largest may hide a long and narrow one.
+fn sizes_in_words(sizes: SizeSpread) -> String {
+    let SizeSpread { median, heights, widths, most_frequent, of_most_frequent, .. } = sizes;
+    let range = |(least, greatest): (usize, usize)| match least == greatest {
+        true => least.to_string(),
+        false => format!("{least} to {greatest}"),
+    };
+    let size = |(height, width): (usize, usize)| format!("{height}×{width}");
+    format!(
+        "sizes: height {}, width {} (height×width: median {}, {} of {})",
+        range(heights),
+        range(widths),
+        size(median),
+        count(of_most_frequent as u64),
+        size(most_frequent)
+    )
+}
+
 fn faults(what: &str, pictures: &[DamagedPicture]) -> Vec<String> {
     if pictures.is_empty() {
         return Vec::new();
@@ -95,11 +104,8 @@ fn words(suspicion: &Suspicion) -> String {
         Suspicion::SmallClasses(names) => {
             let shown: Vec<&str> = names.iter().take(5).map(String::as_str).collect();
             let more = if names.len() > shown.len() { ", …" } else { "" };
-            format!(
-                "{} classes have fewer than 10 pictures: {}{more}",
-                names.len(),
-                shown.join(", ")
-            )
+            let classes = one_or_many(names.len(), "class has", "classes have");
+            format!("{classes} fewer than 10 pictures: {}{more}", shown.join(", "))
         }
         Suspicion::Imbalance(ratio) => {
             format!(
@@ -112,26 +118,63 @@ fn words(suspicion: &Suspicion) -> String {
                 .into()
         }
         Suspicion::Narrow(pictures) => {
-            format!(
-                "{pictures} pictures are four times as long as wide; cropping keeps little, \
-                 `--fit pad` all"
-            )
+            let pictures = one_or_many(*pictures, "picture is", "pictures are");
+            format!("{pictures} four times as long as wide; cropping keeps little, `--fit pad` all")
         }
         Suspicion::OtherFormat(pictures) => {
-            format!(
-                "the names of {pictures} pictures end like those of another format; they are read \
-                 by their content"
-            )
+            let names = match pictures {
+                1 => "the name of 1 picture ends like that of another format; it is".to_owned(),
+                several => format!(
+                    "the names of {several} pictures end like those of another format; they are"
+                ),
+            };
+            format!("{names} read by content")
         }
         _ => "something looks unusual".into(),
     }
 }
 
+fn one_or_many(number: usize, one: &str, many: &str) -> String {
+    let noun = if number == 1 { one } else { many };
+    format!("{} {noun}", count(number as u64))
+}
+
+/// How many pictures the recipe for pictures would train on and validate with, near copies aside.
+fn split_by(recipe: &Recipe, found: &Description) -> (usize, usize) {
+    let of_part = |part| found.parts.get(&part).copied();
+    let readable = found.pictures.saturating_sub(found.damaged.len() + found.cut_short.len());
+    let learnt = of_part(Part::Train).unwrap_or(readable);
+    let drawn = recipe.pictures.test_size.of(learnt);
+    let learnt = learnt - of_part(Part::Test).map_or(drawn, |_| 0).min(learnt);
+    let drawn = recipe.valid_size.of(learnt).min(learnt);
+    of_part(Part::Valid).map_or((learnt - drawn, drawn), |valid| (learnt, valid))
+}
+
 /// The command to start with.
-pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> String {
-    let trained =
-        found.parts.get(&Part::Train).map_or(TRAINED * found.pictures as f64, |&n| n as f64);
-    let epochs = (SEEN as f64 / trained.max(1.0)).round().clamp(10.0, 100.0);
+///
+/// # Errors
+///
+/// Why a training would not begin, or one of the classes have no picture to be learnt from, with the cure.
+pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> Result<String, String> {
+    let recipe = built_in(FOR_PICTURES).map_err(|error| error.to_string())?;
+    let smallest = found.classes.iter().min_by_key(|class| class.pictures);
+    if let Some(class) = smallest.filter(|class| class.pictures < 2) {
+        return Err(format!(
+            "class `{}` has {}, which cannot be both learnt from and tested; put more in, or \
+             remove the class",
+            class.name,
+            one_or_many(class.pictures, "picture", "pictures")
+        ));
+    }
+    let (trained, valid) = split_by(&recipe, found);
+    if valid == 0 {
+        return Err(format!(
+            "{} are too few to keep some for validation; put more in, or train without by \
+             `--valid-size 0`",
+            one_or_many(found.pictures, "picture", "pictures")
+        ));
+    }
+    let epochs = (SEEN as f64 / trained.max(1) as f64).round().clamp(10.0, 100.0);
     let path = path.display().to_string();
     // A bare name would be taken for that of a data set.
     let path = if path.contains(['/', '\\']) { path } else { format!("./{path}") };
@@ -147,7 +190,19 @@ pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> String {
     if !(found.damaged.is_empty() && found.cut_short.is_empty()) {
         command += " --skip-damaged";
     }
-    command
+    // Groups that are not cut may leave fewer than are counted here.
+    if trained < 2 * recipe.batch_size {
+        command += &format!(" --batch-size {}", fitting_batch(trained));
+    }
+    Ok(command)
+}
+
+/// A batch size, a power of two, of which so few training images fill two batches or more.
+pub(crate) fn fitting_batch(images: usize) -> usize {
+    let half = (images / 2).max(1);
+    let power = 1 << half.ilog2();
+    // A batch of one image has no statistics.
+    power.max(2).min(images.max(1))
 }
 
 #[cfg(test)]
@@ -200,7 +255,9 @@ mod tests {
 
     #[test]
     fn the_command_to_start_with_has_what_the_pictures_need() {
-        let start = |path: &str, found: &Description, copies| start(Path::new(path), found, copies);
+        let start = |path: &str, found: &Description, copies| {
+            start(Path::new(path), found, copies).unwrap()
+        };
         let none = CopiesFound::default();
         // 100,000 images are a hundred passes over 1,008 at most.
         assert_eq!(start("a b", &description(), none), "cargo xtask train './a b' --epochs 99");
@@ -216,5 +273,43 @@ mod tests {
         let damaged = vec![DamagedPicture { path: "p".into(), reason: "r".into() }];
         let damaged = Description { damaged, ..description() };
         assert!(start("x/y", &damaged, none).ends_with(" --skip-damaged"));
+    }
+
+    #[test]
+    fn few_pictures_get_a_batch_that_they_fill_or_a_word_of_what_is_missing() {
+        let of = |counts: &[usize]| {
+            let class = |&pictures: &usize| ClassCount { name: format!("of-{pictures}"), pictures };
+            let classes = counts.iter().map(class).collect();
+            let pictures = counts.iter().sum();
+            let found = Description { classes, pictures, ..description() };
+            start(Path::new("x/y"), &found, CopiesFound::default())
+        };
+        // 40 less 8 for the test and 3 for validation: 29.
+        assert!(of(&[20, 20]).unwrap().ends_with(" --batch-size 8"));
+        assert!(of(&[2, 2]).unwrap_err().contains("4 pictures are too few"));
+        assert!(of(&[30, 1]).unwrap_err().contains("class `of-1` has 1 picture,"));
+        assert_eq!([1, 2, 3, 8, 24, 29, 64].map(fitting_batch), [1, 2, 2, 4, 8, 8, 32]);
+    }
+
+    #[test]
+    fn height_and_width_have_a_range_each_and_one_picture_is_one() {
+        let sizes = SizeSpread {
+            smallest: (25, 34),
+            median: (40, 50),
+            largest: (83, 85),
+            heights: (17, 300),
+            widths: (17, 85),
+            most_frequent: (40, 50),
+            of_most_frequent: 5,
+        };
+        let suspicions = vec![Suspicion::Narrow(1), Suspicion::OtherFormat(1)];
+        let text = text(&Description { sizes: Some(sizes), suspicions, ..description() });
+        for part in [
+            "sizes: height 17 to 300, width 17 to 85 (height×width: median 40×50, 5 of 40×50)\n",
+            "note: 1 picture is four times",
+            "note: the name of 1 picture ends like that of another format; it is read",
+        ] {
+            assert!(text.contains(part), "no `{part}` in {text}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use backburn_data::normalization::FittedNormalization;
 use backburn_data::pictures::{Decoding, Picture, PictureSettings, Preparation, prepare_digit};
 use backburn_data::{ImageSet, ImageShape};
 use backburn_models::{Network, parameters, weights};
+use backburn_records::evaluation::FEW_TO_CALIBRATE;
 use backburn_records::{EvaluationRecord, Explanation, Manifest, Status};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,7 @@ pub struct Predictor {
     normalization: FittedNormalization,
     class_names: Vec<String>,
     temperature: Option<f64>,
+    calibrated_on: Option<usize>,
     shape: ImageShape,
     /// Whether pictures are made digits as MNIST's are.
     asks_for_digits: bool,
@@ -95,6 +97,7 @@ impl Predictor {
             normalization,
             class_names,
             temperature,
+            calibrated_on: manifest.valid_images,
             shape,
             asks_for_digits,
             recipe,
@@ -136,6 +139,11 @@ impl Predictor {
     /// `None` if it had none.
     pub fn temperature(&self) -> Option<f64> {
         self.temperature
+    }
+
+    /// How many validation images the temperature was fitted on, where they are so few that it is a rough one.
+    pub fn few_to_calibrate(&self) -> Option<usize> {
+        self.temperature.and(self.calibrated_on).filter(|images| *images < FEW_TO_CALIBRATE)
     }
 
     /// How a picture's file is decoded. `most_pixels`: those of a picture that is read.

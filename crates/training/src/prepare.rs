@@ -16,6 +16,7 @@ use crate::class_weights::ClassWeights;
 use crate::data_progress::DataProgress;
 use crate::held_out;
 use crate::image_source::{self, ImageSourceError};
+use crate::picture_facts::fitting_batch;
 use crate::recipe::{Recipe, RecipeError};
 use crate::seeds::{Purpose, Seeds};
 use crate::starting_weights::{StartingWeightsError, begin_with};
@@ -108,12 +109,7 @@ impl Prepared {
                 ))
                 .into());
             }
-            return Err(RecipeError::Setting {
-                setting: "valid_size",
-                expected: "at least one image, or 0 for no validation",
-                found: format!("{} of {} images", recipe.valid_size, data.train.len()),
-            }
-            .into());
+            return Err(too_few_to_validate(&data, recipe).into());
         }
         if train.is_empty() {
             return Err(RecipeError::Invalid(
@@ -126,9 +122,10 @@ impl Prepared {
         if train.len() < recipe.batch_size {
             return Err(RecipeError::Invalid(format!(
                 "`batch_size`: expected at most the {} training images, found {}; set \
-                 `--batch-size` or `--train-size`",
+                 `--batch-size {}`, or a greater `--train-size` if there is one",
                 train.len(),
-                recipe.batch_size
+                recipe.batch_size,
+                fitting_batch(train.len())
             ))
             .into());
         }
@@ -144,7 +141,7 @@ impl Prepared {
     /// What a training by `recipe` should not keep to itself: classes that it cannot learn or be measured on,
     /// and settings that do nothing.
     pub fn notes(&self, recipe: &Recipe) -> Vec<String> {
-        let mut notes = Vec::new();
+        let mut notes = self.data.advice.clone();
         let splits = [
             ("training", "--train-size", Some(&self.train)),
             ("validation", "--valid-size", self.valid.as_ref()),
@@ -308,6 +305,25 @@ impl Prepared {
         let seeds = Seeds::of(recipe);
         Ok(recipe.initialization.apply(network, |name| seeds.weights(name)))
     }
+}
+
+/// That so few images leave none for validation, and of which class there are the fewest.
+fn too_few_to_validate(data: &DataSet, recipe: &Recipe) -> RecipeError {
+    let images = |count: usize| match count {
+        1 => "1 image".to_owned(),
+        several => format!("{several} images"),
+    };
+    let counts = data.train.class_counts();
+    let smallest = data.class_names.iter().zip(counts).min_by_key(|(_, count)| *count);
+    let smallest = smallest.map_or_else(String::new, |(class, count)| {
+        format!(" (the fewest, {}, of class `{class}`)", images(count))
+    });
+    RecipeError::Invalid(format!(
+        "`valid_size`: {} of the {} to learn from{smallest} leaves none for validation; set \
+         `--valid-size 0` to go without, or a greater one, or have more pictures",
+        recipe.valid_size,
+        images(data.train.len())
+    ))
 }
 
 /// The names of the classes of which there is no image.

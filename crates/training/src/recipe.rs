@@ -9,6 +9,7 @@ use std::fmt;
 
 use backburn_data::augment::Pipeline;
 use backburn_data::loader::{LastBatch, Sampling};
+use backburn_data::nearest::did_you_mean;
 use backburn_data::normalization::Normalization;
 use backburn_data::pictures::PictureSettings;
 use backburn_data::{Fold, LabelNoise, SplitSize};
@@ -313,7 +314,10 @@ fn no_images() -> SplitSize {
 #[non_exhaustive]
 pub enum RecipeError {
     /// No built-in recipe of that name.
-    #[error("unknown recipe `{name}`; known: {known}; a file is given with `--config FILE`")]
+    #[error(
+        "unknown recipe `{name}`{}; known: {known}; a file is given with `--config FILE`",
+        did_you_mean(name, known.split(", "))
+    )]
     Unknown {
         /// What was asked for.
         name: String,

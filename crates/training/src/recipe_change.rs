@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 
+use backburn_data::nearest::nearest;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
@@ -150,7 +151,22 @@ fn with_path(recipe: &Recipe, path: &str, value: &Value) -> Result<Recipe, Recip
         place = table.entry(name).or_insert_with(|| serde_json::Map::new().into());
     }
     *place = serde_json::to_value(value).map_err(|error| wrong(&error))?;
-    serde_json::from_value(settings).map_err(|error| wrong(&error))
+    serde_json::from_value(settings).map_err(|error: serde_json::Error| {
+        let text = error.to_string();
+        // Which fields a recipe has is told as flags are written.
+        match text.starts_with("unknown field") && !path.contains('.') {
+            true => wrong(&unknown_setting(path)),
+            false => wrong(&text),
+        }
+    })
+}
+
+fn unknown_setting(name: &str) -> String {
+    let known = || CATALOG.iter().map(|row| row.name);
+    match nearest(name, known()) {
+        Some(nearest) => format!("unknown field; did you mean `{nearest}`?"),
+        None => format!("unknown field; known: {}", known().collect::<Vec<_>>().join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -283,7 +299,8 @@ mod tests {
             ("label-noise = 101", "`label_noise`: expected more than 0 and at most 100 percent"),
             ("data-seed = \"x\"", "`--data-seed`: expected a whole number, found `x`"),
             ("replicate = -1", "`--replicate`: expected a whole number, found `-1`"),
-            ("drop-out = 0.5", "`drop-out`: unknown field"),
+            ("drop-out = 0.5", "`drop-out`: unknown field; did you mean `dropout`?"),
+            ("qqqqqq = 0.5", "`qqqqqq`: unknown field; known: epochs, batch-size, learning-rate"),
             ("\"optimizer.beta3\" = 0.5", "`optimizer.beta3`: unknown field `beta3`"),
             ("\"epochs.first\" = 1", "it lies in no table"),
         ];

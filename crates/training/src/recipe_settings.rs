@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use backburn_data::LabelNoise;
 use backburn_data::loader::{LastBatch, Sampling};
+use backburn_data::nearest::did_you_mean;
 use backburn_models::{Initialization, ModelConfig, Stem, torchvision};
 use backburn_regularization::{
     DecayMode, DecayedParameters, LabelRegularizer, LabelSmoothing, WeightDecay,
@@ -377,7 +378,10 @@ pub static CATALOG: &[Setting] = &[
         },
         set: |recipe, given| {
             let architecture = backburn_models::architecture(given.text);
-            let architecture = architecture.map_err(|error| invalid(error.to_string()))?;
+            let architecture = architecture.map_err(|_| {
+                let known = backburn_models::CATALOG.iter().map(|row| row.name);
+                unknown("model", given.text, &known.collect::<Vec<_>>())
+            })?;
             if architecture.name != recipe.model.name() {
                 recipe.model = (architecture.config)();
             }
@@ -870,7 +874,8 @@ fn does_not_apply(reason: impl Into<String>) -> RecipeError {
 }
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> RecipeError {
-    invalid(format!("unknown {what} `{name}`; known: {}", known.join(", ")))
+    let meant = did_you_mean(name, known.iter().copied());
+    invalid(format!("unknown {what} `{name}`{meant}; known: {}", known.join(", ")))
 }
 
 fn set_optimizer(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeError> {

@@ -592,6 +592,7 @@ pub(crate) fn manifest(
         threads: options.threads,
         dataset: dataset_record(&prepared.data),
         train_images: Some(prepared.train.len()),
+        valid_images: prepared.valid.as_ref().map(|valid| valid.len()),
         seed: recipe.seed,
         data_seed: recipe.data_seed,
         replicate: recipe.replicate,

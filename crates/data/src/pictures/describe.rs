@@ -28,6 +28,10 @@ pub struct SizeSpread {
     pub median: (usize, usize),
     /// That of the most pixels.
     pub largest: (usize, usize),
+    /// The least and the greatest height.
+    pub heights: (usize, usize),
+    /// The least and the greatest width.
+    pub widths: (usize, usize),
     /// That of the most pictures; of several, the smallest.
     pub most_frequent: (usize, usize),
     /// How many pictures have it.
@@ -149,10 +153,16 @@ fn spread(readable: &[Facts]) -> Option<SizeSpread> {
     sizes.iter().for_each(|&size| *counts.entry(pixels(&size)).or_default() += 1);
     let (&(pixels, height), &of_most_frequent) =
         counts.iter().rev().max_by_key(|(_, count)| **count)?;
+    let range = |of: fn(&(usize, usize)) -> usize| {
+        let (least, greatest) = (sizes.iter().map(of).min(), sizes.iter().map(of).max());
+        Some((least?, greatest?))
+    };
     Some(SizeSpread {
         smallest: *sizes.first()?,
         median: *sizes.get((sizes.len() - 1) / 2)?,
         largest: *sizes.last()?,
+        heights: range(|size| size.0)?,
+        widths: range(|size| size.1)?,
         most_frequent: (height, pixels / height),
         of_most_frequent,
     })

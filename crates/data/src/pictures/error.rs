@@ -132,7 +132,7 @@ pub enum PicturesError {
     },
     /// A class has lost all of its pictures, as they are damaged.
     #[error(
-        "class {class} has no picture left to learn from, as all of its pictures are damaged; put \
+        "class `{class}` has no picture left to learn from, as all of its pictures are damaged; put \
          sound ones in, or remove the class"
     )]
     ClassLost {

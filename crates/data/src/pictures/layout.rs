@@ -85,7 +85,7 @@ fn parts(
     for name in &of_part {
         let twice = part(name).and_then(|part| parts.insert(part, (*name).clone()));
         if let Some(other) = twice.filter(|_| others.is_empty()) {
-            let found = format!("both {} and {}", other.display(), name.display());
+            let found = format!("both `{}` and `{}`", other.display(), name.display());
             let cure = "put their pictures into one of them".to_owned();
             return Err(layout(path, "one folder for each part", found, cure));
         }
@@ -228,7 +228,7 @@ fn class_names(
     match folders {
         [] => return Err(layout(path, expected, format!("no folder{beside}"), cure.to_owned())),
         [one] => {
-            let found = format!("only {}{beside}", one.display());
+            let found = format!("only `{}`{beside}", one.display());
             return Err(layout(path, expected, found, cure.to_owned()));
         }
         _ if folders.len() > MOST_CLASSES => {
@@ -243,7 +243,7 @@ fn class_names(
     let mut seen: HashMap<String, &str> = HashMap::new();
     for name in &names {
         if let Some(twin) = seen.insert(name.to_lowercase(), name) {
-            let found = format!("both {twin} and {name}");
+            let found = format!("both `{twin}` and `{name}`");
             let cure = "rename one of them, or put their pictures into one".to_owned();
             return Err(layout(path, "classes whose names differ by more than case", found, cure));
         }
@@ -293,10 +293,11 @@ fn check_classes(
 /// Most names that a message lists.
 const MOST_NAMES: usize = 20;
 
-/// Names for a message.
+/// Names for a message, quoted: a class may be called `only`.
 fn names<N: AsRef<OsStr>>(all: &[N]) -> String {
     let shown = all.iter().take(MOST_NAMES);
-    let mut text = shown.map(|name| name.as_ref().to_string_lossy()).collect::<Vec<_>>().join(", ");
+    let quoted = shown.map(|name| format!("`{}`", name.as_ref().to_string_lossy()));
+    let mut text = quoted.collect::<Vec<_>>().join(", ");
     if all.len() > MOST_NAMES {
         text += &format!(" and {} more", all.len() - MOST_NAMES);
     }
@@ -398,18 +399,18 @@ mod tests {
     fn folders_that_are_no_data_set_are_refused_with_what_was_found() {
         refusal(&[], &["at least two classes", "no folder"]);
         refusal(&["1.png", "2.png"], &["no folder, and 2 pictures"]);
-        refusal(&["cats/1.png"], &["only cats", "table"]);
-        refusal(&["cats/1.png", "dogs/", "mice/read.me"], &["none of dogs, mice", "png, jpg"]);
-        refusal(&["cats/1.png", "Cats/2.png", "dogs/1.png"], &["both Cats and cats"]);
-        refusal(&["test/a/1.png", "valid/a/1.png"], &["`train`", "only test, valid"]);
+        refusal(&["cats/1.png"], &["only `cats`", "table"]);
+        refusal(&["cats/1.png", "dogs/", "mice/read.me"], &["none of `dogs`, `mice`", "png, jpg"]);
+        refusal(&["cats/1.png", "Cats/2.png", "dogs/1.png"], &["both `Cats` and `cats`"]);
+        refusal(&["test/a/1.png", "valid/a/1.png"], &["`train`", "only `test`, `valid`"]);
         refusal(
             &["train/a/1.png", "train/b/1.png", "test/c/1.png"],
-            &["test", "c, which train has not"],
+            &["test", "`c`, which train has not"],
         );
-        refusal(&["train/a/1.png", "train/b/", "test/b/1.png"], &["none of b"]);
-        refusal(&["train/a/1.png", "val/a/1.png", "valid/a/1.png"], &["both val and valid"]);
-        refusal(&["train/a/1.png", "test/a/1.png", "extra/1.png"], &["train", "also extra"]);
-        refusal(&["train/a/1.png"], &["at least two classes", "only a"]);
+        refusal(&["train/a/1.png", "train/b/", "test/b/1.png"], &["none of `b`"]);
+        refusal(&["train/a/1.png", "val/a/1.png", "valid/a/1.png"], &["both `val` and `valid`"]);
+        refusal(&["train/a/1.png", "test/a/1.png", "extra/1.png"], &["train", "also `extra`"]);
+        refusal(&["train/a/1.png"], &["at least two classes", "only `a`"]);
     }
 
     #[test]
@@ -434,9 +435,9 @@ mod tests {
         let bytes: Vec<u64> = survey.files.iter().map(|file| file.bytes).collect();
         assert_eq!(bytes, [7, 0, 5]);
         fs::write(&table, "path,label,split\n2.dat,a,test\nx/1.png,b,train\n").unwrap();
-        assert!(super::survey(&table).unwrap_err().to_string().contains("none of a"));
+        assert!(super::survey(&table).unwrap_err().to_string().contains("none of `a`"));
         fs::write(&table, "path,label\n2.dat,cat\nx/1.png,Cat\n").unwrap();
-        assert!(super::survey(&table).unwrap_err().to_string().contains("both Cat and cat"));
+        assert!(super::survey(&table).unwrap_err().to_string().contains("both `Cat` and `cat`"));
         let other = folder.path().join("2.dat");
         assert!(super::survey(&other).unwrap_err().to_string().contains(".csv"));
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::data_set::DataSet;
+use crate::duplicates::Repeats;
 use crate::image_set::ImageSet;
 use crate::inspect::FileRecord;
 use crate::test_split::TestSplit;
@@ -220,7 +221,11 @@ fn loaded(
     groups: &dyn Fn(&ImageSet) -> Result<Vec<usize>, PicturesError>,
     mut notes: Vec<String>,
 ) -> Result<Loaded, PicturesError> {
-    notes.extend(size_note(&contents));
+    let mut advice = Vec::new();
+    match contents.size_from {
+        SizeFrom::Default => advice.extend(size_note(&contents)),
+        SizeFrom::Settings | SizeFrom::Pictures => notes.extend(size_note(&contents)),
+    }
     let damaged = damaged_pictures(survey, &contents.damaged);
     match damaged.len() {
         0 => {}
@@ -233,6 +238,8 @@ fn loaded(
     let places = Places::of(survey, &contents);
     let split = split(&all, &places, settings, groups, &mut notes)?;
     check_train(&survey.class_names, &split.train)?;
+    notes
+        .extend(copies_note(&split, survey.files.iter().any(|file| file.part == Some(Part::Test))));
 
     let Split { train, valid, test, groups, pictures: [in_train, in_valid, in_test] } = split;
     let paths =
@@ -242,6 +249,9 @@ fn loaded(
     let parts = [("train", Some(&train)), ("valid", valid.as_ref()), ("test", Some(&test))];
     let files = records(parts);
     let name = format!("folder:{}", path.display());
+    let from_folder =
+        |file: &PathBuf| file.strip_prefix(&survey.folder).unwrap_or(file).display().to_string();
+    let test = TestSplit::seal_named(test, pictures.test.iter().map(from_folder).collect());
     let left_out =
         damaged.iter().map(|picture| format!("{}: {}", picture.path.display(), picture.reason));
     let data = DataSet {
@@ -249,7 +259,8 @@ fn loaded(
         groups,
         left_out: left_out.collect(),
         notes,
-        ..DataSet::read(name, survey.class_names.clone(), train, TestSplit::seal(test), files)
+        advice,
+        ..DataSet::read(name, survey.class_names.clone(), train, test, files)
     };
     let (preparation, skipped) = (contents.preparation, survey.skipped.clone());
     Ok(Loaded { data, preparation, pictures, damaged, skipped })
@@ -354,8 +365,8 @@ fn split(
         let chosen = |of: &[usize]| of.iter().filter_map(|&at| train.get(at).copied()).collect();
         (test, train) = (chosen(&drawn.test), chosen(&drawn.train));
         notes.push(format!(
-            "no test pictures are named; {} of {} were drawn for the final score (test_size \
-             {size}, split_seed {seed})",
+            "no test pictures are named; {} of {} were drawn for the final score \
+             (`--test-size {size}`, `--test-seed {seed}`)",
             test.len(),
             labels.len()
         ));
@@ -410,8 +421,26 @@ fn size_note(contents: &Contents) -> Option<String> {
             Some(format!("size {size}, as all pictures measure {height} x {width}"))
         }
         SizeFrom::Default => Some(format!(
-            "size {size}, as pictures differ in size or are larger; set another one if details \
+            "size {size}, as pictures differ in size or are larger; set `--image-size` if details \
              are lost"
         )),
     }
+}
+
+/// That test images are known from training, pixel by pixel. `is_named`: whether folders or a table name the test
+/// pictures. Of the test split it tells a count alone.
+fn copies_note(split: &Split, is_named: bool) -> Option<String> {
+    let Repeats { count, other_label, .. } = Repeats::across(&split.train, &split.test);
+    let all = split.test.len();
+    let cure = match is_named {
+        true => "take them out of one of the two",
+        false => "`--group-near-copies` keeps copies on one side",
+    };
+    let are = if count == 1 { "is" } else { "are" };
+    (count > 0).then(|| {
+        format!(
+            "{count} of the {all} test images {are} equal to a training image, {other_label} with \
+             another label: what is known by heart is no test; {cure}"
+        )
+    })
 }

@@ -44,11 +44,11 @@ pub(super) fn draw_test(
     let spare: usize = counts.iter().map(|&count: &usize| count.saturating_sub(1)).sum();
     let wanted = size.of(images);
     if wanted == 0 {
-        return refuse(format!("test_size {size} is less than one picture; set a larger one"));
+        return refuse(format!("`--test-size {size}` is less than one picture; set a larger one"));
     }
     if wanted > spare {
         return refuse(format!(
-            "test_size {size} asks for {wanted}, but every class must keep one to learn from, \
+            "`--test-size {size}` asks for {wanted}, but every class must keep one to learn from, \
              which leaves {spare}; set a smaller one, or put test pictures into a folder `test`"
         ));
     }
@@ -67,7 +67,7 @@ pub(super) fn draw_test(
     let (test, train): (Vec<usize>, Vec<usize>) = (0..images).partition(|&image| is_test[image]);
     if test.is_empty() {
         let reason = "all are near copies of each other by groups larger than the test split; set \
-         a larger test_size";
+         a larger `--test-size`";
         return refuse(reason.to_owned());
     }
     Ok(Drawn { train, test })

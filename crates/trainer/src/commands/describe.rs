@@ -80,7 +80,10 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     write_png(&sheet.draw(), &args.out, &origin)
         .map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&format!("contact sheet: {}", args.out.display()));
-    print_line(&format!("\nto start with:\n  {}", start(&args.path, &found, copies)));
+    print_line(&match start(&args.path, &found, copies) {
+        Ok(command) => format!("\nto start with:\n  {command}"),
+        Err(reason) => format!("\nnot to be trained on as it is: {reason}"),
+    });
     Ok(())
 }
 

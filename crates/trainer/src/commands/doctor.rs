@@ -27,7 +27,7 @@ pub struct DoctorArgs {
 ///
 /// If the JSON cannot be made.
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
-    let variables = environment::CATALOG.iter().map(|row| (row.name, std::env::var_os(row.name)));
+    let variables = environment::for_people().map(|row| (row.name, std::env::var_os(row.name)));
     let found = Doctor::examine(&Source::from_environment(args.data_dir.clone()), variables);
     print_line(&if args.json { found.json()? } else { found.text() });
     Ok(())

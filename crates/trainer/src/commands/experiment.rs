@@ -7,6 +7,7 @@ use backburn_experiments::request::Request;
 use backburn_experiments::{CATALOG, Experiment, experiment};
 use backburn_records::number::clock;
 use backburn_report::ExperimentRecord;
+use backburn_report::experiments_markdown::SOURCES;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::run_options::RunOptions;
 use clap::{Args, ValueEnum};
@@ -131,7 +132,8 @@ pub(crate) fn compare_optimizers(
 
 fn list() -> String {
     let entry = |row: &Experiment| format!("{}\n  {} ({})\n", row.name, row.title, row.source);
-    CATALOG.iter().map(entry).collect()
+    let entries: String = CATALOG.iter().map(entry).collect();
+    format!("{entries}\n{}", wrapped(SOURCES, COLUMNS))
 }
 
 fn run_one(

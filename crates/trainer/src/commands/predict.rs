@@ -90,8 +90,15 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
     };
     if predictor.temperature().is_none() {
         say(
-            "note: the run kept no images for validation, so that probabilities are not calibrated",
+            "note: probabilities are not calibrated: the run kept no images for validation, or no \
+             temperature suits them best",
         );
+    }
+    if let Some(images) = predictor.few_to_calibrate() {
+        say(&format!(
+            "note: probabilities are calibrated on {images} validation images only; take them for \
+             rough ones"
+        ));
     }
     let explained = |folder| Explained::new(folder, &predictor, &args.run, command);
     let mut explained = args.explain.as_deref().map(explained).transpose()?;
@@ -146,11 +153,12 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
         )));
     }
     if all == 0 {
-        return Err(Failure::Error(
-            "no picture was named: expected files, folders with png, jpg, jpeg, jfif, webp, bmp \
-             or gif files, or a list on stdin"
-                .into(),
-        ));
+        let paths: Vec<String> = args.paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(Failure::Error(format!(
+            "no picture was named: none is in {}; expected files, folders with png, jpg, jpeg, \
+             jfif, webp, bmp or gif files, or a list on stdin",
+            paths.join(", ")
+        )));
     }
     Ok(())
 }

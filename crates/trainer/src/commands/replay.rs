@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use backburn_records::RunRecord;
+use backburn_records::{RunRecord, number};
 use backburn_training::failure::Failure;
 use backburn_training::replay::{self, Criterion, NOTE, read, table, usual};
 use clap::Args;
@@ -43,7 +43,8 @@ pub fn replay(args: &ReplayArgs) -> Result<(), Failure> {
             let run = json!({"run": path, "epochs": epochs, "status": status, "choices": choices});
             print_line(&run.to_string());
         } else {
-            print_line(&format!("{path}: {epochs} epochs, {status}\n{}", table(&choices)));
+            let epochs = number::epochs(epochs);
+            print_line(&format!("{path}: {epochs}, {status}\n{}", table(&choices)));
         }
     }
     if !args.json {

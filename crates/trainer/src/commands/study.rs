@@ -270,6 +270,11 @@ fn collect(args: &CollectArgs, command: Vec<String>) -> Result<(), Failure> {
 
 fn cancel(args: &FolderArgs) -> Result<(), Failure> {
     let (_, study) = StudyFile::open(&args.study)?;
+    let states = status::states(&study)?;
+    if !states.iter().any(|(.., state)| state.is_left()) {
+        print_line(&format!("nothing is left to cancel: all {} trials are there", states.len()));
+        return Ok(());
+    }
     submit::cancel(&study)?;
     print_line("cancelled: trials that are at work save a checkpoint and stop");
     Ok(())

@@ -47,7 +47,7 @@ pub struct TrainArgs {
     /// Data set, by its name in the catalog, or pictures of one's own.
     #[arg(value_name = "DATASET|PATH", help = help::data_sets_or_pictures())]
     pub dataset: Option<String>,
-    /// The same as a flag; `folder:PATH` for pictures whose path looks like a name.
+    /// Data set as a flag, in place of DATASET|PATH; `folder:PATH` for pictures whose path looks like a name.
     #[arg(long = "dataset", value_name = "NAME|folder:PATH", conflicts_with = "dataset")]
     named_dataset: Option<String>,
 
@@ -212,7 +212,7 @@ fn result(summary: &Summary, run: &Path) -> String {
     });
     format!(
         "test accuracy {} with the weights of epoch {} of {}\n\
-         training {}{valid}, generalization gap {:.2} points\n{memorized}\
+         training {}{valid}, generalization gap {} points\n{memorized}\
          test loss {:.4}, calibration error {}\n\
          trained in {} at {:.0} images/s\n\
          report: {}",
@@ -220,7 +220,7 @@ fn result(summary: &Summary, run: &Path) -> String {
         summary.best_epoch,
         summary.last_epoch,
         percent(summary.train_accuracy),
-        100.0 * summary.generalization_gap,
+        number::decimals(100.0 * summary.generalization_gap, 2),
         summary.test_loss,
         percent(summary.test_ece),
         clock(summary.train_seconds),

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use backburn_records::AtWork;
+use backburn_records::{AtWork, OtherFolder};
 use backburn_training::failure::Failure;
 use backburn_training::run_folder::verify::Inspection;
 use clap::Args;
@@ -33,6 +33,9 @@ pub fn verify(args: &VerifyArgs) -> Result<(), Failure> {
              `runs/`",
             args.run.display()
         )));
+    }
+    if let Some(other) = OtherFolder::at(&args.run) {
+        return Err(Failure::Error(other.to_string()));
     }
     // Before any file is read: what a process writes meanwhile need not fit together.
     let at_work = AtWork::on(&args.run);

@@ -10,8 +10,9 @@ const FILES: [&str; 2] = ["result.json", "report.html"];
 fn the_list_names_every_experiment_of_the_sources() {
     let place = Place::new();
     let run = place.run("experiment --list");
-    run.expect(DONE, &["compare-optimizers\n", "003 §6.1"]);
-    let names = run.stdout.lines().filter(|line| !line.starts_with(' ')).count();
+    run.expect(DONE, &["compare-optimizers\n", "003 §6.1", "The sources are Korean study posts"]);
+    let entries = run.stdout.lines().take_while(|line| !line.is_empty());
+    let names = entries.filter(|line| !line.starts_with(' ')).count();
     assert_eq!(names, 20, "{}", run.stdout);
 }
 

@@ -37,7 +37,7 @@ fn a_run_is_exported_to_every_format_with_a_card_and_is_still_whole() {
         assert!(card.contains(part), "no {part} in:\n{card}");
     }
     let mistakes = place.text("run/export/mistakes.csv");
-    assert!(mistakes.starts_with("index,label,predicted,probability,loss\n"), "{mistakes}");
+    assert!(mistakes.starts_with("index,label,predicted,probability,loss,path\n"), "{mistakes}");
     let recorded = place.json("run/evaluation.json")["mistakes"].as_array().unwrap().len();
     assert_eq!(mistakes.lines().count(), 1 + recorded);
     // Another run can begin with any of them.

@@ -117,9 +117,9 @@ fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
     let manifest = place.json("run/manifest.json");
     assert_eq!(manifest["status"], "interrupted");
     assert_eq!(manifest["test_reads"].as_array().unwrap().len(), 0, "test data were read");
-    place.run("verify run").expect(DONE, &["interrupted, 1 epochs", "end of epoch 1"]);
+    place.run("verify run").expect(DONE, &["interrupted, 1 epoch\n", "end of epoch 1"]);
     place.run("train --resume run").expect(DONE, &["test accuracy"]);
-    place.run("verify run").expect(DONE, &["finished, 1 epochs", "1 access to the test split"]);
+    place.run("verify run").expect(DONE, &["finished, 1 epoch\n", "1 access to the test split"]);
 }
 
 #[cfg(target_os = "linux")]
@@ -209,7 +209,7 @@ fn a_run_that_is_asked_for_a_checkpoint_saves_one_and_ends_like_one_that_was_not
     // That of the epoch's end has taken the place of another one, inside the epoch.
     assert!(place.path("run/checkpoints/previous.safetensors").exists());
     assert!(!place.path("whole/checkpoints/previous.safetensors").exists());
-    place.run("verify run").expect(DONE, &["finished, 1 epochs"]);
+    place.run("verify run").expect(DONE, &["finished, 1 epoch\n"]);
 }
 
 /// Whether the program hears a signal, by number, which would end it.

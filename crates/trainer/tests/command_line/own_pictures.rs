@@ -44,8 +44,17 @@ fn a_folder_of_pictures_is_trained_on_reported_verified_repeated_and_predicted_w
         place.json("run/evaluation.json")["class_names"],
         serde_json::json!(["dark", "half", "light"])
     );
+    assert_eq!(manifest["valid_images"], 7);
     place.run("verify run").expect(DONE, &[]);
-    place.run("evaluate run --split test").expect(DONE, &["half"]);
+    let scores = place.run("evaluate run --split test");
+    scores.expect(DONE, &["half"]);
+    assert!(!scores.stdout.contains("top-"), "{}", scores.stdout);
+    let evaluation = place.json("run/evaluation.json");
+    for mistake in evaluation["mistakes"].as_array().unwrap() {
+        let class = evaluation["class_names"][mistake["label"].as_u64().unwrap() as usize].clone();
+        let path = mistake["path"].as_str().unwrap();
+        assert!(path.starts_with(class.as_str().unwrap()) && path.ends_with(".png"), "{path}");
+    }
     // By another name of the same folder, from what was prepared before.
     fs::create_dir(place.path("elsewhere")).unwrap();
     fs::rename(place.path("pictures"), place.path("elsewhere/moved")).unwrap();
@@ -96,6 +105,8 @@ fn predictions_name_what_cannot_be_read_and_go_on() {
     let table = place.run(&format!("predict run {good} text.png"));
     assert!(table.stdout.lines().next().unwrap().ends_with(good), "{}", table.stdout);
     place.run("predict run pictures --top-k 4").refuse(USAGE, &["`--top-k`: expected 1 to 3"]);
+    fs::create_dir(place.path("empty")).unwrap();
+    place.run("predict run empty").refuse(ERROR, &["no picture was named: none is in empty;"]);
     place.run("predict none pictures").refuse(ERROR, &["none"]);
 }
 
@@ -131,7 +142,9 @@ fn digits_written_as_pictures_are_answered_as_in_the_set() {
         picture.save(place.path(&format!("{number}.png"))).unwrap();
     }
     let names: Vec<String> = (0..mistakes.len()).map(|number| format!("{number}.png")).collect();
-    let rows = lines(&place.run(&format!("predict run {} --json --top-k 1", names.join(" "))));
+    let answers = place.run(&format!("predict run {} --json --top-k 1", names.join(" ")));
+    answers.expect(DONE, &["not calibrated", "no temperature suits them"]);
+    let rows = lines(&answers);
     for (row, mistake) in rows.iter().zip(mistakes) {
         assert_eq!(row["predictions"][0]["index"], mistake["prediction"], "{}", row["path"]);
     }
@@ -235,9 +248,10 @@ fn pictures_are_described_with_their_near_copies_and_what_was_found_is_quoted_by
         fs::copy(&from, to.with_file_name(format!("again-{number}.png"))).unwrap();
     }
     let found = place.run("data describe ./pictures --out sheet.png --page copies.html");
-    found.expect(DONE, &["44 pictures of 3 classes", "sizes (height×width): 12×12", "dark", "20"]);
+    found.expect(DONE, &["44 pictures of 3 classes", "sizes: height 12, width 12 ", "dark", "20"]);
     found
         .mention(&["near copies", "cargo xtask train ./pictures --epochs 100 --group-near-copies"]);
+    found.mention(&["--batch-size 8"]);
     found.mention(&["dark/again-", " ≈ dark/"]);
     assert!(place.text("copies.html").contains("dark: dark/again-"));
     for file in ["sheet.png", "copies.html", "copies.json"] {
@@ -249,5 +263,10 @@ fn pictures_are_described_with_their_near_copies_and_what_was_found_is_quoted_by
 
     let folds = place.run(&format!("train ./pictures {SMALL} --folds 2 --out folds"));
     folds.expect(DONE, &["over 2 folds"]);
+    for verb in ["verify", "report", "replay", "evaluate", "export --format onnx", "train --resume"]
+    {
+        let told = ["folds is the folder of a cross-validation", "such as folds/fold-1"];
+        place.run(&format!("{verb} folds")).refuse(ERROR, &told);
+    }
     assert_eq!(folds.stderr.matches("no test pictures are named").count(), 1, "{}", folds.stderr);
 }

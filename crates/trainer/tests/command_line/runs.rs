@@ -72,7 +72,7 @@ fn a_finished_run_leaves_every_file_of_the_contract() {
     expect_keys(
         &manifest,
         "name model command backburn_version burn_version git_commit backend device threads \
-         dataset train_images seed started ended status test_reads files",
+         dataset train_images valid_images seed started ended status test_reads files",
     );
     assert_eq!(manifest["status"], "finished");
     assert_eq!(manifest["threads"], 1);
@@ -253,6 +253,7 @@ fn several_runs_are_compared_in_a_table_and_a_page() {
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{}", run.stdout);
     let page = place.text("both.html");
     assert!(page.contains(">one<") && page.contains(">two<"), "{page}");
+    assert!(page.contains("<a href=\"two/report.html\">two</a>"), "{page}");
 }
 
 #[test]

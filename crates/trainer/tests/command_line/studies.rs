@@ -86,9 +86,13 @@ fn trials_are_handed_over_one_by_one_and_collected() {
     let again = place.run("study submit study --engine slurm --dry-run");
     again.expect(DONE, &["1 trials: 2"]);
     place.run("study cancel study").expect(DONE, &["cancelled"]);
+    assert!(place.path("study/cancelled").exists());
     place.run("study trial study --index 2").expect(DONE, &["was cancelled"]);
     place.run("study status study").expect(DONE, &["3 done, 1 missing", "cancelled"]);
     place.run("study collect study --finish").expect(DONE, &["page: study/report.html"]);
+    let cancelled = place.path("study/cancelled").exists();
+    place.run("study cancel study").expect(DONE, &["nothing is left to cancel: all 4 trials"]);
+    assert_eq!(place.path("study/cancelled").exists(), cancelled);
     let status: Value =
         serde_json::from_str(&place.run("study status study --json").stdout).unwrap();
     let states = status["trials"].as_array().unwrap().iter().map(|trial| trial["state"].clone());

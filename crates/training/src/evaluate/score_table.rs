@@ -114,7 +114,17 @@ impl ScoreTable {
         };
         let variants = self.variants.iter().map(|it| (it.name.as_str(), &it.predictions));
         let rows = [("plain", &self.plain)].into_iter().chain(variants).map(row);
-        text += &table(&[head].into_iter().chain(rows).collect::<Vec<_>>());
+        let rows: Vec<_> = [head].into_iter().chain(rows).collect();
+        // That the label is among all classes says nothing.
+        text += &match self.k < self.class_names.len() {
+            true => table(&rows),
+            false => {
+                let without = rows
+                    .into_iter()
+                    .map(|[name, accuracy, _, nll, brier, ece]| [name, accuracy, nll, brier, ece]);
+                table(&without.collect::<Vec<_>>())
+            }
+        };
         for variant in &self.variants {
             let detail = |name: &str| variant.details.get(name)?.as_f64();
             if let (Some(entropy), Some(information)) =
@@ -216,6 +226,8 @@ mod tests {
         ] {
             assert!(text.contains(part), "no `{part}` in {text}");
         }
+        let all = ScoreTable { k: 3, ..scores() }.as_text();
+        assert!(all.contains("accuracy") && !all.contains("top-"), "{all}");
         let looks = ScoreTable { test_looks: 2, remark: None, ..scores() }.as_text();
         assert!(looks.starts_with("scores on ") && looks.ends_with("accessed 2 times"), "{looks}");
         let memorized =

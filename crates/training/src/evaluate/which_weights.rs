@@ -3,7 +3,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_models::{Network, parameters, weights};
-use backburn_records::{Manifest, Status};
+use backburn_records::{Manifest, Status, number};
 use burn::tensor::Device;
 
 use crate::failure::Failure;
@@ -82,9 +82,9 @@ fn best_so_far(
         None => (format!("{position}, so far"), format!("its newest checkpoint ({position})")),
     };
     let remark = format!(
-        "unfinished: {run} is {status}, after {} of {} epochs; the weights scored are those of \
-         {which}",
-        position.epochs, recipe.epochs
+        "unfinished: {run} is {status}, after {} of {}; the weights scored are those of {which}",
+        position.epochs,
+        number::epochs(recipe.epochs)
     );
     Ok(Weights { network: state.selected(), name, remark: Some(remark) })
 }

@@ -4,6 +4,8 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use backburn_records::command_name::as_typed;
+
 use crate::recipe::Recipe;
 use crate::run_folder::folder::RunFolder;
 
@@ -33,6 +35,7 @@ pub fn blame(recipe: &Recipe, folder: Option<&RunFolder>) -> Blamed {
         )
     });
     let cure = format!("{}: {}{resume}", subject(recipe), cure(recipe));
+    let cure = as_typed(&cure).into_owned();
     let folder = folder.cloned();
     Blamed(in_turn().replace(Training { cure, folder }))
 }
@@ -44,6 +47,7 @@ pub(crate) fn blame_report(folder: &RunFolder) -> Blamed {
         "the run is finished, and only its report is missing: where there is more memory, `cargo xtask report {run}` \
          writes it"
     );
+    let cure = as_typed(&cure).into_owned();
     Blamed(in_turn().replace(Training { cure, folder: None }))
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::{fmt, io};
 
-use backburn_records::Changed;
+use backburn_records::{Changed, OtherFolder};
 
 use crate::recipe::RecipeError;
 use crate::run_folder::names::CONFIG;
@@ -40,6 +40,9 @@ pub enum RunError {
         /// What the system says.
         source: io::Error,
     },
+    /// The folder is that of several runs.
+    #[error(transparent)]
+    OtherFolder(#[from] OtherFolder),
     /// A run has lost its manifest.
     #[error("{}: {MISSING}; restore it from a copy, or repeat the run with `cargo xtask train \
         --config {}`", path.display(), path.with_file_name(CONFIG).display())]

@@ -14,7 +14,7 @@ use backburn_records::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
 use backburn_records::{
-    EpochRecord, EvaluationRecord, FileRecord, Manifest, Summary, read_bounded,
+    EpochRecord, EvaluationRecord, FileRecord, Manifest, OtherFolder, Summary, read_bounded,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -81,6 +81,9 @@ impl RunFolder {
     ///
     /// If it has no recipe and so is not one.
     pub fn open(path: &Path) -> Result<Self, RunError> {
+        if let Some(other) = OtherFolder::at(path) {
+            return Err(other.into());
+        }
         let folder = Self { path: path.to_owned() };
         folder.read(CONFIG)?;
         Ok(folder)

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
-    AtWork, EpochRecord, EvaluationRecord, Manifest, Status, Summary, read_bounded,
+    AtWork, EpochRecord, EvaluationRecord, Manifest, Status, Summary, number, read_bounded,
 };
 use serde::de::DeserializeOwned;
 
@@ -153,7 +153,8 @@ impl<'a> Inspection<'a> {
             }
             _ => "",
         };
-        let epochs = rows.map_or_else(String::new, |rows| format!(", {} epochs", rows.len()));
+        let epochs =
+            rows.map_or_else(String::new, |rows| format!(", {}", number::epochs(rows.len())));
         it.head = format!("{}: {state}{epochs}{remark}", path.display());
         it
     }
@@ -309,7 +310,7 @@ impl<'a> Inspection<'a> {
                 }
             }
         }
-        self.good(METRICS, &format!("{} epochs", epochs.len()));
+        self.good(METRICS, &number::epochs(epochs.len()));
         Some(epochs)
     }
 
