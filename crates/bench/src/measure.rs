@@ -66,16 +66,15 @@ pub fn measure(
     })
 }
 
-/// The widest set of vector instructions that this processor has.
+/// The set of vector instructions that our kernels use: the processor's widest, or what `BACKBURN_SIMD` leaves of it.
 fn instruction_set() -> Option<&'static str> {
+    match backburn_kernels::cpu::instruction_set() {
+        "avx512" => return Some("AVX-512"),
+        "avx2" => return Some("AVX2"),
+        _ => {}
+    }
     #[cfg(target_arch = "x86_64")]
     {
-        if std::arch::is_x86_feature_detected!("avx512f") {
-            return Some("AVX-512");
-        }
-        if std::arch::is_x86_feature_detected!("avx2") {
-            return Some("AVX2");
-        }
         Some("SSE2")
     }
     #[cfg(target_arch = "aarch64")]

@@ -59,11 +59,14 @@ impl Gather<'_> {
         let enough = TASKS_OF_A_THREAD * rayon::current_num_threads();
         // How the work is cut does not change a sum.
         if blocks.count() >= enough || panels.count() == 1 {
-            let own = self
-                .kernels
-                .is_none()
-                .then(|| TransformedKernels::new(&panels, all_panels.clone(), direction));
-            let kernels = self.kernels.or(own.as_ref());
+            let own;
+            let kernels = match self.kernels {
+                Some(kernels) => kernels,
+                None => {
+                    own = TransformedKernels::new(&panels, all_panels.clone(), direction);
+                    &own
+                }
+            };
             (0..blocks.count()).into_par_iter().for_each(|block| {
                 let panels = all_panels.clone();
                 let share =
@@ -92,7 +95,7 @@ impl Gather<'_> {
                     }
                 };
                 (0..blocks.count()).into_par_iter().for_each(|block| {
-                    let (panels, kernels) = (panels.clone(), Some(kernels));
+                    let panels = panels.clone();
                     let windows = Some(&windows[..]);
                     simd::run(Share { gather: self, blocks, panels, block, kernels, windows, to });
                 });
@@ -206,7 +209,7 @@ struct Share<'a> {
     blocks: Blocks,
     panels: Range<usize>,
     block: usize,
-    kernels: Option<&'a TransformedKernels>,
+    kernels: &'a TransformedKernels,
     /// All windows, if they are transformed already.
     windows: Option<&'a [f32]>,
     to: Writer<'a>,
@@ -268,14 +271,13 @@ impl Share<'_> {
         windows: &[f32],
         sums: &mut [f32],
     ) {
-        let Some(kernels) = self.kernels else { return };
         let Panels { inputs, outputs, .. } = self.gather.panels;
         let mut before = 0;
         for panel in self.panels.clone() {
             let first = panel * 2 * S::LANES;
             let vectors = if outputs - first > S::LANES { 2 } else { 1 };
             let width = vectors * S::LANES;
-            let kernels = kernels.product(first, width, inputs, product);
+            let kernels = self.kernels.product(first, width, inputs, product);
             let sums = &mut sums[before..][..tiles * width];
             before += tiles * width;
             if vectors == 2 {
