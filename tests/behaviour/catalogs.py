@@ -101,6 +101,7 @@ FAMILIES = [
         ],
         "cnn": [CNN, merged(CNN, "--batch-norm on --spatial-dropout 0.2")],
         "lenet-bn": [merged(SHORT, "--model lenet-bn")],
+        "cifarnet": [merged(SHORT, "--model cifarnet --widths 8,12,12")],
         "resnet20": [RESNET, merged(RESNET, "--batch-norm off")],
     }),
     Family("optimizers", "optimizer", MLP, {

@@ -24,6 +24,7 @@ CASES = [
     ({"name": "cnn", "dropout": 0.0}, (8, 3, 32, 32)),
     ({"name": "cnn", "dropout": 0.0, "batch_norm": True}, (8, 3, 32, 32)),
     ({"name": "lenet-bn", "dropout": 0.0}, (8, 1, 28, 28)),
+    ({"name": "cifarnet", "widths": [16, 32, 32]}, (8, 3, 28, 35)),
     ({"name": "resnet18"}, (4, 3, 12, 16)),
     ({"name": "resnet20"}, (4, 3, 12, 16)),
     # With batch normalization its 50 layers magnify rounding a thousand times, in PyTorch too.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d, pad, relu
+from torch.nn.functional import max_pool2d, pad, relu, silu
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 
@@ -125,6 +125,47 @@ class LenetBn(nn.Module):
         x = max_pool2d(relu(self.norm2(self.conv2(x))), 2)
         x = self.dropout(relu(self.dense1(x.flatten(1))))
         return self.head(relu(self.dense2(x)))
+
+
+class CifarNetGroup(nn.Module):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = silu(self.norm1(max_pool2d(self.conv1(x), 2)))
+        return silu(self.norm2(self.conv2(x)))
+
+
+class CifarNet(nn.Module):
+    def __init__(
+        self,
+        image: Image,
+        classes: int,
+        widths: tuple[int, int, int] = (64, 256, 256),
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        channels, *sides = image
+        whitened = 2 * channels * 2 * 2
+        self.whiten = nn.Conv2d(channels, whitened, 2)
+        inputs = (whitened, *widths)
+        self.groups = nn.ModuleList(map(CifarNetGroup, inputs, widths))
+        sides = [(side - 1) // 8 for side in sides]
+        self.window = min(3, *sides)
+        rows, columns = (side // self.window for side in sides)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(widths[-1] * rows * columns, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = silu(self.whiten(images))
+        for group in self.groups:
+            x = group(x)
+        x = max_pool2d(x, self.window).flatten(1)
+        return self.head(self.dropout(x))
 
 
 class StochasticDepth(nn.Module):
@@ -248,6 +289,7 @@ CATALOG = {
     "mlp": Mlp,
     "cnn": Cnn,
     "lenet-bn": LenetBn,
+    "cifarnet": CifarNet,
     "resnet18": projecting((2, 2, 2, 2)),
     "resnet34": projecting((3, 4, 6, 3)),
     "resnet50": projecting((3, 4, 6, 3), deep=True),

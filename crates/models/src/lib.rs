@@ -3,6 +3,7 @@
 //! The loss belongs to training, and so does the choice of a backend: a network lives wherever its
 //! device is.
 
+mod cifarnet;
 mod classifier;
 mod cnn;
 pub mod description;
@@ -18,6 +19,7 @@ pub mod torchvision;
 pub mod weights;
 
 pub use backburn_kernels::PoolOptions;
+pub use cifarnet::{CifarNet, CifarNetConfig};
 pub use classifier::{Classifier, Tap};
 pub use cnn::{Cnn, CnnConfig};
 pub use description::{DescribeError, Describer, Description};
@@ -59,6 +61,11 @@ pub static CATALOG: &[Architecture] = &[
         name: "lenet-bn",
         summary: "small LeNet with batch normalization",
         config: || ModelConfig::LenetBn(LenetBnConfig::default()),
+    },
+    Architecture {
+        name: "cifarnet",
+        summary: "the CIFAR-10 speed runs' network: whitened patches, 64, 256, 256 channels, SiLU",
+        config: || ModelConfig::Cifarnet(CifarNetConfig::default()),
     },
     Architecture {
         name: "resnet18",
@@ -126,6 +133,7 @@ pub enum ModelConfig {
     Mlp(MlpConfig),
     Cnn(CnnConfig),
     LenetBn(LenetBnConfig),
+    Cifarnet(CifarNetConfig),
     Resnet18(ResNetConfig),
     Resnet34(ResNetConfig),
     Resnet50(ResNetConfig),
@@ -142,6 +150,7 @@ impl ModelConfig {
             Self::Mlp(_) => "mlp",
             Self::Cnn(_) => "cnn",
             Self::LenetBn(_) => "lenet-bn",
+            Self::Cifarnet(_) => "cifarnet",
             Self::Resnet18(_) => "resnet18",
             Self::Resnet34(_) => "resnet34",
             Self::Resnet50(_) => "resnet50",
@@ -158,6 +167,7 @@ impl ModelConfig {
             Self::Mlp(config) => &mut config.dropout,
             Self::Cnn(config) => &mut config.dropout,
             Self::LenetBn(config) => &mut config.dropout,
+            Self::Cifarnet(config) => &mut config.dropout,
             Self::Resnet18(config)
             | Self::Resnet34(config)
             | Self::Resnet50(config)
@@ -186,7 +196,7 @@ impl ModelConfig {
         match self {
             Self::Mlp(config) => Some(&mut config.batch_norm),
             Self::Cnn(config) => Some(&mut config.batch_norm),
-            Self::LenetBn(_) => None,
+            Self::LenetBn(_) | Self::Cifarnet(_) => None,
             resnet => resnet.resnet_mut().map(|config| &mut config.batch_norm),
         }
     }
@@ -220,6 +230,7 @@ impl ModelConfig {
             Self::Cnn(config) if config.widths.is_empty() => "dense",
             Self::Cnn(_) => "blocks.0.convs.0",
             Self::LenetBn(_) => "conv1",
+            Self::Cifarnet(_) => "whiten",
             _ => "stem",
         }
     }
@@ -238,6 +249,7 @@ impl ModelConfig {
             Self::Mlp(config) => (config.batch_norm && !config.hidden.is_empty()).then_some(1),
             Self::Cnn(config) => config.batch_norm.then(|| pixels(&|side| config.smallest(side))),
             Self::LenetBn(_) => Some(pixels(&LenetBnConfig::smallest)),
+            Self::Cifarnet(_) => Some(pixels(&CifarNetConfig::smallest)),
             Self::Resnet18(config) => resnet(resnet::RESNET18, config),
             Self::Resnet34(config) => resnet(resnet::RESNET34, config),
             Self::Resnet50(config) => resnet(resnet::RESNET50, config),
@@ -257,7 +269,7 @@ impl ModelConfig {
             | Self::Resnet32(config)
             | Self::Resnet44(config)
             | Self::Resnet56(config) => Some(config),
-            Self::Mlp(_) | Self::Cnn(_) | Self::LenetBn(_) => None,
+            Self::Mlp(_) | Self::Cnn(_) | Self::LenetBn(_) | Self::Cifarnet(_) => None,
         }
     }
 
@@ -290,6 +302,7 @@ impl ModelConfig {
             Self::Mlp(config) => Network::Mlp(config.init(image.iter().product(), classes, device)),
             Self::Cnn(config) => Network::Cnn(config.init(image, classes, device)?),
             Self::LenetBn(config) => Network::LenetBn(config.init(image, classes, device)?),
+            Self::Cifarnet(config) => Network::CifarNet(config.init(image, classes, device)?),
             Self::Resnet18(config) => resnet(resnet::RESNET18, config),
             Self::Resnet34(config) => resnet(resnet::RESNET34, config),
             Self::Resnet50(config) => resnet(resnet::RESNET50, config),
@@ -324,6 +337,12 @@ impl ModelConfig {
                 let [first, second] = config.widths;
                 25 * product(first, second) + product(second * height * width / 16, 120)
             }
+            Self::Cifarnet(config) => {
+                let [first, second, third] = config.widths;
+                let between = chain(&[first, first, second, second, third, third]);
+                let pixels = CifarNetConfig::smallest(height) * CifarNetConfig::smallest(width);
+                9 * (product(8 * channels, first) + between) + product(third * pixels, classes)
+            }
             _ => 0,
         }
     }
@@ -356,6 +375,7 @@ impl ModelConfig {
             Self::Mlp(config) => ("hidden", &config.hidden),
             Self::Cnn(config) => ("widths", &config.widths),
             Self::LenetBn(config) => ("widths", &config.widths),
+            Self::Cifarnet(config) => ("widths", &config.widths),
             _ => return Ok(()),
         };
         if widths.iter().any(|width| !(1..=MAX_WIDTH).contains(width)) {
@@ -390,6 +410,7 @@ pub enum Network {
     Mlp(Mlp),
     Cnn(Cnn),
     LenetBn(LenetBn),
+    CifarNet(CifarNet),
     ResNet(ResNet),
 }
 
@@ -399,6 +420,7 @@ impl Classifier for Network {
             Self::Mlp(network) => network.forward(images),
             Self::Cnn(network) => network.forward(images),
             Self::LenetBn(network) => network.forward(images),
+            Self::CifarNet(network) => network.forward(images),
             Self::ResNet(network) => network.forward(images),
         }
     }
@@ -408,6 +430,7 @@ impl Classifier for Network {
             Self::Mlp(network) => network.forward(images),
             Self::Cnn(network) => network.forward_tapped(images, tap),
             Self::LenetBn(network) => network.forward_tapped(images, tap),
+            Self::CifarNet(network) => network.forward_tapped(images, tap),
             Self::ResNet(network) => network.forward_tapped(images, tap),
         }
     }
@@ -421,6 +444,7 @@ impl Classifier for Network {
             Self::Mlp(network) => network.describe(describer, images),
             Self::Cnn(network) => network.describe(describer, images),
             Self::LenetBn(network) => network.describe(describer, images),
+            Self::CifarNet(network) => network.describe(describer, images),
             Self::ResNet(network) => network.describe(describer, images),
         }
     }
@@ -440,9 +464,10 @@ mod tests {
 
     #[test]
     fn batch_normalization_sees_the_pixels_of_its_smallest_map() {
-        // Three blocks see 32, 16 and 8 pixels a side; four stages 32, 16, 8 and 4; LeNet 28 and 10.
+        // Three blocks see 32, 16 and 8 pixels a side; four stages 32, 16, 8 and 4; LeNet 28 and 10;
+        // the speed runs' network 31, 15, 7 and 3.
         for (name, expected) in
-            [("mlp", 1), ("cnn", 64), ("lenet-bn", 100), ("resnet18", 16), ("resnet20", 64)]
+            [("mlp", 1), ("cnn", 64), ("lenet-bn", 100), ("cifarnet", 9), ("resnet18", 16)]
         {
             assert_eq!(values(name, [3, 32, 32]), Some(expected), "{name}");
         }

@@ -5,7 +5,7 @@
 //! normalization names of PyTorch (`weight` and `bias` for scale and shift), for example
 //! `hidden.0.weight`, `stages.1.0.norm2.running_var`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
@@ -269,6 +269,32 @@ pub fn import<M: Module>(network: M, tensors: Vec<NamedTensor>) -> Result<M, Imp
     }
 }
 
+/// The network without gradients of the parameters of these names: a backward pass spends no time on them, nor on anything
+/// that only leads to them.
+#[must_use]
+pub fn freeze<M: Module>(network: M, names: &BTreeSet<String>) -> M {
+    struct Freeze<'a> {
+        path: Path,
+        names: &'a BTreeSet<String>,
+    }
+    impl ModuleMapper for Freeze<'_> {
+        fn enter_module(&mut self, name: &str, container: &str) {
+            self.path.enter(name, container);
+        }
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.exit();
+        }
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            if self.names.contains(&self.path.name()) {
+                param.set_require_grad(false)
+            } else {
+                param
+            }
+        }
+    }
+    network.map(&mut Freeze { path: Path::default(), names })
+}
+
 /// Name and role of every parameter and buffer of `network`, in the order of its modules. Nothing is read from
 /// the device.
 pub fn roles<M: Module>(network: &M) -> Vec<(String, Role)> {
@@ -362,7 +388,7 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LenetBnConfig, ModelConfig};
+    use crate::{Classifier, LenetBnConfig, ModelConfig};
     use burn::tensor::Device;
 
     fn lenet() -> crate::Network {
@@ -425,6 +451,48 @@ mod tests {
             import(lenet(), tensors).unwrap_err(),
             ImportError::Unknown { name: "extra".into() }
         );
+    }
+
+    #[test]
+    fn what_is_frozen_has_no_gradient_and_neither_has_what_only_leads_to_it() {
+        let device = Device::flex().autodiff();
+        let names = |parts: &[&str]| -> BTreeSet<String> {
+            let all = roles(&lenet()).into_iter().map(|(name, _)| name);
+            all.filter(|name| parts.iter().any(|part| name.starts_with(part))).collect()
+        };
+        let with_gradient = |frozen: &BTreeSet<String>| -> BTreeSet<String> {
+            struct Found<'a>(Path, &'a burn::tensor::Gradients, BTreeSet<String>);
+            impl ModuleVisitor for Found<'_> {
+                fn enter_module(&mut self, name: &str, container: &str) {
+                    self.0.enter(name, container);
+                }
+                fn exit_module(&mut self, _name: &str, _container: &str) {
+                    self.0.exit();
+                }
+                fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                    if param.val().grad(self.1).is_some() {
+                        self.2.insert(self.0.name());
+                    }
+                }
+            }
+            let network = freeze(lenet(), frozen);
+            let logits = network.forward(Tensor::ones([2, 1, 28, 28], &device));
+            let gradients = logits.sum().backward();
+            let mut found = Found(Path::default(), &gradients, BTreeSet::new());
+            network.visit(&mut found);
+            found.2
+        };
+        let trained: BTreeSet<String> = roles(&lenet())
+            .into_iter()
+            .filter(|(_, role)| role.is_trained())
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(with_gradient(&BTreeSet::new()), trained);
+        for parts in [&["conv1", "norm1"][..], &["conv2"], &["dense1", "head.bias"]] {
+            let frozen = names(parts);
+            let left: BTreeSet<String> = trained.difference(&frozen).cloned().collect();
+            assert_eq!(with_gradient(&frozen), left, "{parts:?}");
+        }
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl<N: Classifier> Learner<N> {
     pub fn new(network: N, optimizer: Optimizer) -> Self {
         let averaging = Averaging::default();
         let frozen = optimizer.frozen(&network);
+        let network = parameters::freeze(network, &frozen);
         Self { network: Some(network), optimizer, averaging, sam: None, clip_norm: None, frozen }
     }
 
@@ -100,8 +101,7 @@ impl<N: Classifier> Learner<N> {
     }
 
     fn backward(&self, network: &N, batch: &DeviceBatch, loss: Loss) -> Pass {
-        let pass = backward(network, batch, loss);
-        Pass { gradients: pass.gradients.without(&self.frozen), ..pass }
+        backward(network, batch, loss)
     }
 
     /// One step of the optimizer against `gradients`.

@@ -416,6 +416,12 @@ pub static CATALOG: &[Setting] = &[
                     two.map_err(|_| given.wrong("lenet-bn has two convolutions, such as 6,16"))?;
                 Ok(())
             }
+            ModelConfig::Cifarnet(config) => {
+                let three = given.widths()?.try_into();
+                config.widths =
+                    three.map_err(|_| given.wrong("cifarnet has three groups, such as 64,256,256"))?;
+                Ok(())
+            }
             other => Err(given.not_for(other)),
         },
     },

@@ -12,12 +12,12 @@ use crate::threads::set_threads;
 
 /// The architectures that are tried if none is named: one of each family, and both kinds of shortcuts.
 /// The others are the same layers, more of them.
-const FAMILIES: [&str; 5] = ["mlp", "cnn", "lenet-bn", "resnet20", "resnet18"];
+const FAMILIES: [&str; 6] = ["mlp", "cnn", "lenet-bn", "cifarnet", "resnet20", "resnet18"];
 
 /// `verify-kernels`
 #[derive(Args, Clone, Debug)]
 pub struct VerifyKernelsArgs {
-    /// Architectures, with commas; mlp,cnn,lenet-bn,resnet20,resnet18 if not given, which have every kind
+    /// Architectures, with commas; mlp,cnn,lenet-bn,cifarnet,resnet20,resnet18 if not given, which have every kind
     /// of layer.
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     models: Vec<String>,

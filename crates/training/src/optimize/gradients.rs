@@ -1,6 +1,6 @@
 //! Gradients by parameter name: gathered after a backward pass, accumulated, clipped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use backburn_models::parameters::Path;
 use backburn_regularization::Sam;
@@ -52,13 +52,6 @@ impl NamedGradients {
             };
             self.by_name.insert(name, sum);
         }
-    }
-
-    /// The gradients without those of these parameters.
-    #[must_use]
-    pub fn without(mut self, names: &BTreeSet<String>) -> Self {
-        self.by_name.retain(|name, _| !names.contains(name));
-        self
     }
 
     /// Multiplies all gradients.

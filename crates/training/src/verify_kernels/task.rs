@@ -100,7 +100,7 @@ impl Task {
 fn images_of_a_step(model: &ModelConfig) -> usize {
     match model {
         ModelConfig::Mlp(_) => 64,
-        ModelConfig::Cnn(_) | ModelConfig::LenetBn(_) => 16,
+        ModelConfig::Cnn(_) | ModelConfig::LenetBn(_) | ModelConfig::Cifarnet(_) => 16,
         _ => 4,
     }
 }
