@@ -3,7 +3,7 @@
 
 use backburn_models::Classifier;
 use backburn_models::description::{Layer, LayerKind};
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, silu};
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, s};
@@ -156,6 +156,8 @@ fn apply(layer: &Layer, inputs: &[Data], weights: &Weights<'_>) -> Data {
         }
         (LayerKind::Relu, [Data::Map(x)]) => Data::Map(relu(x.clone())),
         (LayerKind::Relu, [Data::Row(x)]) => Data::Row(relu(x.clone())),
+        (LayerKind::Silu, [Data::Map(x)]) => Data::Map(silu(x.clone())),
+        (LayerKind::Silu, [Data::Row(x)]) => Data::Row(silu(x.clone())),
         (LayerKind::MaxPool { kernel, stride, padding }, [Data::Map(x)]) => {
             let options = burn::tensor::ops::MaxPoolOptions::new([kernel; 2]);
             let options = options.with_stride([stride; 2]).with_padding([padding; 2]);
@@ -197,44 +199,67 @@ mod tests {
 
     use super::*;
 
-    /// Two layers, of whose ReLU the description may not know.
+    /// What stands between two layers.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Between {
+        Nothing,
+        Relu,
+        Silu,
+    }
+
+    /// Two layers, with something between them, and what the description says of that.
     #[derive(Module, Debug)]
     struct TwoLayers {
         hidden: Linear,
         head: Linear,
         #[module(skip)]
-        forgets_relu: bool,
+        between: Between,
+        #[module(skip)]
+        described: Between,
     }
 
     impl Classifier for TwoLayers {
         fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-            self.head.forward(relu(self.hidden.forward(images.flatten(1, 3))))
+            let x = self.hidden.forward(images.flatten(1, 3));
+            self.head.forward(match self.between {
+                Between::Nothing => x,
+                Between::Relu => relu(x),
+                Between::Silu => silu(x),
+            })
         }
 
         fn describe(&self, it: &mut Describer, images: Value) -> Result<Value, DescribeError> {
             let x = it.flatten(images)?;
-            let mut x = it.linear("hidden", &self.hidden, x)?;
-            if !self.forgets_relu {
-                x = it.relu(x)?;
-            }
+            let x = it.linear("hidden", &self.hidden, x)?;
+            let x = match self.described {
+                Between::Nothing => x,
+                Between::Relu => it.relu(x)?,
+                Between::Silu => it.silu(x)?,
+            };
             it.linear("head", &self.head, x)
         }
     }
 
     #[test]
-    fn a_description_that_forgets_a_layer_is_found_out() {
+    fn a_description_that_forgets_a_layer_or_takes_one_for_another_is_found_out() {
         let device = Device::flex();
         device.seed(1);
         let layer = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&device);
-        for forgets_relu in [false, true] {
-            let network = TwoLayers { hidden: layer(12, 9), head: layer(9, 3), forgets_relu };
+        for (between, described) in [
+            (Between::Relu, Between::Relu),
+            (Between::Relu, Between::Nothing),
+            (Between::Silu, Between::Silu),
+            (Between::Silu, Between::Relu),
+        ] {
+            let (hidden, head) = (layer(12, 9), layer(9, 3));
+            let network = TwoLayers { hidden, head, between, described };
             let classes = ["a", "b", "c"].map(String::from).to_vec();
             let normalization = FittedNormalization { scale: vec![0.01; 3], shift: vec![-1.0; 3] };
             let image = [3, 2, 2];
             let trained = TrainedNetwork::new(&network, image, classes, normalization).unwrap();
             let outcome = check(&network, &trained, &device);
             let refused = matches!(outcome, Err(ExportError::Differs { apart }) if apart > 0.01);
-            assert_eq!(refused, forgets_relu, "{outcome:?}");
+            assert_eq!(refused, between != described, "{described:?}: {outcome:?}");
         }
     }
 

@@ -52,6 +52,7 @@ fn words(kind: &LayerKind) -> String {
         LayerKind::Linear { .. } => "linear".to_owned(),
         LayerKind::BatchNorm { .. } => "batch normalization".to_owned(),
         LayerKind::Relu => "ReLU".to_owned(),
+        LayerKind::Silu => "SiLU".to_owned(),
         LayerKind::MaxPool { kernel, stride, .. } => {
             format!("maximum of {kernel}×{kernel}, stride {stride}")
         }

@@ -353,6 +353,7 @@ fn call(layer: &Layer, inputs: &[String]) -> String {
             format!("{path}({x})")
         }
         LayerKind::Relu => format!("F.relu({x})"),
+        LayerKind::Silu => format!("F.silu({x})"),
         LayerKind::MaxPool { kernel, stride, padding } => {
             let padding = if padding == 0 { String::new() } else { format!(", padding={padding}") };
             format!("F.max_pool2d({x}, {kernel}, {stride}{padding})")

@@ -1,8 +1,8 @@
-//! Batch normalization, with a residual and ReLU.
+//! Batch normalization, with a residual and an activation.
 
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, module};
 
+use crate::activate::activate;
 use crate::cpu::Activation;
 #[cfg(feature = "flex")]
 use crate::device::is_ours;
@@ -93,10 +93,7 @@ fn finish<const D: usize>(
         Some(residual) => y + residual,
         None => y,
     };
-    match activation {
-        Activation::Identity => y,
-        Activation::Relu => relu(y),
-    }
+    activate(y, activation)
 }
 
 /// `[batch, …, channels]` to `[batch, channels, …]`.
@@ -125,7 +122,7 @@ mod ours {
     use burn::tensor::Tensor;
 
     use super::{BatchNormParameters, BatchStatistics, Normalized};
-    use crate::cpu::{self, Activation, Moments, NormalizeForward, Statistics};
+    use crate::cpu::{self, Activation, FollowedBy, Moments, NormalizeForward, Statistics};
     use crate::flex::{in_order, into_values, optional, tensor, values};
 
     #[backend_extension(Flex, Autodiff)]
@@ -256,8 +253,42 @@ mod ours {
         moments: Moments,
         statistics: Statistics,
         epsilon: f32,
-        /// The output, where the activation's gradient needs it.
-        y: Option<FlexTensor>,
+        kept: Kept,
+    }
+
+    /// What the activation's gradient takes.
+    #[derive(Clone, Debug)]
+    enum Kept {
+        Nothing,
+        Output(FlexTensor),
+        /// Of what the activation was given, what is not kept anyway; the residual is empty if there was none.
+        BetaAndResidual(FlexTensor, FlexTensor),
+    }
+
+    impl Kept {
+        /// All but `activation` are [`in_order`].
+        fn of(
+            activation: Activation,
+            beta: FlexTensor,
+            residual: FlexTensor,
+            output: &FlexTensor,
+        ) -> Self {
+            match activation {
+                Activation::Identity => Self::Nothing,
+                Activation::Relu => Self::Output(output.clone()),
+                Activation::Silu => Self::BetaAndResidual(beta, residual),
+            }
+        }
+
+        fn followed_by(&self) -> FollowedBy<'_> {
+            match self {
+                Self::Nothing => FollowedBy::Nothing,
+                Self::Output(output) => FollowedBy::Relu { output: values(output) },
+                Self::BetaAndResidual(beta, residual) => {
+                    FollowedBy::Silu { beta: values(beta), residual: optional(residual) }
+                }
+            }
+        }
     }
 
     #[derive(Debug)]
@@ -272,7 +303,7 @@ mod ours {
             gradients: &mut Gradients,
             _checkpointer: &mut Checkpointer,
         ) {
-            let State { x, gamma, moments, statistics, epsilon, y } = ops.state;
+            let State { x, gamma, moments, statistics, epsilon, kept } = ops.state;
             let [node_x, node_gamma, node_beta, node_residual] = ops.parents;
             let gradient = in_order(gradients.consume::<Flex>(&ops.node));
             let forward = NormalizeForward {
@@ -281,7 +312,7 @@ mod ours {
                 statistics,
                 gamma: values(&gamma),
                 epsilon,
-                relu: y.as_ref().map(values),
+                followed_by: kept.followed_by(),
             };
             let gradient = into_values(gradient);
             let ours = cpu::normalize_gradient(forward, gradient, node_residual.is_some());
@@ -313,12 +344,13 @@ mod ours {
         ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
             let nodes = [x.node(), gamma.node(), beta.node(), residual.node()];
             let x = in_order(x.into_primitive());
-            let gamma = in_order(gamma.into_primitive());
+            let [gamma, beta, residual] =
+                [gamma, beta, residual].map(|it| in_order(it.into_primitive()));
             let (y, mean, variance) = Flex::backburn_batch_norm_train(
                 x.clone(),
                 gamma.clone(),
-                beta.into_primitive(),
-                residual.into_primitive(),
+                beta.clone(),
+                residual.clone(),
                 epsilon,
                 activation,
             );
@@ -326,9 +358,9 @@ mod ours {
                 Moments { mean: values(&mean).to_vec(), variance: values(&variance).to_vec() };
             let y = match BatchNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => {
-                    let kept = (activation == Activation::Relu).then(|| y.clone());
+                    let kept = Kept::of(activation, beta, residual, &y);
                     let statistics = Statistics::OfBatch;
-                    prep.finish(State { x, gamma, moments, statistics, epsilon, y: kept }, y)
+                    prep.finish(State { x, gamma, moments, statistics, epsilon, kept }, y)
                 }
                 OpsKind::UnTracked(prep) => prep.finish(y),
             };
@@ -353,18 +385,26 @@ mod ours {
         ) -> FloatTensor<Self> {
             let nodes = [x.node(), gamma.node(), beta.node(), residual.node()];
             let x = in_order(x.into_primitive());
-            let gamma = in_order(gamma.into_primitive());
+            let [gamma, beta, residual] =
+                [gamma, beta, residual].map(|it| in_order(it.into_primitive()));
             let moments = Moments {
                 mean: into_values(mean.into_primitive()),
                 variance: into_values(variance.into_primitive()),
             };
-            let (beta, residual) = (beta.into_primitive(), residual.into_primitive());
-            let y = normalize(&x, &moments, gamma.clone(), beta, residual, epsilon, activation);
+            let y = normalize(
+                &x,
+                &moments,
+                gamma.clone(),
+                beta.clone(),
+                residual.clone(),
+                epsilon,
+                activation,
+            );
             match BatchNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => {
-                    let kept = (activation == Activation::Relu).then(|| y.clone());
+                    let kept = Kept::of(activation, beta, residual, &y);
                     let statistics = Statistics::Given;
-                    prep.finish(State { x, gamma, moments, statistics, epsilon, y: kept }, y)
+                    prep.finish(State { x, gamma, moments, statistics, epsilon, kept }, y)
                 }
                 OpsKind::UnTracked(prep) => prep.finish(y),
             }

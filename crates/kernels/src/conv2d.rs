@@ -1,8 +1,8 @@
 //! Two-dimensional convolution.
 
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, module};
 
+use crate::activate::activate;
 use crate::conv_options::ConvOptions;
 use crate::cpu::Activation;
 #[cfg(feature = "flex")]
@@ -31,11 +31,7 @@ pub fn conv2d(
     if is_ours(&x) {
         return ours::conv2d(x, weight, bias, options, activation);
     }
-    let y = elsewhere(x, weight, bias, options);
-    match activation {
-        Activation::Identity => y,
-        Activation::Relu => relu(y),
-    }
+    activate(elsewhere(x, weight, bias, options), activation)
 }
 
 /// The convolution on other backends.
@@ -70,6 +66,7 @@ pub(crate) mod ours {
     use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
     use burn::tensor::{Shape, Tensor};
 
+    use crate::activate::ours::Activate;
     use crate::conv_options::ConvOptions;
     use crate::cpu::{
         self, Activation, ConvShape, Finish, WeightLayout, bias_gradient, input_gradient,
@@ -232,6 +229,12 @@ pub(crate) mod ours {
             bias: FloatTensor<Self>,
             plan: Plan,
         ) -> FloatTensor<Self> {
+            if plan.activation == Activation::Silu {
+                // Its gradient takes the sum before it, which is lost once it is part of the convolution.
+                let sum_alone = Plan { activation: Activation::Identity, ..plan };
+                let sum = Self::backburn_convolve(x, weight, bias, sum_alone);
+                return Self::backburn_activate(sum, Activation::Silu);
+            }
             let nodes = [x.node(), weight.node(), bias.node()];
             let x = in_order(x.into_primitive());
             let weight = in_order(weight.into_primitive());

@@ -154,9 +154,13 @@ mod tests {
             let parameters = BatchNormParameters { gamma: vector(), beta: vector(), epsilon: 1e-5 };
             let variance = Tensor::random([outputs], Distribution::Uniform(0.1, 9.0), &device);
             let statistics = BatchStatistics { mean: vector(), variance };
-            for with in [false, true] {
+            for (with, activation) in [
+                (false, Activation::Identity),
+                (true, Activation::Relu),
+                (false, Activation::Silu),
+                (true, Activation::Silu),
+            ] {
                 let bias = with.then(vector);
-                let activation = if with { Activation::Relu } else { Activation::Identity };
                 let y =
                     conv2d(x.clone(), weight.clone(), bias.clone(), options, Activation::Identity);
                 let residual = with.then(|| Tensor::random(y.dims(), normal, &device));

@@ -8,10 +8,11 @@
 //!
 //! | operation | file |
 //! | --- | --- |
-//! | convolution, with bias and ReLU | `conv2d.rs` |
+//! | convolution, with bias and activation | `conv2d.rs` |
 //! | convolution with its batch normalization, in evaluations | `conv2d_batch_norm.rs` |
-//! | linear layer, with bias and ReLU | `linear.rs` |
-//! | batch normalization, with a residual and ReLU | `batch_norm.rs` |
+//! | linear layer, with bias and activation | `linear.rs` |
+//! | batch normalization, with a residual and an activation | `batch_norm.rs` |
+//! | an activation by itself | `activate.rs` |
 //! | pooling: maximum over windows | `max_pool.rs` |
 //! | dropout | `dropout.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
@@ -21,6 +22,7 @@
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone.
 
+mod activate;
 mod batch_norm;
 mod conv2d;
 mod conv2d_batch_norm;
@@ -37,6 +39,7 @@ mod packed_weights;
 #[cfg(any(all(test, feature = "flex"), feature = "ndarray"))]
 mod window_product;
 
+pub use activate::activate;
 pub use batch_norm::{
     BatchNormParameters, BatchStatistics, Normalized, batch_norm, batch_norm_train,
 };

@@ -2,9 +2,9 @@
 
 #[cfg(feature = "flex")]
 use burn::tensor::Shape;
-use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, module};
 
+use crate::activate::activate;
 use crate::cpu::Activation;
 #[cfg(feature = "flex")]
 use crate::{
@@ -43,9 +43,5 @@ pub fn linear(
         };
         return convolve(x, weight, Some(bias), plan);
     }
-    let y = module::linear(x, weight, Some(bias));
-    match activation {
-        Activation::Identity => y,
-        Activation::Relu => relu(y),
-    }
+    activate(module::linear(x, weight, Some(bias)), activation)
 }

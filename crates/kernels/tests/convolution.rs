@@ -139,6 +139,11 @@ fn compare_with_burn(rng: &mut ChaCha8Rng, case: Case, errors: &mut Errors) {
 
     let options = ConvOptions { stride, padding };
     let ours = conv2d(seen_x(), seen_weight(), seen_bias(), options, case.activation);
+    // Without gradients, every activation is part of the convolution.
+    let bias_alone = seen_bias().map(Tensor::without_autodiff);
+    let [x_alone, weight_alone] = [seen_x(), seen_weight()].map(Tensor::without_autodiff);
+    let alone = conv2d(x_alone, weight_alone, bias_alone, options, case.activation);
+    assert!(values(alone) == values(ours.clone()), "other bits without gradients: {case:?}");
     let options = burn::tensor::ops::ConvOptions::new(stride, padding, [1, 1], 1);
     let images = seen_x().permute([0, 3, 1, 2]);
     let burns = module::conv2d(images, seen_weight(), seen_bias(), options).permute([0, 2, 3, 1]);
@@ -222,16 +227,18 @@ fn an_image_is_filtered_alike_in_every_batch() {
         let input = numbers(rng, images * shape.input[0] * shape.input[1] * shape.inputs);
         let weights = numbers(rng, shape.outputs * shape.inputs * 9);
         let bias = numbers(rng, shape.outputs);
-        let finish = Finish::of(Some(&bias), Activation::Relu);
-        let packed = cpu::pack(&many, &weights, layout);
-        let all = cpu::convolve(&many, &input, &weights, layout, finish);
-        let same = cpu::convolve_packed(&many, &input, &packed, finish);
-        assert!(all == same, "{shape:?}");
-        let (of_image, of_output) = (input.len() / images, all.len() / images);
-        for image in [0, images / 2, images - 1] {
-            let one = &input[image * of_image..][..of_image];
-            let alone = cpu::convolve(&shape, one, &weights, layout, finish);
-            assert!(alone == all[image * of_output..][..of_output], "{image} of {shape:?}");
+        for activation in ACTIVATIONS {
+            let finish = Finish::of(Some(&bias), activation);
+            let packed = cpu::pack(&many, &weights, layout);
+            let all = cpu::convolve(&many, &input, &weights, layout, finish);
+            let same = cpu::convolve_packed(&many, &input, &packed, finish);
+            assert!(all == same, "{activation:?} of {shape:?}");
+            let (of_image, of_output) = (input.len() / images, all.len() / images);
+            for image in [0, images / 2, images - 1] {
+                let one = &input[image * of_image..][..of_image];
+                let alone = cpu::convolve(&shape, one, &weights, layout, finish);
+                assert!(alone == all[image * of_output..][..of_output], "{image} of {shape:?}");
+            }
         }
     }
 }

@@ -50,6 +50,14 @@ fn compare_with_burn(
         let (of_x, of_weight, of_bias) = arguments();
         let ours = linear(of_x, of_weight, of_bias, activation);
         let (of_x, of_weight, of_bias) = arguments();
+        let alone = linear(
+            of_x.without_autodiff(),
+            of_weight.without_autodiff(),
+            of_bias.without_autodiff(),
+            activation,
+        );
+        assert!(values(alone) == values(ours.clone()), "other bits without gradients: {case:?}");
+        let (of_x, of_weight, of_bias) = arguments();
         let burns = module::linear(of_x, of_weight, Some(of_bias));
         let burns = activate(burns, activation, &ours);
         errors.check("output", &case, &values(ours.clone()), &burns.output);

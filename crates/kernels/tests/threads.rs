@@ -3,10 +3,10 @@
 mod common;
 
 use backburn_kernels::cpu::{
-    self, Activation, ConvShape, DropoutMask, Finish, NormalizeForward, OptimizerStep, PoolShape,
-    PoolWindows, Rule, Statistics, WeightLayout,
+    self, Activation, ConvShape, DropoutMask, Finish, FollowedBy, NormalizeForward, OptimizerStep,
+    PoolShape, PoolWindows, Rule, Statistics, WeightLayout,
 };
-use common::{generator, numbers};
+use common::{ACTIVATIONS, generator, numbers};
 
 const THREADS: [usize; 5] = [1, 2, 3, 5, 8];
 
@@ -87,14 +87,10 @@ fn convolutions_and_their_gradients() {
         let gradient = numbers(rng, shape.batch * height * width * shape.outputs);
         let layout = WeightLayout::convolution(shape.inputs, shape.taps());
         assert_same_bits(|| {
+            let finish = |activation| Finish::of(Some(&bias), activation);
             vec![
-                cpu::convolve(
-                    &shape,
-                    &input,
-                    &weights,
-                    layout,
-                    Finish::of(Some(&bias), Activation::Relu),
-                ),
+                cpu::convolve(&shape, &input, &weights, layout, finish(Activation::Relu)),
+                cpu::convolve(&shape, &input, &weights, layout, finish(Activation::Silu)),
                 cpu::input_gradient(&shape, &gradient, &weights, layout),
                 cpu::weight_gradient(&shape, &input, &gradient, layout),
                 cpu::bias_gradient(&gradient, shape.outputs),
@@ -128,26 +124,32 @@ fn batch_normalization_and_its_gradients() {
         let count = 2_000 * channels;
         let [x, residual, gradient] = [(); 3].map(|()| numbers(rng, count));
         let [gamma, beta] = [(); 2].map(|()| numbers(rng, channels));
-        assert_same_bits(|| {
-            let moments = cpu::moments(&x, channels);
-            let activation = Activation::Relu;
-            let y = cpu::normalize(&x, &moments, &gamma, &beta, 1e-5, Some(&residual), activation);
-            let forward = NormalizeForward {
-                x: &x,
-                moments: &moments,
-                statistics: Statistics::OfBatch,
-                gamma: &gamma,
-                epsilon: 1e-5,
-                relu: Some(&y),
-            };
-            let gradients = cpu::normalize_gradient(forward, gradient.clone(), true);
-            let of_residual = gradients.residual.expect("it was asked for");
-            let moments = [moments.mean, moments.variance];
-            [y, gradients.x, gradients.gamma, gradients.beta, of_residual]
-                .into_iter()
-                .chain(moments)
-                .collect()
-        });
+        let residual = Some(&residual[..]);
+        for activation in ACTIVATIONS {
+            assert_same_bits(|| {
+                let moments = cpu::moments(&x, channels);
+                let y = cpu::normalize(&x, &moments, &gamma, &beta, 1e-5, residual, activation);
+                let forward = NormalizeForward {
+                    x: &x,
+                    moments: &moments,
+                    statistics: Statistics::OfBatch,
+                    gamma: &gamma,
+                    epsilon: 1e-5,
+                    followed_by: match activation {
+                        Activation::Identity => FollowedBy::Nothing,
+                        Activation::Relu => FollowedBy::Relu { output: &y },
+                        Activation::Silu => FollowedBy::Silu { beta: &beta, residual },
+                    },
+                };
+                let gradients = cpu::normalize_gradient(forward, gradient.clone(), true);
+                let of_residual = gradients.residual.expect("it was asked for");
+                let moments = [moments.mean, moments.variance];
+                [y, gradients.x, gradients.gamma, gradients.beta, of_residual]
+                    .into_iter()
+                    .chain(moments)
+                    .collect()
+            });
+        }
     }
 }
 
@@ -185,10 +187,15 @@ fn dropout() {
 }
 
 #[test]
-fn relu_gradient() {
+fn activations_and_their_gradients() {
     let rng = &mut generator(6);
-    let [gradient, output] = [(); 2].map(|()| numbers(rng, 200_001));
-    assert_same_bits(|| vec![cpu::relu_gradient(gradient.clone(), &output)]);
+    let [x, gradient] = [(); 2].map(|()| numbers(rng, 200_001));
+    for activation in ACTIVATIONS {
+        assert_same_bits(|| {
+            let of_x = cpu::activation_gradient(activation, gradient.clone(), &x);
+            vec![cpu::activate(activation, &x), of_x]
+        });
+    }
 }
 
 #[test]

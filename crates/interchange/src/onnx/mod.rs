@@ -1,7 +1,8 @@
 //! Networks as ONNX graphs: IR version 8, operators of version 17, any number of images.
 //!
-//! A node a layer, by the layer's name; weights by PyTorch's names and in its layout, which is ONNX's too, so that
-//! nothing is transposed. What acts in training only is left out. The same network gives the same bytes.
+//! A node a layer, by the layer's name, or two where ONNX has none that does the same; weights by PyTorch's names and in
+//! its layout, which is ONNX's too, so that nothing is transposed. What acts in training only is left out. The same
+//! network gives the same bytes.
 
 mod folding;
 mod graph;
@@ -224,6 +225,12 @@ impl<'a> Emitter<'a> {
                 node(&mut self.graph, "BatchNormalization", &inputs, &[epsilon]);
             }
             LayerKind::Relu => node(&mut self.graph, "Relu", &[x], &[]),
+            // Operators of this version have none for it.
+            LayerKind::Silu => {
+                let sigmoid = format!("{}.sigmoid", layer.name);
+                self.graph.node(&sigmoid, "Sigmoid", &[x], &sigmoid, &[]);
+                node(&mut self.graph, "Mul", &[x, &sigmoid], &[]);
+            }
             LayerKind::MaxPool { kernel, stride, padding } => {
                 let attributes = [
                     Attribute::Integers("kernel_shape", &[kernel; 2]),

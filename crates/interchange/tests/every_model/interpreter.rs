@@ -45,6 +45,7 @@ fn apply(node: &Node, inputs: &[&Array]) -> Array {
             })
         }
         "Relu" => each(x, |value, _| value.max(0.0)),
+        "Sigmoid" => each(x, |value, _| 1.0 / (1.0 + (-value).exp())),
         "Cast" => {
             assert_eq!(node.integers["to"], [1]);
             x.clone()

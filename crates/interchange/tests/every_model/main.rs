@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use backburn_interchange::onnx::{self, BatchNorms, Ends, OnnxOptions};
 use backburn_interchange::{TrainedNetwork, safetensors_file, torch_code, torch_file};
 use backburn_models::parameters::NamedTensor;
-use backburn_models::state_dict;
+use backburn_models::{Classifier, state_dict};
 
 use interpreter::{Array, run};
-use networks::{Case, case, cases, plain_cases};
+use networks::{Case, case, case_with_silu, cases, plain_cases};
 use onnx_file::OnnxFile;
 
 /// How far logits may be apart, relative to the largest one.
@@ -35,7 +35,7 @@ fn onnx_of(network: &TrainedNetwork, ends: Ends, batch_norms: BatchNorms) -> Vec
     onnx::to_bytes(network, OnnxOptions { ends, batch_norms }).unwrap()
 }
 
-fn floats(case: &Case, images: usize) -> Array {
+fn floats<N: Classifier>(case: &Case<N>, images: usize) -> Array {
     let [channels, height, width] = case.image;
     let values = case.images(images).iter().map(|&it| f64::from(it)).collect();
     Array { shape: vec![images, channels, height, width], values }
@@ -68,6 +68,13 @@ fn folded_batch_normalization_leaves_none_and_changes_no_logits() {
 
 #[test]
 fn graphs_are_clean_and_named_as_in_pytorch() {
+    for case in cases() {
+        assert_clean(&case);
+    }
+    assert_clean(&case_with_silu());
+}
+
+fn assert_clean<N: Classifier>(case: &Case<N>) {
     let known: BTreeSet<&str> = [
         "Add",
         "BatchNormalization",
@@ -76,33 +83,51 @@ fn graphs_are_clean_and_named_as_in_pytorch() {
         "Gemm",
         "GlobalAveragePool",
         "MaxPool",
+        "Mul",
         "Pad",
         "Relu",
+        "Sigmoid",
     ]
     .into();
-    for case in cases() {
-        let network = case.trained();
-        let file = OnnxFile::read(&onnx_of(&network, Ends::Network, BatchNorms::Kept));
-        let mut names = BTreeSet::new();
-        let mut made = BTreeSet::from(["images".to_owned()]);
-        made.extend(file.tensors.keys().cloned());
-        for node in &file.nodes {
-            assert!(known.contains(node.operator.as_str()), "{}: {}", case.name, node.operator);
-            assert!(names.insert(&node.name), "{}: two nodes {}", case.name, node.name);
-            assert!(node.inputs.iter().all(|it| made.contains(it)), "{}: {node:?}", case.name);
-            assert!(made.insert(node.output.clone()), "{}: {} twice", case.name, node.output);
-        }
-        let used: BTreeSet<&String> = file.nodes.iter().flat_map(|it| &it.inputs).collect();
-        assert!(file.tensors.keys().all(|it| used.contains(it)), "{}: unused tensors", case.name);
-        for tensor in network.tensors() {
-            let found = &file.tensors[&tensor.name];
-            assert_eq!(found.shape, tensor.shape, "{}", tensor.name);
-            let same = found.values.iter().zip(&tensor.values).all(|(a, b)| *a == f64::from(*b));
-            assert!(same, "{}: {}", case.name, tensor.name);
-        }
-        assert_eq!(file.input, ("images".to_owned(), 1, dimensions(&case.image)));
-        assert_eq!(file.output, ("logits".to_owned(), 1, dimensions(&[case.classes])));
+    let network = case.trained();
+    let file = OnnxFile::read(&onnx_of(&network, Ends::Network, BatchNorms::Kept));
+    let mut names = BTreeSet::new();
+    let mut made = BTreeSet::from(["images".to_owned()]);
+    made.extend(file.tensors.keys().cloned());
+    for node in &file.nodes {
+        assert!(known.contains(node.operator.as_str()), "{}: {}", case.name, node.operator);
+        assert!(names.insert(&node.name), "{}: two nodes {}", case.name, node.name);
+        assert!(node.inputs.iter().all(|it| made.contains(it)), "{}: {node:?}", case.name);
+        assert!(made.insert(node.output.clone()), "{}: {} twice", case.name, node.output);
     }
+    let used: BTreeSet<&String> = file.nodes.iter().flat_map(|it| &it.inputs).collect();
+    assert!(file.tensors.keys().all(|it| used.contains(it)), "{}: unused tensors", case.name);
+    for tensor in network.tensors() {
+        let found = &file.tensors[&tensor.name];
+        assert_eq!(found.shape, tensor.shape, "{}", tensor.name);
+        let same = found.values.iter().zip(&tensor.values).all(|(a, b)| *a == f64::from(*b));
+        assert!(same, "{}: {}", case.name, tensor.name);
+    }
+    assert_eq!(file.input, ("images".to_owned(), 1, dimensions(&case.image)));
+    assert_eq!(file.output, ("logits".to_owned(), 1, dimensions(&[case.classes])));
+}
+
+#[test]
+fn silu_is_two_nodes_of_onnx_and_a_function_of_pytorch() {
+    let case = case_with_silu();
+    let network = case.trained();
+    let file = OnnxFile::read(&onnx_of(&network, Ends::Network, BatchNorms::Kept));
+    let operators: Vec<&str> = file.nodes.iter().map(|it| it.operator.as_str()).collect();
+    let normalized = ["Conv", "MaxPool", "BatchNormalization", "Sigmoid", "Mul"];
+    let dense = ["Flatten", "Gemm", "Sigmoid", "Mul", "Gemm"];
+    assert_eq!(operators, [normalized, dense].concat());
+    let products = file.nodes.iter().filter(|it| it.operator == "Mul");
+    let names: Vec<&str> = products.map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["silu", "silu_2"]);
+    let logits = run(&file, "images", floats(&case, 3), "logits");
+    assert_near(&case.name, &logits.values, &case.logits(3));
+    let source = torch_code::source(&network).unwrap();
+    assert_eq!(source.matches("x = F.silu(x)\n").count(), 2, "{source}");
 }
 
 /// Any number of images by `sides`, as the reader writes it.

@@ -1,20 +1,56 @@
-//! The networks that are exported: all of the catalog with all that can be chosen, with weights by formula.
+//! The networks that are exported: all of the catalog with all that can be chosen, and one of layers that none of them
+//! has, with weights by formula.
 
 use backburn_data::normalization::FittedNormalization;
 use backburn_interchange::TrainedNetwork;
+use backburn_models::description::{DescribeError, Describer, Value};
 use backburn_models::parameters::{self, NamedTensor};
 use backburn_models::{
-    CATALOG, Classifier, CnnConfig, MlpConfig, ModelConfig, Network, Role, Stem,
+    CATALOG, Classifier, CnnConfig, MlpConfig, ModelConfig, Network, PoolOptions, Role, Stem,
 };
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+use burn::tensor::activation::silu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// A network with its images.
-pub(crate) struct Case {
+pub(crate) struct Case<N = Network> {
     pub(crate) name: String,
     /// Channels, height, width; no two alike, so that swapped axes are found.
     pub(crate) image: [usize; 3],
     pub(crate) classes: usize,
-    network: Network,
+    network: N,
+}
+
+/// SiLU of maps and of rows.
+#[derive(Module, Debug)]
+pub(crate) struct WithSilu {
+    conv: Conv2d,
+    norm: BatchNorm,
+    hidden: Linear,
+    head: Linear,
+}
+
+impl Classifier for WithSilu {
+    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        let halved = MaxPoolOptions::new([2, 2]).with_stride([2, 2]);
+        let x = silu(self.norm.forward(max_pool2d(self.conv.forward(images), halved)));
+        self.head.forward(silu(self.hidden.forward(x.flatten(1, 3))))
+    }
+
+    fn describe(&self, it: &mut Describer, images: Value) -> Result<Value, DescribeError> {
+        let x = it.conv2d("conv", &self.conv, images)?;
+        let x = it.max_pool(x, PoolOptions::HALVE)?;
+        let x = it.batch_norm("norm", &self.norm, x)?;
+        let x = it.silu(x)?;
+        let x = it.flatten(x)?;
+        let x = it.linear("hidden", &self.hidden, x)?;
+        let x = it.silu(x)?;
+        it.linear("head", &self.head, x)
+    }
 }
 
 /// What is built of a network only when it is needed.
@@ -42,6 +78,18 @@ pub(crate) fn plain_cases() -> impl Iterator<Item = Case> {
 /// The network of that name, as the catalog has it.
 pub(crate) fn case(name: &str) -> Case {
     built(plans().into_iter().find(|plan| plan.name == name).unwrap())
+}
+
+/// A network with SiLU.
+pub(crate) fn case_with_silu() -> Case<WithSilu> {
+    let device = Device::flex();
+    let network = WithSilu {
+        conv: Conv2dConfig::new([2, 5], [3, 3]).init(&device),
+        norm: BatchNormConfig::new(5).init(&device),
+        hidden: LinearConfig::new(5 * 3 * 4, 6).init(&device),
+        head: LinearConfig::new(6, 7).init(&device),
+    };
+    with_weights("with SiLU".to_owned(), [2, 8, 10], 7, network)
 }
 
 fn plans() -> Vec<Plan> {
@@ -84,6 +132,15 @@ fn built(plan: Plan) -> Case {
     let Plan { name, config, image, .. } = plan;
     let classes = 7;
     let network = config.init(image, classes, &Device::flex()).unwrap();
+    with_weights(name, image, classes, network)
+}
+
+fn with_weights<N: Classifier>(
+    name: String,
+    image: [usize; 3],
+    classes: usize,
+    network: N,
+) -> Case<N> {
     let mut noise = Noise(name.len() as u64);
     let tensors = parameters::export(&network).into_iter().map(|it| filled(it, &mut noise));
     let network = parameters::import(network, tensors.collect()).unwrap();
@@ -116,7 +173,7 @@ impl Noise {
     }
 }
 
-impl Case {
+impl<N: Classifier> Case<N> {
     /// The network as data, with classes whose names need care.
     pub(crate) fn trained(&self) -> TrainedNetwork {
         let classes = (0..self.classes).map(|class| format!("class \"{class}\"\\ é")).collect();

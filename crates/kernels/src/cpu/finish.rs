@@ -61,10 +61,7 @@ impl<'a> Finish<'a> {
             // SAFETY: as many numbers as are read.
             value = simd.add(value, unsafe { load_some(simd, residual.as_ptr(), count) });
         }
-        match self.activation {
-            Activation::Identity => value,
-            Activation::Relu => simd.max(simd.splat(0.0), value),
-        }
+        self.activation.apply(simd, value)
     }
 }
 

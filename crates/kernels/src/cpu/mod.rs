@@ -4,6 +4,7 @@ mod activation;
 mod buffer;
 mod convolve;
 mod dropout;
+mod exp;
 mod features;
 mod finish;
 mod kept;
@@ -19,14 +20,14 @@ mod simd;
 mod weight_gradient;
 mod winograd;
 
-pub use activation::{Activation, relu_gradient};
+pub use activation::{Activation, activate, activation_gradient, relu_gradient};
 pub use convolve::{PackedWeights, convolve, convolve_packed, input_gradient, pack};
 pub use dropout::{DropoutMask, dropout};
 pub use features::cpu_features;
 pub use finish::Finish;
 pub use normalize::{
-    Forward as NormalizeForward, Moments, NormalizeGradients, Statistics, moments, normalize,
-    normalize_gradient,
+    FollowedBy, Forward as NormalizeForward, Moments, NormalizeGradients, Statistics, moments,
+    normalize, normalize_gradient,
 };
 pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
 pub use panels::WeightLayout;

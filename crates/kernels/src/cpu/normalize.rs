@@ -1,8 +1,8 @@
-//! Batch normalization of rows of channels, with a residual and ReLU, and its gradients.
+//! Batch normalization of rows of channels, with a residual and an activation, and its gradients.
 
 use rayon::prelude::*;
 
-use super::activation::Activation;
+use super::activation::{Activation, silu_slope};
 use super::buffer::{Buffer, Writer};
 use super::simd::{self, Simd, Task};
 
@@ -172,16 +172,9 @@ pub fn normalize(
     residual: Option<&[f32]>,
     activation: Activation,
 ) -> Vec<f32> {
-    let channels = gamma.len();
-    let scale: Vec<f32> = moments
-        .variance
-        .iter()
-        .zip(gamma)
-        .map(|(variance, gamma)| gamma / (variance + epsilon).sqrt())
-        .collect();
-    let shift: Vec<f32> = (0..channels).map(|c| beta[c] - moments.mean[c] * scale[c]).collect();
-    let width = width(channels);
-    let (scale, shift) = (&tile(&scale, width)[..], &tile(&shift, width)[..]);
+    let width = width(gamma.len());
+    let [scale, shift] = scale_and_shift(moments, gamma, beta, epsilon).map(|it| tile(&it, width));
+    let (scale, shift) = (&scale[..], &shift[..]);
     let mut y = Buffer::new(x.len());
     let to = y.writer();
     assert!(residual.is_none_or(|residual| residual.len() == x.len()));
@@ -194,6 +187,18 @@ pub fn normalize(
     });
     // SAFETY: the parts cover all of `x`, and each wrote as much.
     unsafe { y.assume_written() }
+}
+
+/// The factor and the shift of each channel by which [`normalize`] takes `x` to what the residual is added to.
+fn scale_and_shift(moments: &Moments, gamma: &[f32], beta: &[f32], epsilon: f32) -> [Vec<f32>; 2] {
+    let scale: Vec<f32> = moments
+        .variance
+        .iter()
+        .zip(gamma)
+        .map(|(variance, gamma)| gamma / (variance + epsilon).sqrt())
+        .collect();
+    let shift = (0..gamma.len()).map(|c| beta[c] - moments.mean[c] * scale[c]).collect();
+    [scale, shift]
 }
 
 struct Affine<'a> {
@@ -211,13 +216,21 @@ impl Task for Affine<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { x, y, scale, shift, residual, activation } = self;
+        // Loops of their own, in none of which it is asked for each vector which activation there is.
+        match self.activation {
+            Activation::Identity => self.rows(simd, Activation::Identity),
+            Activation::Relu => self.rows(simd, Activation::Relu),
+            Activation::Silu => self.rows(simd, Activation::Silu),
+        }
+    }
+}
+
+impl Affine<'_> {
+    /// `activation`: that of `self`, as a constant.
+    #[inline(always)]
+    fn rows<S: Simd>(self, simd: S, activation: Activation) {
+        let Self { x, y, scale, shift, residual, .. } = self;
         let width = scale.len();
-        let floor = match activation {
-            Activation::Identity => f32::NEG_INFINITY,
-            Activation::Relu => 0.0,
-        };
-        let lowest = simd.splat(floor);
         for (row, (x, y)) in x.chunks(width).zip(y.chunks_mut(width)).enumerate() {
             let residual = residual.map(|residual| &residual[row * width..][..x.len()]);
             let whole = x.len() / S::LANES * S::LANES;
@@ -230,12 +243,12 @@ impl Task for Affine<'_> {
                     if let Some(residual) = residual {
                         value = simd.add(value, simd.load(residual.as_ptr().add(at)));
                     }
-                    simd.store(y.as_mut_ptr().add(at), simd.max(lowest, value));
+                    simd.store(y.as_mut_ptr().add(at), activation.apply(simd, value));
                 }
             }
             for at in whole..x.len() {
                 let value = x[at] * scale[at] + shift[at] + residual.map_or(0.0, |r| r[at]);
-                y[at] = if value < floor { floor } else { value };
+                y[at] = activation.apply_to_one(simd, value);
             }
         }
     }
@@ -263,8 +276,28 @@ pub struct Forward<'a> {
     pub gamma: &'a [f32],
     /// ε, as in [`normalize`].
     pub epsilon: f32,
-    /// The output, if ReLU came last.
-    pub relu: Option<&'a [f32]>,
+    /// What came after it.
+    pub followed_by: FollowedBy<'a>,
+}
+
+/// The activation after a normalization, with what its gradient takes.
+#[derive(Clone, Copy, Debug)]
+pub enum FollowedBy<'a> {
+    /// None.
+    Nothing,
+    /// ReLU, whose gradient flows where the output is positive.
+    Relu {
+        /// `[rows, channels]`
+        output: &'a [f32],
+    },
+    /// SiLU, whose gradient takes what came in. That is computed anew from `x`, which is read anyway, so that no map
+    /// need be kept for it.
+    Silu {
+        /// β, `[channels]`
+        beta: &'a [f32],
+        /// What was added, `[rows, channels]`.
+        residual: Option<&'a [f32]>,
+    },
 }
 
 /// Gradients of [`normalize`].
@@ -283,7 +316,7 @@ pub struct NormalizeGradients {
 /// The gradients of [`normalize`] with respect to everything.
 ///
 /// Ioffe & Szegedy, [Batch Normalization](https://arxiv.org/abs/1502.03167), section 3. With
-/// x̂ = (x − mean) / √(variance + ε) and g the gradient before ReLU, summed over n rows:
+/// x̂ = (x − mean) / √(variance + ε) and g the gradient before the activation, summed over n rows:
 ///
 /// - β: Σg, γ: Σg·x̂, residual: g
 /// - x: γ / √(variance + ε) · (g − Σg/n − x̂ · Σ(g·x̂)/n), without the sums if the moments are given
@@ -294,12 +327,24 @@ pub fn normalize_gradient(
     mut gradient: Vec<f32>,
     residual: bool,
 ) -> NormalizeGradients {
-    let Forward { x, moments, statistics, gamma, epsilon, relu } = forward;
+    let Forward { x, moments, statistics, gamma, epsilon, followed_by } = forward;
     let channels = gamma.len();
     let width = width(channels);
     let part = numbers_of_a_part(width);
     let mean = tile(&moments.mean, width);
     assert_eq!(gradient.len(), x.len());
+    let factors = match followed_by {
+        FollowedBy::Silu { beta, .. } => scale_and_shift(moments, gamma, beta, epsilon),
+        FollowedBy::Nothing | FollowedBy::Relu { .. } => [Vec::new(), Vec::new()],
+    };
+    let [scale, shift] = factors.map(|it| tile(&it, width));
+    let slope = match followed_by {
+        FollowedBy::Nothing => Slope::One,
+        FollowedBy::Relu { output } => Slope::OfRelu { output },
+        FollowedBy::Silu { residual, .. } => {
+            Slope::OfSilu { scale: &scale, shift: &shift, residual }
+        }
+    };
     let sums: Vec<(Vec<f32>, Vec<f32>)> = gradient
         .par_chunks_mut(part)
         .enumerate()
@@ -309,7 +354,7 @@ pub fn normalize_gradient(
                 x: &x[first..first + gradient.len()],
                 mean: &mean,
                 channels,
-                relu: relu.map(|y| &y[first..first + gradient.len()]),
+                slope: slope.of_rows(first, gradient.len()),
                 gradient,
             })
         })
@@ -363,14 +408,92 @@ pub fn normalize_gradient(
     }
 }
 
-/// Takes ReLU's gradient in place; sums of the gradient and of its product with `x − mean`.
+/// The derivative of what follows a normalization.
+#[derive(Clone, Copy)]
+enum Slope<'a> {
+    /// Nothing follows.
+    One,
+    OfRelu {
+        output: &'a [f32],
+    },
+    OfSilu {
+        /// Factors of the normalization, as many as a row is wide.
+        scale: &'a [f32],
+        shift: &'a [f32],
+        residual: Option<&'a [f32]>,
+    },
+}
+
+impl Slope<'_> {
+    /// That of `count` numbers from `first` on, where a row begins.
+    #[inline(always)]
+    fn of_rows(self, first: usize, count: usize) -> Self {
+        match self {
+            Self::One => Self::One,
+            Self::OfRelu { output } => Self::OfRelu { output: &output[first..first + count] },
+            Self::OfSilu { scale, shift, residual } => {
+                let residual = residual.map(|residual| &residual[first..first + count]);
+                Self::OfSilu { scale, shift, residual }
+            }
+        }
+    }
+
+    /// `gradient` of what follows, as that of the normalization, which was given `x` at `at` of its row.
+    ///
+    /// # Safety
+    ///
+    /// A vector lies inside the row from `at` on.
+    #[inline(always)]
+    unsafe fn times<S: Simd>(
+        self,
+        simd: S,
+        at: usize,
+        x: S::Vector,
+        gradient: S::Vector,
+    ) -> S::Vector {
+        // SAFETY: all slices are as long as the row, or as a whole one.
+        unsafe {
+            match self {
+                Self::One => gradient,
+                Self::OfRelu { output } => {
+                    simd.where_positive(simd.load(output.as_ptr().add(at)), gradient)
+                }
+                Self::OfSilu { scale, shift, residual } => {
+                    let scale = simd.load(scale.as_ptr().add(at));
+                    let shift = simd.load(shift.as_ptr().add(at));
+                    let mut given = simd.mul_add(x, scale, shift);
+                    if let Some(residual) = residual {
+                        given = simd.add(given, simd.load(residual.as_ptr().add(at)));
+                    }
+                    simd.mul(gradient, silu_slope(simd, given))
+                }
+            }
+        }
+    }
+
+    /// The same of a single number.
+    #[inline(always)]
+    fn times_one<S: Simd>(self, simd: S, at: usize, x: f32, gradient: f32) -> f32 {
+        match self {
+            Self::One => gradient,
+            Self::OfRelu { output } if output[at] > 0.0 => gradient,
+            Self::OfRelu { .. } => 0.0,
+            Self::OfSilu { scale, shift, residual } => {
+                let given = x * scale[at] + shift[at] + residual.map_or(0.0, |r| r[at]);
+                gradient * simd::first(simd, silu_slope(simd, simd.splat(given)))
+            }
+        }
+    }
+}
+
+/// Takes the gradient of what follows in place; sums of the gradient and of its product with `x − mean`.
 struct PartSums<'a> {
     gradient: &'a mut [f32],
     x: &'a [f32],
     /// Means, as many as a row is wide.
     mean: &'a [f32],
     channels: usize,
-    relu: Option<&'a [f32]>,
+    slope: Slope<'a>,
 }
 
 impl Task for PartSums<'_> {
@@ -378,23 +501,23 @@ impl Task for PartSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { gradient, x, mean, channels, relu } = self;
+        let Self { gradient, x, mean, channels, slope } = self;
         let width = mean.len();
         let mut of_gradient = vec![0.0; width];
         let mut of_product = vec![0.0; width];
         for (row, (gradient, x)) in gradient.chunks_mut(width).zip(x.chunks(width)).enumerate() {
-            let relu = relu.map(|y| &y[row * width..][..x.len()]);
+            let slope = slope.of_rows(row * width, x.len());
             let whole = x.len() / S::LANES * S::LANES;
             for at in (0..whole).step_by(S::LANES) {
                 // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
                 unsafe {
                     let mut g = simd.load(gradient.as_ptr().add(at));
-                    if let Some(y) = relu {
-                        g = simd.where_positive(simd.load(y.as_ptr().add(at)), g);
+                    let x = simd.load(x.as_ptr().add(at));
+                    if !matches!(slope, Slope::One) {
+                        g = slope.times(simd, at, x, g);
                         simd.store(gradient.as_mut_ptr().add(at), g);
                     }
-                    let mean = simd.load(mean.as_ptr().add(at));
-                    let distance = simd.sub(simd.load(x.as_ptr().add(at)), mean);
+                    let distance = simd.sub(x, simd.load(mean.as_ptr().add(at)));
                     let sum = of_gradient.as_mut_ptr().add(at);
                     simd.store(sum, simd.add(simd.load(sum), g));
                     let sum = of_product.as_mut_ptr().add(at);
@@ -402,9 +525,7 @@ impl Task for PartSums<'_> {
                 }
             }
             for at in whole..x.len() {
-                if relu.is_some_and(|y| y[at] <= 0.0) {
-                    gradient[at] = 0.0;
-                }
+                gradient[at] = slope.times_one(simd, at, x[at], gradient[at]);
                 of_gradient[at] += gradient[at];
                 of_product[at] += gradient[at] * (x[at] - mean[at]);
             }

@@ -29,11 +29,18 @@ pub(crate) trait Simd: Copy {
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The larger one; `b`, if one of them is NaN.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// The smaller one; `b`, if one of them is NaN.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a · b + c`, in one rounding where the machine can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// `value` where `condition > 0`, else zero.
     fn where_positive(self, condition: Self::Vector, value: Self::Vector) -> Self::Vector;
+    /// The lowest nine bits of a number's representation as sign and exponent of another one, whose mantissa is 0: of
+    /// `1.5 · 2²³ + k`, with a whole `k`, `2^(k − 127)` for 0 < k < 255, and 0 for k = 0.
+    fn low_bits_as_exponent(self, value: Self::Vector) -> Self::Vector;
 }
 
 /// A computation that is compiled once for each instruction set.
@@ -79,11 +86,31 @@ pub(crate) unsafe fn store_some<S: Simd>(simd: S, to: *mut f32, value: S::Vector
     }
 }
 
+/// The first number of a vector.
+#[inline(always)]
+pub(crate) fn first<S: Simd>(simd: S, value: S::Vector) -> f32 {
+    let mut first = 0.0;
+    // SAFETY: room for one number.
+    unsafe { store_some(simd, &raw mut first, value, 1) };
+    first
+}
+
 /// Runs `task` with the widest vectors of this machine.
 #[inline]
 pub(crate) fn run<T: Task>(task: T) -> T::Output {
-    match level() {
-        // SAFETY: `level` found the features that the functions enable.
+    run_at(level(), task)
+}
+
+/// What `task` gives with each instruction set of this machine, and the set's name.
+#[cfg(test)]
+pub(crate) fn run_with_each<T: Task + Copy>(task: T) -> Vec<(&'static str, T::Output)> {
+    available().into_iter().map(|level| (level.name(), run_at(level, task))).collect()
+}
+
+#[inline]
+fn run_at<T: Task>(level: Level, task: T) -> T::Output {
+    match level {
+        // SAFETY: `available`, from which all levels come, found the features that the functions enable.
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 => unsafe { x86::run_avx512(task) },
         // SAFETY: as above.
@@ -202,8 +229,16 @@ impl Simd for Portable {
         zip(a, b, |a, b| a * b)
     }
     #[inline(always)]
+    fn div(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
     fn max(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
         zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: [f32; 4], b: [f32; 4]) -> [f32; 4] {
+        zip(a, b, |a, b| if a < b { a } else { b })
     }
     #[inline(always)]
     fn mul_add(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
@@ -222,6 +257,10 @@ impl Simd for Portable {
     #[inline(always)]
     fn where_positive(self, condition: [f32; 4], value: [f32; 4]) -> [f32; 4] {
         zip(condition, value, |c, v| if c > 0.0 { v } else { 0.0 })
+    }
+    #[inline(always)]
+    fn low_bits_as_exponent(self, value: [f32; 4]) -> [f32; 4] {
+        value.map(|value| f32::from_bits(value.to_bits() << 23))
     }
 }
 
@@ -286,7 +325,9 @@ mod x86 {
             add(a, b) = _mm256_add_ps;
             sub(a, b) = _mm256_sub_ps;
             mul(a, b) = _mm256_mul_ps;
+            div(a, b) = _mm256_div_ps;
             max(a, b) = _mm256_max_ps;
+            min(a, b) = _mm256_min_ps;
             mul_add(a, b, c) = _mm256_fmadd_ps;
         }
         #[inline(always)]
@@ -295,6 +336,14 @@ mod x86 {
             unsafe {
                 let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(condition, _mm256_setzero_ps());
                 _mm256_and_ps(mask, value)
+            }
+        }
+        #[inline(always)]
+        fn low_bits_as_exponent(self, value: __m256) -> __m256 {
+            // SAFETY: `self` exists on CPUs that have the instruction set only.
+            unsafe {
+                let bits = _mm256_slli_epi32::<23>(_mm256_castps_si256(value));
+                _mm256_castsi256_ps(bits)
             }
         }
     }
@@ -323,7 +372,9 @@ mod x86 {
             add(a, b) = _mm512_add_ps;
             sub(a, b) = _mm512_sub_ps;
             mul(a, b) = _mm512_mul_ps;
+            div(a, b) = _mm512_div_ps;
             max(a, b) = _mm512_max_ps;
+            min(a, b) = _mm512_min_ps;
             mul_add(a, b, c) = _mm512_fmadd_ps;
         }
         #[inline(always)]
@@ -332,6 +383,14 @@ mod x86 {
             unsafe {
                 let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(condition, _mm512_setzero_ps());
                 _mm512_maskz_mov_ps(mask, value)
+            }
+        }
+        #[inline(always)]
+        fn low_bits_as_exponent(self, value: __m512) -> __m512 {
+            // SAFETY: `self` exists on CPUs that have the instruction set only.
+            unsafe {
+                let bits = _mm512_slli_epi32::<23>(_mm512_castps_si512(value));
+                _mm512_castsi512_ps(bits)
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{relu, silu};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -16,7 +16,8 @@ use backburn_kernels::Activation;
 /// How far results may be from their reference: [`error`] of single precision.
 pub(crate) const TOLERANCE: f64 = 1e-4;
 
-pub(crate) const ACTIVATIONS: [Activation; 2] = [Activation::Identity, Activation::Relu];
+pub(crate) const ACTIVATIONS: [Activation; 3] =
+    [Activation::Identity, Activation::Relu, Activation::Silu];
 
 /// `all`, or a few where `$BACKBURN_FEW_CASES` is set, because an emulated CPU is slow.
 pub(crate) fn cases(all: usize) -> usize {
@@ -75,8 +76,8 @@ pub(crate) fn of<const D: usize>(leaf: &Tensor<D>, gradients: &Gradients) -> Vec
     values(leaf.grad(gradients).expect("the leaf takes part"))
 }
 
-/// `activation(y)`; the gradient flows where the activation's output `ours` is positive. Numbers at
-/// ReLU's kink are rounded to either side of it, and the gradient must follow the output.
+/// `activation(y)`; ReLU's gradient flows where the activation's output `ours` is positive. Numbers at
+/// its kink are rounded to either side of it, and the gradient must follow the output.
 pub(crate) fn activate<const D: usize>(
     y: Tensor<D>,
     activation: Activation,
@@ -87,6 +88,10 @@ pub(crate) fn activate<const D: usize>(
         Activation::Relu => {
             let passes = ours.clone().detach().greater_elem(0.0).float();
             Activated { output: values(relu(y.clone())), for_gradients: y * passes }
+        }
+        Activation::Silu => {
+            let y = silu(y);
+            Activated { output: values(y.clone()), for_gradients: y }
         }
     }
 }

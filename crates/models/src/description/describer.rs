@@ -128,6 +128,16 @@ impl Describer {
         Ok(self.push(String::new(), LayerKind::Relu, vec![x], shape))
     }
 
+    /// `x · σ(x)` with `σ(x) = 1 / (1 + e⁻ˣ)`.
+    ///
+    /// # Errors
+    ///
+    /// None so far.
+    pub fn silu(&mut self, x: Value) -> Described {
+        let shape = self.shape(x);
+        Ok(self.push(String::new(), LayerKind::Silu, vec![x], shape))
+    }
+
     /// The maximum over windows of a map.
     ///
     /// # Errors

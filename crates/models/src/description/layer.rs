@@ -130,6 +130,8 @@ pub enum LayerKind {
     },
     /// `max(0, x)`.
     Relu,
+    /// `x · σ(x)` with `σ(x) = 1 / (1 + e⁻ˣ)`.
+    Silu,
     /// The maximum over square windows.
     MaxPool {
         /// Height and width of a window in pixels.
@@ -174,11 +176,12 @@ pub enum LayerKind {
 
 impl LayerKind {
     /// The name of each kind, in the order of the variants.
-    pub const NAMES: [&str; 13] = [
+    pub const NAMES: [&str; 14] = [
         "conv2d",
         "linear",
         "batch_norm",
         "relu",
+        "silu",
         "max_pool",
         "global_average_pool",
         "flatten",
@@ -197,15 +200,16 @@ impl LayerKind {
             Self::Linear { .. } => 1,
             Self::BatchNorm { .. } => 2,
             Self::Relu => 3,
-            Self::MaxPool { .. } => 4,
-            Self::GlobalAveragePool => 5,
-            Self::Flatten => 6,
-            Self::Add => 7,
-            Self::Subsample { .. } => 8,
-            Self::PadChannels { .. } => 9,
-            Self::Dropout { .. } => 10,
-            Self::SpatialDropout { .. } => 11,
-            Self::StochasticDepth { .. } => 12,
+            Self::Silu => 4,
+            Self::MaxPool { .. } => 5,
+            Self::GlobalAveragePool => 6,
+            Self::Flatten => 7,
+            Self::Add => 8,
+            Self::Subsample { .. } => 9,
+            Self::PadChannels { .. } => 10,
+            Self::Dropout { .. } => 11,
+            Self::SpatialDropout { .. } => 12,
+            Self::StochasticDepth { .. } => 13,
         };
         Self::NAMES[number]
     }
