@@ -105,6 +105,10 @@ FAMILIES = [
     }),
     Family("optimizers", "optimizer", MLP, {
         "momentum": ["--optimizer momentum", "--optimizer momentum --momentum 0.5"],
+        "muon": [
+            merged(CNN, "--optimizer muon"),
+            merged(CNN, "--optimizer muon --momentum 0.6 --set optimizer.weights=sphere"),
+        ],
     }),
     Family("schedules", "schedule", merged(MLP, "--epochs 8"), {
         "step": ["--schedule step=2:0.5"],

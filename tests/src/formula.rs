@@ -1,6 +1,7 @@
 //! Labels and networks by formula, the same here and in `tests/pytorch/formula.py`.
 
-use backburn_models::{NamedTensor, Network, Role, parameters};
+use backburn_models::{NamedTensor, Role, parameters};
+use burn::module::Module;
 
 pub use crate::values::values;
 
@@ -13,7 +14,7 @@ pub fn labels(count: usize, classes: usize) -> Vec<u16> {
 ///
 /// Weights are uniform in ±√(6 / fan_in), so that signals neither fade nor explode; biases and
 /// shifts small, scales around 1. Running statistics stay as they are.
-pub fn fill(network: Network) -> Network {
+pub fn fill<M: Module>(network: M) -> M {
     let mut tensors = parameters::export(&network);
     tensors.iter_mut().filter(|tensor| tensor.role.is_trained()).for_each(fill_tensor);
     parameters::import(network, tensors).expect("a network takes its own tensors")

@@ -16,11 +16,12 @@ use backburn_regularization::{
 
 use crate::init_from::InitFrom;
 use crate::loss::Loss;
+use crate::optimize::muon::MuonConfig;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
 use crate::recipe::{Recipe, RecipeError};
 
-/// PyTorch's default weight decay of AdamW; its other optimizers have none.
+/// PyTorch's default weight decay of AdamW. All others start without.
 const ADAMW_DECAY: f64 = 0.01;
 
 /// Switches a technique off that is set by words.
@@ -100,7 +101,7 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             format!(
                 "Optimizer: {}. Another one than the recipe's starts without weight decay (adamw: \
-                 {ADAMW_DECAY})",
+                 {ADAMW_DECAY}); that of adamw and muon is decoupled",
                 OptimizerConfig::NAMES.join(", ")
             )
         },
@@ -111,14 +112,16 @@ pub static CATALOG: &[Setting] = &[
         value: "X",
         values: &[],
         part: RECIPE,
-        help: || "Momentum of `momentum` and `nesterov`, in [0, 1)".into(),
+        help: || "Momentum of `momentum`, `nesterov` and `muon`, in [0, 1)".into(),
         set: |recipe, given| match &mut recipe.optimizer {
-            OptimizerConfig::Momentum { momentum } | OptimizerConfig::Nesterov { momentum } => {
+            OptimizerConfig::Momentum { momentum }
+            | OptimizerConfig::Nesterov { momentum }
+            | OptimizerConfig::Muon(MuonConfig { momentum, .. }) => {
                 given.number().map(|value| *momentum = value)
             }
-            _ => {
-                Err(does_not_apply("`--momentum` applies to `--optimizer momentum` and `nesterov`"))
-            }
+            _ => Err(does_not_apply(
+                "`--momentum` applies to `--optimizer momentum`, `nesterov` and `muon`",
+            )),
         },
     },
     Setting {
@@ -882,13 +885,12 @@ fn set_optimizer(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeErro
     let named = OptimizerConfig::named(given.text)
         .ok_or_else(|| unknown("optimizer", given.text, &OptimizerConfig::NAMES))?;
     if named != recipe.optimizer {
-        // Decay is tuned for its optimizer: another one starts with PyTorch's default.
+        // Decay is tuned for its optimizer. Of a step that is made orthogonal, a part that was added to the
+        // gradient would leave no more than a direction.
+        let decoupled = WeightDecay { mode: DecayMode::Decoupled, ..WeightDecay::default() };
         recipe.weight_decay = match named {
-            OptimizerConfig::Adamw { .. } => WeightDecay {
-                strength: ADAMW_DECAY,
-                mode: DecayMode::Decoupled,
-                ..WeightDecay::default()
-            },
+            OptimizerConfig::Adamw { .. } => WeightDecay { strength: ADAMW_DECAY, ..decoupled },
+            OptimizerConfig::Muon(_) => decoupled,
             _ => WeightDecay::default(),
         };
     }

@@ -455,6 +455,7 @@ fn typical_size(all: &ByName) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimize::optimizer::OptimizerConfig;
     use backburn_models::architecture;
 
     fn task(name: &str) -> Task {
@@ -475,6 +476,23 @@ mod tests {
             // Not by chance alone.
             assert!(verified.tensor.found > 0.0 && verified.loss.found < LOSS_TOLERANCE);
         }
+    }
+
+    #[test]
+    fn the_orthogonal_steps_of_muon_agree_with_double_precision() {
+        let mut task = task("lenet-bn");
+        task.recipe.optimizer = OptimizerConfig::named("muon").unwrap();
+        let verified = flex(&task, |_| {}).unwrap();
+        println!("{verified}");
+        assert_eq!(verified.steps, STEPS);
+        // One direction of a step that is left out is found.
+        let project = |values: &mut StepValues| {
+            let step = values.changes.get_mut("dense1.weight").unwrap();
+            let mean = step.iter().sum::<f64>() / step.len() as f64;
+            step.iter_mut().for_each(|value| *value -= mean);
+        };
+        let error = flex(&task, project).unwrap_err().to_string();
+        assert!(error.contains("step of `dense1.weight`"), "{error}");
     }
 
     #[test]
