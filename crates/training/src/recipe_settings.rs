@@ -85,10 +85,12 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             "Learning-rate schedule: constant; step=30:0.1 (every 30 epochs times 0.1); \
              cosine=warmup:2,floor:0; one-cycle=warmup:30%,start:0.04,end:4e-6; \
+             triangular=warmup:20%,start:0,end:0 (straight lines; with warmup:0 a linear decay); \
              plateau=factor:0.1,patience:3,min-delta:1e-4,floor:0. What follows the name may be \
              left out, and is as shown here then, but for cosine's warm-up, which is none. warmup: \
              epochs from 1 on; below 1 or with %, a share of all steps. floor, start, end: shares \
-             of the peak. The last step of cosine and one-cycle has the rate of floor and end"
+             of the peak. The last step of cosine, one-cycle and triangular has the rate of floor \
+             and end"
                 .into()
         },
         set: |recipe, given| given.parsed().map(|schedule| recipe.schedule = schedule),
