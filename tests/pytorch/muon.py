@@ -97,8 +97,7 @@ def parameters() -> dict[str, torch.Tensor]:
 
 def gradient(name: str, step: int) -> torch.Tensor:
     """Of all but the last step, so that one is taken by momentum alone."""
-    shape = SHAPES[name]
-    values = torch.from_numpy(formula.values(f"{name} {step}", math.prod(shape))).reshape(shape)
+    values = torch.from_numpy(formula.gradient(name, step, SHAPES[name]))
     return values if step < STEPS - 1 else torch.zeros_like(values)
 
 

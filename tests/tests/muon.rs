@@ -8,13 +8,10 @@ use std::collections::BTreeMap;
 use backburn_models::{NamedTensor, parameters};
 use backburn_regularization::WeightDecay;
 use backburn_tests::{assert_close, formula, training_device};
-use backburn_training::optimize::gradients::NamedGradients;
-use backburn_training::optimize::named_weights::NamedWeights;
 use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
-use burn::tensor::DType;
 use serde::Deserialize;
 
 /// Five steps in single precision, of numbers around 1.
@@ -83,29 +80,15 @@ fn trained<M: Module>(layers: &M) -> Vec<NamedTensor> {
     all.filter(|tensor| tensor.role.is_trained()).collect()
 }
 
-/// Numbers by formula, of all but the last step, so that one is taken by momentum alone.
-fn gradients<M: Module>(layers: &M, step: usize, steps: usize) -> NamedGradients {
-    let mut tensors = parameters::export(&layers.valid());
-    for tensor in &mut tensors {
-        let values = formula::values(&format!("{} {step}", tensor.name), tensor.values.len());
-        tensor.values = if step + 1 < steps { values } else { vec![0.0; values.len()] };
-    }
-    // As weights, so that they are laid out like them.
-    let gradients = parameters::import(layers.clone(), tensors).unwrap();
-    let values = NamedWeights::trained(&gradients.valid()).export().into_iter();
-    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
-    let values = values.map(|tensor| (tensor.name, wide(tensor.values))).collect();
-    let device = training_device().without_autodiff();
-    NamedGradients::from_values(&values, &device, DType::F32)
-}
-
 /// The layers before and after the steps of a case.
 fn train<M: Module>(layers: M, case: &Reference) -> (Vec<NamedTensor>, Vec<NamedTensor>) {
     let mut optimizer = Optimizer::new(case.optimizer, case.weight_decay);
     let mut layers = formula::fill(layers);
     let before = trained(&layers);
     for step in 0..case.steps {
-        let gradients = gradients(&layers, step, case.steps);
+        // The last step is taken by momentum alone.
+        let factor = if step + 1 < case.steps { 1.0 } else { 0.0 };
+        let gradients = formula::gradients(&layers, step).scale(factor);
         layers = optimizer.step(layers, gradients, case.learning_rate);
     }
     (before, trained(&layers))

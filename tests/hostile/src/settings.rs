@@ -60,6 +60,10 @@ pub(crate) fn recipe_seeds() -> Vec<Seed> {
         Seed::valid("early-stopping.toml", built_in("early-stopping")),
         Seed::valid("noisy.toml", format!("label_noise = \"20:pairs\"\nreplicate = 2\n{digits}")),
         Seed::valid("muon.toml", muon.to_toml()),
+        Seed::valid(
+            "groups.toml",
+            format!("{digits}\n[[groups]]\nrole = \"norm\"\nweight_decay = {{ strength = 0.1 }}\n"),
+        ),
         Seed::refused("unknown-setting", format!("speed = 3\n{digits}")),
         Seed::refused("deep", "a = ".to_owned() + &"[".repeat(4000)),
     ]

@@ -98,6 +98,16 @@ fn direction(
     }
 }
 
+/// How a parameter is trained.
+#[derive(Clone, Copy, Debug)]
+struct Treatment {
+    /// Turns its gradients into steps.
+    config: OptimizerConfig,
+    /// Learning rate as a multiple of the step's.
+    rate_factor: f64,
+    weight_decay: WeightDecay,
+}
+
 /// An optimizer at work: its settings and what it remembers of each parameter.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
@@ -152,12 +162,17 @@ impl Optimizer {
         frozen.map(|(name, _)| name).collect()
     }
 
-    /// The rule that a parameter is moved by, and the factor of its learning rate; `None` if it stays as it is.
-    pub(crate) fn treatment(&self, name: &str, role: Role) -> Option<(OptimizerConfig, f64)> {
+    /// How a parameter is trained; `None` if it stays as it is.
+    fn treatment(&self, name: &str, role: Role) -> Option<Treatment> {
+        let Self { config, weight_decay, .. } = *self;
         match self.groups.iter().find(|group| group.chooses(name, role)) {
-            None => Some((self.config, 1.0)),
+            None => Some(Treatment { config, rate_factor: 1.0, weight_decay }),
             Some(group) if group.training == GroupTraining::Frozen => None,
-            Some(group) => Some((group.optimizer.unwrap_or(self.config), group.rate_factor)),
+            Some(group) => Some(Treatment {
+                config: group.optimizer.unwrap_or(config),
+                rate_factor: group.rate_factor,
+                weight_decay: group.decay(weight_decay),
+            }),
         }
     }
 
@@ -179,7 +194,7 @@ impl Optimizer {
 
     /// The names of what [`export`](Self::export) gives of a parameter that has been moved.
     pub(crate) fn state_names(&self, parameter: &str, role: Role) -> Vec<String> {
-        let averages = self.treatment(parameter, role).map_or(&[][..], |(rule, _)| rule.averages());
+        let averages = self.treatment(parameter, role).map_or(&[][..], |it| it.config.averages());
         averages.iter().map(|average| format!("{parameter}/{average}")).collect()
     }
 
@@ -219,8 +234,8 @@ impl Optimizer {
         for NamedTensor { name, values, .. } in tensors {
             let found = name.rsplit_once('/').and_then(|(parameter, average)| {
                 let (role, length) = *parameters.get(parameter)?;
-                let (rule, _) = self.treatment(parameter, role)?;
-                let average = rule.averages().iter().copied().find(|n| *n == average)?;
+                let Treatment { config, .. } = self.treatment(parameter, role)?;
+                let average = config.averages().iter().copied().find(|n| *n == average)?;
                 (length == values.len()).then_some((parameter, average))
             });
             let Some((parameter, average)) = found else { return Err(name) };
@@ -281,18 +296,19 @@ impl Step<'_> {
         &mut self,
         name: &str,
         kind: ParameterKind,
-        (config, rate_factor): (OptimizerConfig, f64),
+        treatment: Treatment,
         matrix: Option<MatrixShape>,
         w: Tensor<1>,
         g: Tensor<1>,
     ) -> Tensor<1> {
+        let Treatment { config, rate_factor, weight_decay } = treatment;
         let (orthogonal, others_rate) = match (config, matrix) {
             (OptimizerConfig::Muon(muon), Some(matrix)) => (Some((muon, matrix)), 1.0),
             (OptimizerConfig::Muon(muon), None) => (None, muon.others_rate),
             _ => (None, 1.0),
         };
         let learning_rate = self.learning_rate * rate_factor * others_rate;
-        let Optimizer { weight_decay, l1, steps, averages, .. } = &mut *self.optimizer;
+        let Optimizer { l1, steps, averages, .. } = &mut *self.optimizer;
         let averages = averages.entry(name.to_owned()).or_default();
         let coupled = weight_decay.strength_for(kind, DecayMode::Coupled);
         let decoupled = weight_decay.strength_for(kind, DecayMode::Decoupled);
