@@ -29,9 +29,8 @@ const MOST_ITERATIONS: usize = 99;
 /// w ← w − η s O
 /// ```
 ///
-/// A weight is the matrix `[outputs, inputs · kernel positions]`, and `O` the nearest matrix whose singular
-/// values are all the same: no direction of the gradient is favoured because the gradient is large in it. The
-/// iteration starts from `X = u / (‖u‖ + 10⁻⁷)`, in Frobenius' norm, and takes it to
+/// A weight is the matrix `[outputs, inputs · kernel positions]`, and `U Vᵀ` the matrix nearest to `u` whose
+/// singular values are all 1: no direction is favoured because the gradient is large in it. The iteration starts from `X = u / (‖u‖ + 10⁻⁷)`, in Frobenius' norm, and takes it to
 /// `a X + (b X Xᵀ + c (X Xᵀ)²) X`. After five iterations, singular values of more than 0.002 ‖u‖ have become
 /// 0.68 to 1.2; smaller ones are multiplied by up to 485, and zero stays zero.
 ///
@@ -75,9 +74,8 @@ pub enum WeightLength {
     /// It is what steps and decay make of it.
     #[default]
     Free,
-    /// Before each step `w ← w √outputs / ‖w‖`: weights have the norm √outputs, to which the step, and decay if
-    /// there is any, is added. For layers before a batch normalization, to which the length of their weights is all
-    /// the same; weights of zero stay zero.
+    /// `w ← w √outputs / ‖w‖` before each step and its decay. For layers before a batch normalization, to which
+    /// the length of their weights is all the same. Weights of zero stay zero.
     Sphere,
 }
 
