@@ -106,11 +106,16 @@ FAMILIES = [
     }),
     Family("optimizers", "optimizer", MLP, {
         "momentum": ["--optimizer momentum", "--optimizer momentum --momentum 0.5"],
+        "muon": [
+            merged(CNN, "--optimizer muon"),
+            merged(CNN, "--optimizer muon --momentum 0.6 --set optimizer.weights=sphere"),
+        ],
     }),
     Family("schedules", "schedule", merged(MLP, "--epochs 8"), {
         "step": ["--schedule step=2:0.5"],
         "cosine": ["--schedule cosine", "--schedule cosine=warmup:2,floor:0.01"],
         "one-cycle": ["--schedule one-cycle", "--schedule one-cycle=warmup:50%,start:0.1,end:0.01"],
+        "triangular": ["--schedule triangular", "--schedule triangular=warmup:50%,start:0.2,end:0.07"],
         "plateau": ["--schedule plateau=patience:1,factor:0.5,floor:0.01 --learning-rate 0.1"],
     }),
     Family("initializations", "initialization", MLP, {

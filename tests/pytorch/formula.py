@@ -35,6 +35,11 @@ def parameter(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return scaled.astype(np.float32).astype(np.float64)
 
 
+def gradient(name: str, step: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Gradient of a parameter, which depends on its name and the step alone."""
+    return values(f"{name} {step}", math.prod(shape)).reshape(shape)
+
+
 def labels(count: int, classes: int) -> np.ndarray:
     """Labels of a batch."""
     return (7 * np.arange(count) + 3) % classes

@@ -11,6 +11,7 @@ from torch import nn, optim
 
 import formula
 import twins
+from muon import Muon
 
 IMAGE = (1, 2, 3)
 CLASSES = 4
@@ -29,6 +30,8 @@ OPTIMIZERS = {
     "rmsprop": (optim.RMSprop, {"lr": 0.01}),
     "adam": (optim.Adam, {"lr": 0.01}),
     "adamw": (optim.AdamW, {"lr": 0.01}),
+    # PyTorch's own takes no biases, and computes in bfloat16; muon.py compares the two.
+    "muon": (Muon, {"lr": 0.02}),
 }
 
 
@@ -63,7 +66,7 @@ def run(name: str, decay: float = 0.0, decayed: str = "weights", clip: float | N
         "learning_rate": OPTIMIZERS[name][1]["lr"],
         "weight_decay": {
             "strength": decay,
-            "mode": "decoupled" if name == "adamw" else "coupled",
+            "mode": "decoupled" if name in ("adamw", "muon") else "coupled",
             "parameters": decayed,
         },
         "clip_norm": clip,

@@ -19,6 +19,9 @@ const BATCH: usize = 3;
 /// Five steps in single precision.
 const RELATIVE: f64 = 1e-6;
 const ABSOLUTE: f64 = 1e-7;
+/// The first gradients, of three images, have rank 3 in four dimensions. What rounding leaves of the fourth, some 1e-7,
+/// becomes up to 485 times as much of a step of Muon's, times its rate of 0.02.
+const ABSOLUTE_OF_MUON: f64 = 1e-6;
 
 #[derive(Deserialize)]
 struct Reference {
@@ -74,7 +77,8 @@ fn compare(case: &Reference) {
                 "{name}, decay {} of {:?}, clip {clip_norm:?}: {} {i}",
                 weight_decay.strength, weight_decay.parameters, tensor.name
             );
-            assert_close(&what, f64::from(found), expected, RELATIVE, ABSOLUTE);
+            let absolute = if name == "muon" { ABSOLUTE_OF_MUON } else { ABSOLUTE };
+            assert_close(&what, f64::from(found), expected, RELATIVE, absolute);
             furthest = furthest.max((f64::from(found) - expected).abs());
         }
     }

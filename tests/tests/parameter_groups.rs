@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use backburn_data::SplitSize;
 use backburn_models::{MlpConfig, ModelConfig, ParameterSlot, parameters};
-use backburn_regularization::WeightDecay;
-use backburn_training::optimize::optimizer::OptimizerConfig;
-use backburn_training::optimize::parameter_group::{GroupTraining, ParameterGroup};
+use backburn_regularization::{DecayMode, WeightDecay};
+use backburn_tests::{assert_close, formula, training_device};
+use backburn_training::optimize::optimizer::{Optimizer, OptimizerConfig};
+use backburn_training::optimize::parameter_group::{GroupDecay, GroupTraining, ParameterGroup};
 use backburn_training::optimize::schedule::Schedule;
 use backburn_training::prepare::Prepared;
 use backburn_training::recipe::{Recipe, built_in};
@@ -18,6 +19,7 @@ use backburn_training::train::{no_save, train};
 use backburn_training::watch::Silent;
 use burn::module::Module;
 use burn::tensor::Device;
+use serde::Deserialize;
 
 type ByName = BTreeMap<String, Vec<f32>>;
 
@@ -166,11 +168,13 @@ fn a_resumed_training_with_groups_ends_like_one_that_was_not_interrupted() {
 
 #[test]
 fn a_training_with_groups_by_role_is_resumed_whatever_the_role() {
-    for role in [ParameterSlot::Weight, ParameterSlot::Bias, ParameterSlot::Norm] {
+    let norms = [ParameterSlot::Norm, ParameterSlot::NormScale, ParameterSlot::NormShift];
+    for role in [ParameterSlot::Weight, ParameterSlot::Bias].into_iter().chain(norms) {
         for training in [GroupTraining::On, GroupTraining::Frozen] {
             let optimizer = Some(OptimizerConfig::Sgd);
-            let group =
-                ParameterGroup { role: Some(role), optimizer, training, ..Default::default() };
+            let weight_decay = Some(GroupDecay { strength: 0.1, mode: None });
+            let role_only = ParameterGroup { role: Some(role), ..Default::default() };
+            let group = ParameterGroup { optimizer, weight_decay, training, ..role_only };
             let mut recipe = recipe(vec![group]);
             recipe.optimizer = OptimizerConfig::named("adam").unwrap();
             (recipe.batch_size, recipe.epochs) = (10, 2);
@@ -204,13 +208,80 @@ fn groups_that_choose_nothing_or_freeze_everything_are_refused() {
     assert!(recipe.check().unwrap_err().to_string().contains("decoupled"));
 }
 
+/// A case of `tests/pytorch/parameter_groups.py`, in double precision.
+#[derive(Deserialize)]
+struct Reference {
+    optimizer: OptimizerConfig,
+    learning_rate: f64,
+    weight_decay: WeightDecay,
+    groups: Vec<ParameterGroup>,
+    steps: usize,
+    parameters: BTreeMap<String, Vec<f64>>,
+}
+
+#[test]
+fn groups_of_their_own_decay_lead_where_pytorchs_param_groups_lead() {
+    let cases = include_str!("../reference/parameter_groups.json");
+    let cases: Vec<Reference> = serde_json::from_str(cases).unwrap();
+    for (number, case) in (1..).zip(cases) {
+        let config = MlpConfig { hidden: vec![3], dropout: 0.0, batch_norm: true };
+        let network = ModelConfig::Mlp(config).init([1, 1, 4], 2, &training_device()).unwrap();
+        let mut network = formula::fill(network);
+        let mut optimizer =
+            Optimizer::new(case.optimizer, case.weight_decay).with_groups(case.groups);
+        for step in 0..case.steps {
+            let gradients = formula::gradients(&network, step);
+            network = optimizer.step(network, gradients, case.learning_rate);
+        }
+        let mut compared = 0;
+        for tensor in parameters::export(&network.valid()) {
+            let Some(expected) = case.parameters.get(&tensor.name) else { continue };
+            assert_eq!(tensor.values.len(), expected.len(), "{}", tensor.name);
+            for (&found, &expected) in tensor.values.iter().zip(expected) {
+                let what = format!("case {number}: {}", tensor.name);
+                assert_close(&what, f64::from(found), expected, 1e-6, 1e-7);
+            }
+            compared += 1;
+        }
+        assert_eq!(compared, case.parameters.len());
+    }
+}
+
+#[test]
+fn a_decay_of_its_own_may_have_another_mode_than_the_recipes() {
+    let adamw = OptimizerConfig::named("adamw");
+    let with = |mode| {
+        let weight_decay = Some(GroupDecay { strength: 0.1, mode });
+        let group = ParameterGroup { optimizer: adamw, weight_decay, ..Default::default() };
+        let mut recipe = recipe(Vec::new());
+        recipe.groups = vec![group];
+        recipe.weight_decay = WeightDecay { strength: 0.1, ..WeightDecay::default() };
+        recipe.check()
+    };
+    assert_eq!(with(Some(DecayMode::Decoupled)), Ok(()));
+    for mode in [None, Some(DecayMode::Coupled)] {
+        assert!(with(mode).unwrap_err().to_string().contains("or that of a group, to `decoupled`"));
+    }
+}
+
 #[test]
 fn groups_are_written_to_recipes_and_read_back() {
     let text = "\n[[groups]]\npath = \"conv1\"\ntraining = \"frozen\"\n\n[[groups]]\nrole = \
-        \"bias\"\nrate_factor = 2.0\noptimizer = { name = \"sgd\" }\n";
+        \"bias\"\nrate_factor = 2.0\noptimizer = { name = \"sgd\" }\n\n[[groups]]\nrole = \
+        \"norm-scale\"\nweight_decay = { strength = 5e-4 }\n\n[[groups]]\nrole = \"norm-shift\"\n\
+        weight_decay = { strength = 0.0, mode = \"coupled\" }\n";
     let plain = built_in("digits").unwrap();
     let recipe = Recipe::parse(&(plain.to_toml() + text), "test").unwrap();
-    assert_eq!(recipe.groups.len(), 2);
+    assert_eq!(recipe.groups.len(), 4);
+    let decays = recipe.groups.iter().map(|group| group.weight_decay);
+    let mode = Some(DecayMode::Coupled);
+    let of_shifts = Some(GroupDecay { strength: 0.0, mode });
+    let of_scales = Some(GroupDecay { strength: 5e-4, mode: None });
+    assert_eq!(decays.collect::<Vec<_>>(), [None, None, of_scales, of_shifts]);
+    let misplaced = plain.to_toml()
+        + "\n[[groups]]\nweight_decay = { strength = 0.1, parameters = \"weights\" }\n";
+    let message = Recipe::parse(&misplaced, "test").unwrap_err().to_string();
+    assert!(message.contains("unknown field `parameters`"), "{message}");
     assert_eq!(recipe.groups[0], ParameterGroup::of("conv1").frozen());
     assert_eq!(recipe.groups[1].optimizer, Some(OptimizerConfig::Sgd));
     assert_eq!(Recipe::parse(&recipe.to_toml(), "again").unwrap(), recipe);

@@ -11,6 +11,7 @@
 //! | convolution, with bias and activation | `conv2d.rs` |
 //! | convolution with its batch normalization, in evaluations | `conv2d_batch_norm.rs` |
 //! | linear layer, with bias and activation | `linear.rs` |
+//! | product of two matrices | `matrix_product.rs` |
 //! | batch normalization, with a residual and an activation | `batch_norm.rs` |
 //! | an activation by itself | `activate.rs` |
 //! | pooling: maximum over windows | `max_pool.rs` |
@@ -33,6 +34,7 @@ mod dropout;
 #[cfg(feature = "flex")]
 mod flex;
 mod linear;
+mod matrix_product;
 mod max_pool;
 mod optimizer_step;
 mod packed_weights;
@@ -50,6 +52,7 @@ pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use dropout::dropout;
 pub use linear::linear;
+pub use matrix_product::{matrix_product, product_with_transposed};
 pub use max_pool::{PoolOptions, max_pool, max_pool2x2};
 pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};
 pub use packed_weights::keeping_packed_weights;

@@ -117,6 +117,25 @@ fn linear_layers_and_their_gradients() {
     }
 }
 
+/// By matrices as Muon's step has them: one with its own transposed, and a small one with it.
+#[test]
+fn products_of_matrices() {
+    let rng = &mut generator(9);
+    for [rows, inner] in [[64, 576], [33, 1000], [130, 140]] {
+        let (x, small) = (numbers(rng, rows * inner), numbers(rng, rows * rows));
+        let product = |a: &[f32], b: &[f32], [inner, columns]: [usize; 2], layout| {
+            let shape = ConvShape::linear(rows, inner, columns);
+            cpu::convolve(&shape, a, b, layout, Finish::default())
+        };
+        assert_same_bits(|| {
+            vec![
+                product(&x, &x, [inner, rows], WeightLayout::convolution(inner, 1)),
+                product(&small, &x, [rows, inner], WeightLayout::linear(inner)),
+            ]
+        });
+    }
+}
+
 #[test]
 fn batch_normalization_and_its_gradients() {
     let rng = &mut generator(3);

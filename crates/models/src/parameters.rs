@@ -45,6 +45,10 @@ pub enum ParameterSlot {
     Bias,
     /// Scale and shift of batch normalization.
     Norm,
+    /// Scale of batch normalization alone.
+    NormScale,
+    /// Shift of batch normalization alone.
+    NormShift,
 }
 
 impl ParameterSlot {
@@ -54,6 +58,8 @@ impl ParameterSlot {
             Self::Weight => role == Role::Weight,
             Self::Bias => role == Role::Bias,
             Self::Norm => matches!(role, Role::NormScale | Role::NormShift),
+            Self::NormScale => role == Role::NormScale,
+            Self::NormShift => role == Role::NormShift,
         }
     }
 }

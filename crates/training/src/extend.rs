@@ -224,7 +224,7 @@ fn continued(recipe: &Recipe, state: &State) -> String {
     let schedule = recipe.schedule;
     let of = match schedule {
         Schedule::Constant | Schedule::Step { .. } | Schedule::Plateau { .. } => String::new(),
-        Schedule::Cosine { .. } | Schedule::OneCycle { .. } => {
+        Schedule::Cosine { .. } | Schedule::OneCycle { .. } | Schedule::Triangular { .. } => {
             format!(" over {} epochs in all, at its place", recipe.epochs)
         }
     };

@@ -485,15 +485,20 @@ impl Recipe {
                     .into(),
             ));
         }
-        let rules = self.groups.iter().filter_map(|group| group.optimizer.as_ref());
-        let is_adamw = |rule: &OptimizerConfig| matches!(rule, OptimizerConfig::Adamw { .. });
-        if rules.chain([&self.optimizer]).any(is_adamw)
-            && self.weight_decay.mode == DecayMode::Coupled
-            && decay > 0.0
-        {
+        let of_group = |group: &ParameterGroup| {
+            let rule = group.optimizer.unwrap_or(self.optimizer);
+            (rule, group.decay(self.weight_decay))
+        };
+        let of_all = [(self.optimizer, self.weight_decay)];
+        let is_coupled = |(rule, decay): (OptimizerConfig, WeightDecay)| {
+            matches!(rule, OptimizerConfig::Adamw { .. })
+                && decay.mode == DecayMode::Coupled
+                && decay.strength > 0.0
+        };
+        if self.groups.iter().map(of_group).chain(of_all).any(is_coupled) {
             return Err(RecipeError::Invalid(
-                "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode` to \
-                 `decoupled`, or use `adam` for L2"
+                "`adamw` is Adam with decoupled weight decay; set `weight_decay.mode`, or that of \
+                 a group, to `decoupled`, or use `adam` for L2"
                     .into(),
             ));
         }

@@ -176,6 +176,7 @@ mod tests {
     use backburn_regularization::{DecayMode, WeightDecay};
 
     use super::*;
+    use crate::optimize::muon::{MuonConfig, StepScale, WeightLength};
     use crate::optimize::optimizer::OptimizerConfig;
     use crate::optimize::parameter_group::ParameterGroup;
     use crate::recipe::{self, built_in};
@@ -241,6 +242,42 @@ mod tests {
         let adamw = built_in("cifar10").unwrap().weight_decay;
         assert_eq!(decay("adamw"), adamw);
         assert_eq!((adamw.strength, adamw.mode), (0.01, DecayMode::Decoupled));
+        let muon = decay("muon");
+        assert_eq!((muon.strength, muon.mode), (0.0, DecayMode::Decoupled));
+    }
+
+    #[test]
+    fn the_settings_of_muon_are_set_by_name_and_path_and_survive_toml() {
+        let recipe = changed(
+            "optimizer = \"muon\"\nmomentum = 0.6\n\"optimizer.iterations\" = 3\n\
+             \"optimizer.scale\" = \"one\"\n\"optimizer.weights\" = \"sphere\"",
+        )
+        .unwrap();
+        let expected = MuonConfig {
+            momentum: 0.6,
+            iterations: 3,
+            scale: StepScale::One,
+            weights: WeightLength::Sphere,
+            others_rate: 1.0,
+        };
+        assert_eq!(recipe.optimizer, OptimizerConfig::Muon(expected));
+        assert_eq!(Recipe::parse(&recipe.to_toml(), "again").unwrap(), recipe);
+        let usual = changed("optimizer = \"muon\"").unwrap();
+        let written = usual.to_toml();
+        let named = written.split("[optimizer]\n").nth(1).unwrap().lines().next();
+        assert_eq!(named, Some("name = \"muon\""));
+        let left = ["momentum = 0.95\n", "iterations = 5\n", "scale = \"shape\"\n"];
+        let short = left.iter().fold(written.clone(), |text, line| text.replacen(line, "", 1));
+        assert!(short.len() < written.len());
+        assert_eq!(Recipe::parse(&short, "short").unwrap(), usual);
+        for (wrong, expected) in [
+            ("\"optimizer.iterations\" = 0", "`iterations`: expected 1 to 99, found 0"),
+            ("\"optimizer.weights\" = \"ball\"", "unknown variant `ball`"),
+            ("\"optimizer.beta1\" = 0.5", "unknown field `beta1`"),
+        ] {
+            let message = changed(&format!("optimizer = \"muon\"\n{wrong}")).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

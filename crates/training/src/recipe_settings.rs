@@ -16,11 +16,12 @@ use backburn_regularization::{
 
 use crate::init_from::InitFrom;
 use crate::loss::Loss;
+use crate::optimize::muon::MuonConfig;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
 use crate::recipe::{Recipe, RecipeError};
 
-/// PyTorch's default weight decay of AdamW; its other optimizers have none.
+/// PyTorch's default weight decay of AdamW. All others start without.
 const ADAMW_DECAY: f64 = 0.01;
 
 /// Switches a technique off that is set by words.
@@ -84,10 +85,12 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             "Learning-rate schedule: constant; step=30:0.1 (every 30 epochs times 0.1); \
              cosine=warmup:2,floor:0; one-cycle=warmup:30%,start:0.04,end:4e-6; \
+             triangular=warmup:20%,start:0,end:0 (straight lines; with warmup:0 a linear decay); \
              plateau=factor:0.1,patience:3,min-delta:1e-4,floor:0. What follows the name may be \
              left out, and is as shown here then, but for cosine's warm-up, which is none. warmup: \
              epochs from 1 on; below 1 or with %, a share of all steps. floor, start, end: shares \
-             of the peak. The last step of cosine and one-cycle has the rate of floor and end"
+             of the peak. The last step of cosine, one-cycle and triangular has the rate of floor \
+             and end"
                 .into()
         },
         set: |recipe, given| given.parsed().map(|schedule| recipe.schedule = schedule),
@@ -100,7 +103,7 @@ pub static CATALOG: &[Setting] = &[
         help: || {
             format!(
                 "Optimizer: {}. Another one than the recipe's starts without weight decay (adamw: \
-                 {ADAMW_DECAY})",
+                 {ADAMW_DECAY}); that of adamw and muon is decoupled",
                 OptimizerConfig::NAMES.join(", ")
             )
         },
@@ -111,14 +114,16 @@ pub static CATALOG: &[Setting] = &[
         value: "X",
         values: &[],
         part: RECIPE,
-        help: || "Momentum of `momentum` and `nesterov`, in [0, 1)".into(),
+        help: || "Momentum of `momentum`, `nesterov` and `muon`, in [0, 1)".into(),
         set: |recipe, given| match &mut recipe.optimizer {
-            OptimizerConfig::Momentum { momentum } | OptimizerConfig::Nesterov { momentum } => {
+            OptimizerConfig::Momentum { momentum }
+            | OptimizerConfig::Nesterov { momentum }
+            | OptimizerConfig::Muon(MuonConfig { momentum, .. }) => {
                 given.number().map(|value| *momentum = value)
             }
-            _ => {
-                Err(does_not_apply("`--momentum` applies to `--optimizer momentum` and `nesterov`"))
-            }
+            _ => Err(does_not_apply(
+                "`--momentum` applies to `--optimizer momentum`, `nesterov` and `muon`",
+            )),
         },
     },
     Setting {
@@ -888,13 +893,12 @@ fn set_optimizer(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeErro
     let named = OptimizerConfig::named(given.text)
         .ok_or_else(|| unknown("optimizer", given.text, &OptimizerConfig::NAMES))?;
     if named != recipe.optimizer {
-        // Decay is tuned for its optimizer: another one starts with PyTorch's default.
+        // Decay is tuned for its optimizer. Of a step that is made orthogonal, a part that was added to the
+        // gradient would leave no more than a direction.
+        let decoupled = WeightDecay { mode: DecayMode::Decoupled, ..WeightDecay::default() };
         recipe.weight_decay = match named {
-            OptimizerConfig::Adamw { .. } => WeightDecay {
-                strength: ADAMW_DECAY,
-                mode: DecayMode::Decoupled,
-                ..WeightDecay::default()
-            },
+            OptimizerConfig::Adamw { .. } => WeightDecay { strength: ADAMW_DECAY, ..decoupled },
+            OptimizerConfig::Muon(_) => decoupled,
             _ => WeightDecay::default(),
         };
     }

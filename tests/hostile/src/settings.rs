@@ -12,6 +12,7 @@ use backburn_regularization::{
 };
 use backburn_studies::search::space::{self, Space};
 use backburn_training::evaluate::test_time_augmentation::Views;
+use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::optimize::schedule::Schedule;
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::run_folder::folder::RunFolder;
@@ -49,13 +50,20 @@ pub(crate) fn recipe(input: &[u8]) -> bool {
 }
 
 pub(crate) fn recipe_seeds() -> Vec<Seed> {
-    let built_in = |name| recipe::built_in(name).expect("a built-in recipe").to_toml();
+    let recipe = |name| recipe::built_in(name).expect("a built-in recipe");
+    let built_in = |name| recipe(name).to_toml();
     let digits = built_in("digits");
+    let muon = Recipe { optimizer: OptimizerConfig::Muon(Default::default()), ..recipe("digits") };
     vec![
         Seed::valid("digits.toml", digits.clone()),
         Seed::valid("cifar10.toml", built_in("cifar10")),
         Seed::valid("early-stopping.toml", built_in("early-stopping")),
         Seed::valid("noisy.toml", format!("label_noise = \"20:pairs\"\nreplicate = 2\n{digits}")),
+        Seed::valid("muon.toml", muon.to_toml()),
+        Seed::valid(
+            "groups.toml",
+            format!("{digits}\n[[groups]]\nrole = \"norm\"\nweight_decay = {{ strength = 0.1 }}\n"),
+        ),
         Seed::refused("unknown-setting", format!("speed = 3\n{digits}")),
         Seed::refused("deep", "a = ".to_owned() + &"[".repeat(4000)),
     ]
@@ -192,6 +200,7 @@ pub(crate) fn text_form_seeds() -> Vec<Seed> {
         Seed::valid("patience", "patience=5,min-delta=0.001"),
         Seed::valid("last-under", "last-under=0.5"),
         Seed::valid("one-cycle", "one-cycle=warmup:30%,end:0"),
+        Seed::valid("triangular", "triangular=warmup:2,start:0.2,end:0.07"),
         Seed::valid("step", "step=10:0.5"),
         Seed::valid("percent", "10%"),
         Seed::valid("count", "54_000"),

@@ -23,6 +23,9 @@ fn a_schedule_takes_its_settings_from_the_command_line() {
         rates(&place, out)
     };
     assert_eq!(train("--schedule step=1:0.5", "step"), [0.01, 0.005]);
+    let lines = train("--schedule triangular=warmup:1,start:0.2,end:0.07", "lines");
+    assert_eq!(lines[0], 0.01);
+    assert!((lines[1] - 0.0007).abs() < 1e-12, "{lines:?}");
     let warm = train("--schedule cosine=warmup:1,floor:0.25", "warm");
     assert_eq!(warm, [0.01, 0.0025]);
     assert!(place.text("warm/config.toml").contains("warmup = \"1 epochs\""));

@@ -3,6 +3,7 @@
 
 pub mod averaging;
 pub mod gradients;
+pub mod muon;
 pub mod named_weights;
 pub mod optimizer;
 pub mod parameter_group;

@@ -14,6 +14,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::optimize::gradients::NamedGradients;
+use crate::optimize::muon::{MatrixShape, MuonConfig};
 use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
 pub use crate::optimize::rule::OptimizerConfig;
 
@@ -61,8 +62,8 @@ impl Averages {
     }
 }
 
-/// Turns a gradient into the direction of the step, and moves the parameter's averages on.
-/// `step`: counted from 1.
+/// Turns a gradient into the direction of the step, and moves the parameter's averages on; Muon's before it
+/// is made orthogonal. `step`: counted from 1.
 fn direction(
     config: OptimizerConfig,
     averages: &mut Averages,
@@ -72,7 +73,8 @@ fn direction(
     match config {
         OptimizerConfig::Sgd => g,
         OptimizerConfig::Momentum { momentum } => averages.decay_and_add("momentum", momentum, g),
-        OptimizerConfig::Nesterov { momentum } => {
+        OptimizerConfig::Nesterov { momentum }
+        | OptimizerConfig::Muon(MuonConfig { momentum, .. }) => {
             let v = averages.decay_and_add("momentum", momentum, g.clone());
             g + v.mul_scalar(momentum)
         }
@@ -94,6 +96,16 @@ fn direction(
             m / (v.sqrt() + epsilon)
         }
     }
+}
+
+/// How a parameter is trained.
+#[derive(Clone, Copy, Debug)]
+struct Treatment {
+    /// Turns its gradients into steps.
+    config: OptimizerConfig,
+    /// Learning rate as a multiple of the step's.
+    rate_factor: f64,
+    weight_decay: WeightDecay,
 }
 
 /// An optimizer at work: its settings and what it remembers of each parameter.
@@ -150,12 +162,17 @@ impl Optimizer {
         frozen.map(|(name, _)| name).collect()
     }
 
-    /// The rule that a parameter is moved by, and the factor of its learning rate; `None` if it stays as it is.
-    pub(crate) fn treatment(&self, name: &str, role: Role) -> Option<(OptimizerConfig, f64)> {
+    /// How a parameter is trained; `None` if it stays as it is.
+    fn treatment(&self, name: &str, role: Role) -> Option<Treatment> {
+        let Self { config, weight_decay, .. } = *self;
         match self.groups.iter().find(|group| group.chooses(name, role)) {
-            None => Some((self.config, 1.0)),
+            None => Some(Treatment { config, rate_factor: 1.0, weight_decay }),
             Some(group) if group.training == GroupTraining::Frozen => None,
-            Some(group) => Some((group.optimizer.unwrap_or(self.config), group.rate_factor)),
+            Some(group) => Some(Treatment {
+                config: group.optimizer.unwrap_or(config),
+                rate_factor: group.rate_factor,
+                weight_decay: group.decay(weight_decay),
+            }),
         }
     }
 
@@ -177,7 +194,7 @@ impl Optimizer {
 
     /// The names of what [`export`](Self::export) gives of a parameter that has been moved.
     pub(crate) fn state_names(&self, parameter: &str, role: Role) -> Vec<String> {
-        let averages = self.treatment(parameter, role).map_or(&[][..], |(rule, _)| rule.averages());
+        let averages = self.treatment(parameter, role).map_or(&[][..], |it| it.config.averages());
         averages.iter().map(|average| format!("{parameter}/{average}")).collect()
     }
 
@@ -217,8 +234,8 @@ impl Optimizer {
         for NamedTensor { name, values, .. } in tensors {
             let found = name.rsplit_once('/').and_then(|(parameter, average)| {
                 let (role, length) = *parameters.get(parameter)?;
-                let (rule, _) = self.treatment(parameter, role)?;
-                let average = rule.averages().iter().copied().find(|n| *n == average)?;
+                let Treatment { config, .. } = self.treatment(parameter, role)?;
+                let average = config.averages().iter().copied().find(|n| *n == average)?;
                 (length == values.len()).then_some((parameter, average))
             });
             let Some((parameter, average)) = found else { return Err(name) };
@@ -261,8 +278,9 @@ impl ModuleMapper for Step<'_> {
         let units = self.path.unit_dimension();
         param.map(|weights| {
             let shape = weights.dims();
+            let matrix = MatrixShape::of(&shape, units).filter(|_| role == Role::Weight);
             let flat = weights.without_autodiff().reshape([-1]);
-            let moved = self.step(&name, kind, treatment, flat, gradient).reshape(shape);
+            let moved = self.step(&name, kind, treatment, matrix, flat, gradient).reshape(shape);
             let moved = match ball {
                 Some(ball) => ball.clip(moved, units),
                 None => moved,
@@ -273,20 +291,28 @@ impl ModuleMapper for Step<'_> {
 }
 
 impl Step<'_> {
+    /// The parameter `w` after a step against `g`. `matrix`: how a weight of two dimensions or more is one.
     fn step(
         &mut self,
         name: &str,
         kind: ParameterKind,
-        (config, rate_factor): (OptimizerConfig, f64),
+        treatment: Treatment,
+        matrix: Option<MatrixShape>,
         w: Tensor<1>,
         g: Tensor<1>,
     ) -> Tensor<1> {
-        let learning_rate = self.learning_rate * rate_factor;
-        let Optimizer { weight_decay, l1, steps, averages, .. } = &mut *self.optimizer;
+        let Treatment { config, rate_factor, weight_decay } = treatment;
+        let (orthogonal, others_rate) = match (config, matrix) {
+            (OptimizerConfig::Muon(muon), Some(matrix)) => (Some((muon, matrix)), 1.0),
+            (OptimizerConfig::Muon(muon), None) => (None, muon.others_rate),
+            _ => (None, 1.0),
+        };
+        let learning_rate = self.learning_rate * rate_factor * others_rate;
+        let Optimizer { l1, steps, averages, .. } = &mut *self.optimizer;
         let averages = averages.entry(name.to_owned()).or_default();
         let coupled = weight_decay.strength_for(kind, DecayMode::Coupled);
         let decoupled = weight_decay.strength_for(kind, DecayMode::Decoupled);
-        if kernels::fuses_optimizer_steps(&w) {
+        if orthogonal.is_none() && kernels::fuses_optimizer_steps(&w) {
             let step = OptimizerStep {
                 rule: config.rule(*steps),
                 learning_rate: learning_rate as f32,
@@ -296,9 +322,17 @@ impl Step<'_> {
             };
             return averages.step(config.averages(), step, w, g);
         }
+        let w = match orthogonal {
+            Some((muon, matrix)) => muon.before_step(w, matrix),
+            None => w,
+        };
         let g = if coupled > 0.0 { g + w.clone().mul_scalar(coupled) } else { g };
         let g = l1.add_gradient(g, &w, kind);
         let direction = direction(config, averages, g, *steps);
+        let direction = match orthogonal {
+            Some((muon, matrix)) => muon.step(direction, matrix),
+            None => direction,
+        };
         let w = if decoupled > 0.0 { w.mul_scalar(1.0 - learning_rate * decoupled) } else { w };
         w - direction.mul_scalar(learning_rate)
     }

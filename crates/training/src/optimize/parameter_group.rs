@@ -1,9 +1,10 @@
-//! Parts of a network that are trained in another way than the rest: by another rule, at another rate, or not
-//! at all.
+//! Parts of a network that are trained in another way than the rest: by another rule, at another rate, with
+//! another weight decay, or not at all.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_models::{ParameterSlot, Role};
+use backburn_regularization::{DecayMode, DecayedParameters, WeightDecay};
 use serde::{Deserialize, Serialize};
 
 use crate::optimize::rule::OptimizerConfig;
@@ -28,10 +29,26 @@ pub struct ParameterGroup {
     /// Learning rate of the parameters as a multiple of the recipe's; positive.
     #[serde(default = "same_rate")]
     pub rate_factor: f64,
+    /// Weight decay of the group's own, which acts on every parameter of the group: biases and batch
+    /// normalization decay too if the group chooses them. The recipe's if not given, with its choice of what
+    /// decays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_decay: Option<GroupDecay>,
     /// Whether they stay as they are: no step, no decay, and no part in the norm of the gradients. Running
     /// statistics of batch normalization are no parameters, and go on.
     #[serde(default)]
     pub training: GroupTraining,
+}
+
+/// Weight decay of all parameters of a group, whatever they are to their layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupDecay {
+    /// λ, at least 0; 0 is none.
+    pub strength: f64,
+    /// Way of the decay: through the gradient or beside it; the recipe's if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<DecayMode>,
 }
 
 /// Whether a group's parameters are trained.
@@ -51,8 +68,14 @@ fn same_rate() -> f64 {
 
 impl Default for ParameterGroup {
     fn default() -> Self {
-        let training = GroupTraining::On;
-        Self { path: None, role: None, optimizer: None, rate_factor: same_rate(), training }
+        Self {
+            path: None,
+            role: None,
+            optimizer: None,
+            rate_factor: same_rate(),
+            weight_decay: None,
+            training: GroupTraining::On,
+        }
     }
 }
 
@@ -75,6 +98,17 @@ impl ParameterGroup {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         });
         is_below && self.role.is_none_or(|slot| slot.includes(role))
+    }
+
+    /// Weight decay of its parameters, where that of the recipe is `of_recipe`.
+    pub fn decay(&self, of_recipe: WeightDecay) -> WeightDecay {
+        match self.weight_decay {
+            None => of_recipe,
+            Some(GroupDecay { strength, mode }) => {
+                let mode = mode.unwrap_or(of_recipe.mode);
+                WeightDecay { strength, mode, parameters: DecayedParameters::All }
+            }
+        }
     }
 
     /// Checks that a recipe's groups say what becomes of a network's `parameters`: each chooses some that none
@@ -127,6 +161,13 @@ impl ParameterGroup {
                  should stay as they are have `training = \"frozen\"`"
             ));
         }
+        if let Some(GroupDecay { strength, .. }) = self.weight_decay
+            && !(strength >= 0.0 && strength.is_finite())
+        {
+            return Err(format!(
+                "`groups.weight_decay.strength`: expected at least 0, found {strength}"
+            ));
+        }
         self.optimizer.as_ref().map_or(Ok(()), OptimizerConfig::check)
     }
 }
@@ -149,11 +190,40 @@ mod tests {
         let norms = ParameterGroup { role: Some(ParameterSlot::Norm), ..ParameterGroup::default() };
         assert!(norms.chooses("a.weight", Role::NormScale) && norms.chooses("b", Role::NormShift));
         assert!(!norms.chooses("a.weight", Role::Weight));
+        let scales = ParameterSlot::NormScale;
+        let scales = ParameterGroup { role: Some(scales), ..ParameterGroup::default() };
+        assert!(scales.chooses("a.weight", Role::NormScale));
+        assert!(!scales.chooses("a.bias", Role::NormShift) && !scales.chooses("b", Role::Weight));
+        assert!(ParameterSlot::NormShift.includes(Role::NormShift));
+        assert!(!ParameterSlot::NormShift.includes(Role::NormScale));
         let both = ParameterGroup { role: Some(ParameterSlot::Bias), ..ParameterGroup::of("head") };
         assert!(
             both.chooses("head.bias", Role::Bias) && !both.chooses("head.weight", Role::Weight)
         );
         assert!(!both.chooses("stem.bias", Role::Bias));
+    }
+
+    #[test]
+    fn a_decay_of_its_own_acts_on_all_parameters_in_the_recipes_mode_unless_it_names_one() {
+        let of_recipe =
+            WeightDecay { strength: 0.1, mode: DecayMode::Decoupled, ..WeightDecay::default() };
+        assert_eq!(ParameterGroup::default().decay(of_recipe), of_recipe);
+        for (mode, expected) in [
+            (None, DecayMode::Decoupled),
+            (Some(DecayMode::Coupled), DecayMode::Coupled),
+            (Some(DecayMode::Decoupled), DecayMode::Decoupled),
+        ] {
+            let weight_decay = Some(GroupDecay { strength: 0.5, mode });
+            let decay = ParameterGroup { weight_decay, ..Default::default() }.decay(of_recipe);
+            let parameters = DecayedParameters::All;
+            assert_eq!(decay, WeightDecay { strength: 0.5, mode: expected, parameters });
+        }
+        for strength in [-0.1, f64::NAN, f64::INFINITY] {
+            let weight_decay = Some(GroupDecay { strength, mode: None });
+            let group = ParameterGroup { weight_decay, ..Default::default() };
+            let message = group.check().unwrap_err();
+            assert!(message.contains("`groups.weight_decay.strength`: expected at least 0"));
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use backburn_kernels::Rule;
 use serde::{Deserialize, Serialize};
 
+use crate::optimize::muon::MuonConfig;
+
 /// An optimizer with its settings. `w` are the weights, `g` their gradient, `η` the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
@@ -74,6 +76,8 @@ pub enum OptimizerConfig {
         #[serde(default = "epsilon")]
         epsilon: f64,
     },
+    /// Momentum whose step for a weight matrix is orthogonal.
+    Muon(MuonConfig),
 }
 
 fn momentum() -> f64 {
@@ -102,10 +106,10 @@ fn adagrad_epsilon() -> f64 {
 
 impl OptimizerConfig {
     /// The optimizers' names, as in recipes and on the command line.
-    pub const NAMES: [&str; 7] =
-        ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"];
+    pub const NAMES: [&str; 8] =
+        ["sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "muon"];
 
-    /// The optimizer of that name with PyTorch's default settings (momentum 0.9).
+    /// The optimizer of that name with PyTorch's default settings (momentum 0.9; Muon's 0.95).
     pub fn named(name: &str) -> Option<Self> {
         let (beta1, beta2, epsilon) = (beta1(), beta2(), epsilon());
         Some(match name {
@@ -116,6 +120,7 @@ impl OptimizerConfig {
             "rmsprop" => Self::Rmsprop { decay: decay(), epsilon },
             "adam" => Self::Adam { beta1, beta2, epsilon },
             "adamw" => Self::Adamw { beta1, beta2, epsilon },
+            "muon" => Self::Muon(MuonConfig::default()),
             _ => return None,
         })
     }
@@ -151,18 +156,21 @@ impl OptimizerConfig {
                 share("beta2", beta2)?;
                 positive("epsilon", epsilon)
             }
+            Self::Muon(muon) => muon.check(),
         }
     }
 }
 
 impl OptimizerConfig {
     /// The direction of step `step`, as the kernel that does all of a step at once
-    /// knows it.
+    /// knows it; Muon's before it is made orthogonal.
     pub(crate) fn rule(&self, step: u64) -> Rule {
         match *self {
             Self::Sgd => Rule::Sgd,
             Self::Momentum { momentum } => Rule::Momentum { momentum: momentum as f32 },
-            Self::Nesterov { momentum } => Rule::Nesterov { momentum: momentum as f32 },
+            Self::Nesterov { momentum } | Self::Muon(MuonConfig { momentum, .. }) => {
+                Rule::Nesterov { momentum: momentum as f32 }
+            }
             Self::Adagrad { epsilon } => {
                 Rule::RootMeanSquare { decay: 1.0, gain: 1.0, epsilon: epsilon as f32 }
             }
@@ -187,7 +195,7 @@ impl OptimizerConfig {
     pub(crate) fn averages(&self) -> &'static [&'static str] {
         match self {
             Self::Sgd => &[],
-            Self::Momentum { .. } | Self::Nesterov { .. } => &["momentum"],
+            Self::Momentum { .. } | Self::Nesterov { .. } | Self::Muon(_) => &["momentum"],
             Self::Adagrad { .. } | Self::Rmsprop { .. } => &["square"],
             Self::Adam { .. } | Self::Adamw { .. } => &["mean", "square"],
         }

@@ -455,6 +455,7 @@ fn typical_size(all: &ByName) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optimize::optimizer::OptimizerConfig;
     use backburn_models::architecture;
 
     fn task(name: &str) -> Task {
@@ -475,6 +476,17 @@ mod tests {
             // Not by chance alone.
             assert!(verified.tensor.found > 0.0 && verified.loss.found < LOSS_TOLERANCE);
         }
+    }
+
+    #[test]
+    fn the_orthogonal_steps_of_muon_agree_with_double_precision() {
+        let mut task = task("lenet-bn");
+        task.recipe.optimizer = OptimizerConfig::named("muon").unwrap();
+        let verified = flex(&task, |_| {}).unwrap();
+        println!("{verified}");
+        assert_eq!(verified.steps, STEPS);
+        // Not by chance alone.
+        assert!(verified.tensor.found > 0.0);
     }
 
     #[test]
