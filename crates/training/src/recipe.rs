@@ -13,7 +13,8 @@ use backburn_data::nearest::did_you_mean;
 use backburn_data::normalization::Normalization;
 use backburn_data::pictures::PictureSettings;
 use backburn_data::{Fold, LabelNoise, SplitSize};
-use backburn_models::{Initialization, ModelConfig};
+use backburn_models::whitening::WhiteningError;
+use backburn_models::{FirstLayerInitialization, Initialization, ModelConfig};
 use backburn_regularization::{
     DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, StrengthError,
     WeightDecay,
@@ -586,20 +587,14 @@ impl Recipe {
     }
 
     fn check_initialization(&self) -> Result<(), RecipeError> {
-        use backburn_models::WeightInitialization::{Constant, Normal};
-        match self.initialization.weights {
-            Normal(std) if !(std >= 0.0 && std.is_finite()) => Err(RecipeError::Setting {
-                setting: "initialization",
-                expected: "a standard deviation of at least 0",
-                found: std.to_string(),
-            }),
-            Constant(value) if !value.is_finite() => Err(RecipeError::Setting {
-                setting: "initialization",
-                expected: "a finite constant",
-                found: value.to_string(),
-            }),
-            _ => Ok(()),
+        self.initialization.check()?;
+        let whitens = self.initialization.first_layer == FirstLayerInitialization::Whitening;
+        if whitens && !self.model.begins_with_convolution() {
+            let layer = self.model.first_layer().to_owned();
+            let error = WhiteningError::NoConvolution { layer };
+            return Err(RecipeError::Invalid(error.to_string()));
         }
+        Ok(())
     }
 
     fn check_stopping_and_keeping(&self) -> Result<(), RecipeError> {
@@ -887,6 +882,25 @@ mod tests {
             let message = recipe.check().unwrap_err().to_string();
             assert!(message.contains("`label_noise`: expected more than 0 and at most 100"));
         }
+    }
+
+    #[test]
+    fn the_ends_of_a_network_begin_as_ever_unless_they_are_set() {
+        let mut recipe = built_in("digits").unwrap();
+        let plain = recipe.to_toml();
+        assert!(!plain.contains("head_factor") && !plain.contains("first_layer"), "{plain}");
+        recipe.initialization.head_factor = 0.0;
+        recipe.initialization.first_layer = FirstLayerInitialization::Whitening;
+        assert_eq!(recipe.check(), Ok(()));
+        let text = recipe.to_toml();
+        assert!(text.contains("head_factor = 0.0\nfirst_layer = \"whitening\"\n"), "{text}");
+        assert_eq!(Recipe::parse(&text, "again").unwrap(), recipe);
+        recipe.model = (backburn_models::architecture("mlp").unwrap().config)();
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("`hidden.0`") && message.contains("--model cnn"), "{message}");
+        recipe.initialization.head_factor = 2.0;
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("`initialization.head_factor`: expected a factor in [0, 1]"));
     }
 
     #[test]

@@ -172,7 +172,9 @@ fn unknown_setting(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use backburn_data::normalization::Normalization;
-    use backburn_models::{Initialization, ModelConfig, WeightInitialization};
+    use backburn_models::{
+        FirstLayerInitialization, Initialization, ModelConfig, WeightInitialization,
+    };
     use backburn_regularization::{DecayMode, WeightDecay};
 
     use super::*;
@@ -289,6 +291,12 @@ mod tests {
             ("epochs = 1.5", "`--epochs`: expected a whole number, found `1.5`"),
             ("schedule = \"cosine=warmup:99\"", "warmup"),
             ("initialization = \"zeros\"", "zeros"),
+            ("\"initialization.head_factor\" = 1.5", "expected a factor in [0, 1], found 1.5"),
+            ("\"initialization.first_layer\" = \"white\"", "unknown variant `white`"),
+            (
+                "model = \"mlp\"\n\"initialization.first_layer\" = \"whitening\"",
+                "`initialization.first_layer`: whitening filters are those of a convolution",
+            ),
             ("decay-mode = \"weak\"", "expected coupled or decoupled, found `weak`"),
             ("dropout = 1", "expected a rate in [0, 1), found 1"),
             ("stem = \"imagenet\"", "`--stem` does not apply to the model `cnn`"),
@@ -314,12 +322,21 @@ mod tests {
     fn what_has_no_name_is_set_by_its_path() {
         let recipe = changed(
             "\"optimizer.beta2\" = 0.99\n\"initialization.biases\" = \"pytorch\"\n\
-             \"lookahead\" = \"k=7\"\n\"lookahead.alpha\" = 0.25",
+             \"lookahead\" = \"k=7\"\n\"lookahead.alpha\" = 0.25\ninitialization = \"dirac\"\n\
+             \"initialization.head_factor\" = 0\n\"initialization.first_layer\" = \"whitening\"",
         )
         .unwrap();
         let OptimizerConfig::Adamw { beta1, beta2, .. } = recipe.optimizer else { panic!() };
         assert_eq!((beta1, beta2), (0.9, 0.99));
         assert_eq!(recipe.initialization.biases, Initialization::PYTORCH.biases);
+        let Initialization { weights, head_factor, first_layer, .. } = recipe.initialization;
+        assert_eq!((weights, head_factor), (WeightInitialization::Dirac, 0.0));
+        assert_eq!(first_layer, FirstLayerInitialization::Whitening);
+        // Other draws leave the ends as they are.
+        let redrawn = change("initialization = \"he-uniform\"").apply(&recipe).unwrap();
+        assert_eq!(redrawn.initialization.weights, WeightInitialization::HeUniform);
+        assert_eq!(redrawn.initialization.head_factor, 0.0);
+        assert_eq!(redrawn.initialization.first_layer, first_layer);
         let lookahead = recipe.lookahead.unwrap();
         assert_eq!((lookahead.steps, lookahead.alpha), (7, 0.25));
     }

@@ -455,8 +455,18 @@ pub static CATALOG: &[Setting] = &[
         value: "NAME",
         values: &[],
         part: MODEL,
-        help: || format!("Weights: {}", Initialization::FORMS.join(", ")),
-        set: |recipe, given| given.parsed().map(|initial| recipe.initialization = initial),
+        help: || {
+            format!(
+                "Weights: {}. `--set initialization.head_factor=X` multiplies those of the last \
+                 layer, `--set initialization.first_layer=whitening` begins the first convolution \
+                 with the axes of the images' patches",
+                Initialization::FORMS.join(", ")
+            )
+        },
+        set: |recipe, given| {
+            recipe.initialization = recipe.initialization.drawn_as(given.parsed()?);
+            Ok(())
+        },
     },
     Setting {
         name: "init-from",

@@ -19,6 +19,7 @@ mod exports;
 mod extend;
 mod find_rate;
 mod full_disk;
+mod initialization;
 mod integrity;
 mod interrupts;
 mod kills;

@@ -8,7 +8,7 @@ use crate::place::*;
 #[test]
 fn a_command_line_that_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
-    let cases: [(&str, i32, &[&str]); 60] = [
+    let cases: [(&str, i32, &[&str]); 62] = [
         ("", USAGE, &["train", "evaluate", "report", "data"]),
         ("dance", USAGE, &["`dance`|'dance'"]),
         ("train", USAGE, &["which data set?", "mnist, fashion-mnist, cifar10, digits"]),
@@ -22,6 +22,16 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --augment crop=40", USAGE, &["crop=40", "28"]),
         ("train digits --augment crop=-1", USAGE, &["crop=-1", "expected"]),
         ("train digits --initialization zeros", USAGE, &["zeros", "he-normal"]),
+        (
+            "train digits --model mlp --set initialization.first_layer=whitening",
+            USAGE,
+            &["`initialization.first_layer`", "`hidden.0`", "`drawn`", "--model cnn"],
+        ),
+        (
+            "train digits --set initialization.head_factor=1.5",
+            USAGE,
+            &["`initialization.head_factor`", "a factor in [0, 1]", "found 1.5"],
+        ),
         ("train digits --epochs 0", USAGE, &["epochs", "at least 1", "found 0"]),
         ("train digits --epochs -1", USAGE, &["--epochs", "-1"]),
         ("train digits --epochs 1.5", USAGE, &["--epochs", "1.5"]),
