@@ -16,7 +16,6 @@ use crate::backend::Backend;
 use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
 use crate::evaluate::score_table::{ScoreTable, Variant};
 use crate::evaluate::temperature::fit_temperature;
-use crate::evaluate::test_time_augmentation::Views;
 use crate::evaluate::which_weights::{Weights, weights_of};
 use crate::evaluate::{TOP_K, memorized, predict, predict_validation};
 use crate::failure::{Failure, usage};
@@ -29,6 +28,7 @@ use crate::run_folder::test_log::ManifestLog;
 use crate::seeds::Seeds;
 use crate::session;
 use crate::session_error::SessionError;
+use crate::views::Views;
 use crate::watch::{Watch, note};
 
 /// A split that can be scored on.
@@ -141,8 +141,11 @@ pub fn evaluate(
         let predictions = views.predict(&network, &images, normalization, &open.device);
         variants.push(Variant {
             name: format!("tta {views}"),
-            predictions: predictions.map_err(loader_failure)?,
-            details: json!({ "views": views.count() }),
+            predictions: predictions.map_err(loader_failure)?.mean,
+            details: json!({
+                "views": views.count(),
+                "evaluations": views.evaluations(images.len()),
+            }),
         });
     }
     if let (Some(dropping), Some(passes)) = (dropping, how.passes) {

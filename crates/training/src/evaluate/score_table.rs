@@ -13,6 +13,9 @@ use crate::final_score;
 /// A class's name is cut to this many characters, so that a row fits a terminal.
 const LONGEST_NAME: usize = 40;
 
+/// A longer name of a row is cut to its first word, for the same reason.
+const LONGEST_ROW_NAME: usize = 24;
+
 /// Another way to ask the network, with what came of it: a row of the table.
 pub struct Variant {
     /// What it is called.
@@ -112,7 +115,7 @@ impl ScoreTable {
                 percent(predictions.calibration_error()),
             ]
         };
-        let variants = self.variants.iter().map(|it| (it.name.as_str(), &it.predictions));
+        let variants = self.variants.iter().map(|it| (row_name(&it.name), &it.predictions));
         let rows = [("plain", &self.plain)].into_iter().chain(variants).map(row);
         let rows: Vec<_> = [head].into_iter().chain(rows).collect();
         // That the label is among all classes says nothing.
@@ -127,6 +130,14 @@ impl ScoreTable {
         };
         for variant in &self.variants {
             let detail = |name: &str| variant.details.get(name)?.as_f64();
+            if let (Some(views), Some(evaluations)) = (detail("views"), detail("evaluations")) {
+                text += &format!(
+                    "\n{}:\n{} views of an image, {} evaluations of the network in all\n",
+                    variant.name,
+                    count(views as u64),
+                    count(evaluations as u64)
+                );
+            }
             if let (Some(entropy), Some(information)) =
                 (detail("predictive_entropy"), detail("mutual_information"))
             {
@@ -154,6 +165,14 @@ impl ScoreTable {
             ]
         });
         table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+    }
+}
+
+/// What a row of the table is called: of a long name the first word, as the whole one stands below the table.
+fn row_name(name: &str) -> &str {
+    match name.split_once(' ') {
+        Some((word, _)) if name.chars().count() > LONGEST_ROW_NAME => word,
+        _ => name,
     }
 }
 
@@ -234,6 +253,19 @@ mod tests {
             Memorized { wrong_labels: 1200, learnt_by_heart: 0.25, clean_accuracy: 0.5 };
         let text = ScoreTable { memorized: Some(memorized), ..scores() }.as_text();
         assert!(text.contains("\n\n25.00 % of the 1,200 wrong training labels"), "{text}");
+    }
+
+    #[test]
+    fn views_are_told_with_how_often_the_network_was_asked_and_keep_lines_short() {
+        let views = "tta flip,diagonal=1,border=reflect,least-confident=0.25,mean=logits";
+        let plain = scores().plain;
+        let details = json!({ "views": 6, "evaluations": 22_500 });
+        let viewed = Variant { name: views.into(), predictions: plain, details };
+        let text = ScoreTable { variants: vec![viewed], ..scores() }.as_text();
+        let told =
+            format!("\n{views}:\n6 views of an image, 22,500 evaluations of the network in all\n");
+        assert!(text.contains(&told) && text.contains("\ntta  "), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
 
     #[test]
