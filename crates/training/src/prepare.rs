@@ -98,6 +98,9 @@ impl Prepared {
         recipe.check()?;
         recipe.labels.check(data.train.classes()).map_err(RecipeError::from)?;
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
+        if let Some(Err(error)) = recipe.tta.map(|views| views.check(data.train.shape())) {
+            return Err(RecipeError::Invalid(format!("`tta`: {error}")).into());
+        }
         let Split { train, valid, wrong_labels } = split(&data, recipe)?;
         if recipe.validates() && valid.is_empty() {
             if data.groups.is_some() {
@@ -854,6 +857,8 @@ mod tests {
     #[test]
     fn more_images_than_there_are_and_batches_larger_than_the_set_are_refused() {
         assert!(digits(|r| r.train_size = Some(SplitSize::Count(20_000))).is_err());
+        let message = digits(|r| r.tta = "shift=28".parse().ok()).unwrap_err().to_string();
+        assert!(message.contains("`tta`: `shift=28`") && message.contains("28×28"), "{message}");
         let message = digits(|r| r.batch_size = 10_001).unwrap_err().to_string();
         assert!(message.contains("10001") && message.contains("--batch-size"), "{message}");
     }

@@ -32,6 +32,7 @@ use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::schedule::Schedule;
 use crate::picture_names;
 use crate::place::{Beside, Place};
+use crate::views::Views;
 
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]
@@ -225,6 +226,9 @@ pub struct Recipe {
     /// Which epoch's weights the run ends with.
     #[serde(default)]
     pub keep: Keep,
+    /// Views of each image that the final scores on validation and test are the mean over; unset means one look at each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tta: Option<Views>,
     /// What to do when the loss is no longer a number.
     #[serde(default, skip_serializing_if = "OnDivergence::is_stop")]
     pub on_divergence: OnDivergence,
@@ -402,7 +406,7 @@ impl Recipe {
         toml::to_string(self).expect("a recipe is a table of plain values")
     }
 
-    /// Every setting that the weights depend on: all but what computes and where files lie. As JSON,
+    /// Every setting that the weights and the scores depend on: all but what computes and where files lie. As JSON,
     /// which has all 64-bit numbers; a table of TOML ends at 2⁶³.
     #[expect(clippy::expect_used, reason = "the types decide what can be written, not the values")]
     pub fn determinants(&self) -> Settings {
@@ -901,6 +905,21 @@ mod tests {
         recipe.initialization.head_factor = 2.0;
         let message = recipe.check().unwrap_err().to_string();
         assert!(message.contains("`initialization.head_factor`: expected a factor in [0, 1]"));
+    }
+
+    #[test]
+    fn views_are_written_as_they_are_given_and_only_if_they_are_set() {
+        let mut recipe = built_in("digits").unwrap();
+        assert!(!recipe.determinants().contains_key("tta"));
+        recipe.tta = "flip,diagonal=1,border=reflect,least-confident=0.25".parse().ok();
+        assert_eq!(recipe.check(), Ok(()));
+        let text = recipe.to_toml();
+        let line = "tta = \"flip,diagonal=1,border=reflect,least-confident=0.25\"\n";
+        assert!(text.contains(line), "{text}");
+        assert_eq!(Recipe::parse(&text, "again").unwrap(), recipe);
+        let message = Recipe::parse(&text.replace("diagonal=1", "diagonal=0"), "my.toml");
+        let message = message.unwrap_err().to_string();
+        assert!(message.contains("my.toml") && message.contains("at least 1 pixel"), "{message}");
     }
 
     #[test]

@@ -303,6 +303,7 @@ mod tests {
             ("model = \"resnet18\"\nstem = \"large\"", "expected small or imagenet"),
             ("freeze = \"stem,\"", "`--freeze`: expected names of parts"),
             ("head-rate = 0", "`groups.rate_factor`: expected a positive number"),
+            ("tta = \"flop\"", "`--tta`: unknown view `flop`; known: flip"),
             ("label-noise = \"20:mix\"", "`--label-noise`: expected a percentage"),
             ("label-noise = 101", "`label_noise`: expected more than 0 and at most 100 percent"),
             ("data-seed = \"x\"", "`--data-seed`: expected a whole number, found `x`"),
@@ -352,6 +353,13 @@ mod tests {
             let off = format!("label-noise = {off}\ndata-seed = \"none\"\nreplicate = 0");
             assert_eq!(change(&off).apply(&recipe), built_in("cifar10"));
         }
+    }
+
+    #[test]
+    fn views_are_switched_on_and_off() {
+        let recipe = changed("tta = \"diagonal=1,flip\"").unwrap();
+        assert_eq!(recipe.tta.map(|views| views.to_string()).as_deref(), Some("flip,diagonal=1"));
+        assert_eq!(change("tta = \"none\"").apply(&recipe), built_in("cifar10"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::loss::Loss;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
 use crate::recipe::{Recipe, RecipeError};
+use crate::views::Views;
 
 /// PyTorch's default weight decay of AdamW; its other optimizers have none.
 const ADAMW_DECAY: f64 = 0.01;
@@ -170,6 +171,20 @@ pub static CATALOG: &[Setting] = &[
                 .into()
         },
         set: |recipe, given| given.parsed().map(|rule| recipe.on_divergence = rule),
+    },
+    Setting {
+        name: "tta",
+        value: "VIEWS",
+        values: &[],
+        part: RECIPE,
+        help: || {
+            format!(
+                "Take the final scores on validation and test over views of each image: {}, joined \
+                 by commas; none for one look. While training, validation takes one look",
+                Views::FORMS.join(", ")
+            )
+        },
+        set: |recipe, given| given.unless_none().map(|views| recipe.tta = views),
     },
     Setting {
         name: "train-size",

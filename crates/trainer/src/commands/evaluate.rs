@@ -33,7 +33,7 @@ pub struct EvaluateArgs {
     pub temperature: bool,
     /// Also score the mean over views of each image: flip, shift=PIXELS, diagonal=PIXELS, joined by commas; beside them
     /// border=reflect (what shifts uncover), least-confident=0.25 (all views of that share of the images alone that the
-    /// network is least sure of), mean=logits.
+    /// network is least sure of), mean=logits. The recipe's, if it has some and none are named.
     #[arg(long, value_name = "VIEWS", conflicts_with = "mc_dropout")]
     pub tta: Option<Views>,
     /// Also score the mean over that many passes with dropout, 2 to 1000.

@@ -42,3 +42,4 @@ mod stopping;
 mod studies;
 mod unfinished;
 mod verify;
+mod views;

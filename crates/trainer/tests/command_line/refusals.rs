@@ -8,7 +8,7 @@ use crate::place::*;
 #[test]
 fn a_command_line_that_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
-    let cases: [(&str, i32, &[&str]); 65] = [
+    let cases: [(&str, i32, &[&str]); 67] = [
         ("", USAGE, &["train", "evaluate", "report", "data"]),
         ("dance", USAGE, &["`dance`|'dance'"]),
         ("train", USAGE, &["which data set?", "mnist, fashion-mnist, cifar10, digits"]),
@@ -32,6 +32,8 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
             USAGE,
             &["`initialization.head_factor`", "a factor in [0, 1]", "found 1.5"],
         ),
+        ("train digits --tta flop", USAGE, &["--tta", "unknown view `flop`", "diagonal=PIXELS"]),
+        ("train digits --tta flip,shift=28", USAGE, &["`tta`", "`shift=28`", "28×28"]),
         ("train digits --epochs 0", USAGE, &["epochs", "at least 1", "found 0"]),
         ("train digits --epochs -1", USAGE, &["--epochs", "-1"]),
         ("train digits --epochs 1.5", USAGE, &["--epochs", "1.5"]),

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use backburn_data::ImageSet;
 use backburn_data::loader::LoaderError;
 use backburn_data::normalization::FittedNormalization;
+use backburn_data::{ImageSet, ImageShape};
 use backburn_models::Classifier;
 use burn::tensor::Device;
 
@@ -17,6 +17,11 @@ use crate::views::Views;
 /// Pixels of the images that are moved and mirrored at a time, so that views of many images take no more memory than
 /// those of few.
 const CHUNK_PIXELS: usize = 16 << 20;
+
+/// Images of a shape that are moved and mirrored at a time, at least a batch.
+pub(crate) fn at_a_time(shape: ImageShape) -> usize {
+    (CHUNK_PIXELS / shape.pixels().max(1)).max(BATCH_SIZE)
+}
 
 /// What a network predicts for images, asked once and in several views.
 #[derive(Clone, Debug)]
@@ -51,8 +56,7 @@ impl Views {
         let plain = predict(network, images, normalization, device)?;
         let mut viewed = plain.clone();
         let asked = plain.least_confident(self.asked_again(images.len()));
-        let at_a_time = (CHUNK_PIXELS / images.shape().pixels().max(1)).max(BATCH_SIZE);
-        for places in asked.chunks(at_a_time) {
+        for places in asked.chunks(at_a_time(images.shape())) {
             let few = images.select(places);
             let mut mean = MeanPredictions::of(self.mean());
             mean.add(plain.select(places));
