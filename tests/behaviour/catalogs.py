@@ -121,6 +121,7 @@ FAMILIES = [
     Family("initializations", "initialization", MLP, {
         "normal": ["--initialization normal=0.05"],
         "constant": ["--initialization constant=0.01"],
+        "dirac": [merged(CNN, "--initialization dirac")],
     }),
     Family("normalizations", "normalization", MLP, {}),
     Family("losses", "loss", MLP, {"squared-error": ["--loss squared-error --keep last"]}),

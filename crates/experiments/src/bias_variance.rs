@@ -141,10 +141,10 @@ fn set_size(lab: &Lab) -> usize {
 fn training(dropout: f64) -> Training {
     Training {
         model: ModelConfig::Mlp(MlpConfig { hidden: vec![256; 2], dropout, batch_norm: false }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
+        initialization: Initialization::new(
+            WeightInitialization::HeNormal,
+            BiasInitialization::Zeros,
+        ),
         optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
         learning_rate: LEARNING_RATE,
         weight_decay: WeightDecay::default(),

@@ -61,10 +61,10 @@ fn training(width: usize) -> Training {
     let hidden = vec![width; HIDDEN_LAYERS];
     Training {
         model: ModelConfig::Mlp(MlpConfig { hidden, dropout: 0.0, batch_norm: false }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
+        initialization: Initialization::new(
+            WeightInitialization::HeNormal,
+            BiasInitialization::Zeros,
+        ),
         optimizer: OptimizerConfig::Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
         learning_rate: LEARNING_RATE,
         weight_decay: WeightDecay::default(),

@@ -144,10 +144,10 @@ fn training(row: &Row) -> Training {
             dropout: 0.0,
             batch_norm: false,
         }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
+        initialization: Initialization::new(
+            WeightInitialization::HeNormal,
+            BiasInitialization::Zeros,
+        ),
         optimizer: row.optimizer,
         learning_rate: row.learning_rate,
         weight_decay: WeightDecay::default(),

@@ -51,7 +51,7 @@ enum Behind {
 }
 
 const INITIALIZATION: Initialization =
-    Initialization { weights: WeightInitialization::HeNormal, biases: BiasInitialization::Pytorch };
+    Initialization::new(WeightInitialization::HeNormal, BiasInitialization::Pytorch);
 
 const NETWORKS: [Behind; 2] = [Behind::Linear, Behind::Relu];
 

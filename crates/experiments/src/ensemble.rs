@@ -55,10 +55,10 @@ fn updates(lab: &Lab) -> usize {
 fn training(dropout: f64) -> Training {
     Training {
         model: ModelConfig::Mlp(MlpConfig { hidden: vec![100; 6], dropout, batch_norm: false }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
+        initialization: Initialization::new(
+            WeightInitialization::HeNormal,
+            BiasInitialization::Zeros,
+        ),
         optimizer: OptimizerConfig::Sgd,
         learning_rate: LEARNING_RATE,
         weight_decay: WeightDecay::default(),

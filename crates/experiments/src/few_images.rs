@@ -60,10 +60,7 @@ impl SmallMlp {
                 dropout: self.dropout,
                 batch_norm: self.batch_norm,
             }),
-            initialization: Initialization {
-                weights: self.weights,
-                biases: BiasInitialization::Zeros,
-            },
+            initialization: Initialization::new(self.weights, BiasInitialization::Zeros),
             optimizer: OptimizerConfig::Sgd,
             learning_rate: self.learning_rate,
             weight_decay: WeightDecay { strength: self.weight_decay, ..WeightDecay::default() },

@@ -238,10 +238,10 @@ pub(super) fn training() -> Training {
             dropout: 0.0,
             batch_norm: false,
         }),
-        initialization: Initialization {
-            weights: WeightInitialization::HeNormal,
-            biases: BiasInitialization::Zeros,
-        },
+        initialization: Initialization::new(
+            WeightInitialization::HeNormal,
+            BiasInitialization::Zeros,
+        ),
         optimizer: OptimizerConfig::named("adam").expect("Adam is an optimizer"),
         learning_rate: LEARNING_RATE,
         weight_decay: WeightDecay::default(),

@@ -387,6 +387,7 @@ fn no_scores() -> Summary {
         images_per_second: f64::NAN,
         parameters: 0,
         memorized: None,
+        tta: None,
     }
 }
 

@@ -161,6 +161,18 @@ fn scores(
             times => format!("{times} times"),
         }
     );
+    if let Some(tta) = evaluation.and_then(|evaluation| evaluation.tta.as_ref()) {
+        let _ = writeln!(
+            text,
+            "Validation and test are scored by the mean over {} views of each image \
+             (test-time augmentation, `{}`), training images by one look. Asked once about each \
+             image, as whoever uses this file does, the network has test accuracy {} and loss {}.",
+            count(tta.count as u64),
+            tta.views,
+            percent(tta.plain.accuracy),
+            loss(tta.plain.nll)
+        );
+    }
     if let Some(evaluation) = evaluation {
         let classes = evaluation.per_class.iter().zip(&evaluation.class_names);
         let measured =

@@ -2,12 +2,13 @@
 
 use std::str::FromStr;
 
+use backburn_regularization::StrengthError;
 use burn::module::Module;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal, Uniform};
 use serde::{Deserialize, Serialize};
 
-use crate::parameters::{self, Role};
+use crate::parameters::{self, NamedTensor, Role};
 
 /// Distribution of the weights of linear layers and convolutions.
 ///
@@ -37,6 +38,13 @@ pub enum WeightInitialization {
     HeNormal,
     /// PyTorch's default for linear layers and convolutions: uniform in ±1/√fan_in.
     Pytorch,
+    /// PyTorch's default, but the first filters of each convolution pass a channel on unchanged, as PyTorch's
+    /// `nn.init.dirac_` has it: 1 in the middle of their own channel, 0 elsewhere; as many as there are channels, or
+    /// filters if these are fewer. For kernels of odd sides, larger than 1×1: others have no middle, or nothing
+    /// beside it.
+    ///
+    /// Zagoruyko & Komodakis, [DiracNets](https://arxiv.org/abs/1706.00388), 2017.
+    Dirac,
 }
 
 /// Distribution of the biases of linear layers and convolutions.
@@ -50,23 +58,58 @@ pub enum BiasInitialization {
     Pytorch,
 }
 
+/// What the weights of the first layer begin as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FirstLayerInitialization {
+    /// Drawn, as the others are.
+    #[default]
+    Drawn,
+    /// The axes of the training images' patches, for a convolution; see [`whitening`](crate::whitening).
+    Whitening,
+}
+
+impl FirstLayerInitialization {
+    fn is_drawn(&self) -> bool {
+        *self == Self::Drawn
+    }
+}
+
 /// Initial values of a whole network. Batch normalization always starts as the identity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Initialization {
     /// Weights of linear layers and convolutions.
     pub weights: WeightInitialization,
     /// Biases of linear layers and convolutions.
     pub biases: BiasInitialization,
+    /// What the weights of the last linear layer, which gives the logits, are multiplied by once they are drawn; in
+    /// `[0, 1]`. With a small one a network begins by believing all classes equally likely; with 0, the first step
+    /// changes nothing but the last layer.
+    #[serde(skip_serializing_if = "is_one")]
+    pub head_factor: f64,
+    /// What the weights of the first layer begin as.
+    #[serde(skip_serializing_if = "FirstLayerInitialization::is_drawn")]
+    pub first_layer: FirstLayerInitialization,
+}
+
+impl Default for Initialization {
+    fn default() -> Self {
+        Self::new(WeightInitialization::default(), BiasInitialization::default())
+    }
+}
+
+// The signature that serde calls.
+fn is_one(factor: &f64) -> bool {
+    *factor == 1.0
 }
 
 impl Initialization {
     /// PyTorch's default for weights and biases.
-    pub const PYTORCH: Self =
-        Self { weights: WeightInitialization::Pytorch, biases: BiasInitialization::Pytorch };
+    pub const PYTORCH: Self = Self::new(WeightInitialization::Pytorch, BiasInitialization::Pytorch);
 
     /// What [`Initialization::from_str`] reads.
-    pub const FORMS: [&str; 7] = [
+    pub const FORMS: [&str; 8] = [
         "he-normal",
         "he-uniform",
         "xavier-normal",
@@ -74,22 +117,66 @@ impl Initialization {
         "normal=STD",
         "constant=X",
         "pytorch",
+        "dirac",
     ];
 
-    /// Draws all values of `network` anew.
+    /// All layers drawn alike.
+    pub const fn new(weights: WeightInitialization, biases: BiasInitialization) -> Self {
+        let first_layer = FirstLayerInitialization::Drawn;
+        Self { weights, biases, head_factor: 1.0, first_layer }
+    }
+
+    /// The same for the first and the last layer, with other draws.
+    #[must_use]
+    pub fn drawn_as(self, other: Self) -> Self {
+        Self { weights: other.weights, biases: other.biases, ..self }
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    ///
+    /// If one is outside its range.
+    pub fn check(&self) -> Result<(), StrengthError> {
+        let wrong = |setting, expected, found| Err(StrengthError { setting, expected, found });
+        match self.weights {
+            WeightInitialization::Normal(std) if !(std >= 0.0 && std.is_finite()) => {
+                wrong("initialization", "a standard deviation of at least 0", std)
+            }
+            WeightInitialization::Constant(value) if !value.is_finite() => {
+                wrong("initialization", "a finite constant", value)
+            }
+            _ if !(0.0..=1.0).contains(&self.head_factor) => {
+                wrong("initialization.head_factor", "a factor in [0, 1]", self.head_factor)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Draws all values of `network` anew. What the first layer begins with instead needs images; see
+    /// [`whitening::whiten`](crate::whitening::whiten).
     ///
     /// `stream` gives the generator for the parameter of a name, so that a parameter's values do
     /// not depend on the other parameters.
     pub fn apply<M: Module>(&self, network: M, stream: impl Fn(&str) -> ChaCha8Rng) -> M {
         let mut tensors = parameters::export(&network);
         let mut fans = Fans { inputs: 1, outputs: 1 };
-        for tensor in &mut tensors {
+        let is_linear = |it: &NamedTensor| it.role == Role::Weight && it.shape.len() == 2;
+        let head = tensors.iter().rposition(is_linear);
+        for (place, tensor) in tensors.iter_mut().enumerate() {
             let mut rng = stream(&tensor.name);
             match tensor.role {
                 Role::Weight => {
                     // A layer's bias follows its weight and is scaled by the same fan.
                     fans = Fans::of(&tensor.shape);
                     self.weights.fill(&mut tensor.values, fans, &mut rng);
+                    if self.weights == WeightInitialization::Dirac {
+                        pass_channels_on(&mut tensor.values, &tensor.shape);
+                    }
+                    if Some(place) == head && self.head_factor != 1.0 {
+                        let factor = self.head_factor as f32;
+                        tensor.values.iter_mut().for_each(|value| *value *= factor);
+                    }
                 }
                 Role::Bias => match self.biases {
                     BiasInitialization::Zeros => tensor.values.fill(0.0),
@@ -126,9 +213,26 @@ impl FromStr for Initialization {
             "normal" => WeightInitialization::Normal(number()?),
             "constant" => WeightInitialization::Constant(number()?),
             "pytorch" => return Ok(Self::PYTORCH),
+            "dirac" => WeightInitialization::Dirac,
             _ => return Err(format!("unknown `{name}`; known: {}", Self::FORMS.join(", "))),
         };
-        Ok(Self { weights, biases: BiasInitialization::Zeros })
+        Ok(Self::new(weights, BiasInitialization::Zeros))
+    }
+}
+
+/// Makes the first filters of a convolution those that pass a channel on, if its kernel has a middle and more.
+///
+/// `values`: of the weights, of `shape`.
+fn pass_channels_on(values: &mut [f32], shape: &[usize]) {
+    let &[_, inputs, height, width] = shape else { return };
+    let has_middle = height % 2 == 1 && width % 2 == 1;
+    let kernel = height * width;
+    if !has_middle || kernel == 1 {
+        return;
+    }
+    for (channel, filter) in values.chunks_exact_mut(inputs * kernel).enumerate().take(inputs) {
+        filter.fill(0.0);
+        filter[channel * kernel + kernel / 2] = 1.0;
     }
 }
 
@@ -156,7 +260,7 @@ impl WeightInitialization {
             Self::XavierNormal => normal(values, (2.0 / both).sqrt(), rng),
             Self::HeUniform => uniform(values, (6.0 / inputs).sqrt(), rng),
             Self::HeNormal => normal(values, (2.0 / inputs).sqrt(), rng),
-            Self::Pytorch => uniform(values, 1.0 / inputs.sqrt(), rng),
+            Self::Pytorch | Self::Dirac => uniform(values, 1.0 / inputs.sqrt(), rng),
         }
     }
 }
@@ -173,6 +277,8 @@ fn normal(values: &mut [f32], std: f64, rng: &mut ChaCha8Rng) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -206,8 +312,7 @@ mod tests {
     }
 
     fn weights(initialization: WeightInitialization) -> Vec<f32> {
-        let initialization =
-            Initialization { weights: initialization, biases: BiasInitialization::Pytorch };
+        let initialization = Initialization::new(initialization, BiasInitialization::Pytorch);
         let tensors = parameters::export(&initialization.apply(mlp(), stream));
         tensors.into_iter().find(|tensor| tensor.name == "hidden.1.weight").unwrap().values
     }
@@ -262,6 +367,108 @@ mod tests {
         let drawn = bias(Initialization::PYTORCH);
         assert!(drawn.iter().all(|v| v.abs() <= bound));
         assert!(drawn.iter().any(|v| v.abs() > 0.9 * bound));
+    }
+
+    /// All tensors of a network of the catalog, drawn, by name.
+    fn drawn(name: &str, initialization: Initialization) -> Vec<NamedTensor> {
+        let network = (crate::architecture(name).unwrap().config)();
+        let network = network.init([3, 16, 16], 10, &Device::flex()).unwrap();
+        parameters::export(&initialization.apply(network, stream))
+    }
+
+    #[test]
+    fn dirac_filters_pass_a_channel_on_and_all_else_is_pytorchs() {
+        let dirac: Initialization = "dirac".parse().unwrap();
+        let pytorch = Initialization::new(WeightInitialization::Pytorch, BiasInitialization::Zeros);
+        let mut kernels = BTreeSet::new();
+        for name in ["mlp", "cnn", "lenet-bn", "resnet20"] {
+            for (found, expected) in drawn(name, dirac).iter().zip(&drawn(name, pytorch)) {
+                let is_convolution = found.role == Role::Weight && found.shape.len() == 4;
+                if !is_convolution {
+                    assert_eq!(found, expected);
+                    continue;
+                }
+                let &[_, inputs, height, width] = &found.shape[..] else { unreachable!() };
+                kernels.insert(height);
+                let size = inputs * height * width;
+                let pairs = found.values.chunks_exact(size).zip(expected.values.chunks_exact(size));
+                for (number, (filter, other)) in pairs.enumerate() {
+                    if number >= inputs {
+                        assert_eq!(filter, other, "{} {number}", found.name);
+                        continue;
+                    }
+                    // In the middle of the kernel over the filter's own channel.
+                    let one = (number * height + height / 2) * width + width / 2;
+                    let right =
+                        |(at, value): (usize, &f32)| *value == f32::from(u8::from(at == one));
+                    assert!(filter.iter().enumerate().all(right), "{} {number}", found.name);
+                }
+            }
+        }
+        assert_eq!(kernels, BTreeSet::from([3, 5]));
+    }
+
+    #[test]
+    fn kernels_without_a_middle_are_drawn_and_more_channels_than_filters_have_none_left_over() {
+        let mut even = [0.5; 2 * 3 * 2 * 2];
+        pass_channels_on(&mut even, &[2, 3, 2, 2]);
+        pass_channels_on(&mut even, &[2, 3, 1, 4]);
+        pass_channels_on(&mut even, &[6, 4, 1, 1]);
+        pass_channels_on(&mut even, &[6, 4]);
+        assert_eq!(even, [0.5; 24]);
+        let mut few = [0.5; 2 * 3 * 3];
+        pass_channels_on(&mut few, &[2, 3, 1, 3]);
+        assert_eq!(few[..9], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(few[9..], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn the_head_factor_scales_the_weights_of_the_head_alone() {
+        for name in ["mlp", "cnn", "lenet-bn", "resnet20"] {
+            let head = format!("{}.weight", (crate::architecture(name).unwrap().config)().head());
+            let plain = drawn(name, Initialization::PYTORCH);
+            for factor in [0.0, 0.25] {
+                let scaled = Initialization { head_factor: factor, ..Initialization::PYTORCH };
+                for (found, plain) in drawn(name, scaled).iter().zip(&plain) {
+                    let factor = if plain.name == head { factor as f32 } else { 1.0 };
+                    let expected = plain.values.iter().map(|value| value * factor);
+                    assert!(found.values.iter().copied().eq(expected), "{}", found.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_range_are_refused_by_name() {
+        let with = |head_factor| Initialization { head_factor, ..Initialization::default() };
+        for right in [0.0, 0.1, 1.0] {
+            assert_eq!(with(right).check(), Ok(()));
+        }
+        for wrong in [-0.1, 1.5, f64::INFINITY, f64::NAN] {
+            let error = with(wrong).check().unwrap_err();
+            assert_eq!(
+                (error.setting, error.expected),
+                ("initialization.head_factor", "a factor in [0, 1]")
+            );
+        }
+        let normal = Initialization::new(WeightInitialization::Normal(-1.0), Default::default());
+        assert_eq!(normal.check().unwrap_err().setting, "initialization");
+    }
+
+    #[test]
+    fn what_is_as_ever_is_not_written_down() {
+        let text = |it: Initialization| serde_json::to_string(&it).unwrap();
+        let plain = Initialization::default();
+        assert_eq!(text(plain), r#"{"weights":"he-normal","biases":"zeros"}"#);
+        let first_layer = FirstLayerInitialization::Whitening;
+        let other = Initialization { head_factor: 0.5, first_layer, ..plain };
+        assert!(text(other).ends_with(r#""head_factor":0.5,"first_layer":"whitening"}"#));
+        for it in [plain, other, "dirac".parse().unwrap()] {
+            assert_eq!(serde_json::from_str::<Initialization>(&text(it)).unwrap(), it);
+        }
+        let kept = other.drawn_as(Initialization::PYTORCH);
+        assert_eq!((kept.weights, kept.head_factor), (WeightInitialization::Pytorch, 0.5));
+        assert_eq!(kept.first_layer, first_layer);
     }
 
     #[test]

@@ -15,8 +15,10 @@ mod mlp;
 pub mod parameters;
 mod resnet;
 pub mod state_dict;
+mod symmetric_eigen;
 pub mod torchvision;
 pub mod weights;
+pub mod whitening;
 
 pub use backburn_kernels::PoolOptions;
 pub use cifarnet::{CifarNet, CifarNetConfig};
@@ -24,7 +26,9 @@ pub use classifier::{Classifier, Tap};
 pub use cnn::{Cnn, CnnConfig};
 pub use description::{DescribeError, Describer, Description};
 pub use error::ModelError;
-pub use initialization::{BiasInitialization, Initialization, WeightInitialization};
+pub use initialization::{
+    BiasInitialization, FirstLayerInitialization, Initialization, WeightInitialization,
+};
 pub use lenet_bn::{LenetBn, LenetBnConfig};
 pub use mlp::{Mlp, MlpConfig};
 pub use parameters::{NamedTensor, ParameterSlot, Role};
@@ -232,6 +236,15 @@ impl ModelConfig {
             Self::LenetBn(_) => "conv1",
             Self::Cifarnet(_) => "whiten",
             _ => "stem",
+        }
+    }
+
+    /// Whether that first layer is a convolution.
+    pub fn begins_with_convolution(&self) -> bool {
+        match self {
+            Self::Mlp(_) => false,
+            Self::Cnn(config) => !config.widths.is_empty(),
+            _ => true,
         }
     }
 
@@ -534,6 +547,13 @@ mod tests {
             let first = format!("{}.weight", config.first_layer());
             let last = format!("{}.bias", config.head());
             assert_eq!((names.first(), names.last()), (Some(&first), Some(&last)), "{}", row.name);
+        }
+        let without_blocks = CnnConfig { widths: Vec::new(), ..CnnConfig::default() };
+        let configs = CATALOG.iter().map(|row| (row.config)());
+        for config in configs.chain([ModelConfig::Cnn(without_blocks)]) {
+            let network = config.init([3, 16, 16], 10, &Device::flex()).unwrap();
+            let first = &parameters::export(&network)[0];
+            assert_eq!(config.begins_with_convolution(), first.shape.len() == 4, "{config:?}");
         }
     }
 }

@@ -19,6 +19,9 @@ pub struct CrossValidation {
     pub valid_loss: Spread,
     /// Accuracy on the one test split, of all folds' networks.
     pub test_accuracy: Spread,
+    /// The views of each image that fold and test are scored by; `None` for one look at each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tta: Option<String>,
     /// Where it comes from.
     pub origin: Origin,
 }
@@ -71,6 +74,7 @@ impl CrossValidation {
             valid_accuracy: spread(|fold| fold.valid_accuracy),
             valid_loss: spread(|fold| fold.valid_loss),
             test_accuracy: spread(|fold| fold.test_accuracy),
+            tta: runs.iter().find_map(|run| run.summary.as_ref()?.tta.clone()),
             origin: Origin::of_runs(runs, folder),
             folds,
         }
@@ -81,8 +85,12 @@ impl CrossValidation {
         let percent = |spread: Spread| {
             format!("{:.2} ± {:.2} %", 100.0 * spread.mean, 100.0 * spread.standard_deviation)
         };
+        let views = self.tta.as_ref();
+        let views =
+            views.map_or(String::new(), |views| format!(", both by views of images, {views}"));
         format!(
-            "validation accuracy {} over {} folds (mean and standard deviation), test accuracy {}",
+            "validation accuracy {} over {} folds (mean and standard deviation), test accuracy \
+             {}{views}",
             percent(self.valid_accuracy),
             self.folds.len(),
             percent(self.test_accuracy)
@@ -110,5 +118,11 @@ mod tests {
             deviation), test accuracy 50.00 ± 0.00 %";
         assert_eq!(all.sentence(), expected);
         assert_eq!(all.folds[2].fold, 3);
+        assert!(serde_json::to_value(&all).unwrap().get("tta").is_none());
+        let mut viewed = run(0.8);
+        viewed.summary.as_mut().unwrap().tta = Some("flip".into());
+        let all = CrossValidation::of(&[viewed], "runs/x".into());
+        assert!(all.sentence().ends_with(", both by views of images, flip"), "{}", all.sentence());
+        assert_eq!(serde_json::to_value(&all).unwrap()["tta"], "flip");
     }
 }

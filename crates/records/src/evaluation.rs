@@ -10,6 +10,7 @@ use crate::error::RecordError;
 use crate::explanation::Explanation;
 use crate::nan::null_as_nan;
 use crate::pixels::{from_base64, to_base64};
+use crate::tta::TtaRecord;
 
 /// A network's answers on one split, counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +48,9 @@ pub struct EvaluationRecord {
     /// no temperature is the best.
     #[serde(default)]
     pub temperature: Option<TemperatureRecord>,
+    /// By which views of each image all of this was taken; `None` if the network was asked once about each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tta: Option<TtaRecord>,
 }
 
 /// How often the label is among the `k` most probable classes.
@@ -224,6 +228,19 @@ mod tests {
         read.check(Path::new("evaluation.json")).unwrap();
         assert!(read.nll.is_none() && read.per_class.is_empty() && read.temperature.is_none());
         assert!(read.mistakes.iter().all(|mistake| mistake.explanation.is_none()));
+    }
+
+    #[test]
+    fn views_are_written_down_where_there_are_some() {
+        let mut evaluation = sample::evaluation();
+        assert!(serde_json::to_value(&evaluation).unwrap().get("tta").is_none());
+        evaluation.tta = Some(sample::views());
+        let json = serde_json::to_value(&evaluation).unwrap();
+        assert_eq!(
+            (&json["tta"]["count"], &json["tta"]["evaluations"]),
+            (&6.into(), &22_500.into())
+        );
+        assert_eq!(serde_json::from_value::<EvaluationRecord>(json).unwrap(), evaluation);
     }
 
     #[test]

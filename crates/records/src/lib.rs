@@ -42,6 +42,7 @@ pub mod seed_group;
 pub mod shell;
 pub mod statistics;
 pub mod text_table;
+pub mod tta;
 pub mod whole_file;
 
 pub use agreement::{Agreement, Floor, Reference};
@@ -65,3 +66,4 @@ pub use record::{
     ResumeRecord, RollbackRecord, RunRecord, Status, Summary, TestRead,
 };
 pub use seed_group::{Grouped, SeedGroup, grouped};
+pub use tta::{PlainScores, TtaRecord};

@@ -334,8 +334,8 @@ pub struct EpochRecord {
 }
 
 /// `summary.json`: the scores of a run, all with the selected weights. Losses are mean
-/// cross-entropy in nats on clean labels and unaugmented images; accuracies and the gap are
-/// fractions in `[0, 1]`. With label noise, those on training images are by the labels trained on, wrong
+/// cross-entropy in nats on clean labels and unaugmented images, of the mean over views for validation and test if
+/// `tta` names some; accuracies and the gap are fractions in `[0, 1]`. With label noise, those on training images are by the labels trained on, wrong
 /// ones among them; validation and test have none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
@@ -376,6 +376,10 @@ pub struct Summary {
     /// What has become of the wrong labels; `None` without label noise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memorized: Option<Memorized>,
+    /// The views of each image that validation and test are scored by, as the recipe has them, such as `flip`; `None`
+    /// for one look at each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tta: Option<String>,
 }
 
 /// How far wrong labels have been learnt by heart, over all training images, unaugmented.

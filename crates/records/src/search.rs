@@ -20,6 +20,10 @@ pub struct SearchRecord {
     pub sampler: String,
     /// Which runs were stopped early.
     pub pruning: String,
+    /// The views of each image that validation and test are scored by, unless a trial says otherwise; `None` for one
+    /// look at each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tta: Option<String>,
     /// Seeds of every trial.
     pub seeds: Vec<u64>,
     /// Rounds, each in the range of the best trials before it.

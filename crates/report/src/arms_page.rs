@@ -86,11 +86,12 @@ fn scores(comparison: &ArmsComparison) -> String {
             format!("<strong>The test split of a run was accessed up to {many} times.</strong>")
         }
     };
+    let views = comparison.by_views().map_or_else(String::new, |it| format!(" {}", escape(&it)));
     let mut columns = arms_columns::scores(comparison);
     columns.extend(arms_columns::cost(comparison));
     let files = "The tables, for other programs: <a href=\"table.csv\">table.csv</a>, <a \
         href=\"table.md\">table.md</a>, <a href=\"table.tex\">table.tex</a>.";
-    format!("{note}{by_heart} {looks} {files}</p>\n{}", columned(&columns))
+    format!("{note}{by_heart}{views} {looks} {files}</p>\n{}", columned(&columns))
 }
 
 /// Differences in all scores, those that do not decide among them.
@@ -240,6 +241,20 @@ mod tests {
             assert!(page.contains(part), "no `{part}` in {page}");
         }
         assert!(!page.contains("http") && !page.contains("<script") && !page.contains("by heart"));
+    }
+
+    #[test]
+    fn views_that_scores_were_taken_by_are_told() {
+        let mut arms = comparison();
+        assert!(!arms_page(&arms, &|_| true).contains("test-time"));
+        arms.arms[1].arm.runs[0].summary.tta = Some("flip".into());
+        let page = arms_page(&arms, &|_| true);
+        let told = "Of some runs, validation and test are scored by the mean over views of each image \
+            (test-time augmentation: flip)";
+        assert!(page.contains(told), "{page}");
+        let table = crate::arms_table::arms_table(&arms);
+        let flat = table.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(told), "{table}");
     }
 
     #[test]

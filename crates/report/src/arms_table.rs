@@ -4,6 +4,7 @@ use backburn_records::arms::{ArmsComparison, ComparedArm, Measure};
 use backburn_records::number::{ABSENT, p_value};
 
 use crate::arms_columns::{ratio, seen_from};
+use crate::wrapped::wrapped;
 
 /// Widest line of the terminal's tables, unless numbers are unusually long.
 const WIDTH: usize = 80;
@@ -34,10 +35,11 @@ pub fn arms_table(comparison: &ArmsComparison) -> String {
         notes.insert(0, comparison.conclusion());
         notes.extend(comparison.notes());
     }
+    notes.extend(comparison.by_views());
     notes.extend(
         comparison.left_out().map(|(arm, reason)| format!("Left out: {}: {reason}", arm.name)),
     );
-    text + &notes.iter().map(|note| wrapped(note)).collect::<String>()
+    text + &notes.iter().map(|note| wrapped(note, WIDTH, 0)).collect::<String>()
 }
 
 /// Means and standard deviations.
@@ -127,24 +129,6 @@ fn aligned(rows: &[Vec<String>]) -> String {
         line.trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-/// A paragraph in lines of at most 80 characters, if its words allow.
-#[expect(clippy::expect_used, reason = "there is a line from the beginning")]
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("never empty");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= WIDTH {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

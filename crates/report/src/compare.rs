@@ -5,14 +5,18 @@ use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
 use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
 use backburn_records::statistics::Spread;
+use backburn_records::tta::by_views;
 
 use crate::curves;
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
 use crate::html::{Content, address, document, figure, section, table};
+use crate::wrapped::wrapped;
 
 /// Spaces between the columns of the terminal's table.
 const GAP: usize = 2;
+/// Head of the column that tells of test-time augmentation.
+const VIEWS: &str = "views";
 /// A name is not cut shorter than this.
 const SHORTEST_NAME: usize = 12;
 
@@ -25,7 +29,7 @@ struct Column {
     value: fn(&RunRecord) -> String,
 }
 
-const COLUMNS: [Column; 13] = [
+const COLUMNS: [Column; 14] = [
     Column { head: "run", importance: 12, content: Words, value: |run| run.manifest.name.clone() },
     Column {
         head: "status",
@@ -65,6 +69,7 @@ const COLUMNS: [Column; 13] = [
         content: Numbers,
         value: |r| percent_of(r, |s| s.test_accuracy),
     },
+    Column { head: VIEWS, importance: 2, content: Words, value: views },
     Column {
         head: "gap",
         importance: 7,
@@ -100,12 +105,28 @@ fn best_epoch(run: &RunRecord) -> String {
     format!("{best}/{}", count(run.epochs.len() as u64))
 }
 
-/// Columns worth showing: the status only if a run did not come to its end.
+/// The views of each image that validation and test are scored by.
+fn views(run: &RunRecord) -> String {
+    let Some(summary) = &run.summary else { return ABSENT.into() };
+    summary.tta.clone().unwrap_or_else(|| "one".into())
+}
+
+/// Columns worth showing: the status only if a run did not come to its end, the views only if a run has more than one.
 fn columns(runs: &[RunRecord]) -> Vec<&'static Column> {
     let ended =
         |run: &RunRecord| matches!(run.manifest.status, Status::Finished | Status::StoppedEarly);
     let all_ended = runs.iter().all(ended);
-    COLUMNS.iter().filter(|column| column.head != "status" || !all_ended).collect()
+    let has_views = by_views(runs.iter().map(tta)).is_some();
+    let is_shown = |column: &&Column| match column.head {
+        "status" => !all_ended,
+        VIEWS => has_views,
+        _ => true,
+    };
+    COLUMNS.iter().filter(is_shown).collect()
+}
+
+fn tta(run: &RunRecord) -> Option<&str> {
+    run.summary.as_ref()?.tta.as_deref()
 }
 
 /// A column of a table with its cells.
@@ -125,7 +146,7 @@ impl Filled {
 
 /// The runs as a table for a terminal `width` characters wide and, where several are of one recipe with other seeds, a
 /// second one with their means and standard deviations. Where it is narrow, the least important columns are left out
-/// and long names are cut in the middle. Gaps are in percentage points.
+/// and long names are cut in the middle. Gaps are in percentage points. Test-time augmentation is told below.
 pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
     let of_runs = columns(runs).into_iter().map(|column| Filled {
         head: column.head,
@@ -133,12 +154,15 @@ pub fn comparison_table(runs: &[RunRecord], width: usize) -> String {
         content: column.content,
         cells: runs.iter().map(column.value).collect(),
     });
-    let table = fitted(of_runs.collect(), width);
+    let mut text = fitted(of_runs.collect(), width);
     let groups = groups(runs);
-    if groups.is_empty() {
-        return table;
+    if !groups.is_empty() {
+        text += &format!("\n{}", fitted(of_groups(&groups), width));
     }
-    format!("{table}\n{}", fitted(of_groups(&groups), width))
+    if let Some(views) = by_views(runs.iter().map(tta)) {
+        text += &format!("\n{}", wrapped(&views, width, 0));
+    }
+    text
 }
 
 /// A table with as many columns as there is room for.
@@ -285,6 +309,8 @@ pub fn comparison_page(
         in percentage points. Test accesses: how often the run's test split was accessed; among \
         several, the best score is too good. A dash stands for what a run has not measured. Two \
         runs of one seed each tell little: the difference may be that of the seeds.</p>\n";
+    let views = by_views(runs.iter().map(tta));
+    let views = views.map_or_else(String::new, |it| format!("<p>{}</p>\n", escape(&it)));
     let over_seeds = over_seeds(&groups(runs));
     let table = table(&head, rows.iter().map(Vec::as_slice));
     let band = match over_seeds.is_empty() {
@@ -306,7 +332,7 @@ pub fn comparison_page(
     let origin = Origin::of_runs(runs, folders.join(", "));
     let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")
         + &over_seeds
-        + &section("Scores", &format!("{note}{table}{}", reports(runs, report)))
+        + &section("Scores", &format!("{note}{views}{table}{}", reports(runs, report)))
         + &section("Validation curves", &format!("<div class=\"figures\">\n{figures}</div>\n"))
         + &section("Provenance", &provenance(runs));
     document(&format!("{title} — Backburn"), &body, &origin)
@@ -394,9 +420,31 @@ mod tests {
             assert_eq!(table.lines().count(), 4);
             assert!(table.contains("test %") && table.contains("99.41"), "{table}");
         }
-        let wide = comparison_table(&runs(), 300);
+        let mut runs = runs();
+        assert!(!comparison_table(&runs, 300).contains(VIEWS));
+        runs[1].summary.as_mut().unwrap().tta = Some(sample::views().views);
+        let wide = comparison_table(&runs, 300);
         assert!(COLUMNS.iter().all(|column| wide.contains(column.head)), "{wide}");
         assert!(wide.contains("20260102-040506-mnist-lenet-bn-label-smoothing"));
+    }
+
+    #[test]
+    fn views_are_told_in_a_column_and_below_it_where_there_is_no_room_for_one() {
+        let mut runs = runs();
+        runs[1].summary.as_mut().unwrap().tta = Some("flip,diagonal=1".into());
+        for width in [60, 80, 300] {
+            let table = comparison_table(&runs, width);
+            assert!(table.lines().all(|line| line.chars().count() <= width), "{width}: {table}");
+            let flat = table.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat.contains("Of some runs, validation and test"), "{table}");
+            assert!(flat.contains("(test-time augmentation: flip,diagonal=1)"), "{table}");
+        }
+        let wide = comparison_table(&runs, 300);
+        let first = wide.lines().nth(1).unwrap();
+        assert!(first.contains(" one "), "{wide}");
+        let page = comparison_page(&runs, &|_| None);
+        assert!(page.contains("<th>views</th>") || page.contains(">views<"), "{page}");
+        assert!(page.contains("Of some runs, validation and test"), "{page}");
     }
 
     #[test]

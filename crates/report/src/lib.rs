@@ -42,6 +42,7 @@ pub mod rate_curve;
 pub mod run_figures;
 pub mod search_page;
 pub mod search_table;
+mod wrapped;
 mod write;
 
 pub use arms_table::arms_table;

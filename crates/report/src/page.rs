@@ -5,6 +5,7 @@ use backburn_records::number::{self, count, duration, loss, percent, points};
 use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
 use backburn_records::shell::quoted;
+use backburn_records::tta::{TtaRecord, by_views};
 
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};
@@ -56,9 +57,15 @@ pub fn sentence(run: &RunRecord) -> String {
         text += &format!(" ({} {noun} in {})", count(wrong), count(all));
     }
     text += &format!(" with the weights of epoch {} of {}", summary.best_epoch, summary.last_epoch);
+    if summary.tta.is_some() {
+        text += " and test-time augmentation";
+    }
     let gap = summary.generalization_gap;
     if gap.is_finite() {
-        text += "; training accuracy is ";
+        text += match &summary.tta {
+            None => "; training accuracy is ",
+            Some(_) => "; training accuracy, without it, is ",
+        };
         text += &match number::bare_points(gap.abs()).as_str() {
             "0.00" => "the same".into(),
             size => {
@@ -157,9 +164,11 @@ fn summary_tables(summary: &Summary, looks: usize) -> String {
             )
         }
     };
+    let views = by_views([summary.tta.as_deref()]).map_or_else(String::new, |it| it + " ");
     format!(
-        "<p>All scores are of the selected weights, {labels}. {}</p>\n\
+        "<p>All scores are of the selected weights, {labels}. {}{}</p>\n\
          <div class=\"columns\">\n{splits}{}</div>\n",
+        escape(&views),
         looks_in_words(looks),
         facts(&rest)
     )
@@ -180,8 +189,9 @@ pub(crate) fn looks_in_words(looks: usize) -> String {
 
 /// How good the answers and their probabilities are; nothing for a record of an older version.
 fn scores(evaluation: &EvaluationRecord, manifest: &Manifest) -> String {
-    let EvaluationRecord { nll, brier, ece, mce, balanced_accuracy, top_k, temperature, .. } =
-        evaluation;
+    let EvaluationRecord {
+        nll, brier, ece, mce, balanced_accuracy, top_k, temperature, tta, ..
+    } = evaluation;
     let row = |name: String, nll: Option<f64>, brier: Option<f64>, ece: Option<f64>| {
         [name, loss(nll), loss(brier), percent(ece)]
     };
@@ -202,9 +212,23 @@ fn scores(evaluation: &EvaluationRecord, manifest: &Manifest) -> String {
             note += &format!(" It rests on {images} images only, and is a rough one.");
         }
     }
+    let mut rest = Vec::new();
+    if let Some(TtaRecord { views, count: of_image, evaluations, plain }) = tta {
+        let images = evaluation.image_count();
+        let [nll, brier, ece] = [plain.nll, plain.brier, plain.ece].map(Some);
+        rows.push(row("asked once".into(), nll, brier, ece));
+        note += &format!(
+            " The answers are the mean over {} views of each image, {}: the network was asked {} \
+             times about {} images. Asked once about each, it answers as the last row says.",
+            count(*of_image as u64),
+            escape(views),
+            count(*evaluations),
+            count(images)
+        );
+        rest.push(("accuracy, asked once".into(), percent(plain.accuracy)));
+    }
     let head = [("probabilities", Words), ("NLL", Numbers), ("Brier", Numbers), ("ECE", Numbers)];
     let rows = table(&head, rows.iter().map(<[String; 4]>::as_slice));
-    let mut rest = Vec::new();
     // That the label is among all classes says nothing.
     if let Some(top) = top_k.filter(|top| top.k < evaluation.class_names.len()) {
         rest.push((format!("top-{} accuracy", top.k), percent(top.accuracy)));
@@ -396,6 +420,27 @@ mod tests {
         evaluation.top_k.as_mut().unwrap().k = evaluation.class_names.len();
         let page = run_page(&run);
         assert!(page.contains("It rests on 40 images only") && !page.contains("top-"), "{page}");
+    }
+
+    #[test]
+    fn views_are_told_wherever_their_scores_stand_with_those_of_one_look() {
+        let mut run = sample::run();
+        assert!(!run_page(&run).contains("test-time") && !run_page(&run).contains("asked once"));
+        run.summary.as_mut().unwrap().tta = Some(sample::views().views);
+        run.evaluation.as_mut().unwrap().tta = Some(sample::views());
+        let page = run_page(&run);
+        for part in [
+            "epoch 9 of 10 and test-time augmentation; training accuracy, without it, is 0.31 points",
+            "Validation and test are scored by the mean over views of each image",
+            "flip,diagonal=1,border=reflect,least-confident=0.25",
+            "the mean over 6 views of each image",
+            "asked 22,500 times about 10,000 images",
+            "<td>asked once</td>",
+            "accuracy, asked once",
+            "99.27 %",
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use backburn_records::search::{
     value_text,
 };
 use backburn_records::shell::quoted;
+use backburn_records::tta::by_views;
 
 use crate::figure::svg::escape;
 use crate::figure::{
@@ -258,7 +259,9 @@ fn trials(search: &SearchRecord) -> String {
     let rows: Vec<Vec<String>> = ordered.iter().map(row).collect();
     let note = "<p>The best first; those that did not come to their end last. Nothing here is of the \
         test split: every run scored it once, at its end, and only the winner's was looked at.</p>\n";
-    format!("{note}{}", table(&head, rows.iter().map(Vec::as_slice)))
+    let views = by_views([search.tta.as_deref()]);
+    let views = views.map_or_else(String::new, |it| format!("<p>{}</p>\n", escape(&it)));
+    format!("{note}{views}{}", table(&head, rows.iter().map(Vec::as_slice)))
 }
 
 fn space(search: &SearchRecord) -> String {
@@ -308,6 +311,11 @@ mod tests {
         assert!(!page.contains("http") && !page.contains("<script"));
         let folder = format!("trial-{:04}/seed-1/report.html", search.ranked()[0].number);
         assert!(page.contains(&folder));
+        assert!(!page.contains("test-time"));
+        let viewed = SearchRecord { tta: Some("flip".into()), ..search };
+        let told = "(test-time augmentation: flip)";
+        assert!(search_page(&viewed).contains(told));
+        assert!(crate::search_table::search_table(&viewed).contains("augmentation: flip)"));
     }
 
     #[test]

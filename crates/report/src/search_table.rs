@@ -2,6 +2,9 @@
 
 use backburn_records::number::{bare_percent, percent};
 use backburn_records::search::{CAUTION, SearchRecord, TrialRecord, percent_spread};
+use backburn_records::tta::by_views;
+
+use crate::wrapped::wrapped;
 
 /// Columns of a terminal.
 const WIDTH: usize = 80;
@@ -17,7 +20,7 @@ pub fn search_table(search: &SearchRecord) -> String {
         Some(columns) => columns,
         None => lists(search, &best),
     };
-    text += &wrapped(&format!("{}.", search.tally()), 0);
+    text += &wrapped(&format!("{}.", search.tally()), WIDTH, 0);
     if let Some(winner) = &search.winner {
         text += &wrapped(
             &format!(
@@ -26,9 +29,13 @@ pub fn search_table(search: &SearchRecord) -> String {
                 percent_spread(winner.valid_accuracy),
                 percent_spread(winner.test_accuracy)
             ),
+            WIDTH,
             0,
         );
-        text += &wrapped(CAUTION, 0);
+        text += &wrapped(CAUTION, WIDTH, 0);
+    }
+    if let Some(views) = by_views([search.tta.as_deref()]) {
+        text += &wrapped(&views, WIDTH, 0);
     }
     text
 }
@@ -66,28 +73,10 @@ fn lists(search: &SearchRecord, best: &[&TrialRecord]) -> String {
             .map(|varied| format!("{} {}", varied.setting, trial.value(&varied.setting)));
         let settings: Vec<String> = settings.collect();
         let accuracy = percent(trial.valid_accuracy);
-        text += &wrapped(&format!("{:>4}  {accuracy}  {}", trial.number, settings.join(", ")), 6);
+        let trial = format!("{:>4}  {accuracy}  {}", trial.number, settings.join(", "));
+        text += &wrapped(&trial, WIDTH, 6);
     }
     text + "\n"
-}
-
-/// A paragraph in lines of at most 80 characters, if its words allow; those after the first are indented.
-fn wrapped(text: &str, indent: usize) -> String {
-    let mut lines = vec![String::new()];
-    // Spaces before the first word are kept.
-    let lead = text.chars().take_while(|c| *c == ' ').count();
-    for word in text.split_whitespace() {
-        let starts = lines.len() == 1 && lines.iter().all(String::is_empty);
-        match lines.last_mut() {
-            Some(line) if starts => *line = format!("{:lead$}{word}", ""),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("{:indent$}{word}", "")),
-        }
-    }
-    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

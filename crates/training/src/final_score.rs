@@ -7,14 +7,15 @@ use backburn_data::normalization::FittedNormalization;
 use backburn_data::{ImageSet, TestImages};
 use backburn_models::{Network, parameters, weights};
 use backburn_records::{
-    EvaluationRecord, Explanation, Manifest, Mistake, ReliabilityBin, Summary, TemperatureRecord,
-    TopKRecord,
+    EvaluationRecord, Explanation, Manifest, Mistake, PlainScores, ReliabilityBin, Summary,
+    TemperatureRecord, TopKRecord, TtaRecord,
 };
 use backburn_regularization::Keep;
 use burn::tensor::Device;
 
 use crate::evaluate::memorized::learnt_by_heart;
 use crate::evaluate::temperature::fit_temperature;
+use crate::evaluate::test_time_augmentation::ViewedPredictions;
 use crate::evaluate::{
     CalibrationBin, Predictions, TOP_K, ValidationPredictions, memorized, predict,
     predict_validation,
@@ -30,6 +31,7 @@ use crate::seeds::Seeds;
 use crate::session_error::SessionError;
 use crate::setup::Setup;
 use crate::state::State;
+use crate::views::Views;
 use crate::watch::{Event, Watch, note};
 
 /// Wrong answers that a report shows.
@@ -82,13 +84,30 @@ pub(crate) fn score(
         }
         _ => memorized(&network, prepared, &device).map_err(PrepareError::from)?,
     };
-    let valid = predict_validation(&network, prepared, &device).map_err(PrepareError::from)?;
-    let valid_scores = valid.as_ref().map(|answers| answers.scores());
+    let valid = match recipe.tta {
+        None => {
+            predict_validation(&network, prepared, &device).map(|it| it.map(Answers::of_one_look))
+        }
+        Some(views) => {
+            let viewed = views.predict_validation(&network, prepared, &device);
+            viewed.map(|it| it.map(Answers::of_views))
+        }
+    };
+    let valid = valid.map_err(PrepareError::from)?;
+    let valid_scores = valid.as_ref().map(|answers| answers.scored.scores());
     let weights = format!("epoch {best_epoch}");
     let status = manifest.status;
     let mut log = ManifestLog { folder, manifest, status, pages, watch: &mut *watch };
     let test = prepared.data.test.open(&mut log, "final score", &weights)?;
-    let predictions = answer(test.for_final_scores())?;
+    let images = test.for_final_scores();
+    let answers = match recipe.tta {
+        None => Answers::of_one_look(answer(images)?),
+        Some(views) => {
+            let viewed = views.predict(&network, images, &prepared.normalization, &device);
+            Answers::of_views(viewed.map_err(PrepareError::from)?)
+        }
+    };
+    let predictions = &answers.scored;
     let scores = predictions.scores();
 
     let train_seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
@@ -108,15 +127,60 @@ pub(crate) fn score(
         images_per_second: trained / train_seconds.max(1e-9),
         parameters: parameters::count(&network) as u64,
         memorized,
+        tta: recipe.tta.map(|views| views.to_string()),
     };
     folder.write_summary(&summary)?;
     let mistakes = predictions.worst_mistakes(SHOWN_MISTAKES);
-    let explanations = explained(&network, &test, &predictions, &mistakes, prepared, &device)?;
+    let explanations = explained(&network, &test, predictions, &mistakes, prepared, &device)?;
     let mistakes = mistakes.into_iter().zip(explanations).collect();
-    let evaluation = evaluation(prepared, &test, &predictions, valid.as_ref(), mistakes);
+    let mut evaluation =
+        evaluation(prepared, &test, predictions, valid.as_ref().map(|it| &it.scored), mistakes);
+    evaluation.tta = recipe.tta.zip(answers.plain.as_ref()).map(|(views, plain)| {
+        let plain_valid = valid.as_ref().and_then(|answers| answers.plain.as_ref());
+        tta_record(views, plain, plain_valid)
+    });
     folder.write_evaluation(&evaluation)?;
     watch.event(Event::Scored { summary: &summary, evaluation: &evaluation });
     Ok(summary)
+}
+
+/// Answers to the images of a split.
+struct Answers<P> {
+    /// Those that are scored.
+    scored: P,
+    /// Those of the network asked once about each image, if the others are means over views.
+    plain: Option<P>,
+}
+
+impl<P> Answers<P> {
+    fn of_one_look(scored: P) -> Self {
+        Self { scored, plain: None }
+    }
+
+    fn of_views(viewed: ViewedPredictions<P>) -> Self {
+        Self { scored: viewed.mean, plain: Some(viewed.plain) }
+    }
+}
+
+/// By which views answers were come by, and what they are without: `plain` of the test images, `plain_valid` of those
+/// of validation, which a temperature is fitted on.
+fn tta_record(
+    views: Views,
+    plain: &Predictions,
+    plain_valid: Option<&ValidationPredictions>,
+) -> TtaRecord {
+    TtaRecord {
+        views: views.to_string(),
+        count: views.count(),
+        evaluations: views.evaluations(plain.images()) as u64,
+        plain: PlainScores {
+            accuracy: plain.scores().accuracy,
+            nll: plain.scores().loss,
+            brier: plain.brier_score(),
+            ece: plain.calibration_error(),
+            temperature: plain_valid.and_then(|valid| fit_temperature(valid).ok()),
+        },
+    }
 }
 
 /// What in each of the images that are shown spoke for its answer.
@@ -199,6 +263,7 @@ fn evaluation(
         top_k: Some(TopKRecord { k, accuracy: predictions.top_k_accuracy(k) }),
         per_class: predictions.per_class(),
         temperature,
+        tta: None,
     }
 }
 

@@ -50,6 +50,7 @@ pub mod stop;
 pub mod train;
 pub mod verify_kernels;
 pub mod version;
+pub mod views;
 pub mod watch;
 pub mod weighing;
 pub mod wrong_labels;

@@ -86,7 +86,11 @@ impl Predictor {
             );
             return Err(damaged(folder, NORMALIZATION, reason).into());
         }
-        let temperature = evaluation.temperature.map(|fitted| fitted.temperature);
+        // Whoever predicts looks once at each image, whatever the run's scores are of.
+        let temperature = match &evaluation.tta {
+            None => evaluation.temperature.map(|fitted| fitted.temperature),
+            Some(tta) => tta.plain.temperature,
+        };
         // Of a file without a checksum nobody knows what it holds.
         let temperature = temperature.filter(|value| *value > 0.0 && value.is_finite());
         let class_names = evaluation.class_names;
@@ -141,9 +145,29 @@ impl Predictor {
         self.temperature
     }
 
-    /// How many validation images the temperature was fitted on, where they are so few that it is a rough one.
-    pub fn few_to_calibrate(&self) -> Option<usize> {
-        self.temperature.and(self.calibrated_on).filter(|images| *images < FEW_TO_CALIBRATE)
+    /// What should be known of its probabilities, a sentence each: that they are not calibrated, or on few images; that
+    /// the run's scores are of more than the one look that is taken here.
+    pub fn notes(&self) -> Vec<String> {
+        let few = self.calibrated_on.filter(|images| *images < FEW_TO_CALIBRATE);
+        let calibration = match (self.temperature, few) {
+            (None, _) => Some(
+                "probabilities are not calibrated: the run kept no images for validation, or no \
+                 temperature suits them best"
+                    .to_owned(),
+            ),
+            (Some(_), Some(images)) => Some(format!(
+                "probabilities are calibrated on {images} validation images only; take them for \
+                 rough ones"
+            )),
+            (Some(_), None) => None,
+        };
+        let one_look = self.recipe.tta.map(|views| {
+            format!(
+                "the run is scored by views of each image, {views}; here the network looks once at \
+                 each"
+            )
+        });
+        calibration.into_iter().chain(one_look).collect()
     }
 
     /// How a picture's file is decoded. `most_pixels`: those of a picture that is read.

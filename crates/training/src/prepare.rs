@@ -8,7 +8,8 @@ use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError, Sampli
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
 use backburn_data::pictures::PicturesError;
 use backburn_data::{DataError, DataSet, ImageSet, Mislabelled, SplitSize};
-use backburn_models::{ModelError, Network};
+use backburn_models::whitening::{self, whiten};
+use backburn_models::{FirstLayerInitialization, ModelError, Network};
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 
@@ -97,6 +98,9 @@ impl Prepared {
         recipe.check()?;
         recipe.labels.check(data.train.classes()).map_err(RecipeError::from)?;
         recipe.augment.check(data.train.shape()).map_err(LoaderError::from)?;
+        if let Some(Err(error)) = recipe.tta.map(|views| views.check(data.train.shape())) {
+            return Err(RecipeError::Invalid(format!("`tta`: {error}")).into());
+        }
         let Split { train, valid, wrong_labels } = split(&data, recipe)?;
         if recipe.validates() && valid.is_empty() {
             if data.groups.is_some() {
@@ -278,24 +282,50 @@ impl Prepared {
     }
 
     /// The recipe's network as a training begins with it, and what there is to say of its weights if they come
-    /// from a file.
+    /// from a file. The file's first layer takes the place of one that whitens.
     ///
     /// # Errors
     ///
-    /// As [`network`](Self::network), or if the file cannot be had or does not fit.
+    /// As [`network`](Self::network), or if the file cannot be had or does not fit, or the first layer cannot whiten.
     pub fn begin(
         &self,
         recipe: &Recipe,
         device: &Device,
     ) -> Result<(Network, Option<String>), PrepareError> {
         let network = self.network(recipe, device)?;
-        let Some(init_from) = &recipe.init_from else { return Ok((network, None)) };
-        let (network, said) = begin_with(network, &recipe.model, init_from)?;
-        Ok((network, Some(said)))
+        if let Some(init_from) = &recipe.init_from {
+            let (network, said) = begin_with(network, &recipe.model, init_from)?;
+            return Ok((network, Some(said)));
+        }
+        match recipe.initialization.first_layer {
+            FirstLayerInitialization::Drawn => Ok((network, None)),
+            FirstLayerInitialization::Whitening => {
+                let (layer, images) = (recipe.model.first_layer(), self.images_to_whiten_by());
+                let network = whiten(network, layer, self.image(), images);
+                let network = network.map_err(|error| RecipeError::Invalid(error.to_string()))?;
+                Ok((network, None))
+            }
+        }
+    }
+
+    /// Training images as the network sees them, `[channels, height, width]`: as many as whitening asks for, evenly
+    /// spread over all, since pictures of people's own lie class by class.
+    fn images_to_whiten_by(&self) -> impl Iterator<Item = Vec<f32>> + '_ {
+        let shape = self.train.shape();
+        let tables = self.normalization.tables();
+        let (all, count) = (self.train.len(), self.train.len().min(whitening::MOST_IMAGES));
+        (0..count).map(move |number| {
+            let image = self.train.image(number * all / count);
+            let planes = image.chunks_exact(shape.height * shape.width).zip(&tables);
+            let values = planes.flat_map(|(plane, table)| {
+                plane.iter().filter_map(move |byte| table.get(usize::from(*byte)).copied())
+            });
+            values.collect()
+        })
     }
 
     /// The recipe's network with the weights that its initialization draws: what a training begins with unless
-    /// there is a file of weights, and what saved ones are put into.
+    /// there is a file of weights or the first layer whitens, and what saved ones are put into.
     ///
     /// # Errors
     ///
@@ -467,7 +497,7 @@ fn all_but(places: &[usize], count: usize) -> Vec<usize> {
 mod tests {
     use std::collections::HashSet;
 
-    use backburn_models::{MlpConfig, ModelConfig};
+    use backburn_models::{MlpConfig, ModelConfig, parameters};
     use backburn_regularization::Lookahead;
 
     use super::*;
@@ -728,6 +758,59 @@ mod tests {
     }
 
     #[test]
+    fn a_first_layer_that_whitens_is_made_of_training_images_and_all_else_is_drawn() {
+        let device = Device::flex();
+        let begin = |change: fn(&mut Recipe)| {
+            let mut recipe = built_in("digits").unwrap();
+            (recipe.train_size, recipe.batch_size) = (Some(SplitSize::Count(60)), 10);
+            change(&mut recipe);
+            let prepared = Prepared::load(&recipe, &mut |_| {}).unwrap();
+            let (network, said) = prepared.begin(&recipe, &device).unwrap();
+            assert_eq!(said, None);
+            (parameters::export(&network), prepared)
+        };
+        let whitening: fn(&mut Recipe) =
+            |r| r.initialization.first_layer = FirstLayerInitialization::Whitening;
+        let (drawn, _) = begin(|_| {});
+        let (whitened, prepared) = begin(whitening);
+        assert_eq!(whitened[1..], drawn[1..]);
+        assert_ne!(whitened[0], drawn[0]);
+        assert_eq!(begin(whitening).0, whitened);
+        // Of the same weights, whatever the seed draws, but not of another scale of the pixels.
+        let of = |change: fn(&mut Recipe)| begin(change).0[0].values.clone();
+        let seeded = of(|r| {
+            r.initialization.first_layer = FirstLayerInitialization::Whitening;
+            (r.seed, r.data_seed) = (2, Some(1));
+        });
+        assert_eq!(seeded, whitened[0].values);
+        let scaled = of(|r| {
+            r.initialization.first_layer = FirstLayerInitialization::Whitening;
+            r.normalization = backburn_data::normalization::Normalization::None;
+        });
+        assert_ne!(scaled, whitened[0].values);
+        // As training sees them.
+        let images: Vec<Vec<f32>> = prepared.images_to_whiten_by().collect();
+        assert_eq!(images.len(), 60);
+        for (number, image) in images.iter().enumerate() {
+            let expected = prepared.train.image(number);
+            let expected = expected.iter().map(|pixel| prepared.normalization.apply(0, *pixel));
+            assert!(image.iter().copied().eq(expected));
+        }
+    }
+
+    #[test]
+    fn many_images_are_whitened_by_a_part_that_is_spread_over_all() {
+        let mut prepared = digits(|_| {}).unwrap();
+        let taken = |prepared: &Prepared| prepared.images_to_whiten_by().collect::<Vec<_>>();
+        let all = prepared.train.len();
+        let places: Vec<usize> = (0..5000).map(|number| number * all / 5000).collect();
+        assert_eq!((all, places[4999] + 1), (9000, 8999));
+        let found = taken(&prepared);
+        prepared.train = Arc::new(prepared.train.select(&places));
+        assert_eq!(taken(&prepared), found);
+    }
+
+    #[test]
     fn lookahead_that_never_looks_is_refused() {
         let steps = |steps| {
             length_of(|r| {
@@ -774,6 +857,8 @@ mod tests {
     #[test]
     fn more_images_than_there_are_and_batches_larger_than_the_set_are_refused() {
         assert!(digits(|r| r.train_size = Some(SplitSize::Count(20_000))).is_err());
+        let message = digits(|r| r.tta = "shift=28".parse().ok()).unwrap_err().to_string();
+        assert!(message.contains("`tta`: `shift=28`") && message.contains("28×28"), "{message}");
         let message = digits(|r| r.batch_size = 10_001).unwrap_err().to_string();
         assert!(message.contains("10001") && message.contains("--batch-size"), "{message}");
     }

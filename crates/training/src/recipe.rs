@@ -13,7 +13,8 @@ use backburn_data::nearest::did_you_mean;
 use backburn_data::normalization::Normalization;
 use backburn_data::pictures::PictureSettings;
 use backburn_data::{Fold, LabelNoise, SplitSize};
-use backburn_models::{Initialization, ModelConfig};
+use backburn_models::whitening::WhiteningError;
+use backburn_models::{FirstLayerInitialization, Initialization, ModelConfig};
 use backburn_regularization::{
     DecayMode, EarlyStoppingConfig, Keep, L1, LabelRegularizers, Lookahead, StrengthError,
     WeightDecay,
@@ -31,6 +32,7 @@ use crate::optimize::parameter_group::ParameterGroup;
 use crate::optimize::schedule::Schedule;
 use crate::picture_names;
 use crate::place::{Beside, Place};
+use crate::views::Views;
 
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]
@@ -224,6 +226,9 @@ pub struct Recipe {
     /// Which epoch's weights the run ends with.
     #[serde(default)]
     pub keep: Keep,
+    /// Views of each image that the final scores on validation and test are the mean over; unset means one look at each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tta: Option<Views>,
     /// What to do when the loss is no longer a number.
     #[serde(default, skip_serializing_if = "OnDivergence::is_stop")]
     pub on_divergence: OnDivergence,
@@ -401,7 +406,7 @@ impl Recipe {
         toml::to_string(self).expect("a recipe is a table of plain values")
     }
 
-    /// Every setting that the weights depend on: all but what computes and where files lie. As JSON,
+    /// Every setting that the weights and the scores depend on: all but what computes and where files lie. As JSON,
     /// which has all 64-bit numbers; a table of TOML ends at 2⁶³.
     #[expect(clippy::expect_used, reason = "the types decide what can be written, not the values")]
     pub fn determinants(&self) -> Settings {
@@ -591,20 +596,14 @@ impl Recipe {
     }
 
     fn check_initialization(&self) -> Result<(), RecipeError> {
-        use backburn_models::WeightInitialization::{Constant, Normal};
-        match self.initialization.weights {
-            Normal(std) if !(std >= 0.0 && std.is_finite()) => Err(RecipeError::Setting {
-                setting: "initialization",
-                expected: "a standard deviation of at least 0",
-                found: std.to_string(),
-            }),
-            Constant(value) if !value.is_finite() => Err(RecipeError::Setting {
-                setting: "initialization",
-                expected: "a finite constant",
-                found: value.to_string(),
-            }),
-            _ => Ok(()),
+        self.initialization.check()?;
+        let whitens = self.initialization.first_layer == FirstLayerInitialization::Whitening;
+        if whitens && !self.model.begins_with_convolution() {
+            let layer = self.model.first_layer().to_owned();
+            let error = WhiteningError::NoConvolution { layer };
+            return Err(RecipeError::Invalid(error.to_string()));
         }
+        Ok(())
     }
 
     fn check_stopping_and_keeping(&self) -> Result<(), RecipeError> {
@@ -892,6 +891,40 @@ mod tests {
             let message = recipe.check().unwrap_err().to_string();
             assert!(message.contains("`label_noise`: expected more than 0 and at most 100"));
         }
+    }
+
+    #[test]
+    fn the_ends_of_a_network_begin_as_ever_unless_they_are_set() {
+        let mut recipe = built_in("digits").unwrap();
+        let plain = recipe.to_toml();
+        assert!(!plain.contains("head_factor") && !plain.contains("first_layer"), "{plain}");
+        recipe.initialization.head_factor = 0.0;
+        recipe.initialization.first_layer = FirstLayerInitialization::Whitening;
+        assert_eq!(recipe.check(), Ok(()));
+        let text = recipe.to_toml();
+        assert!(text.contains("head_factor = 0.0\nfirst_layer = \"whitening\"\n"), "{text}");
+        assert_eq!(Recipe::parse(&text, "again").unwrap(), recipe);
+        recipe.model = (backburn_models::architecture("mlp").unwrap().config)();
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("`hidden.0`") && message.contains("--model cnn"), "{message}");
+        recipe.initialization.head_factor = 2.0;
+        let message = recipe.check().unwrap_err().to_string();
+        assert!(message.contains("`initialization.head_factor`: expected a factor in [0, 1]"));
+    }
+
+    #[test]
+    fn views_are_written_as_they_are_given_and_only_if_they_are_set() {
+        let mut recipe = built_in("digits").unwrap();
+        assert!(!recipe.determinants().contains_key("tta"));
+        recipe.tta = "flip,diagonal=1,border=reflect,least-confident=0.25".parse().ok();
+        assert_eq!(recipe.check(), Ok(()));
+        let text = recipe.to_toml();
+        let line = "tta = \"flip,diagonal=1,border=reflect,least-confident=0.25\"\n";
+        assert!(text.contains(line), "{text}");
+        assert_eq!(Recipe::parse(&text, "again").unwrap(), recipe);
+        let message = Recipe::parse(&text.replace("diagonal=1", "diagonal=0"), "my.toml");
+        let message = message.unwrap_err().to_string();
+        assert!(message.contains("my.toml") && message.contains("at least 1 pixel"), "{message}");
     }
 
     #[test]

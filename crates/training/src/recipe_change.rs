@@ -172,7 +172,9 @@ fn unknown_setting(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use backburn_data::normalization::Normalization;
-    use backburn_models::{Initialization, ModelConfig, WeightInitialization};
+    use backburn_models::{
+        FirstLayerInitialization, Initialization, ModelConfig, WeightInitialization,
+    };
     use backburn_regularization::{DecayMode, WeightDecay};
 
     use super::*;
@@ -326,12 +328,19 @@ mod tests {
             ("epochs = 1.5", "`--epochs`: expected a whole number, found `1.5`"),
             ("schedule = \"cosine=warmup:99\"", "warmup"),
             ("initialization = \"zeros\"", "zeros"),
+            ("\"initialization.head_factor\" = 1.5", "expected a factor in [0, 1], found 1.5"),
+            ("\"initialization.first_layer\" = \"white\"", "unknown variant `white`"),
+            (
+                "model = \"mlp\"\n\"initialization.first_layer\" = \"whitening\"",
+                "`initialization.first_layer`: whitening filters are those of a convolution",
+            ),
             ("decay-mode = \"weak\"", "expected coupled or decoupled, found `weak`"),
             ("dropout = 1", "expected a rate in [0, 1), found 1"),
             ("stem = \"imagenet\"", "`--stem` does not apply to the model `cnn`"),
             ("model = \"resnet18\"\nstem = \"large\"", "expected small or imagenet"),
             ("freeze = \"stem,\"", "`--freeze`: expected names of parts"),
             ("head-rate = 0", "`groups.rate_factor`: expected a positive number"),
+            ("tta = \"flop\"", "`--tta`: unknown view `flop`; known: flip"),
             ("label-noise = \"20:mix\"", "`--label-noise`: expected a percentage"),
             ("label-noise = 101", "`label_noise`: expected more than 0 and at most 100 percent"),
             ("data-seed = \"x\"", "`--data-seed`: expected a whole number, found `x`"),
@@ -351,12 +360,21 @@ mod tests {
     fn what_has_no_name_is_set_by_its_path() {
         let recipe = changed(
             "\"optimizer.beta2\" = 0.99\n\"initialization.biases\" = \"pytorch\"\n\
-             \"lookahead\" = \"k=7\"\n\"lookahead.alpha\" = 0.25",
+             \"lookahead\" = \"k=7\"\n\"lookahead.alpha\" = 0.25\ninitialization = \"dirac\"\n\
+             \"initialization.head_factor\" = 0\n\"initialization.first_layer\" = \"whitening\"",
         )
         .unwrap();
         let OptimizerConfig::Adamw { beta1, beta2, .. } = recipe.optimizer else { panic!() };
         assert_eq!((beta1, beta2), (0.9, 0.99));
         assert_eq!(recipe.initialization.biases, Initialization::PYTORCH.biases);
+        let Initialization { weights, head_factor, first_layer, .. } = recipe.initialization;
+        assert_eq!((weights, head_factor), (WeightInitialization::Dirac, 0.0));
+        assert_eq!(first_layer, FirstLayerInitialization::Whitening);
+        // Other draws leave the ends as they are.
+        let redrawn = change("initialization = \"he-uniform\"").apply(&recipe).unwrap();
+        assert_eq!(redrawn.initialization.weights, WeightInitialization::HeUniform);
+        assert_eq!(redrawn.initialization.head_factor, 0.0);
+        assert_eq!(redrawn.initialization.first_layer, first_layer);
         let lookahead = recipe.lookahead.unwrap();
         assert_eq!((lookahead.steps, lookahead.alpha), (7, 0.25));
     }
@@ -372,6 +390,13 @@ mod tests {
             let off = format!("label-noise = {off}\ndata-seed = \"none\"\nreplicate = 0");
             assert_eq!(change(&off).apply(&recipe), built_in("cifar10"));
         }
+    }
+
+    #[test]
+    fn views_are_switched_on_and_off() {
+        let recipe = changed("tta = \"diagonal=1,flip\"").unwrap();
+        assert_eq!(recipe.tta.map(|views| views.to_string()).as_deref(), Some("flip,diagonal=1"));
+        assert_eq!(change("tta = \"none\"").apply(&recipe), built_in("cifar10"));
     }
 
     #[test]

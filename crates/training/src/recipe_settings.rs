@@ -20,6 +20,7 @@ use crate::optimize::muon::MuonConfig;
 use crate::optimize::optimizer::OptimizerConfig;
 use crate::optimize::parameter_group::{GroupTraining, ParameterGroup};
 use crate::recipe::{Recipe, RecipeError};
+use crate::views::Views;
 
 /// PyTorch's default weight decay of AdamW. All others start without.
 const ADAMW_DECAY: f64 = 0.01;
@@ -175,6 +176,20 @@ pub static CATALOG: &[Setting] = &[
                 .into()
         },
         set: |recipe, given| given.parsed().map(|rule| recipe.on_divergence = rule),
+    },
+    Setting {
+        name: "tta",
+        value: "VIEWS",
+        values: &[],
+        part: RECIPE,
+        help: || {
+            format!(
+                "Take the final scores on validation and test over views of each image: {}, joined \
+                 by commas; none for one look. While training, validation takes one look",
+                Views::FORMS.join(", ")
+            )
+        },
+        set: |recipe, given| given.unless_none().map(|views| recipe.tta = views),
     },
     Setting {
         name: "train-size",
@@ -466,8 +481,18 @@ pub static CATALOG: &[Setting] = &[
         value: "NAME",
         values: &[],
         part: MODEL,
-        help: || format!("Weights: {}", Initialization::FORMS.join(", ")),
-        set: |recipe, given| given.parsed().map(|initial| recipe.initialization = initial),
+        help: || {
+            format!(
+                "Weights: {}. `--set initialization.head_factor=X` multiplies those of the last \
+                 layer, `--set initialization.first_layer=whitening` begins the first convolution \
+                 with the axes of the images' patches",
+                Initialization::FORMS.join(", ")
+            )
+        },
+        set: |recipe, given| {
+            recipe.initialization = recipe.initialization.drawn_as(given.parsed()?);
+            Ok(())
+        },
     },
     Setting {
         name: "init-from",

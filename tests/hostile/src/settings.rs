@@ -11,11 +11,11 @@ use backburn_regularization::{
     DisturbValue, EarlyStopping, EarlyStoppingConfig, Keep, LabelSmoothing, Lookahead, Validation,
 };
 use backburn_studies::search::space::{self, Space};
-use backburn_training::evaluate::test_time_augmentation::Views;
 use backburn_training::optimize::optimizer::OptimizerConfig;
 use backburn_training::optimize::schedule::Schedule;
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::run_folder::folder::RunFolder;
+use backburn_training::views::Views;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -147,6 +147,8 @@ pub(crate) fn text_forms(input: &[u8]) -> bool {
     if let Some(views) = reads::<Views>(text) {
         is_valid = true;
         let _ = views.check(SHAPE);
+        let (once, all) = (views.evaluations(9), views.count());
+        assert!(once >= 9 && once <= all.saturating_mul(9) && all > 1);
     }
     if let Ok(normalization) = text.parse::<Normalization>() {
         is_valid = true;
@@ -205,6 +207,7 @@ pub(crate) fn text_form_seeds() -> Vec<Seed> {
         Seed::valid("percent", "10%"),
         Seed::valid("count", "54_000"),
         Seed::valid("views", "flip,shift=2"),
+        Seed::valid("some-views", "diagonal=1,border=reflect,least-confident=0.25,mean=logits"),
         Seed::valid("normalization", "per-channel"),
         Seed::valid("smoothing", "0.1"),
         Seed::valid("label-noise", "20:pairs"),

@@ -29,7 +29,7 @@ impl Border {
     }
 
     /// Which of `length` pixels in a line shows at position `at`; `None` means black.
-    pub(super) fn source(self, at: i32, length: usize) -> Option<usize> {
+    pub fn source(self, at: i32, length: usize) -> Option<usize> {
         if let Ok(inside) = usize::try_from(at)
             && inside < length
         {

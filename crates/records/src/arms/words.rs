@@ -7,6 +7,7 @@ use super::measure::{MEASURES, Measure};
 use super::verdict::{ArmVerdict, FEWEST_SEEDS};
 use crate::number::{ABSENT, p_value, short};
 use crate::statistics::power::POWER;
+use crate::tta::by_views;
 
 impl ArmsComparison {
     /// Gives each arm its sentence.
@@ -49,6 +50,12 @@ impl ArmsComparison {
         notes.extend(self.on_adding_seeds());
         notes.push(self.on_selection());
         notes
+    }
+
+    /// That scores were taken by views of each image, if they were.
+    pub fn by_views(&self) -> Option<String> {
+        let runs = self.measured().flat_map(|arm| &arm.arm.runs);
+        by_views(runs.map(|run| run.summary.tta.as_deref()))
     }
 
     /// How a verdict is come to.

@@ -46,6 +46,7 @@ pub fn record(
         model: search.recipe.model.name().to_owned(),
         sampler: search.sampler.clone(),
         pruning: search.pruning.clone(),
+        tta: search.recipe.tta.map(|views| views.to_string()),
         seeds: search.all_seeds().collect(),
         rounds: search.rounds,
         vary: search.vary.varied().iter().map(varied).collect(),

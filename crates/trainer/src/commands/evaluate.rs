@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use backburn_training::evaluate::of_run::{self, HowToScore, ScoredSplit};
 use backburn_training::evaluate::other_sets;
-use backburn_training::evaluate::test_time_augmentation::Views;
 use backburn_training::failure::Failure;
+use backburn_training::views::Views;
 use clap::{Args, ValueEnum};
 
 use crate::output::{print_line, say};
@@ -31,7 +31,9 @@ pub struct EvaluateArgs {
     /// Also score with logits divided by the temperature that suits the validation split best.
     #[arg(long)]
     pub temperature: bool,
-    /// Also score the mean over views of each image: flip, shift=PIXELS, or both with a comma.
+    /// Also score the mean over views of each image: flip, shift=PIXELS, diagonal=PIXELS, joined by commas; beside them
+    /// border=reflect (what shifts uncover), least-confident=0.25 (all views of that share of the images alone that the
+    /// network is least sure of), mean=logits. The recipe's, if it has some and none are named.
     #[arg(long, value_name = "VIEWS", conflicts_with = "mc_dropout")]
     pub tta: Option<Views>,
     /// Also score the mean over that many passes with dropout, 2 to 1000.

@@ -210,9 +210,12 @@ fn result(summary: &Summary, run: &Path) -> String {
             number::percent(it.clean_accuracy)
         )
     });
+    let views = summary.tta.as_ref();
+    let views =
+        views.map_or_else(String::new, |views| format!("test and validation by views: {views}\n"));
     format!(
         "test accuracy {} with the weights of epoch {} of {}\n\
-         training {}{valid}, generalization gap {} points\n{memorized}\
+         training {}{valid}, generalization gap {} points\n{views}{memorized}\
          test loss {:.4}, calibration error {}\n\
          trained in {} at {:.0} images/s\n\
          report: {}",

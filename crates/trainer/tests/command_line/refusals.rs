@@ -8,7 +8,7 @@ use crate::place::*;
 #[test]
 fn a_command_line_that_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
-    let cases: [(&str, i32, &[&str]); 60] = [
+    let cases: [(&str, i32, &[&str]); 67] = [
         ("", USAGE, &["train", "evaluate", "report", "data"]),
         ("dance", USAGE, &["`dance`|'dance'"]),
         ("train", USAGE, &["which data set?", "mnist, fashion-mnist, cifar10, digits"]),
@@ -22,6 +22,18 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --augment crop=40", USAGE, &["crop=40", "28"]),
         ("train digits --augment crop=-1", USAGE, &["crop=-1", "expected"]),
         ("train digits --initialization zeros", USAGE, &["zeros", "he-normal"]),
+        (
+            "train digits --model mlp --set initialization.first_layer=whitening",
+            USAGE,
+            &["`initialization.first_layer`", "`hidden.0`", "`drawn`", "--model cnn"],
+        ),
+        (
+            "train digits --set initialization.head_factor=1.5",
+            USAGE,
+            &["`initialization.head_factor`", "a factor in [0, 1]", "found 1.5"],
+        ),
+        ("train digits --tta flop", USAGE, &["--tta", "unknown view `flop`", "diagonal=PIXELS"]),
+        ("train digits --tta flip,shift=28", USAGE, &["`tta`", "`shift=28`", "28×28"]),
         ("train digits --epochs 0", USAGE, &["epochs", "at least 1", "found 0"]),
         ("train digits --epochs -1", USAGE, &["--epochs", "-1"]),
         ("train digits --epochs 1.5", USAGE, &["--epochs", "1.5"]),
@@ -78,6 +90,9 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("evaluate run --split train", USAGE, &["valid, test"]),
         ("evaluate run --tta flop", USAGE, &["--tta", "unknown view `flop`", "shift=PIXELS"]),
         ("evaluate run --tta shift=0", USAGE, &["--tta", "at least 1 pixel", "shift=0"]),
+        ("evaluate run --tta flip,diagonal=x", USAGE, &["--tta", "`diagonal`", "diagonal=PIXELS"]),
+        ("evaluate run --tta mean=logits", USAGE, &["--tta", "names none", "add flip"]),
+        ("evaluate run --tta flip,least-confident=2", USAGE, &["--tta", "a share in (0, 1]"]),
         ("evaluate run --tta flip --mc-dropout 9", USAGE, &["--tta", "--mc-dropout"]),
         ("evaluate run --mc-dropout 1", USAGE, &["--mc-dropout", "2..=1000"]),
         ("evaluate run --mc-dropout 1001", USAGE, &["--mc-dropout", "2..=1000"]),
@@ -357,9 +372,10 @@ fn a_score_that_a_run_cannot_have_is_refused_before_the_test_split_is_looked_at(
     let place = Place::with_mnist();
     let tiny = TINY.replace("--valid-size 32", "--valid-size 0").replace("0.2", "0");
     place.run(&format!("train mnist --data-dir data {tiny} --out run")).expect(DONE, &[]);
-    let cases: [(&str, i32, &[&str]); 6] = [
+    let cases: [(&str, i32, &[&str]); 7] = [
         ("--temperature", ERROR, &["--temperature", "no images for it", "--valid-size"]),
         ("--tta shift=28", USAGE, &["--tta", "`shift=28`", "28×28"]),
+        ("--tta flip,diagonal=28", USAGE, &["--tta", "`diagonal=28`", "28×28"]),
         ("--mc-dropout 3", USAGE, &["--mc-dropout", "needs dropout", "mlp", "at rate 0"]),
         ("--top-k 0", USAGE, &["--top-k", "expected 1 to 10", "found 0"]),
         ("--top-k 11", USAGE, &["--top-k", "expected 1 to 10", "found 11"]),

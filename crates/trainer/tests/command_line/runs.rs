@@ -174,6 +174,11 @@ fn every_variant_of_an_evaluation_is_a_row_and_repeats_itself() {
         assert!(table.contains(part), "no `{part}` in:\n{table}");
     }
     assert!(table.contains("\ntta flip,shift=1 ") && table.contains("\nclass "), "{table}");
+    // 30 images in 18 views.
+    assert!(table.contains("18 views of an image, 540 evaluations of the network"), "{table}");
+    let some = evaluate("--tta flip,diagonal=1,border=reflect,least-confident=0.2,mean=logits");
+    assert!(some.contains("6 views of an image, 60 evaluations of the network"), "{some}");
+    assert!(some.lines().all(|line| line.chars().count() <= 80), "{some}");
     let printed: Value = serde_json::from_str(&evaluate("--mc-dropout 3 --json")).unwrap();
     let [temperature, dropout] = printed["variants"].as_array().unwrap().as_slice() else {
         panic!("expected two variants: {printed}")

@@ -16,7 +16,7 @@ use crate::backend::Backend;
 use crate::evaluate::monte_carlo_dropout::DroppingNetwork;
 use crate::evaluate::score_table::{ScoreTable, Variant};
 use crate::evaluate::temperature::fit_temperature;
-use crate::evaluate::test_time_augmentation::Views;
+use crate::evaluate::test_time_augmentation::ViewedPredictions;
 use crate::evaluate::which_weights::{Weights, weights_of};
 use crate::evaluate::{TOP_K, memorized, predict, predict_validation};
 use crate::failure::{Failure, usage};
@@ -29,6 +29,7 @@ use crate::run_folder::test_log::ManifestLog;
 use crate::seeds::Seeds;
 use crate::session;
 use crate::session_error::SessionError;
+use crate::views::Views;
 use crate::watch::{Watch, note};
 
 /// A split that can be scored on.
@@ -47,7 +48,7 @@ pub struct HowToScore {
     pub split: ScoredSplit,
     /// Also with logits divided by the temperature that suits the validation split best.
     pub temperature: bool,
-    /// Also the mean over these views of each image.
+    /// Also the mean over these views of each image; those of the run's recipe, if it has some, if `None`.
     pub views: Option<Views>,
     /// Also the mean over so many passes with dropout.
     pub passes: Option<usize>,
@@ -102,12 +103,17 @@ pub fn evaluate(
 
     // Whatever can be refused is refused before the test split is accessed.
     let k = top_k(how, prepared.classes())?;
-    if let Some(views) = how.views {
+    let views = how.views.or(recipe.tta);
+    if let Some(views) = views {
         views.check(prepared.train.shape()).map_err(|e| usage(format!("`--tta`: {e}")))?;
     }
     let dropping = how.passes.map(|_| dropping(&recipe, &network)).transpose()?;
-    let temperature =
-        how.temperature.then(|| temperature(&prepared, &network, &open.device)).transpose()?;
+    // A run that is scored by views is scored so again, and its temperature is one of such answers.
+    let own_views = recipe.tta.and(views);
+    let temperature = how
+        .temperature
+        .then(|| temperature(&prepared, &network, own_views, &open.device))
+        .transpose()?;
 
     let images: Arc<ImageSet> = match how.split {
         ScoredSplit::Valid => prepared.valid.clone().ok_or_else(|| {
@@ -121,7 +127,18 @@ pub fn evaluate(
             Arc::clone(test.for_final_scores())
         }
     };
-    let plain = predict(&network, &images, normalization, &open.device).map_err(loader_failure)?;
+    let (plain, viewed) = match views {
+        None => {
+            let plain = predict(&network, &images, normalization, &open.device);
+            (plain.map_err(loader_failure)?, None)
+        }
+        Some(views) => {
+            let viewed = views.predict(&network, &images, normalization, &open.device);
+            let ViewedPredictions { plain, mean } = viewed.map_err(loader_failure)?;
+            (plain, Some((views, mean)))
+        }
+    };
+    let scored = viewed.as_ref().filter(|_| own_views.is_some()).map_or(&plain, |(_, mean)| mean);
     let mut variants = Vec::new();
     if let Some(temperature) = temperature {
         if how.split == ScoredSplit::Valid {
@@ -133,16 +150,21 @@ pub fn evaluate(
         }
         variants.push(Variant {
             name: format!("temperature T={temperature:.3}"),
-            predictions: plain.scaled(temperature),
+            predictions: scored.scaled(temperature),
             details: json!({ "temperature": temperature }),
         });
     }
-    if let Some(views) = how.views {
-        let predictions = views.predict(&network, &images, normalization, &open.device);
+    if own_views.is_some() && how.views.is_none() {
+        note(watch, "note: the recipe's views are taken; `--tta` takes others");
+    }
+    if let Some((views, predictions)) = viewed {
         variants.push(Variant {
             name: format!("tta {views}"),
-            predictions: predictions.map_err(loader_failure)?,
-            details: json!({ "views": views.count() }),
+            predictions,
+            details: json!({
+                "views": views.count(),
+                "evaluations": views.evaluations(images.len()),
+            }),
         });
     }
     if let (Some(dropping), Some(passes)) = (dropping, how.passes) {
@@ -164,6 +186,7 @@ pub fn evaluate(
         split: if is_test { "test" } else { "valid" },
         plain,
         variants,
+        scored_by: own_views.map(|views| format!("tta {views}")),
         k,
         class_names: prepared.data.class_names,
         memorized,
@@ -199,10 +222,21 @@ fn dropping(recipe: &Recipe, network: &Network) -> Result<DroppingNetwork, Failu
     Ok(DroppingNetwork::new(network))
 }
 
-/// The temperature that suits the validation split best.
-fn temperature(prepared: &Prepared, network: &Network, device: &Device) -> Result<f64, Failure> {
-    let answers = predict_validation(network, prepared, device).map_err(loader_failure)?;
-    let Some(valid) = answers else {
+/// The temperature that suits the validation split best, answered by `views` if there are some.
+fn temperature(
+    prepared: &Prepared,
+    network: &Network,
+    views: Option<Views>,
+    device: &Device,
+) -> Result<f64, Failure> {
+    let answers = match views {
+        None => predict_validation(network, prepared, device),
+        Some(views) => {
+            let viewed = views.predict_validation(network, prepared, device);
+            viewed.map(|viewed| viewed.map(|viewed| viewed.mean))
+        }
+    };
+    let Some(valid) = answers.map_err(loader_failure)? else {
         return Err(Failure::Error(
             "`--temperature` is fitted on the validation split, and the run kept no images for \
              it; name a run that was trained with a `--valid-size`"

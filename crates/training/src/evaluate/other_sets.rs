@@ -87,6 +87,12 @@ pub fn evaluate_on(
     for text in sets.notes() {
         note(watch, &format!("note: {text}"));
     }
+    if let Some(views) = predictor.recipe().tta {
+        note(
+            watch,
+            &format!("note: the run is scored by views of each image, {views}; these by one look"),
+        );
+    }
     let log = ManifestLog { folder: &folder, manifest: &mut manifest, status, pages, watch };
     let mut log = OneAccess { log, look: None, purpose: format!("evaluate on {}", path.display()) };
     let mut rows = Vec::new();

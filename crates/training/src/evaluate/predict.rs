@@ -32,8 +32,9 @@ pub fn predict<N: Classifier>(
     pass(network, images, normalization, device, |_| ())
 }
 
-/// What a network predicts for the validation split. Only [`predict_validation`] makes one, so that what is
-/// selected or fitted by it has seen no other images.
+/// What a network predicts for the validation split. Only [`predict_validation`] and
+/// [`Views::predict_validation`](crate::views::Views::predict_validation) make one, so that what is selected or fitted by
+/// it has seen no other images.
 #[derive(Clone, Debug)]
 pub struct ValidationPredictions(Predictions);
 
@@ -56,9 +57,19 @@ pub fn predict_validation<N: Classifier>(
     prepared: &Prepared,
     device: &Device,
 ) -> Result<Option<ValidationPredictions>, LoaderError> {
+    let predictions = predict_validation_by(prepared, |images| {
+        Ok([predict(network, images, &prepared.normalization, device)?])
+    })?;
+    Ok(predictions.map(|[predictions]| predictions))
+}
+
+/// What `ask` predicts for the validation images, in several ways at once; `None` if none are kept.
+pub(super) fn predict_validation_by<const WAYS: usize>(
+    prepared: &Prepared,
+    ask: impl FnOnce(&Arc<ImageSet>) -> Result<[Predictions; WAYS], LoaderError>,
+) -> Result<Option<[ValidationPredictions; WAYS]>, LoaderError> {
     let Some(images) = &prepared.valid else { return Ok(None) };
-    let predictions = predict(network, images, &prepared.normalization, device)?;
-    Ok(Some(ValidationPredictions(predictions)))
+    Ok(Some(ask(images)?.map(ValidationPredictions)))
 }
 
 /// Puts every image through `network` as it is, and calls `before_batch` with the number of each

@@ -3,6 +3,8 @@
 use backburn_records::{ClassRecord, Confusion};
 use backburn_regularization::Validation;
 
+use crate::views::MeanOf;
+
 /// Answers that are looked at for the top-k accuracy if nothing was said, or all classes if there
 /// are fewer.
 pub const TOP_K: usize = 5;
@@ -205,6 +207,33 @@ impl Predictions {
         (0..self.images()).map(|i| self.label(i)).collect()
     }
 
+    /// The places of so many images whose most probable class is least probable, in ascending order; of equally sure
+    /// ones the first.
+    pub(super) fn least_confident(&self, count: usize) -> Vec<usize> {
+        let confidence = |i: usize| self.row(i)[self.answer(i).0];
+        let confidences: Vec<f64> = (0..self.images()).map(confidence).collect();
+        let mut places: Vec<usize> = (0..self.images()).collect();
+        places.sort_by(|&a, &b| confidences[a].total_cmp(&confidences[b]).then(a.cmp(&b)));
+        places.truncate(count);
+        places.sort_unstable();
+        places
+    }
+
+    /// The answers to the images at `places`, in that order.
+    pub(super) fn select(&self, places: &[usize]) -> Self {
+        let rows = places.iter().flat_map(|&i| self.row(i).iter().copied());
+        let labels = places.iter().map(|&i| self.labels[i]);
+        Self { classes: self.classes, log_probabilities: rows.collect(), labels: labels.collect() }
+    }
+
+    /// Puts `others`, answers to the images at `places` in that order, in place of these.
+    pub(super) fn replace(&mut self, places: &[usize], others: &Self) {
+        for (other, &i) in places.iter().enumerate() {
+            let row = &mut self.log_probabilities[i * self.classes..(i + 1) * self.classes];
+            row.copy_from_slice(others.row(other));
+        }
+    }
+
     /// Log-probabilities of image `i`.
     pub(super) fn row(&self, i: usize) -> &[f64] {
         &self.log_probabilities[i * self.classes..(i + 1) * self.classes]
@@ -220,23 +249,33 @@ impl Predictions {
     }
 }
 
-/// The mean of the probabilities of several passes over the same images, as they come.
+/// The mean of the probabilities, or of the logits, of several passes over the same images, as they come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MeanPredictions {
-    /// Logarithms of the sums, and the number of their terms.
+    of: MeanOf,
+    /// Logarithms of the sums, or sums of the logarithms, and the number of their terms.
     sum: Option<(Predictions, usize)>,
 }
 
 impl MeanPredictions {
+    /// A mean of no pass yet.
+    pub(super) fn of(of: MeanOf) -> Self {
+        Self { of, sum: None }
+    }
+
     /// Adds a pass. Probabilities are added by their logarithms, so that the smallest of them do not
-    /// become 0, whose logarithm is not finite.
+    /// become 0, whose logarithm is not finite. Logits are log-probabilities up to a constant in each row, which the
+    /// softmax takes out again.
     pub(super) fn add(&mut self, pass: Predictions) {
         let Some((sum, count)) = &mut self.sum else {
             self.sum = Some((pass, 1));
             return;
         };
         for (a, b) in sum.log_probabilities.iter_mut().zip(pass.log_probabilities) {
-            *a = a.max(b) + (-(*a - b).abs()).exp().ln_1p();
+            *a = match self.of {
+                MeanOf::Probabilities => a.max(b) + (-(*a - b).abs()).exp().ln_1p(),
+                MeanOf::Logits => *a + b,
+            };
         }
         *count += 1;
     }
@@ -246,6 +285,9 @@ impl MeanPredictions {
     /// If nothing was added.
     pub(super) fn finish(self) -> Predictions {
         let (mut sum, count) = self.sum.expect("there is a first pass");
+        if self.of == MeanOf::Logits {
+            return sum.map(|total| total / count as f64);
+        }
         let log_count = (count as f64).ln();
         sum.log_probabilities.iter_mut().for_each(|value| *value -= log_count);
         sum
@@ -383,6 +425,45 @@ pub(super) mod tests {
     fn the_worst_mistake_comes_first_and_right_answers_not_at_all() {
         let predictions = Predictions::new(&[1.0, 0.0, 5.0, 0.0, 0.0, 9.0], vec![1, 1, 1], 2);
         assert_eq!(predictions.worst_mistakes(5), [1, 0]);
+    }
+
+    #[test]
+    fn the_least_confident_answers_come_by_their_places_and_ties_by_the_first() {
+        // Confidences 0.88, 0.95, 0.52: as far apart as the logits.
+        let places = |count| sample().least_confident(count);
+        assert_eq!(places(0), [0; 0]);
+        assert_eq!((places(1), places(2), places(3)), (vec![2], vec![0, 2], vec![0, 1, 2]));
+        let equal = Predictions::new(&[0.0, 3.0, 3.0, 0.0, 0.0, 3.0, 0.0, 1.0], vec![0; 4], 2);
+        assert_eq!(
+            (equal.least_confident(2), equal.least_confident(3)),
+            (vec![0, 3], vec![0, 1, 3])
+        );
+    }
+
+    #[test]
+    fn answers_that_are_taken_out_can_be_put_back() {
+        let all = six_images();
+        let some = all.select(&[4, 1]);
+        assert_eq!((some.images(), some.row(0), some.row(1)), (2, all.row(4), all.row(1)));
+        assert_eq!(some.labels(), [3, 1]);
+        let mut swapped = all.clone();
+        swapped.replace(&[1, 4], &some);
+        assert_eq!((swapped.row(1), swapped.row(4)), (all.row(4), all.row(1)));
+        assert!([0, 2, 3, 5].iter().all(|&i| swapped.row(i) == all.row(i)));
+        assert_eq!(swapped.labels(), all.labels());
+    }
+
+    #[test]
+    fn the_mean_of_logits_is_a_distribution_again() {
+        let mut mean = MeanPredictions::of(MeanOf::Logits);
+        mean.add(Predictions::new(&[1.0, 0.0, 3.0], vec![2], 3));
+        // Another constant in all logits says nothing.
+        mean.add(Predictions::new(&[104.0, 102.0, 101.0], vec![2], 3));
+        let expected = Predictions::new(&[2.5, 1.0, 2.0], vec![2], 3);
+        let found = mean.finish();
+        for (found, expected) in found.row(0).iter().zip(expected.row(0)) {
+            assert_close(*found, *expected);
+        }
     }
 
     #[test]

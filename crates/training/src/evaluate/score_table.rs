@@ -13,6 +13,9 @@ use crate::final_score;
 /// A class's name is cut to this many characters, so that a row fits a terminal.
 const LONGEST_NAME: usize = 40;
 
+/// A longer name of a row is cut to its first word, for the same reason.
+const LONGEST_ROW_NAME: usize = 24;
+
 /// Another way to ask the network, with what came of it: a row of the table.
 pub struct Variant {
     /// What it is called.
@@ -31,6 +34,8 @@ pub struct ScoreTable {
     pub plain: Predictions,
     /// The other ways in which it was asked.
     pub variants: Vec<Variant>,
+    /// Name of the variant that the run's own scores are of; `None` if they are of what it predicts when asked once.
+    pub scored_by: Option<String>,
     /// An answer counts as right in top-k accuracy if the label is among so many classes.
     pub k: usize,
     /// Name of each class, in label order.
@@ -48,15 +53,23 @@ pub struct ScoreTable {
 }
 
 impl ScoreTable {
+    /// The answers that the run's own scores are of.
+    fn scored(&self) -> &Predictions {
+        let name = self.scored_by.as_ref();
+        let named = self.variants.iter().find(|variant| Some(&variant.name) == name);
+        named.map_or(&self.plain, |variant| &variant.predictions)
+    }
+
     /// Everything there is to say, as one object.
     pub fn as_json(&self) -> Value {
+        let scored = self.scored();
         let mut object = json!({
             "split": self.split,
-            "images": self.plain.images(),
+            "images": scored.images(),
             "class_names": self.class_names,
-            "per_class": self.plain.per_class(),
-            "confusion": self.plain.confusion(),
-            "reliability": final_score::reliability(&self.plain),
+            "per_class": scored.per_class(),
+            "confusion": scored.confusion(),
+            "reliability": final_score::reliability(scored),
         });
         let variant = |variant: &Variant| {
             let mut row = json!({ "name": variant.name });
@@ -64,7 +77,11 @@ impl ScoreTable {
             extend(&mut row, variant.details.clone());
             row
         };
-        extend(&mut object, scores_as_json(&self.plain, self.k));
+        extend(&mut object, scores_as_json(scored, self.k));
+        if let Some(name) = &self.scored_by {
+            let plain = scores_as_json(&self.plain, self.k);
+            extend(&mut object, json!({ "scored_by": name, "plain": plain }));
+        }
         let variants: Vec<Value> = self.variants.iter().map(variant).collect();
         extend(
             &mut object,
@@ -81,7 +98,7 @@ impl ScoreTable {
         object
     }
 
-    /// The same for a terminal: a table of the variants, and one of the classes by plain answers.
+    /// The same for a terminal: a table of the variants, and one of the classes by the answers that are scored.
     pub fn as_text(&self) -> String {
         let remark = self.remark.iter().map(|remark| format!("{remark}\n"));
         let scores = format!("{}\n{}", self.variants_as_text(), self.classes_as_text());
@@ -98,7 +115,11 @@ impl ScoreTable {
     fn variants_as_text(&self) -> String {
         let split = if self.split == "test" { "test" } else { "validation" };
         let images = count(self.plain.images() as u64);
-        let mut text = format!("scores on {images} images of the {split} split\n\n");
+        let mut text = format!("scores on {images} images of the {split} split\n");
+        if let Some(name) = &self.scored_by {
+            text += &format!("the run's own, and those of the classes below, are of\n{name}\n");
+        }
+        text += "\n";
         let top = format!("top-{}", self.k);
         let head = ["", "accuracy", &top, "NLL", "Brier", "ECE"].map(String::from);
         let row = |(name, predictions): (&str, &Predictions)| {
@@ -112,7 +133,7 @@ impl ScoreTable {
                 percent(predictions.calibration_error()),
             ]
         };
-        let variants = self.variants.iter().map(|it| (it.name.as_str(), &it.predictions));
+        let variants = self.variants.iter().map(|it| (row_name(&it.name), &it.predictions));
         let rows = [("plain", &self.plain)].into_iter().chain(variants).map(row);
         let rows: Vec<_> = [head].into_iter().chain(rows).collect();
         // That the label is among all classes says nothing.
@@ -127,6 +148,14 @@ impl ScoreTable {
         };
         for variant in &self.variants {
             let detail = |name: &str| variant.details.get(name)?.as_f64();
+            if let (Some(views), Some(evaluations)) = (detail("views"), detail("evaluations")) {
+                text += &format!(
+                    "\n{}:\n{} views of an image, {} evaluations of the network in all\n",
+                    variant.name,
+                    count(views as u64),
+                    count(evaluations as u64)
+                );
+            }
             if let (Some(entropy), Some(information)) =
                 (detail("predictive_entropy"), detail("mutual_information"))
             {
@@ -144,7 +173,7 @@ impl ScoreTable {
     fn classes_as_text(&self) -> String {
         let head = ["class", "images", "accuracy", "precision", "F1"].map(String::from);
         let names = self.class_names.iter().map(|name| name.chars().take(LONGEST_NAME));
-        let rows = names.zip(self.plain.per_class()).map(|(name, class)| {
+        let rows = names.zip(self.scored().per_class()).map(|(name, class)| {
             [
                 name.collect(),
                 count(class.images),
@@ -154,6 +183,14 @@ impl ScoreTable {
             ]
         });
         table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+    }
+}
+
+/// What a row of the table is called: of a long name the first word, as the whole one stands below the table.
+fn row_name(name: &str) -> &str {
+    match name.split_once(' ') {
+        Some((word, _)) if name.chars().count() > LONGEST_ROW_NAME => word,
+        _ => name,
     }
 }
 
@@ -203,6 +240,7 @@ mod tests {
             split: "valid",
             plain,
             variants: vec![dropout],
+            scored_by: None,
             k: 2,
             class_names: ["cat", "dog", "owl"].map(String::from).into(),
             memorized: None,
@@ -234,6 +272,50 @@ mod tests {
             Memorized { wrong_labels: 1200, learnt_by_heart: 0.25, clean_accuracy: 0.5 };
         let text = ScoreTable { memorized: Some(memorized), ..scores() }.as_text();
         assert!(text.contains("\n\n25.00 % of the 1,200 wrong training labels"), "{text}");
+    }
+
+    #[test]
+    fn views_are_told_with_how_often_the_network_was_asked_and_keep_lines_short() {
+        let views = "tta flip,diagonal=1,border=reflect,least-confident=0.25,mean=logits";
+        let plain = scores().plain;
+        let details = json!({ "views": 6, "evaluations": 22_500 });
+        let viewed = Variant { name: views.into(), predictions: plain, details };
+        let text = ScoreTable { variants: vec![viewed], ..scores() }.as_text();
+        let told =
+            format!("\n{views}:\n6 views of an image, 22,500 evaluations of the network in all\n");
+        assert!(text.contains(&told) && text.contains("\ntta  "), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_is_scored_by_views_is_so_again_and_says_it() {
+        // With its views the network takes the owl for an owl.
+        let logits = [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0];
+        let predictions = Predictions::new(&logits, vec![0, 1, 2], 3);
+        let details = json!({ "views": 2, "evaluations": 6 });
+        let viewed = Variant { name: "tta flip".into(), predictions, details };
+        let table = ScoreTable { variants: vec![viewed], ..scores() };
+        assert_eq!(table.as_json()["accuracy"], 2.0 / 3.0);
+        let table = ScoreTable { scored_by: Some("tta flip".into()), ..table };
+        let json = table.as_json();
+        assert_eq!(
+            (&json["accuracy"], &json["plain"]["accuracy"]),
+            (&json!(1.0), &json!(2.0 / 3.0))
+        );
+        assert_eq!(
+            (&json["scored_by"], &json["variants"][0]["accuracy"]),
+            (&json!("tta flip"), &json!(1.0))
+        );
+        assert_eq!(json["per_class"][2]["accuracy"], 1.0);
+        let text = table.as_text();
+        assert!(
+            text.contains(
+                "split\nthe run's own, and those of the classes below, are of\ntta flip\n\n"
+            ),
+            "{text}"
+        );
+        let owl = text.lines().find(|line| line.starts_with("owl")).unwrap();
+        assert!(owl.contains("100.00 %"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use backburn_data::loader::{Batch, Loader};
 use backburn_models::parameters;
 use burn::tensor::Device;
 
+use crate::evaluate::test_time_augmentation::at_a_time;
 use crate::evaluate::{self, predict};
 use crate::memory::allocator::Count;
 use crate::memory::blame::{cure, subject};
@@ -222,7 +223,7 @@ impl<'a> Trial<'a> {
             checkpoint::to_bytes(&self.state).map(|bytes| drop(bytes.clone()))
         });
         saved?;
-        let evaluating = at(evaluated, evaluations) + answers(prepared);
+        let evaluating = at(evaluated, evaluations) + answers(recipe, prepared);
         Ok(at(recipe.batch_size, steps).max(evaluating).max(saving))
     }
 
@@ -261,13 +262,20 @@ fn step(setup: &Setup<'_>, state: &mut State, images: usize) {
 }
 
 /// What is held of the images that the final scores are of, and of the answers to them.
-fn answers(prepared: &Prepared) -> u64 {
+fn answers(recipe: &Recipe, prepared: &Prepared) -> u64 {
     let (train, test) = (&prepared.train, &prepared.data.test);
-    let sample = if train.len() > TRAIN_SAMPLE { TRAIN_SAMPLE * train.shape().pixels() } else { 0 };
+    let pixels = train.shape().pixels();
+    let sample = if train.len() > TRAIN_SAMPLE { TRAIN_SAMPLE * pixels } else { 0 };
     let asked = test.len().max(TRAIN_SAMPLE.min(train.len()));
     // Logits as the device gives them, and log-probabilities in double precision.
-    let of_answer = (size_of::<f32>() + size_of::<f64>()) * prepared.classes();
-    (sample + asked * of_answer) as u64
+    let of_row = size_of::<f64>() * prepared.classes();
+    let of_answer = size_of::<f32>() * prepared.classes() + of_row;
+    let in_views = recipe.tta.map_or(0, |views| {
+        // The means, and of a chunk the images in one view, their mean so far and the plain answers.
+        let chunk = views.asked_again(asked).min(at_a_time(train.shape()));
+        asked * of_row + chunk * (pixels + 2 * of_row)
+    });
+    (sample + asked * of_answer + in_views) as u64
 }
 
 /// The line through two measurements of images and bytes, at so many images.

@@ -356,9 +356,16 @@ pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result
     };
     let gap = summary.train_accuracy - summary.test_accuracy;
     let seconds: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
+    // While training, validation takes one look: scores by views are others, but there if those are.
+    let by_views = |found: Option<f64>, of_one_look: Option<f64>| match summary.tta {
+        Some(_) => of_one_look.map(|of_one_look| found.unwrap_or(of_one_look)),
+        None => of_one_look,
+    };
+    let valid_loss = by_views(summary.valid_loss, best.valid_loss);
+    let valid_accuracy = by_views(summary.valid_accuracy, best.valid_accuracy);
     let pairs = [
-        ("valid_loss", summary.valid_loss, best.valid_loss),
-        ("valid_accuracy", summary.valid_accuracy, best.valid_accuracy),
+        ("valid_loss", summary.valid_loss, valid_loss),
+        ("valid_accuracy", summary.valid_accuracy, valid_accuracy),
         ("generalization_gap", Some(summary.generalization_gap), Some(gap)),
         ("train_seconds", Some(summary.train_seconds), Some(seconds)),
     ];
@@ -380,6 +387,17 @@ pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result
         return Err("expected finite scores".to_owned());
     }
     Ok(())
+}
+
+/// Checks that the scores are of the views that the recipe asks for.
+pub(crate) fn check_views(summary: &Summary, recipe: &Recipe) -> Result<(), String> {
+    let expected = recipe.tta.map(|views| views.to_string());
+    if summary.tta == expected {
+        return Ok(());
+    }
+    let [found, expected] =
+        [&summary.tta, &expected].map(|views| views.as_deref().unwrap_or("none"));
+    Err(format!("`tta` is {found}, but {CONFIG} has {expected}"))
 }
 
 /// Checks that what has become of the wrong labels is told if there are any, and agrees with the training accuracy
@@ -440,6 +458,12 @@ pub(crate) fn check_evaluation(
         if let Some(found) = found.filter(|found| !agree(*found, expected)) {
             return Err(format!("{name} is {found}, but summary.json has {expected}"));
         }
+    }
+    let views = evaluation.tta.as_ref().map(|tta| tta.views.as_str());
+    if views != summary.tta.as_deref() {
+        let [found, expected] =
+            [views, summary.tta.as_deref()].map(|views| views.unwrap_or("none"));
+        return Err(format!("`tta.views` is {found}, but summary.json has {expected}"));
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::run_folder::folder::RunFolder;
 use crate::run_folder::inspect::{
     CHECKPOINTS, CheckpointFault, EpochCut, Rollbacks, check_checkpoint, check_evaluation,
     check_given_up, check_losses, check_manifest, check_memorized, check_model, check_row,
-    check_summary,
+    check_summary, check_views,
 };
 use crate::run_folder::names::{
     CONFIG, EVALUATION, GIVEN_UP, LATEST, LOSSES, METRICS, NORMALIZATION, PREVIOUS, RESULTS,
@@ -139,7 +139,7 @@ impl<'a> Inspection<'a> {
         it.losses(rows.as_deref(), &cut, newest.as_ref());
         it.given_up(manifest.as_ref());
         if it.has_ended() {
-            it.results(rows.as_deref(), manifest.as_ref());
+            it.results(rows.as_deref(), manifest.as_ref(), recipe.as_ref());
             for file in REPORT.into_iter().filter(|file| !path.join(file).exists()) {
                 let cure = format!("draw it with `cargo xtask report {}`", path.display());
                 it.fault(file, MISSING, cure);
@@ -375,9 +375,15 @@ impl<'a> Inspection<'a> {
     }
 
     /// What a run has once it has ended.
-    fn results(&mut self, rows: Option<&[EpochRecord]>, manifest: Option<&Manifest>) {
+    fn results(
+        &mut self,
+        rows: Option<&[EpochRecord]>,
+        manifest: Option<&Manifest>,
+        recipe: Option<&Recipe>,
+    ) {
         let summary: Option<Summary> = self.json(SUMMARY, |summary| {
             rows.map_or(Ok(()), |rows| check_summary(summary, rows))?;
+            recipe.map_or(Ok(()), |recipe| check_views(summary, recipe))?;
             Ok(format!("epoch {}", summary.best_epoch))
         });
         // As above, by what is wrong itself nothing else is judged.

@@ -108,6 +108,8 @@ fn images_of_a_step(model: &ModelConfig) -> usize {
 /// The recipe without what draws from the device's generator.
 fn undisturbed(recipe: &Recipe) -> Recipe {
     let mut recipe = recipe.clone();
+    // Through a head of zeros no gradient reaches the layers before it.
+    recipe.initialization.head_factor = 1.0;
     *recipe.model.dropout_mut() = 0.0;
     for rate in [ModelConfig::spatial_dropout_mut, ModelConfig::stochastic_depth_mut] {
         if let Some(rate) = rate(&mut recipe.model) {
