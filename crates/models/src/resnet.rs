@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::classifier::Tap;
 use crate::description::{DescribeError, Describer, Value};
 use crate::layers::{
-    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
+    Activation, Convolution, PoolOptions, activate, apply, batch_norm, channels_last, convolve,
     convolve_and_normalize, global_average_pool, linear, max_pool, subsample,
 };
 
@@ -386,10 +386,7 @@ fn convolve_and_maybe_normalize(
     let Some(norm) = norm else {
         let Some(shortcut) = shortcut else { return convolve(conv, x, activation) };
         let sum = convolve(conv, x, Activation::Identity) + shortcut;
-        return match activation {
-            Activation::Identity => sum,
-            Activation::Relu => relu(sum),
-        };
+        return activate(sum, activation);
     };
     convolve_and_normalize(conv, norm, x, shortcut, activation)
 }
