@@ -65,7 +65,7 @@ impl Map {
         let forward = began.elapsed().as_secs_f64();
         let followed_by = match activation {
             Activation::Identity => FollowedBy::Nothing,
-            Activation::Relu => FollowedBy::Relu { output: &y },
+            Activation::Relu => FollowedBy::Relu { beta },
             Activation::Silu => FollowedBy::Silu { beta, residual: None },
         };
         let statistics = Statistics::OfBatch;

@@ -260,7 +260,10 @@ mod ours {
     #[derive(Clone, Debug)]
     enum Kept {
         Nothing,
+        /// Behind ReLU of a sum.
         Output(FlexTensor),
+        /// For ReLU of what the normalization gave.
+        Beta(FlexTensor),
         /// Of what the activation was given, what is not kept anyway; the residual is empty if there was none.
         BetaAndResidual(FlexTensor, FlexTensor),
     }
@@ -275,6 +278,7 @@ mod ours {
         ) -> Self {
             match activation {
                 Activation::Identity => Self::Nothing,
+                Activation::Relu if optional(&residual).is_none() => Self::Beta(beta),
                 Activation::Relu => Self::Output(output.clone()),
                 Activation::Silu => Self::BetaAndResidual(beta, residual),
             }
@@ -283,7 +287,8 @@ mod ours {
         fn followed_by(&self) -> FollowedBy<'_> {
             match self {
                 Self::Nothing => FollowedBy::Nothing,
-                Self::Output(output) => FollowedBy::Relu { output: values(output) },
+                Self::Beta(beta) => FollowedBy::Relu { beta: values(beta) },
+                Self::Output(output) => FollowedBy::ReluOfSum { output: values(output) },
                 Self::BetaAndResidual(beta, residual) => {
                     FollowedBy::Silu { beta: values(beta), residual: optional(residual) }
                 }

@@ -4,6 +4,7 @@
 
 mod common;
 
+use backburn_kernels::cpu::{self, FollowedBy};
 use backburn_kernels::{
     Activation, BatchNormParameters, BatchStatistics, batch_norm, batch_norm_train,
 };
@@ -233,4 +234,31 @@ fn what_is_normalized_has_the_scale_and_shift_that_it_is_given() {
     let deviation = (y - mean.clone()).powf_scalar(2.0).mean_dim(0).sqrt();
     assert!(error(&values(mean), &values(beta)) < 1e-5);
     assert!(error(&values(deviation), &values(gamma.abs())) < 1e-5);
+}
+
+/// ReLU's gradient by what the normalization gave, computed anew, is that by the output, bit for bit.
+#[test]
+fn relu_passes_gradients_on_where_the_output_is_positive() {
+    let rng = &mut generator(9);
+    for channels in CHANNELS {
+        let count = 37 * channels;
+        let [x, gradient] = [(); 2].map(|()| numbers(rng, count));
+        let [gamma, beta] = [(); 2].map(|()| numbers(rng, channels));
+        let moments = cpu::moments(&x, channels);
+        let y = cpu::normalize(&x, &moments, &gamma, &beta, 1e-5, None, Activation::Relu);
+        let bits = |followed_by| {
+            let forward = cpu::NormalizeForward {
+                x: &x,
+                moments: &moments,
+                statistics: cpu::Statistics::OfBatch,
+                gamma: &gamma,
+                epsilon: 1e-5,
+                followed_by,
+            };
+            let found = cpu::normalize_gradient(forward, gradient.clone(), false);
+            [found.x, found.gamma, found.beta].concat().into_iter().map(f32::to_bits).collect()
+        };
+        let anew: Vec<u32> = bits(FollowedBy::Relu { beta: &beta });
+        assert_eq!(anew, bits(FollowedBy::ReluOfSum { output: &y }), "{channels} channels");
+    }
 }

@@ -143,8 +143,10 @@ fn batch_normalization_and_its_gradients() {
         let count = 2_000 * channels;
         let [x, residual, gradient] = [(); 3].map(|()| numbers(rng, count));
         let [gamma, beta] = [(); 2].map(|()| numbers(rng, channels));
-        let residual = Some(&residual[..]);
-        for activation in ACTIVATIONS {
+        let residuals = [None, Some(&residual[..])];
+        for (activation, residual) in
+            ACTIVATIONS.iter().flat_map(|&activation| residuals.map(|it| (activation, it)))
+        {
             assert_same_bits(|| {
                 let moments = cpu::moments(&x, channels);
                 let y = cpu::normalize(&x, &moments, &gamma, &beta, 1e-5, residual, activation);
@@ -156,15 +158,17 @@ fn batch_normalization_and_its_gradients() {
                     epsilon: 1e-5,
                     followed_by: match activation {
                         Activation::Identity => FollowedBy::Nothing,
-                        Activation::Relu => FollowedBy::Relu { output: &y },
+                        Activation::Relu if residual.is_none() => FollowedBy::Relu { beta: &beta },
+                        Activation::Relu => FollowedBy::ReluOfSum { output: &y },
                         Activation::Silu => FollowedBy::Silu { beta: &beta, residual },
                     },
                 };
-                let gradients = cpu::normalize_gradient(forward, gradient.clone(), true);
-                let of_residual = gradients.residual.expect("it was asked for");
+                let is_asked_for = residual.is_some();
+                let gradients = cpu::normalize_gradient(forward, gradient.clone(), is_asked_for);
                 let moments = [moments.mean, moments.variance];
-                [y, gradients.x, gradients.gamma, gradients.beta, of_residual]
+                [y, gradients.x, gradients.gamma, gradients.beta]
                     .into_iter()
+                    .chain(gradients.residual)
                     .chain(moments)
                     .collect()
             });

@@ -438,8 +438,8 @@ pub static CATALOG: &[Setting] = &[
             }
             ModelConfig::Cifarnet(config) => {
                 let three = given.widths()?.try_into();
-                config.widths =
-                    three.map_err(|_| given.wrong("cifarnet has three groups, such as 64,256,256"))?;
+                config.widths = three
+                    .map_err(|_| given.wrong("cifarnet has three groups, such as 64,256,256"))?;
                 Ok(())
             }
             other => Err(given.not_for(other)),

@@ -285,13 +285,18 @@ pub struct Forward<'a> {
 pub enum FollowedBy<'a> {
     /// None.
     Nothing,
-    /// ReLU, whose gradient flows where the output is positive.
+    /// ReLU of what the normalization gave, whose gradient flows where that is positive. It is computed anew from `x`,
+    /// which is read anyway, so that no other map need be read or kept for it.
     Relu {
+        /// β, `[channels]`
+        beta: &'a [f32],
+    },
+    /// ReLU of the sum with a residual, whose gradient flows where the output is positive.
+    ReluOfSum {
         /// `[rows, channels]`
         output: &'a [f32],
     },
-    /// SiLU, whose gradient takes what came in. That is computed anew from `x`, which is read anyway, so that no map
-    /// need be kept for it.
+    /// SiLU, whose gradient takes what came in. That is computed anew from `x` too.
     Silu {
         /// β, `[channels]`
         beta: &'a [f32],
@@ -334,13 +339,16 @@ pub fn normalize_gradient(
     let mean = tile(&moments.mean, width);
     assert_eq!(gradient.len(), x.len());
     let factors = match followed_by {
-        FollowedBy::Silu { beta, .. } => scale_and_shift(moments, gamma, beta, epsilon),
-        FollowedBy::Nothing | FollowedBy::Relu { .. } => [Vec::new(), Vec::new()],
+        FollowedBy::Relu { beta } | FollowedBy::Silu { beta, .. } => {
+            scale_and_shift(moments, gamma, beta, epsilon)
+        }
+        FollowedBy::Nothing | FollowedBy::ReluOfSum { .. } => [Vec::new(), Vec::new()],
     };
     let [scale, shift] = factors.map(|it| tile(&it, width));
-    let slope = match followed_by {
+    let of_activation = match followed_by {
         FollowedBy::Nothing => Slope::One,
-        FollowedBy::Relu { output } => Slope::OfRelu { output },
+        FollowedBy::Relu { .. } => Slope::OfRelu { scale: &scale, shift: &shift },
+        FollowedBy::ReluOfSum { output } => Slope::OfReluOfSum { output },
         FollowedBy::Silu { residual, .. } => {
             Slope::OfSilu { scale: &scale, shift: &shift, residual }
         }
@@ -354,7 +362,8 @@ pub fn normalize_gradient(
                 x: &x[first..first + gradient.len()],
                 mean: &mean,
                 channels,
-                slope: slope.of_rows(first, gradient.len()),
+                slope: of_activation.of_rows(first, gradient.len()),
+                keeps: of_activation.is_kept(residual),
                 gradient,
             })
         })
@@ -385,14 +394,18 @@ pub fn normalize_gradient(
         slope[c] = -of_distance as f32;
         shift[c] = (of_distance * f64::from(moments.mean[c]) - factor * beta[c] / rows) as f32;
     }
-    let [scale, slope, shift] = [scale, slope, shift].map(|values| tile(&values, width));
-    let (scale, slope, shift) = (&scale[..], &slope[..], &shift[..]);
+    let factors = Factors {
+        scale: &tile(&scale, width),
+        slope: &tile(&slope, width),
+        shift: &tile(&shift, width),
+    };
+    let of_activation = if of_activation.is_kept(residual) { Slope::One } else { of_activation };
     // The result takes the gradient's memory, unless that is to be the residual's gradient.
     let mut separate = Buffer::new(if residual { x.len() } else { 0 });
     let from = Writer::new(&mut gradient);
     let to = if residual { separate.writer() } else { from };
     x.par_chunks(part).enumerate().for_each(|(number, x)| {
-        simd::run(Combine { from, to, first: number * part, x, scale, slope, shift });
+        simd::run(Combine { from, to, first: number * part, x, of_activation, factors });
     });
     let (of_x, of_residual) = if residual {
         // SAFETY: the parts cover all of `x`, and each wrote as much.
@@ -414,6 +427,11 @@ enum Slope<'a> {
     /// Nothing follows.
     One,
     OfRelu {
+        /// Factors of the normalization, as many as a row is wide.
+        scale: &'a [f32],
+        shift: &'a [f32],
+    },
+    OfReluOfSum {
         output: &'a [f32],
     },
     OfSilu {
@@ -425,12 +443,25 @@ enum Slope<'a> {
 }
 
 impl Slope<'_> {
+    /// Whether the gradient times this is written where the gradient was, for the second pass: because it is asked for,
+    /// as the residual's gradient, or costs more to compute than to read.
+    fn is_kept(self, is_asked_for: bool) -> bool {
+        match self {
+            Self::One => false,
+            Self::OfRelu { .. } => is_asked_for,
+            Self::OfReluOfSum { .. } | Self::OfSilu { .. } => true,
+        }
+    }
+
     /// That of `count` numbers from `first` on, where a row begins.
     #[inline(always)]
     fn of_rows(self, first: usize, count: usize) -> Self {
         match self {
             Self::One => Self::One,
-            Self::OfRelu { output } => Self::OfRelu { output: &output[first..first + count] },
+            Self::OfRelu { .. } => self,
+            Self::OfReluOfSum { output } => {
+                Self::OfReluOfSum { output: &output[first..first + count] }
+            }
             Self::OfSilu { scale, shift, residual } => {
                 let residual = residual.map(|residual| &residual[first..first + count]);
                 Self::OfSilu { scale, shift, residual }
@@ -455,7 +486,12 @@ impl Slope<'_> {
         unsafe {
             match self {
                 Self::One => gradient,
-                Self::OfRelu { output } => {
+                Self::OfRelu { scale, shift } => {
+                    let scale = simd.load(scale.as_ptr().add(at));
+                    let shift = simd.load(shift.as_ptr().add(at));
+                    simd.where_positive(simd.mul_add(x, scale, shift), gradient)
+                }
+                Self::OfReluOfSum { output } => {
                     simd.where_positive(simd.load(output.as_ptr().add(at)), gradient)
                 }
                 Self::OfSilu { scale, shift, residual } => {
@@ -476,8 +512,9 @@ impl Slope<'_> {
     fn times_one<S: Simd>(self, simd: S, at: usize, x: f32, gradient: f32) -> f32 {
         match self {
             Self::One => gradient,
-            Self::OfRelu { output } if output[at] > 0.0 => gradient,
-            Self::OfRelu { .. } => 0.0,
+            Self::OfRelu { scale, shift } if x * scale[at] + shift[at] > 0.0 => gradient,
+            Self::OfReluOfSum { output } if output[at] > 0.0 => gradient,
+            Self::OfRelu { .. } | Self::OfReluOfSum { .. } => 0.0,
             Self::OfSilu { scale, shift, residual } => {
                 let given = x * scale[at] + shift[at] + residual.map_or(0.0, |r| r[at]);
                 gradient * simd::first(simd, silu_slope(simd, simd.splat(given)))
@@ -486,14 +523,17 @@ impl Slope<'_> {
     }
 }
 
-/// Takes the gradient of what follows in place; sums of the gradient and of its product with `x − mean`.
+/// Sums of the gradient before the activation and of its product with `x − mean`.
 struct PartSums<'a> {
     gradient: &'a mut [f32],
     x: &'a [f32],
     /// Means, as many as a row is wide.
     mean: &'a [f32],
     channels: usize,
+    /// The activation's.
     slope: Slope<'a>,
+    /// Whether the gradient before the activation is left in place of the one behind it.
+    keeps: bool,
 }
 
 impl Task for PartSums<'_> {
@@ -501,7 +541,7 @@ impl Task for PartSums<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> Self::Output {
-        let Self { gradient, x, mean, channels, slope } = self;
+        let Self { gradient, x, mean, channels, slope, keeps } = self;
         let width = mean.len();
         let mut of_gradient = vec![0.0; width];
         let mut of_product = vec![0.0; width];
@@ -511,10 +551,9 @@ impl Task for PartSums<'_> {
             for at in (0..whole).step_by(S::LANES) {
                 // SAFETY: `at` and the vector after it lie inside the row, and rows are `width` long.
                 unsafe {
-                    let mut g = simd.load(gradient.as_ptr().add(at));
                     let x = simd.load(x.as_ptr().add(at));
-                    if !matches!(slope, Slope::One) {
-                        g = slope.times(simd, at, x, g);
+                    let g = slope.times(simd, at, x, simd.load(gradient.as_ptr().add(at)));
+                    if keeps {
                         simd.store(gradient.as_mut_ptr().add(at), g);
                     }
                     let distance = simd.sub(x, simd.load(mean.as_ptr().add(at)));
@@ -525,13 +564,24 @@ impl Task for PartSums<'_> {
                 }
             }
             for at in whole..x.len() {
-                gradient[at] = slope.times_one(simd, at, x[at], gradient[at]);
-                of_gradient[at] += gradient[at];
-                of_product[at] += gradient[at] * (x[at] - mean[at]);
+                let g = slope.times_one(simd, at, x[at], gradient[at]);
+                if keeps {
+                    gradient[at] = g;
+                }
+                of_gradient[at] += g;
+                of_product[at] += g * (x[at] - mean[at]);
             }
         }
         (fold(&of_gradient, channels), fold(&of_product, channels))
     }
+}
+
+/// How the gradient before the activation and `x` make that of `x`: factors, as many as a row is wide.
+#[derive(Clone, Copy)]
+struct Factors<'a> {
+    scale: &'a [f32],
+    slope: &'a [f32],
+    shift: &'a [f32],
 }
 
 /// `scale · gradient + slope · x + shift`, channel by channel.
@@ -543,10 +593,9 @@ struct Combine<'a> {
     /// Where this part begins in both.
     first: usize,
     x: &'a [f32],
-    /// Factors, as many as a row is wide.
-    scale: &'a [f32],
-    slope: &'a [f32],
-    shift: &'a [f32],
+    /// What the gradient still has to be multiplied with; of no rows of its own.
+    of_activation: Slope<'a>,
+    factors: Factors<'a>,
 }
 
 impl Task for Combine<'_> {
@@ -554,7 +603,8 @@ impl Task for Combine<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { from, to, first, x, scale, slope, shift } = self;
+        let Self { from, to, first, x, of_activation, factors } = self;
+        let Factors { scale, slope, shift } = factors;
         let width = scale.len();
         for (row, x) in x.chunks(width).enumerate() {
             let gradient = from.at(first + row * width, x.len());
@@ -567,12 +617,14 @@ impl Task for Combine<'_> {
                     let shift = simd.load(shift.as_ptr().add(at));
                     let slope = simd.load(slope.as_ptr().add(at));
                     let scale = simd.load(scale.as_ptr().add(at));
-                    let of_x = simd.mul_add(simd.load(x.as_ptr().add(at)), slope, shift);
-                    let value = simd.mul_add(simd.load(gradient.add(at)), scale, of_x);
+                    let x = simd.load(x.as_ptr().add(at));
+                    let g = of_activation.times(simd, at, x, simd.load(gradient.add(at)));
+                    let value = simd.mul_add(g, scale, simd.mul_add(x, slope, shift));
                     simd.store(to.add(at), value);
                 }
                 for at in whole..x.len() {
-                    *to.add(at) = scale[at] * *gradient.add(at) + slope[at] * x[at] + shift[at];
+                    let g = of_activation.times_one(simd, at, x[at], *gradient.add(at));
+                    *to.add(at) = scale[at] * g + slope[at] * x[at] + shift[at];
                 }
             }
         }
