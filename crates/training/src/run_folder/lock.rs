@@ -19,7 +19,15 @@ const PATIENCE: [Duration; 3] =
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub struct RunLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RunLock {
+    /// Closing the file would not do: a process that is being started just now has inherited it, and holds the lock as
+    /// well until it has become another program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock(); // Where there are no locks, there is none to release.
+    }
 }
 
 impl RunLock {
@@ -55,7 +63,7 @@ impl RunLock {
                 ),
             ),
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
