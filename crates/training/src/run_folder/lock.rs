@@ -10,9 +10,14 @@ use backburn_records::at_work::LOCK_FILE;
 use crate::run_folder::error::RunError;
 use crate::watch::{Watch, note};
 
-/// Whoever only asks whether a process is at work holds the lock for a moment; so long it is waited for.
-const PATIENCE: [Duration; 3] =
-    [Duration::from_millis(5), Duration::from_millis(20), Duration::from_millis(75)];
+/// Whoever only asks whether a process is at work holds the lock for a moment, or for as long as a machine that is busy
+/// lets it wait in that moment; so long it is waited for.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(75),
+    Duration::from_millis(400),
+];
 
 /// Held while a run folder is written to. The system releases it when the process ends, however it
 /// ends.
