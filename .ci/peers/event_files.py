@@ -84,7 +84,7 @@ server = server_ingester.SubprocessServerDataIngester(
     samples_per_plugin={"scalars": 0},
 )
 server.start()
-for attempt in range(40):
+for attempt in range(600):
     series = server.data_provider.read_scalars(
         RequestContext(), experiment_id="", plugin_name="scalars", downsample=100000
     )

@@ -16,8 +16,8 @@ use super::protocol::{Greeting, PeakMemory, Request};
 /// How often somebody who waits for an answer looks whether it is asked to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// How often one that is ending is looked after.
-const PATIENCE_AT_END: usize = 40;
+/// How often one that is ending is looked after: for ten seconds, as a Python with PyTorch may take some to end.
+const PATIENCE_AT_END: usize = 200;
 
 /// A process that measures. It is ended when this is dropped, at once, whatever it is at.
 pub(crate) struct Process {

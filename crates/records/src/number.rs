@@ -57,9 +57,14 @@ pub fn threads(number: usize) -> String {
 
 /// Epochs: `1 epoch`, `2 epochs`.
 pub fn epochs(number: usize) -> String {
+    counted(number, "epoch", "epochs")
+}
+
+/// So many of something that is called `one` or `several`: `1 batch`, `1,200 batches`.
+pub fn counted(number: usize, one: &str, several: &str) -> String {
     match number {
-        1 => "1 epoch".into(),
-        number => format!("{} epochs", count(number as u64)),
+        1 => format!("1 {one}"),
+        number => format!("{} {several}", count(number as u64)),
     }
 }
 

@@ -159,6 +159,26 @@ impl Manifest {
         }
     }
 
+    /// The manifest of the run in `folder`, as `read` reads it, and how far the run has come by
+    /// [`status_in`](Self::status_in). A run may come to its end between the two; it would be taken for killed, so that its
+    /// manifest is read once more then.
+    ///
+    /// # Errors
+    ///
+    /// As `read`.
+    pub fn with_status<E>(
+        folder: &Path,
+        mut read: impl FnMut() -> Result<Self, E>,
+    ) -> Result<(Self, Status), E> {
+        let mut manifest = read()?;
+        let mut status = manifest.status_in(folder);
+        if status == Status::Killed {
+            manifest = read()?;
+            status = manifest.status_in(folder);
+        }
+        Ok((manifest, status))
+    }
+
     /// Checks that `bytes`, read as the run's file `name`, are what was written when the run ended. Nothing is
     /// known of a file of a run that has not ended, or that an earlier version trained.
     ///
@@ -399,7 +419,7 @@ pub struct Memorized {
 impl RunRecord {
     /// Reads a run folder. Only the manifest must be there: a run that has just begun has no
     /// epochs, and one that was interrupted no summary. The manifest's status is that of
-    /// [`Manifest::status_in`].
+    /// [`Manifest::with_status`]. Of a run under way the epoch that is being written down is not there yet.
     ///
     /// # Errors
     ///
@@ -407,11 +427,17 @@ impl RunRecord {
     /// the checksum of; the message names the file, for `metrics.jsonl` also the line.
     pub fn read(dir: &Path) -> Result<Self, RecordError> {
         let manifest_path = dir.join(MANIFEST_FILE);
-        let manifest = read_text(&manifest_path)?.ok_or_else(|| no_manifest(dir))?;
-        let mut manifest: Manifest = parse(&manifest, &manifest_path, None)?;
-        manifest.status = manifest.status_in(dir);
+        let read = || -> Result<Manifest, RecordError> {
+            let text = read_text(&manifest_path)?.ok_or_else(|| no_manifest(dir))?;
+            parse(&text, &manifest_path, None)
+        };
+        let (mut manifest, status) = Manifest::with_status(dir, read)?;
+        manifest.status = status;
         let metrics_path = dir.join(METRICS_FILE);
-        let metrics = read_as_written(dir, METRICS_FILE, &manifest)?.unwrap_or_default();
+        let mut metrics = read_as_written(dir, METRICS_FILE, &manifest)?.unwrap_or_default();
+        if status == Status::Running {
+            metrics.truncate(metrics.rfind('\n').unwrap_or(0));
+        }
         let evaluation_path = dir.join(EVALUATION_FILE);
         let evaluation: Option<EvaluationRecord> = read_json(dir, EVALUATION_FILE, &manifest)?;
         if let Some(evaluation) = &evaluation {
@@ -676,6 +702,44 @@ mod tests {
         let line = run.epochs.len();
         assert!(message.contains(&format!("metrics.jsonl, line {line}: expected")), "{message}");
         assert!(message.contains("restore the line") && message.contains("--resume"), "{message}");
+    }
+
+    #[test]
+    fn of_a_run_under_way_a_line_that_is_being_written_is_not_there_yet() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let mut run = sample::write(path);
+        run.manifest.status = Status::Running;
+        run.manifest.files.clear();
+        fs::write(path.join(MANIFEST_FILE), serde_json::to_string(&run.manifest).unwrap()).unwrap();
+        let lock = fs::File::create(path.join(LOCK_FILE)).unwrap();
+        lock.lock().unwrap();
+        let text = fs::read(path.join(METRICS_FILE)).unwrap();
+        let epochs = run.epochs.len();
+        for (left, whole) in [(text.len(), epochs), (text.len() - 20, epochs - 1), (5, 0)] {
+            fs::write(path.join(METRICS_FILE), &text[..left]).unwrap();
+            assert_eq!(RunRecord::read(path).unwrap().epochs, run.epochs[..whole], "{left} bytes");
+        }
+        // Nobody will write the rest of it.
+        lock.unlock().unwrap();
+        assert!(RunRecord::read(path).is_err());
+    }
+
+    #[test]
+    fn a_run_that_ends_while_it_is_asked_for_was_not_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOCK_FILE), "").unwrap();
+        let status_after = |statuses: [Status; 2]| {
+            let mut statuses = statuses.into_iter();
+            let read = || -> Result<Manifest, ()> {
+                let status = statuses.next().ok_or(())?;
+                Ok(Manifest { status, ..sample::run().manifest })
+            };
+            Manifest::with_status(folder.path(), read).unwrap().1
+        };
+        assert_eq!(status_after([Status::Running, Status::Finished]), Status::Finished);
+        assert_eq!(status_after([Status::Running, Status::Running]), Status::Killed);
+        assert_eq!(status_after([Status::Interrupted, Status::Finished]), Status::Interrupted);
     }
 
     #[test]

@@ -68,8 +68,13 @@ pub fn train(
     }
     let missing = planned.iter().filter(|(.., found)| found.is_missing()).count();
     let there = planned.len() - missing;
-    let known = if there > 0 { format!(", of which {there} are there") } else { String::new() };
-    let text = format!("{} runs in {}{known}", planned.len(), study.folder.display());
+    let known = match there {
+        0 => String::new(),
+        1 => ", of which 1 is there".to_owned(),
+        there => format!(", of which {there} are there"),
+    };
+    let runs = number::counted(planned.len(), "run", "runs");
+    let text = format!("{runs} in {}{known}", study.folder.display());
     watch.event(Event::Note(&text));
     let mut progress = Progress {
         study,

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use backburn_records::Origin;
 use backburn_records::arms::{Arm, ArmsComparison, ComparisonOf, Measure, SeedCount};
-use backburn_records::number::clock;
+use backburn_records::number::{clock, counted};
 use backburn_records::statistics::sequential::{Plan, default_looks};
 use backburn_training::duration;
 use backburn_training::failure::Failure;
@@ -253,7 +253,8 @@ fn forecast(
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let at_a_time = at_a_time.min(cores) as f64;
     watch.event(Event::Note(&format!(
-        "{bound}{runs} runs of about {} each: {bound}{} in all, as some batches tell in {}",
+        "{bound}{} of about {} each: {bound}{} in all, as some batches tell in {}",
+        counted(runs as usize, "run", "runs"),
         clock(mean),
         clock(mean * f64::from(runs) / at_a_time),
         clock(started.elapsed().as_secs_f64()),
@@ -325,10 +326,10 @@ mod tests {
         assert_eq!(epochs(&study), [(2, 1)]);
         let mut notes = Notes::default();
         forecast(&study, "", 1, 1, &mut notes).unwrap();
-        assert!(notes.0.len() == 1 && notes.0[0].starts_with("1 runs of about "), "{:?}", notes.0);
+        assert!(notes.0.len() == 1 && notes.0[0].starts_with("1 run of about "), "{:?}", notes.0);
         let mut notes = Notes::default();
         forecast(&study, "at most ", 1, 1, &mut notes).unwrap();
-        assert!(notes.0[0].starts_with("at most 1 runs of about "), "{:?}", notes.0);
+        assert!(notes.0[0].starts_with("at most 1 run of about "), "{:?}", notes.0);
         assert!(notes.0[0].contains(" each: at most "), "{:?}", notes.0);
         study.trial(5).unwrap().refuse("too few images").unwrap();
         assert_eq!(epochs(&study), []);

@@ -178,6 +178,8 @@ mod tests {
     struct Seen {
         ended: Vec<(usize, Option<i32>)>,
         most: usize,
+        /// What is written as soon as two are at work: those that wait for it end then.
+        two: Option<PathBuf>,
         unwanted: BTreeSet<usize>,
         stop_after: Option<(usize, Stop)>,
     }
@@ -202,6 +204,9 @@ mod tests {
 
         fn running(&mut self, trials: &[Running]) {
             self.most = self.most.max(trials.len());
+            if let Some(two) = self.two.as_ref().filter(|_| trials.len() >= 2) {
+                fs::write(two, "").unwrap();
+            }
         }
     }
 
@@ -222,8 +227,14 @@ mod tests {
 
     #[test]
     fn each_trial_that_is_wanted_is_carried_out_once_and_no_more_than_asked_for_at_a_time() {
-        let mut seen = Seen { unwanted: BTreeSet::from([3]), ..Seen::default() };
-        run("sleep 0.1", 2, &mut seen, &Stop::new()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let two = folder.path().join("two");
+        let unwanted = BTreeSet::from([3]);
+        let mut seen = Seen { unwanted, two: Some(two.clone()), ..Seen::default() };
+        // For ten minutes at most, if there is never more than one.
+        let wait = "for _ in $(seq 6000); do [ -e";
+        let script = format!("{wait} '{}' ] && break; sleep 0.1; done", two.display());
+        run(&script, 2, &mut seen, &Stop::new()).unwrap();
         let mut indices: Vec<usize> = seen.ended.iter().map(|(index, _)| *index).collect();
         indices.sort_unstable();
         assert_eq!(indices, [0, 1, 2, 4, 5]);

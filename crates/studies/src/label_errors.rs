@@ -147,7 +147,7 @@ fn folds(of: &LabelErrorsOf) -> Result<Vec<Fold>, Failure> {
 
 fn fold(of: &LabelErrorsOf, number: usize) -> Result<Fold, Failure> {
     let folder = RunFolder::open(&fold_folder(&of.folder, number)).map_err(SessionError::from)?;
-    let manifest = folder.manifest().map_err(SessionError::from)?;
+    let (manifest, _) = folder.manifest_with_status().map_err(SessionError::from)?;
     let mut recipe = folder.recipe_as_written(&manifest).map_err(SessionError::from)?;
     if of.data_dir.is_some() {
         recipe.place.data_dir.clone_from(&of.data_dir);

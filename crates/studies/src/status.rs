@@ -5,6 +5,7 @@
 use std::fs;
 
 use backburn_records::at_work::AtWork;
+use backburn_records::number;
 use backburn_training::failure::Failure;
 use serde_json::{Value, json};
 
@@ -123,7 +124,8 @@ pub fn as_text(study: &Study, states: &[(usize, Trial, TrialState)]) -> String {
     let names = ["done", "left out", "at work", "stopped", "failed", "missing"];
     let counts = names.iter().map(|name| (count(name), name)).filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
-    let mut text = format!("{} trials: {}", states.len(), counts.join(", "));
+    let trials = number::counted(states.len(), "trial", "trials");
+    let mut text = format!("{trials}: {}", counts.join(", "));
     for name in ["at work", "stopped", "failed", "missing"] {
         let of_it: Vec<_> = states.iter().filter(|(.., state)| state.name() == name).collect();
         for (index, trial, state) in of_it.iter().take(MOST_LISTED) {

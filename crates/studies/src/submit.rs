@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use backburn_records::number;
 use backburn_records::shell::quoted;
 use backburn_records::whole_file::write_whole;
 use backburn_training::failure::Failure;
@@ -95,13 +96,17 @@ impl Parcel {
     /// What would be handed over: the trials, the script if there is one, the command.
     pub fn shown(&self) -> String {
         let Self { submission, script, list, .. } = self;
-        let mut lines =
-            vec![format!("{} trials: {}", submission.tasks, list.trim_end().replace('\n', " "))];
+        let mut lines = vec![format!("{}: {}", self.trials(), list.trim_end().replace('\n', " "))];
         if !script.is_empty() {
             lines.push(format!("{}:\n{}", submission.file("sh").display(), script.trim_end()));
         }
         lines.push(self.line());
         lines.join("\n")
+    }
+
+    /// How many trials they are.
+    fn trials(&self) -> String {
+        number::counted(self.submission.tasks, "trial", "trials")
     }
 
     /// The command as a shell reads it.
@@ -149,8 +154,8 @@ impl Parcel {
             }
         }
         Ok(format!(
-            "{} trials handed to {}; `cargo xtask study status {}` tells how far they are",
-            submission.tasks,
+            "{} handed to {}; `cargo xtask study status {}` tells how far the study is",
+            self.trials(),
             engine.name,
             submission.study.display()
         ))
@@ -255,12 +260,10 @@ mod tests {
         stop_when_cancelled(study.folder.clone(), stop.clone());
         assert!(!stop.is_requested());
         cancel(&study).unwrap();
-        for _ in 0..100 {
-            if stop.is_requested() {
-                return;
-            }
-            std::thread::sleep(LOOK / 10);
+        let since = std::time::Instant::now();
+        while !stop.is_requested() {
+            assert!(since.elapsed() < 600 * LOOK, "nobody was asked to stop");
+            std::thread::sleep(LOOK / 100);
         }
-        panic!("nobody was asked to stop");
     }
 }

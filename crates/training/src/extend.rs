@@ -43,8 +43,7 @@ impl EndedRun {
     /// If it has not come to its end, or its recipe has changed since.
     pub fn open(path: &Path) -> Result<Self, SessionError> {
         let folder = RunFolder::open(path)?;
-        let manifest = folder.manifest()?;
-        let status = manifest.status_in(path);
+        let (manifest, status) = folder.manifest_with_status()?;
         if !matches!(status, Status::Finished | Status::StoppedEarly) {
             return Err(ExtendError::NotEnded { run: name_of(path), status }.into());
         }

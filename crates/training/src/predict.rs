@@ -48,8 +48,8 @@ impl Predictor {
     /// If the run has not come to its end, a file of it is not what was written, or the backend cannot be used.
     pub fn open(run: &Path, backend: Option<Backend>) -> Result<Self, SessionError> {
         let folder = RunFolder::open(run)?;
-        let manifest = folder.manifest()?;
-        Self::of(&folder, &manifest, manifest.status_in(run), backend)
+        let (manifest, status) = folder.manifest_with_status()?;
+        Self::of(&folder, &manifest, status, backend)
     }
 
     /// Reads the weights of a run as [`open`](Self::open) does, for whoever has read its manifest. `status`: how far it

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use backburn_records::number::{bare_percent, loss};
-use backburn_records::{EpochRecord, RunRecord};
+use backburn_records::{EpochRecord, RunRecord, number};
 use backburn_regularization::{
     EarlyStopping, EarlyStoppingConfig, Keep, Monitor, Validation, Verdict,
 };
@@ -140,10 +140,10 @@ fn choose(criterion: Criterion, epochs: &[EpochRecord]) -> Choice {
     let kept = kept(keep, &epochs[..trained]);
     let remark = match (criterion, kept) {
         (Criterion::Stop(_), _) if stops_after.is_none() => {
-            Some(format!("not within the {} epochs", epochs.len()))
+            Some(format!("not within the {}", number::epochs(epochs.len())))
         }
         (Criterion::Keep(Keep::LastUnder(_)), None) => {
-            Some(format!("under it in none of the {} epochs", epochs.len()))
+            Some(format!("under it in none of the {}", number::epochs(epochs.len())))
         }
         _ => None,
     };

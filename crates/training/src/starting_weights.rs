@@ -165,10 +165,9 @@ fn weights_file(path: &Path) -> Result<PathBuf, StartingWeightsError> {
         return Ok(whole);
     }
     let run = RunFolder::open(&whole)?;
-    let manifest = run.manifest()?;
+    let (manifest, status) = run.manifest_with_status()?;
     let file = whole.join(WEIGHTS);
     if manifest.files.is_empty() && !file.exists() {
-        let status = manifest.status_in(&whole);
         return Err(StartingWeightsError::Unfinished { path: whole, status });
     }
     run.read_as_written(WEIGHTS, &manifest)?;

@@ -51,7 +51,8 @@ fn committed(target: &Target) -> Vec<(String, Vec<u8>)> {
 /// Feeds one input, and if that fails leaves it behind for `fuzz/seeds`.
 fn feed(target: &Target, input: &[u8]) -> bool {
     catch_unwind(AssertUnwindSafe(|| target.run(input))).unwrap_or_else(|panic| {
-        let file = std::env::temp_dir().join(format!("backburn-hostile-{}", target.name));
+        let name = format!("backburn-hostile-{}-{}", target.name, std::process::id());
+        let file = std::env::temp_dir().join(name);
         let _ = fs::write(&file, input);
         eprintln!("{}: the input is in {}", target.name, file.display());
         resume_unwind(panic)

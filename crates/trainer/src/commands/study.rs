@@ -272,7 +272,11 @@ fn cancel(args: &FolderArgs) -> Result<(), Failure> {
     let (_, study) = StudyFile::open(&args.study)?;
     let states = status::states(&study)?;
     if !states.iter().any(|(.., state)| state.is_left()) {
-        print_line(&format!("nothing is left to cancel: all {} trials are there", states.len()));
+        let all = match states.len() {
+            1 => "its only trial is there".to_owned(),
+            all => format!("all {all} trials are there"),
+        };
+        print_line(&format!("nothing is left to cancel: {all}"));
         return Ok(());
     }
     submit::cancel(&study)?;

@@ -323,14 +323,13 @@ fn a_run_killed_after_a_rollback_resumes_exactly() {
         place.run(&format!("{roll} --out {whole}")).expect(DONE, &[]);
         for (number, signal) in (0..).zip(signals) {
             let out = format!("{name}-{number}");
-            let child = start(place.command(format!("{roll} --out {out}").split(' ')));
             // After the first, second and third.
-            wait_for("a rollback", || {
+            let has_rolled_back = || {
                 let manifest = fs::read_to_string(place.path(&format!("{out}/manifest.json")));
                 manifest.is_ok_and(|it| it.matches("\"batch\"").count() > number)
-            });
-            child.signal(signal);
-            assert_ne!(child.finish().code, Some(DONE), "it was faster than the signal");
+            };
+            let run = place.stop(signal, &format!("{roll} --out {out}"), &out, has_rolled_back);
+            assert_eq!(run.code, (*signal == "INT").then_some(INTERRUPTED), "{run:?}");
             place.run(&format!("verify {out}")).expect(DONE, &[]);
             place.run(&format!("train --resume {out}")).expect(DONE, &["test accuracy"]);
             place.expect_same(&out, &whole);

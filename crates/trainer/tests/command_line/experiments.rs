@@ -45,8 +45,9 @@ fn an_experiment_leaves_numbers_figures_and_a_page() {
 fn the_same_experiment_gives_the_same_numbers_for_any_number_of_threads() {
     let place = Place::new();
     let sentence = |threads: &str, out: &str| {
-        let command =
-            format!("experiment weight-decay --dataset digits --threads {threads} --out {out}");
+        let command = format!(
+            "experiment weight-decay --preset smoke --dataset digits --threads {threads} --out {out}"
+        );
         place.run(&command).expect(DONE, &[]);
         let mut result = place.json(&format!("{out}/result.json"));
         // When, how long and with how many threads is no result.

@@ -129,25 +129,21 @@ fn what_cannot_be_extended_is_refused_with_the_cure() {
 #[test]
 fn an_extended_run_is_interrupted_and_resumed_like_any_other() {
     let place = Place::with_mnist();
-    let short = LONG.replace("--epochs 120", "--epochs 10 --schedule constant");
-    let whole = LONG.replace("--epochs 120", "--epochs 60 --schedule constant");
-    place.run(&format!("train {short} --out short")).expect(DONE, &[]);
-    place.run(&format!("train {whole} --out whole")).expect(DONE, &[]);
-    let child =
-        start(place.command("train --extend short --epochs 60 --threads 1 --out long".split(' ')));
+    for (epochs, out) in [(5, "short"), (45, "whole")] {
+        let train = format!("train {} --schedule constant --out {out}", long(epochs));
+        place.run(&train).expect(DONE, &[]);
+    }
+    let extend = "train --extend short --epochs 45 --threads 1 --out";
     let epochs =
         || fs::read_to_string(place.path("long/metrics.jsonl")).unwrap_or_default().lines().count();
-    wait_for("another epoch", || epochs() > 10);
-    child.signal("INT");
-    child.finish().expect(INTERRUPTED, &["--resume long"]);
+    let run = place.stop("INT", &format!("{extend} long"), "long", || epochs() > 5);
+    run.expect(INTERRUPTED, &["--resume long"]);
     place.run("train --resume long").expect(DONE, &["resuming at epoch"]);
     place.expect_same("long", "whole");
 
-    let child =
-        start(place.command("train --extend short --epochs 60 --threads 1 --out lost".split(' ')));
-    wait_for("the manifest", || place.path("lost/metrics.jsonl").exists());
-    child.signal("KILL");
-    child.finish();
+    let has_begun = || place.path("lost/metrics.jsonl").exists();
+    let run = place.stop("KILL", &format!("{extend} lost"), "lost", has_begun);
+    assert_eq!(run.code, None, "{run:?}");
     fs::remove_dir_all(place.path("lost/checkpoints")).unwrap();
     place.run("train --resume lost").refuse(ERROR, &["short further", "into another folder"]);
 }

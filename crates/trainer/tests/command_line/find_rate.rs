@@ -118,8 +118,8 @@ fn an_interrupted_test_leaves_nothing_behind() {
     let place = Place::new();
     let test = format!("find-rate {TEST} --steps 1000000");
     for out in ["", " --out found"] {
-        let child = start(place.command(format!("{test}{out}").split(' ')));
-        wait_for("the first step", || child.stderr().contains("1000000 steps"));
+        let child = place.start(&format!("{test}{out}"));
+        child.wait_for("the first step", || child.stderr().contains("1000000 steps"));
         child.signal("INT");
         let run = child.finish();
         assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");

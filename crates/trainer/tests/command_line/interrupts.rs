@@ -69,12 +69,8 @@ fn expect_losses_up_to_the_checkpoint(place: &Place, run: &str) {
 #[test]
 fn a_killed_run_resumes_from_its_last_epoch_to_the_same_weights() {
     let place = Place::with_mnist();
-    let long = LONG.replace("--epochs 120", "--epochs 40");
-    place.run(&format!("train {long} --out whole")).expect(DONE, &[]);
-    let child = start(place.command(format!("train {long} --out run").split(' ')));
-    wait_for("the first epoch", || place.path("run/checkpoints/latest.safetensors").exists());
-    child.signal("KILL");
-    assert_eq!(child.finish().code, None);
+    place.run(&format!("train {LONG} --out whole")).expect(DONE, &[]);
+    place.kill(&format!("train {LONG} --out run"), "run");
     assert_eq!(place.json("run/manifest.json")["status"], "running");
     place.run("train --resume run").expect(DONE, &["resuming at epoch"]);
     assert!(place.bytes("run/model.safetensors") == place.bytes("whole/model.safetensors"));
@@ -83,14 +79,14 @@ fn a_killed_run_resumes_from_its_last_epoch_to_the_same_weights() {
 #[cfg(unix)]
 #[test]
 fn a_second_ctrl_c_quits_at_once() {
-    let place = Place::with_mnist();
-    // One batch of this takes seconds.
-    let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model \
-        resnet34 --batch-size 150 --schedule constant --threads 1 --out run";
-    let child = start(place.command(slow.split(' ')));
-    wait_for("the training", || place.path("run/manifest.json").exists());
+    let place = Place::new();
+    // All batches of the only epoch make one step, so that it cannot be saved before minutes have gone by.
+    let slow = "train digits --train-size 8000 --valid-size 10 --epochs 1 --model resnet20 \
+        --batch-size 2 --accumulate 4000 --schedule constant --threads 1 --out run";
+    let child = place.start(slow);
+    child.wait_for("the training", || place.path("run/manifest.json").exists());
     child.signal("INT");
-    wait_for("the answer", || child.stderr().contains("Ctrl-C again quits at once"));
+    child.wait_for("the answer", || child.stderr().contains("Ctrl-C again quits at once"));
     // What comes between counts for nothing.
     for signal in ["TERM", "HUP"] {
         child.signal(signal);
@@ -109,10 +105,7 @@ fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
     // Its only batch takes a second.
     let slow = "train mnist --data-dir data --train-size 60 --valid-size 10 --epochs 1 --model \
         resnet20 --batch-size 60 --schedule constant --threads 1 --out run";
-    let child = start(place.command(slow.split(' ')));
-    wait_for("the training", || place.path("run/losses.csv").exists());
-    child.signal("INT");
-    let run = child.finish();
+    let run = place.stop("INT", slow, "run", || place.path("run/losses.csv").exists());
     run.expect(INTERRUPTED, &["a checkpoint was saved", "--resume run"]);
     let manifest = place.json("run/manifest.json");
     assert_eq!(manifest["status"], "interrupted");
@@ -126,13 +119,16 @@ fn a_run_interrupted_in_its_last_batch_is_saved_and_not_scored() {
 #[test]
 fn a_closed_terminal_saves_and_stops_however_often_it_says_so() {
     let place = Place::with_mnist();
-    let child = start(place.command(format!("train {LONG} --out run").split(' ')));
-    wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
     // Shell and kernel may both send one.
-    let id = child.process.id();
-    let twice = format!("kill -HUP {id}; kill -HUP {id}");
-    assert!(std::process::Command::new("sh").args(["-c", &twice]).status().unwrap().success());
-    let run = child.finish();
+    let run = in_time(|| {
+        let child = place.start(&format!("train {LONG} --out run"));
+        child.wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
+        if child.ended().is_none() {
+            let twice = format!("kill -HUP {id}; kill -HUP {id}", id = child.id());
+            std::process::Command::new("sh").args(["-c", &twice]).output().unwrap();
+        }
+        place.if_stopped(child.finish(), "run")
+    });
     assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
     run.mention(&["a checkpoint was saved"]);
     assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
@@ -143,7 +139,7 @@ fn a_closed_terminal_saves_and_stops_however_often_it_says_so() {
 fn under_nohup_a_run_outlives_its_terminal_and_what_else_is_ignored() {
     let place = Place::with_mnist();
     let program = env!("CARGO_BIN_EXE_backburn");
-    let long = LONG.replace("--epochs 120", "--epochs 9999");
+    let long = long(9999);
     // What `nohup` does to the signal, without what it does to the output.
     let script = format!("trap '' HUP INT USR1; exec {program} train {long} --out run");
     let mut command = std::process::Command::new("sh");
@@ -153,12 +149,12 @@ fn under_nohup_a_run_outlives_its_terminal_and_what_else_is_ignored() {
         let metrics = std::fs::read_to_string(place.path("run/metrics.jsonl")).unwrap_or_default();
         metrics.lines().count()
     };
-    wait_for("the first epoch", || epochs() > 0);
+    child.wait_for("the first epoch", || epochs() > 0);
     for signal in ["HUP", "INT", "INT", "USR1"] {
         child.signal(signal);
     }
     let before = epochs();
-    wait_for("more epochs", || epochs() > before + 3);
+    child.wait_for("more epochs", || epochs() > before + 3);
     assert!(!child.stderr().contains("SIGUSR1") && !child.stderr().contains("Ctrl-C"));
     child.signal("TERM");
     assert_eq!(child.finish().code, Some(INTERRUPTED));
@@ -167,43 +163,58 @@ fn under_nohup_a_run_outlives_its_terminal_and_what_else_is_ignored() {
 #[cfg(unix)]
 #[test]
 fn a_first_ctrl_c_saves_whatever_has_asked_to_stop_before_it() {
+    // Its only batch takes seconds.
+    let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 --model \
+        resnet20 --batch-size 150 --schedule constant --threads 1 --out run";
     for first in ["TERM", "HUP"] {
         let place = Place::with_mnist();
-        // Its only batch takes seconds.
-        let slow = "train mnist --data-dir data --train-size 150 --valid-size 10 --epochs 1 \
-            --model resnet20 --batch-size 150 --schedule constant --threads 1 --out run";
-        let child = start(place.command(slow.split(' ')));
-        wait_for("the training", || place.path("run/losses.csv").exists());
-        child.signal(first);
         let answer = format!("SIG{first}: stopping at the next batch; Ctrl-C twice quits at once");
-        wait_for("the answer", || child.stderr().contains(&answer));
-        child.signal("INT");
-        wait_for("the second answer", || child.stderr().contains("Ctrl-C again quits at once"));
-        for other in ["TERM", "HUP", "USR1", "USR2", "XCPU"] {
-            child.signal(other);
-        }
-        let run = child.finish();
+        let run = in_time(|| {
+            let child = place.start(slow);
+            child.wait_for("the training", || place.path("run/losses.csv").exists());
+            child.signal(first);
+            let is_heard = child.reaches("the answer", || child.stderr().contains(&answer));
+            child.signal("INT");
+            let again = "Ctrl-C again quits at once";
+            let is_heard =
+                is_heard && child.reaches("an answer", || child.stderr().contains(again));
+            for other in ["TERM", "HUP", "USR1", "USR2", "XCPU"] {
+                child.signal(other);
+            }
+            let run = place.if_stopped(child.finish(), "run")?;
+            if is_heard {
+                return Some(run);
+            }
+            // It had been saved before the second signal came.
+            std::fs::remove_dir_all(place.path("run")).unwrap();
+            None
+        });
         run.expect(INTERRUPTED, &["a checkpoint was saved", "--resume run"]);
         assert_eq!(place.json("run/manifest.json")["status"], "interrupted");
         place.run("verify run").expect(DONE, &["end of epoch 1"]);
     }
 }
 
-/// An epoch of twenty steps, which take a second.
-#[cfg(unix)]
-const ONE_EPOCH: &str = "train mnist --data-dir data --train-size 80 --valid-size 10 --epochs 1 \
-    --model resnet20 --batch-size 4 --threads 1";
-
 #[cfg(unix)]
 #[test]
 fn a_run_that_is_asked_for_a_checkpoint_saves_one_and_ends_like_one_that_was_not() {
     let place = Place::with_mnist();
-    place.run(&format!("{ONE_EPOCH} --out whole")).expect(DONE, &[]);
-    let child = start(place.command(format!("{ONE_EPOCH} --out run").split(' ')));
-    wait_for("the training", || place.path("run/losses.csv").exists());
-    child.signal("USR1");
-    wait_for("the checkpoint", || place.path("run/checkpoints/latest.safetensors").exists());
-    let run = child.finish();
+    place.run(&format!("train {ONE_EPOCH} --out whole")).expect(DONE, &[]);
+    let run = in_time(|| {
+        let child = place.start(&format!("train {ONE_EPOCH} --out run"));
+        child.wait_for("the training", || place.path("run/losses.csv").exists());
+        child.signal("USR1");
+        child
+            .wait_for("a checkpoint", || place.path("run/checkpoints/latest.safetensors").exists());
+        // At its end the epoch has a row, and a checkpoint in any case.
+        let is_inside = !place.path("run/metrics.jsonl").exists();
+        let run = child.finish();
+        if is_inside {
+            return Some(run);
+        }
+        std::fs::remove_dir_all(place.path("run")).unwrap();
+        None
+    });
     run.expect(DONE, &["SIGUSR1: saving a checkpoint at the next step and training on"]);
     place.expect_same("run", "whole");
     // That of the epoch's end has taken the place of another one, inside the epoch.
@@ -215,7 +226,7 @@ fn a_run_that_is_asked_for_a_checkpoint_saves_one_and_ends_like_one_that_was_not
 /// Whether the program hears a signal, by number, which would end it.
 #[cfg(target_os = "linux")]
 fn hears(child: &Child, signals: &[u32]) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.process.id())).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
     let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
     signals.iter().all(|signal| mask >> (signal - 1) & 1 == 1)
@@ -230,10 +241,10 @@ const SCHEDULERS: [u32; 3] = [10, 12, 24];
 fn signal_before_its_recipe(place: &Place, arguments: &str, signal: &str) -> Run {
     let pipe = place.path("recipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let child = start(place.command(format!("{arguments} --config recipe").split(' ')));
-    wait_for("the start", || hears(&child, &SCHEDULERS));
+    let child = place.start(&format!("{arguments} --config recipe"));
+    child.wait_for("the start", || hears(&child, &SCHEDULERS));
     child.signal(signal);
-    wait_for("the answer", || child.stderr().contains(&format!("SIG{signal}: ")));
+    child.wait_for("the answer", || child.stderr().contains(&format!("SIG{signal}: ")));
     std::fs::write(&pipe, place.bytes("whole/config.toml")).unwrap();
     std::fs::remove_file(&pipe).unwrap();
     child.finish()
@@ -243,7 +254,7 @@ fn signal_before_its_recipe(place: &Place, arguments: &str, signal: &str) -> Run
 #[test]
 fn what_a_scheduler_asks_for_before_there_are_data_is_remembered() {
     let place = Place::with_mnist();
-    let training = LONG.replace("--epochs 120", "--epochs 1");
+    let training = long(1);
     place.run(&format!("train {training} --out whole")).expect(DONE, &[]);
     for (signal, flags) in [("USR2", ""), ("XCPU", ""), ("USR1", " --stop-on USR1")] {
         let run = signal_before_its_recipe(&place, &format!("train --out run{flags}"), signal);
@@ -266,17 +277,18 @@ fn what_a_scheduler_asks_for_before_there_are_data_is_remembered() {
 #[test]
 fn no_command_that_trains_is_ended_by_what_asks_for_a_checkpoint() {
     let place = Place::new();
-    // Each takes many seconds, of which it is given the first.
+    // Each takes many seconds, of which it is given the first, or comes to its end.
     for arguments in [
         "compare-regularizers digits --out arms",
         "experiment disturb-value --preset paper --out values",
         "bench --models mlp --out bench.json",
     ] {
-        let mut child = start(place.command(arguments.split(' ')));
-        wait_for("the start", || hears(&child, &SCHEDULERS));
+        let child = place.start(arguments);
+        child.wait_for("the start", || hears(&child, &SCHEDULERS));
         child.signal("USR1");
-        wait_for("the answer", || child.stderr().contains("SIGUSR1: "));
-        assert!(child.process.try_wait().unwrap().is_none(), "{arguments}: {}", child.stderr());
+        child.wait_for("the answer", || child.stderr().contains("SIGUSR1: "));
+        let is_well = child.ended().is_none_or(|status| status.code() == Some(DONE));
+        assert!(is_well, "{arguments}: {}", child.stderr());
     }
 }
 

@@ -244,26 +244,21 @@ fn distributions_are_those_of_the_weights() {
 #[test]
 fn logs_are_whole_after_two_kills() {
     let place = Place::with_mnist();
-    let long = LONG.replace("--epochs 120", "--epochs 40");
-    place.run(&format!("train {long} --out whole")).expect(DONE, &[]);
-    let lines = || {
-        std::fs::read_to_string(place.path("run/metrics.jsonl"))
-            .map_or(0, |text| text.lines().count())
-    };
-    let begun = format!("train {long} --checkpoint-every 7 --log tensorboard,csv --out run");
-    for (command, epochs) in [(&begun[..], 3), ("train --resume run", 9)] {
-        let child = start(place.command(command.split(' ')));
-        wait_for("some epochs", || lines() >= epochs);
-        child.signal("KILL");
-        assert_eq!(child.finish().code, None);
-        // As if the kill had come in the middle of a line and a record.
-        let events = newest_events(&place);
-        let record = place.bytes(&events)[..20].to_vec();
-        let cut = [("run/logs/scalars.csv", b"17,1,epoch/va".to_vec()), (&events, record)];
-        for (file, rest) in cut {
-            std::fs::write(place.path(file), [place.bytes(file), rest].concat()).unwrap();
+    place.run(&format!("train {LONG} --out whole")).expect(DONE, &[]);
+    let begin = format!("train {LONG} --checkpoint-every 7 --log tensorboard,csv --out run");
+    in_time(|| {
+        for (number, command) in [(1, &begin[..]), (2, "train --resume run")] {
+            killed_while_it_logs(&place, number, command)?;
+            // As if the kill had come in the middle of a line and a record.
+            let events = newest_events(&place);
+            let record = place.bytes(&events)[..20].to_vec();
+            let cut = [("run/logs/scalars.csv", b"17,1,epoch/va".to_vec()), (&events, record)];
+            for (file, rest) in cut {
+                std::fs::write(place.path(file), [place.bytes(file), rest].concat()).unwrap();
+            }
         }
-    }
+        Some(())
+    });
     place.run("train --resume run").expect(DONE, &[]);
     place.expect_same("run", "whole");
     place.run("verify run").expect(DONE, &[]);
@@ -276,6 +271,26 @@ fn logs_are_whole_after_two_kills() {
     assert_eq!(others["_hparams_/session_start_info"], 1);
     assert_eq!(place.names("run/tensorboard").len(), 3);
     place.expect_no_temporary_files();
+}
+
+/// Kills the process of this number that trains the run after some epochs of its own; `None` if it came to the end first.
+#[cfg(unix)]
+fn killed_while_it_logs(place: &Place, number: usize, command: &str) -> Option<()> {
+    let lines = || {
+        std::fs::read_to_string(place.path("run/metrics.jsonl"))
+            .map_or(0, |text| text.lines().count())
+    };
+    let files = || {
+        let names = std::fs::read_dir(place.path("run/tensorboard"));
+        names.map_or(0, |names| names.count())
+    };
+    let before = lines();
+    let child = place.start(command);
+    let _ = child.reaches("some epochs", || files() == number && lines() > before + 2);
+    child.signal("KILL");
+    let killed = place.if_stopped(child.finish(), "run")?;
+    assert_eq!(killed.code, None, "{killed:?}");
+    Some(())
 }
 
 /// The event file that is written to, and that sorts behind all others.

@@ -2,7 +2,8 @@
 
 #![cfg(target_os = "linux")]
 
-use std::time::{Duration, Instant};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use crate::place::*;
 
@@ -12,15 +13,29 @@ impl Place {
         let program = env!("CARGO_BIN_EXE_backburn");
         let script = format!("ulimit -v {}; exec {program} {arguments}", megabytes * 1000);
         let mut command = std::process::Command::new("sh");
-        finish(command.args(["-c", &script]).current_dir(self.path(".")))
+        finish(command.args(["-c", &script]).env("CARGO", "cargo").current_dir(self.path(".")))
     }
 
     /// Megabytes of addresses that the program starts with: its own size, which the compiler's settings decide, and
-    /// little more.
+    /// less than one more.
     fn least_megabytes(&self) -> u64 {
-        let starts = |megabytes: &u64| self.run_within(*megabytes, "--version").code == Some(DONE);
-        (10..1000).step_by(10).find(starts).expect("the program starts")
+        let starts = |megabytes| self.run_within(megabytes, "--version").code == Some(DONE);
+        least(0, MOST, 1, starts)
     }
+}
+
+/// More megabytes than anything here takes.
+const MOST: u64 = 8192;
+
+/// The least number, to `step`, that is enough; `below` is not, and `most` is.
+fn least(mut below: u64, most: u64, step: u64, is_enough: impl Fn(u64) -> bool) -> u64 {
+    assert!(is_enough(most), "{most} is not enough");
+    let mut enough = most;
+    while enough - below > step {
+        let middle = u64::midpoint(below, enough);
+        if is_enough(middle) { enough = middle } else { below = middle }
+    }
+    enough
 }
 
 /// The paragraph that begins with `error: `, or `warning: `.
@@ -63,53 +78,85 @@ fn a_training_that_cannot_fit_is_refused_before_its_first_step() {
     place.expect_empty();
 }
 
+/// How a run within a limit has ended.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum End {
+    /// Without a step.
+    NotBegun,
+    /// In its training.
+    Failed,
+    /// With its scores and without a report.
+    WithoutReport,
+    Done,
+}
+
+/// Checks what is said of a run within a limit, and gives how it has ended.
+fn end_of(place: &Place, megabytes: u64, run: &Run) -> End {
+    if run.code == Some(DONE) {
+        return End::Done;
+    }
+    run.expect(ERROR, &[]);
+    paragraph(run, "error: ");
+    for word in ["backtrace", "memory allocation of", "abort"] {
+        assert!(!run.stderr.contains(word), "{megabytes} MB: {}", run.stderr);
+    }
+    let manifest = format!("run-{megabytes}/manifest.json");
+    if !run.stderr.contains("error: out of memory") || !place.path(&manifest).exists() {
+        return End::NotBegun;
+    }
+    match place.json(&manifest)["status"].as_str() {
+        // It says `running`, as that of a killed run, where not even this little was granted any more.
+        Some("failed" | "running") => End::Failed,
+        Some("finished") => End::WithoutReport,
+        other => panic!("{megabytes} MB: {other:?}"),
+    }
+}
+
 #[test]
 fn a_run_that_is_refused_memory_ends_in_words_and_is_resumed_where_there_is_more() {
     let place = Place::new();
-    let training = "train digits --model mlp --hidden 256 --batch-size 4096 --train-size 8192 \
-        --valid-size 64 --epochs 2 --learning-rate 0.001 --schedule constant --threads 1";
+    // One step, for which memory is needed that is a multiple of all that is needed before and after it. The estimate that
+    // a run may begin by is of less, to be on the safe side: so there are limits that let it begin and not end, however
+    // the allocator cuts its addresses up, which differs between machines.
+    let training = "train digits --model mlp --hidden 512,512 --batch-size 8192 --train-size 8192 \
+        --valid-size 64 --epochs 1 --learning-rate 0.001 --schedule constant --threads 1";
     place.run(&format!("{training} --out whole")).expect(DONE, &[]);
-    // Looks for limits that let the run begin and not end, or end without a report: how the allocator cuts its
-    // addresses up differs between machines.
-    let (mut failed, mut without_report) = (None, None);
-    let least = place.least_megabytes();
-    for megabytes in (least..least + 340).step_by(10) {
-        let out = format!("run-{megabytes}");
-        let run = place.run_within(megabytes, &format!("{training} --out {out}"));
-        if run.code == Some(DONE) {
-            break;
-        }
-        run.expect(ERROR, &[]);
-        paragraph(&run, "error: ");
-        for word in ["backtrace", "memory allocation of", "abort"] {
-            assert!(!run.stderr.contains(word), "{megabytes} MB: {}", run.stderr);
-        }
-        if !run.stderr.contains("error: out of memory") || !place.path(&out).exists() {
-            continue;
-        }
-        match place.json(&format!("{out}/manifest.json"))["status"].as_str() {
-            // It says `running`, as that of a killed run, where not even this little was granted any more.
-            Some("failed" | "running") => failed = Some((out, run)),
-            Some("finished") => without_report = Some((out, run)),
-            other => panic!("{megabytes} MB: {other:?}"),
-        }
-    }
-    place.expect_no_temporary_files();
-    let (out, run) = failed.expect("some limit lets a run begin and not end");
-    let error = paragraph(&run, "error: ");
-    for part in ["the system refused", "`mlp` with batches of 4096 images", "--resume run-"] {
+    let ends = RefCell::new(BTreeMap::new());
+    let end = |megabytes: u64| {
+        let known = ends.borrow().get(&megabytes).map(|(end, _)| *end);
+        known.unwrap_or_else(|| {
+            let run = place.run_within(megabytes, &format!("{training} --out run-{megabytes}"));
+            let end = end_of(&place, megabytes, &run);
+            ends.borrow_mut().insert(megabytes, (end, run));
+            end
+        })
+    };
+    // The last limits that are tried are just enough to begin, and just not enough to end.
+    let begins =
+        least(place.least_megabytes(), MOST, 4, |megabytes| end(megabytes) > End::NotBegun);
+    least(begins - 1, MOST, 4, |megabytes| end(megabytes) == End::Done);
+    let ends = ends.into_inner();
+    let find = |wanted| {
+        let (megabytes, (_, run)) = ends.iter().find(|(_, (end, _))| *end == wanted)?;
+        Some((format!("run-{megabytes}"), run))
+    };
+    let (out, run) = find(End::Failed).expect("some limit lets a run begin and not end");
+    let error = paragraph(run, "error: ");
+    for part in ["the system refused", "`mlp` with batches of 8192 images", "--resume run-"] {
         assert!(error.contains(part), "no {part} in {error}");
     }
     place.run(&format!("train --resume {out}")).expect(DONE, &[]);
     place.expect_same(&out, "whole");
+    place.expect_no_temporary_files_in(&out);
     // Some machines have no such limit.
-    if let Some((out, run)) = without_report {
-        let error = paragraph(&run, "error: ");
+    if let Some((out, run)) = find(End::WithoutReport) {
+        let error = paragraph(run, "error: ");
         assert!(error.contains(&format!("`cargo xtask report {out}`")), "{error}");
         assert!(!error.contains("--resume"), "{error}");
         place.expect_same(&out, "whole");
         place.run(&format!("report {out}")).expect(DONE, &[]);
         assert!(place.path(&out).join("report.html").exists());
+        place.expect_no_temporary_files_in(&out);
     }
 }
 
@@ -145,7 +192,7 @@ fn the_estimate_is_near_what_a_training_takes() {
              64 --epochs 1 --schedule constant --threads 2 --out run-{number}"
         );
         // The least limit that is enough for the trial with a few images.
-        let mut limits = (least..least + 340).step_by(20);
+        let mut limits = (least..least + 1000).step_by(20);
         let estimate = limits.find_map(|megabytes| {
             let run = place.run_within(
                 megabytes,
@@ -155,26 +202,34 @@ fn the_estimate_is_near_what_a_training_takes() {
             told.then(|| bytes(&run.stderr, "needs about "))
         });
         let estimate = estimate.expect("less is enough for a trial");
-        let child = start(place.command(training.split(' ')));
-        let peak = peak_of(child.process.id());
-        child.finish().expect(DONE, &[]);
+        let out = place.path(&format!("run-{number}"));
+        let peak = in_time(|| {
+            let child = place.start(&training);
+            let peak = peak_of(child.id(), || out.join("model.safetensors").exists());
+            child.finish().expect(DONE, &[]);
+            if peak.is_none() {
+                std::fs::remove_dir_all(&out).unwrap();
+            }
+            peak
+        });
         let ratio = peak / estimate;
         assert!((0.5..1.5).contains(&ratio), "{model}: {ratio} of {estimate} bytes");
     }
 }
 
-/// The most memory that a process has had when it ends.
-fn peak_of(process: u32) -> f64 {
-    let started = Instant::now();
-    let mut peak = 0.0;
+/// The most memory that a process has had; `None` if nobody has looked between the end of its training and its own, where
+/// there is all of it but for what the report takes.
+fn peak_of(process: u32, is_trained: impl Fn() -> bool) -> Option<f64> {
+    let mut peak = None;
     loop {
+        let is_trained = is_trained();
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
         // A process that has ended has none.
         let Some(line) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) else {
             return peak;
         };
-        peak = line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0;
-        assert!(started.elapsed() < Duration::from_secs(120));
-        std::thread::sleep(Duration::from_millis(5));
+        let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();
+        peak = is_trained.then_some(kilobytes * 1024.0);
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }

@@ -1,9 +1,10 @@
 //! A folder to run the program in, and what came of it.
 
-use std::ffi::OsStr;
+use std::cell::RefCell;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -18,10 +19,20 @@ pub(crate) const INTERRUPTED: i32 = 130;
 pub(crate) const TINY: &str = "--train-size 64 --valid-size 32 --epochs 2 --model mlp --hidden 8 \
     --batch-size 16 --learning-rate 0.01 --augment crop=2 --dropout 0.2 --threads 1";
 
-/// A training of a few seconds on [`Place::with_mnist`], for tests that stop it.
-pub(crate) const LONG: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 120 \
+/// A training of a second or two on [`Place::with_mnist`], for tests that stop it: epochs of 60 batches.
+pub(crate) const LONG: &str = "mnist --data-dir data --train-size 120 --valid-size 20 --epochs 40 \
     --model mlp --hidden 32 --batch-size 2 --accumulate 2 --batch-norm on --learning-rate 0.001 \
     --augment crop=2 --dropout 0.2 --threads 1";
+
+/// [`LONG`] with another number of epochs.
+pub(crate) fn long(epochs: usize) -> String {
+    LONG.replace("--epochs 40", &format!("--epochs {epochs}"))
+}
+
+/// An epoch of 160 steps on [`Place::with_mnist`], which take a second.
+#[cfg(unix)]
+pub(crate) const ONE_EPOCH: &str = "mnist --data-dir data --train-size 160 --valid-size 20 --epochs 1 \
+    --model cnn --widths 4,4 --batch-size 1 --augment none --dropout 0.2 --threads 1";
 
 /// A training whose first step is far too long.
 pub(crate) const DIVERGING: &str = "--train-size 64 --valid-size 16 --epochs 1 --model mlp \
@@ -39,6 +50,20 @@ pub(crate) const RUN_FILES: [&str; 9] = [
     "figures/loss.svg",
     "figures/loss.png",
 ];
+
+/// How long a test waits for what takes a second or two, be the machine emulated or busy with other things: only what
+/// hangs comes to this.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How often a test looks whether what it waits for has happened.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// How often a test tries to stop the program midway.
+const ATTEMPTS: usize = 5;
+
+/// Variables that are handed on to the program although they change what it does: which kernels are tested, and where
+/// there is disk space.
+const HANDED_ON: [&str; 3] = ["BACKBURN_SIMD", "BACKBURN_CONVOLUTIONS", "TMPDIR"];
 
 /// An empty folder for one test.
 pub(crate) struct Place(TempDir);
@@ -105,9 +130,23 @@ impl Place {
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     ) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_backburn"));
-        command.args(arguments).current_dir(self.0.path());
-        command.env_remove("BACKBURN_DATA").env_remove("COLUMNS").stdin(Stdio::null());
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        // What whoever runs the tests has set for the program, or has meant to set, is no business of theirs.
+        let ours = backburn_trainer::environment::CATALOG.iter();
+        let ours = ours.map(|row| OsString::from(row.name));
+        let alike = std::env::vars_os().map(|(name, _)| name);
+        let alike = alike.filter(|name| name.to_string_lossy().starts_with("BACKBURN_"));
+        for name in ours.chain(alike).filter(|name| !HANDED_ON.iter().any(|it| name == it)) {
+            command.env_remove(name);
+        }
+        // Texts name commands as they are typed, whatever has started the tests.
+        command.env("CARGO", "cargo");
         command
+    }
+
+    /// The program with arguments between spaces.
+    fn words(&self, arguments: &str) -> Command {
+        self.command(arguments.split(' ').filter(|argument| !argument.is_empty()))
     }
 
     /// The rows of a run's metrics without their times.
@@ -128,20 +167,94 @@ impl Place {
         assert_eq!(summary(run), summary(other));
     }
 
-    /// Runs the program with arguments between single spaces.
+    /// Runs the program with arguments between spaces.
     pub(crate) fn run(&self, arguments: &str) -> Run {
-        finish(&mut self.command(arguments.split(' ').filter(|argument| !argument.is_empty())))
+        finish(&mut self.words(arguments))
+    }
+
+    /// Starts the program with arguments between spaces.
+    pub(crate) fn start(&self, arguments: &str) -> Child {
+        start(self.words(arguments))
     }
 
     /// Starts [`LONG`] and sends a signal in its second epoch or a little later. `out`: the run's folder, and
     /// more flags behind it.
     #[cfg(unix)]
     pub(crate) fn interrupt(&self, signal: &str, out: &str) -> Run {
-        let child = start(self.command(format!("train {LONG} --out {out}").split(' ')));
-        let out = out.split(' ').next().unwrap();
-        wait_for("the first epoch", || self.path(out).join("metrics.jsonl").exists());
-        child.signal(signal);
-        child.finish()
+        let run = out.split(' ').next().unwrap();
+        let has_an_epoch = || self.path(run).join("metrics.jsonl").exists();
+        self.stop(signal, &format!("train {LONG} --out {out}"), run, has_an_epoch)
+    }
+
+    /// Starts a training into the folder `run`, and kills it when it has a checkpoint or a little later.
+    #[cfg(unix)]
+    pub(crate) fn kill(&self, arguments: &str, run: &str) {
+        let has_a_checkpoint = || self.path(run).join("checkpoints/latest.safetensors").exists();
+        let killed = self.stop("KILL", arguments, run, has_a_checkpoint);
+        assert_eq!(killed.code, None, "{killed:?}");
+    }
+
+    /// Starts a training into the folder `run`, and sends it a signal when it is ready for that, [`in_time`].
+    #[cfg(unix)]
+    pub(crate) fn stop(
+        &self,
+        signal: &str,
+        arguments: &str,
+        run: &str,
+        is_ready: impl Fn() -> bool,
+    ) -> Run {
+        in_time(|| {
+            let child = self.start(arguments);
+            if child.reaches("the time to stop it", &is_ready) {
+                child.signal(signal);
+            }
+            self.if_stopped(child.finish(), run)
+        })
+    }
+
+    /// What came of a training into the folder `run`, if it was stopped; `None`, without the folder, if it came to its
+    /// end.
+    #[cfg(unix)]
+    pub(crate) fn if_stopped(&self, came_to: Run, run: &str) -> Option<Run> {
+        let has_ended = match came_to.code {
+            Some(DONE) => true,
+            // The weights are written when the training is over, before anything is scored.
+            None => self.path(run).join("model.safetensors").exists(),
+            Some(_) => false,
+        };
+        if has_ended {
+            fs::remove_dir_all(self.path(run)).unwrap();
+            return None;
+        }
+        Some(came_to)
+    }
+
+    /// Starts a training into the folder `run`, and halts it when it is ready for that, [`in_time`]: it is at work then
+    /// for as long as a test looks at it.
+    #[cfg(unix)]
+    pub(crate) fn halt(&self, arguments: &str, run: &str, is_ready: impl Fn() -> bool) -> Child {
+        in_time(|| {
+            let child = self.start(arguments);
+            child.wait_for("the time to halt it", &is_ready);
+            child.signal("STOP");
+            let is_training =
+                child.ended().is_none() && !self.path(run).join("model.safetensors").exists();
+            if is_training {
+                return Some(child);
+            }
+            drop(child);
+            fs::remove_dir_all(self.path(run)).unwrap();
+            None
+        })
+    }
+
+    /// Whether a process works in this folder, such as one that outlives who has started it, as far as the system tells.
+    #[cfg(unix)]
+    pub(crate) fn is_in_use(&self) -> bool {
+        let here = fs::canonicalize(self.0.path()).unwrap();
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut folders = processes.filter_map(|it| fs::read_link(it.path().join("cwd")).ok());
+        folders.any(|folder| folder == here)
     }
 
     pub(crate) fn expect_empty(&self) {
@@ -149,7 +262,11 @@ impl Place {
     }
 
     pub(crate) fn expect_no_temporary_files(&self) {
-        let mut folders = vec![self.0.path().to_owned()];
+        self.expect_no_temporary_files_in(".");
+    }
+
+    pub(crate) fn expect_no_temporary_files_in(&self, folder: &str) {
+        let mut folders = vec![self.path(folder)];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -212,11 +329,20 @@ pub(crate) fn finish(command: &mut Command) -> Run {
     }
 }
 
+/// What the first of a few attempts gives that comes in time. Who stops the program midway waits for the machine like
+/// everybody else, so that the program may be at its end first, which is no fault of its own. If it always is, it does
+/// not hear.
+pub(crate) fn in_time<T>(attempt: impl FnMut() -> Option<T>) -> T {
+    let mut attempts = std::iter::repeat_with(attempt).take(ATTEMPTS);
+    let in_time = attempts.find_map(|outcome| outcome);
+    in_time.unwrap_or_else(|| panic!("{ATTEMPTS} times in turn it was at its end first"))
+}
+
 /// The program while it runs; killed if the test fails first.
 pub(crate) struct Child {
-    pub(crate) process: std::process::Child,
-    pub(crate) stdout: PathBuf,
-    pub(crate) stderr: PathBuf,
+    process: RefCell<std::process::Child>,
+    stdout: PathBuf,
+    stderr: PathBuf,
     /// Holds the two files.
     _folder: TempDir,
 }
@@ -226,7 +352,8 @@ pub(crate) fn start(command: Command) -> Child {
     let folder = tempfile::tempdir().unwrap();
     let (stdout, stderr) = (folder.path().join("stdout"), folder.path().join("stderr"));
     command.stdout(fs::File::create(&stdout).unwrap()).stderr(fs::File::create(&stderr).unwrap());
-    Child { process: command.spawn().unwrap(), stdout, stderr, _folder: folder }
+    let process = RefCell::new(command.spawn().unwrap());
+    Child { process, stdout, stderr, _folder: folder }
 }
 
 /// The same with signals as a shell at a terminal has them: the tests themselves may run under `nohup` or
@@ -252,19 +379,57 @@ fn with_usual_signals(command: Command) -> Command {
 
 impl Child {
     #[cfg(unix)]
+    pub(crate) fn id(&self) -> u32 {
+        self.process.borrow().id()
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn ended(&self) -> Option<ExitStatus> {
+        self.process.borrow_mut().try_wait().unwrap()
+    }
+
+    /// Sends a signal. Who has ended hears nothing.
+    #[cfg(unix)]
     pub(crate) fn signal(&self, name: &str) {
+        if self.ended().is_some() {
+            return;
+        }
         // The shell's own `kill` is everywhere.
-        let kill = format!("kill -{name} {}", self.process.id());
+        let kill = format!("kill -{name} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    #[cfg(unix)]
+    /// What it has said on stderr so far.
     pub(crate) fn stderr(&self) -> String {
-        fs::read_to_string(&self.stderr).unwrap()
+        // The last letter may not be whole yet.
+        String::from_utf8_lossy(&fs::read(&self.stderr).unwrap()).into_owned()
     }
 
-    pub(crate) fn finish(mut self) -> Run {
-        let code = self.process.wait().unwrap().code();
+    /// Waits until something has happened. Gives whether it has before the program came to its end.
+    pub(crate) fn reaches(&self, what: &str, happened: impl Fn() -> bool) -> bool {
+        let started = Instant::now();
+        loop {
+            // First, so that the last that it does is seen.
+            let has_ended = self.ended().is_some();
+            if happened() {
+                return true;
+            }
+            if has_ended {
+                return false;
+            }
+            let is_patient = started.elapsed() < PATIENCE;
+            assert!(is_patient, "waited for {what} in vain: {}", self.stderr());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until something has happened, which the program does not end before.
+    pub(crate) fn wait_for(&self, what: &str, happened: impl Fn() -> bool) {
+        assert!(self.reaches(what, happened), "it ended before {what}: {}", self.stderr());
+    }
+
+    pub(crate) fn finish(self) -> Run {
+        let code = self.process.borrow_mut().wait().unwrap().code();
         let read = |path| fs::read_to_string(path).unwrap();
         Run { code, stdout: read(&self.stdout), stderr: read(&self.stderr) }
     }
@@ -272,17 +437,19 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let process = self.process.get_mut();
+        let _ = process.kill();
+        let _ = process.wait();
     }
 }
 
-/// Waits until something has happened, for a minute at most.
+/// Waits until something has happened that no program of the test's own does.
+#[cfg(unix)]
 pub(crate) fn wait_for(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
-        assert!(started.elapsed() < Duration::from_secs(60), "waited for {what} in vain");
-        std::thread::sleep(Duration::from_millis(2));
+        assert!(started.elapsed() < PATIENCE, "waited for {what} in vain");
+        std::thread::sleep(PAUSE);
     }
 }
 

@@ -431,11 +431,10 @@ fn a_training_that_diverges_says_so_and_never_sees_the_test_split() {
 #[test]
 fn a_run_folder_deleted_while_training_ends_the_training() {
     let place = Place::with_mnist();
-    let long = LONG.replace("--epochs 120", "--epochs 9999");
-    let child = start(place.command(format!("train {long} --out run").split(' ')));
-    wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
+    let child = place.start(&format!("train {} --out run", long(9999)));
+    child.wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
     // A file may be on its way into the folder just now.
-    wait_for("the folder's end", || {
+    let _ = child.reaches("the folder's end", || {
         let _ = fs::remove_dir_all(place.path("run"));
         !place.path("run").exists()
     });

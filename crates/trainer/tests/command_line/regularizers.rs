@@ -75,10 +75,7 @@ fn everything_together_trains_and_resumes_to_the_same_weights() {
     place.run(&format!("train {all} --out whole")).expect(DONE, &[]);
     let again = place.run("train --config whole/config.toml --threads 2 --out again");
     again.expect(DONE, &[]);
-    let child = start(place.command(format!("train {all} --out run").split(' ')));
-    wait_for("the first epoch", || place.path("run/checkpoints/latest.safetensors").exists());
-    child.signal("KILL");
-    assert_eq!(child.finish().code, None);
+    place.kill(&format!("train {all} --out run"), "run");
     place.run("train --resume run").expect(DONE, &["resuming at epoch"]);
     for out in ["again", "run"] {
         let [found, whole] =

@@ -130,12 +130,9 @@ fn an_interrupted_search_goes_on_to_the_trials_of_an_uninterrupted_one() {
     let place = Place::new();
     let long = search("--trials 12 --rounds 1 --prune median").replace("--epochs 2", "--epochs 5");
     place.run(&long.replace("--out all", "--out whole")).expect(DONE, &[]);
-    let child = start(place.command(long.split(' ').filter(|word| !word.is_empty())));
-    wait_for("a trial", || place.path("all/trial-0004/seed-1/metrics.jsonl").exists());
-    child.signal("INT");
-    let run = child.finish();
-    assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
-    run.mention(&["resume with the same command", "--out all"]);
+    let has_trials = || place.path("all/trial-0004/seed-1/metrics.jsonl").exists();
+    let run = place.stop("INT", &long, "all", has_trials);
+    run.expect(INTERRUPTED, &["resume with the same command", "--out all"]);
     assert!(!place.path("all/search.json").exists());
     place.run(&long).expect(DONE, &["page: all/report.html"]);
     let whole = place.json("whole/search.json")["trials"].as_array().unwrap().clone();

@@ -174,14 +174,10 @@ fn a_run_without_validation_losses_cannot_be_replayed() {
 #[test]
 fn an_interrupted_run_stops_and_keeps_as_one_that_was_not() {
     let place = Place::with_mnist();
-    let rules = "--early-stopping gl=0,warmup=60 --keep last-under=1.0";
-    let long = format!("{LONG} {rules}");
-    place.run(&format!("train {long} --out whole")).expect(DONE, &[]);
+    let rules = "--early-stopping gl=0,warmup=20 --keep last-under=1.0";
+    place.run(&format!("train {LONG} {rules} --out whole")).expect(DONE, &[]);
     assert_eq!(place.json("whole/manifest.json")["status"], "stopped-early");
-    let child = start(place.command(format!("train {long} --out run").split(' ')));
-    wait_for("the first epoch", || place.path("run/metrics.jsonl").exists());
-    child.signal("INT");
-    assert_eq!(child.finish().code, Some(INTERRUPTED));
+    place.interrupt("INT", &format!("run {rules}")).expect(INTERRUPTED, &[]);
     place.run("train --resume run").expect(DONE, &["resuming at epoch"]);
     for file in ["model.safetensors", "losses.csv"] {
         let (run, whole) =

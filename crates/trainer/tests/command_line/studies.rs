@@ -71,27 +71,31 @@ fn trials_are_handed_over_one_by_one_and_collected() {
          [[arm]]\nname = \"none\"\n[[arm]]\nname = \"l2\"\nchange = { weight-decay = 0.001, decay-mode = \"coupled\" }\n",
     )
     .unwrap();
-    let dry = place.run("study submit mine.toml --out study --engine slurm --jobs 2 --dry-run");
+    // Neither scheduler is to be found, if there is one.
+    let run = |arguments: &str| {
+        finish(place.command(arguments.split(' ')).env("PATH", place.path("nowhere")))
+    };
+    let dry = run("study submit mine.toml --out study --engine slurm --jobs 2 --dry-run");
     dry.expect(DONE, &["4 trials: 0 1 2 3", "sbatch", "--array=0-3%2", "--signal=B:USR1@90"]);
     assert!(!place.path("study").exists());
-    // Neither scheduler is here.
-    let run = place.run("study submit mine.toml --out study --engine hyperqueue");
-    run.refuse(ERROR, &["cannot start hq", "github.com/It4innovations/hyperqueue", "--dry-run"]);
+    let without = run("study submit mine.toml --out study --engine hyperqueue");
+    let parts = ["cannot start hq", "github.com/It4innovations/hyperqueue", "--dry-run"];
+    without.refuse(ERROR, &parts);
     place.run("study status study").expect(DONE, &["4 trials: 4 missing", "none/seed-1"]);
     for index in [0, 1, 3] {
         place.run(&format!("study trial study --index {index} --threads 1")).expect(DONE, &[]);
     }
     let collect = place.run("study collect study");
     collect.refuse(ERROR, &["1 of 4 trials are not there yet", "none/seed-2", "--finish"]);
-    let again = place.run("study submit study --engine slurm --dry-run");
-    again.expect(DONE, &["1 trials: 2"]);
-    place.run("study cancel study").expect(DONE, &["cancelled"]);
+    let again = run("study submit study --engine slurm --dry-run");
+    again.expect(DONE, &["1 trial: 2"]);
+    run("study cancel study").expect(DONE, &["cancelled"]);
     assert!(place.path("study/cancelled").exists());
     place.run("study trial study --index 2").expect(DONE, &["was cancelled"]);
     place.run("study status study").expect(DONE, &["3 done, 1 missing", "cancelled"]);
     place.run("study collect study --finish").expect(DONE, &["page: study/report.html"]);
     let cancelled = place.path("study/cancelled").exists();
-    place.run("study cancel study").expect(DONE, &["nothing is left to cancel: all 4 trials"]);
+    run("study cancel study").expect(DONE, &["nothing is left to cancel: all 4 trials"]);
     assert_eq!(place.path("study/cancelled").exists(), cancelled);
     let status: Value =
         serde_json::from_str(&place.run("study status study --json").stdout).unwrap();
@@ -184,20 +188,26 @@ fn a_study_that_is_interrupted_or_killed_goes_on_to_the_same_weights() {
     let long = ABLATE.replace("--epochs 2", "--epochs 40").replace("--seeds 2", "--seeds 1");
     place.run(&long.replace("--out study", "--out whole")).expect(DONE, &[]);
     let two = format!("{long} --jobs 2");
-    for signal in ["INT", "KILL"] {
-        let child = start(place.command(two.split(' ')));
-        wait_for("an epoch", || place.path("study/none/seed-1/metrics.jsonl").exists());
-        child.signal(signal);
-        let run = child.finish();
-        if signal == "INT" {
-            assert_eq!(run.code, Some(INTERRUPTED), "{run:?}");
-            run.mention(&["resume with the same command"]);
+    in_time(|| {
+        for signal in ["INT", "KILL"] {
+            let before = epochs_of_all(&place);
+            let child = place.start(&two);
+            let _ = child.reaches("an epoch", || epochs_of_all(&place) > before);
+            child.signal(signal);
+            let run = child.finish();
+            // No trial outlives who has started it.
+            wait_for("the trials' end", || !is_at_work(&place));
+            if run.code == Some(DONE) {
+                fs::remove_dir_all(place.path("study")).unwrap();
+                return None;
+            }
+            assert_eq!(run.code, (signal == "INT").then_some(INTERRUPTED), "{run:?}");
+            if signal == "INT" {
+                run.mention(&["resume with the same command"]);
+            }
         }
-        // No trial outlives who has started it.
-        wait_for("the trials' end", || {
-            !run_is_locked(&place, "none") && !run_is_locked(&place, "dropout=0.3")
-        });
-    }
+        Some(())
+    });
     place.run(&two).expect(DONE, &["page: study/report.html"]);
     for run in ["none/seed-1", "dropout=0.3/seed-1", "l2/seed-1"] {
         let weights = |folder: &str| place.bytes(&format!("{folder}/{run}/model.safetensors"));
@@ -205,10 +215,25 @@ fn a_study_that_is_interrupted_or_killed_goes_on_to_the_same_weights() {
     }
 }
 
+/// The arms of [`ABLATE`].
 #[cfg(unix)]
-fn run_is_locked(place: &Place, arm: &str) -> bool {
+const ARMS: [&str; 3] = ["none", "dropout=0.3", "l2"];
+
+/// Epochs that the trials of the first seed have behind them.
+#[cfg(unix)]
+fn epochs_of_all(place: &Place) -> usize {
+    let metrics =
+        |arm: &str| fs::read_to_string(place.path(&format!("study/{arm}/seed-1/metrics.jsonl")));
+    ARMS.map(|arm| metrics(arm).map_or(0, |text| text.lines().count())).iter().sum()
+}
+
+/// Whether a process is at work on a trial, or about to be.
+#[cfg(unix)]
+fn is_at_work(place: &Place) -> bool {
     use backburn_records::AtWork;
-    AtWork::on(&place.path(&format!("study/{arm}/seed-1"))) == AtWork::Yes
+    let is_locked =
+        |arm: &str| AtWork::on(&place.path(&format!("study/{arm}/seed-1"))) == AtWork::Yes;
+    place.is_in_use() || ARMS.into_iter().any(is_locked)
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn an_interrupted_run_is_scored_with_its_best_weights_so_far_and_marked() {
     let run = place.run("evaluate run");
     let (epoch, loss) = best(&place, "run");
     let epochs = place.rows("run").len();
-    run.expect(DONE, &[&format!("unfinished: run is interrupted, after {epochs} of 120 epochs")]);
+    run.expect(DONE, &[&format!("unfinished: run is interrupted, after {epochs} of 40 epochs")]);
     assert!(run.stdout.starts_with("unfinished: "), "{}", run.stdout);
     let found = scores(&place, "run");
     assert_eq!(found["status"], "interrupted");
@@ -69,8 +69,9 @@ fn a_diverged_run_is_scored_with_the_weights_before_it_diverged() {
 #[test]
 fn every_verb_tells_that_a_run_ended_without_a_word() {
     let place = Place::with_mnist();
-    let child = start(place.command(format!("train {LONG} --out run").split(' ')));
-    wait_for("the first epoch", || place.path("run/checkpoints/latest.safetensors").exists());
+    let child = place.halt(&format!("train {LONG} --out run"), "run", || {
+        place.path("run/checkpoints/latest.safetensors").exists()
+    });
     let under_way = place.run("report run");
     under_way.expect(DONE, &["is in training"]);
     assert_eq!(scores(&place, "run")["status"], "running");
@@ -88,7 +89,7 @@ fn every_verb_tells_that_a_run_ended_without_a_word() {
     // After one epoch or more.
     place.run("replay run").expect(DONE, &["run: ", ", killed"]);
     place.run("verify run").expect(DONE, &["no process is at work on it: it was killed"]);
-    place.run("train --extend run --epochs 130").refuse(ERROR, &["run is killed", "--resume run"]);
+    place.run("train --extend run --epochs 50").refuse(ERROR, &["run is killed", "--resume run"]);
     place.interrupt("INT", "other").expect(INTERRUPTED, &[]);
     place.run("report run other").expect(DONE, &["killed", "interrupted"]);
     let resumed = place.run("train --resume run");

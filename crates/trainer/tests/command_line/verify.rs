@@ -165,9 +165,9 @@ fn what_contradicts_another_file_is_found_without_its_checksum() {
 #[test]
 fn an_interrupted_run_is_whole_if_it_can_be_resumed() {
     let place = Place::with_mnist();
-    let child =
-        start(place.command(format!("train {LONG} --checkpoint-every 20 --out run").split(' ')));
-    wait_for("the third epoch", || {
+    // Halted, so that it is not at its end before it is looked at.
+    let command = format!("train {LONG} --checkpoint-every 20 --out run");
+    let child = place.halt(&command, "run", || {
         let metrics = fs::read_to_string(place.path("run/metrics.jsonl")).unwrap_or_default();
         metrics.lines().count() > 2
     });

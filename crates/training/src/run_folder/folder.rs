@@ -14,7 +14,7 @@ use backburn_records::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
 use backburn_records::{
-    EpochRecord, EvaluationRecord, FileRecord, Manifest, OtherFolder, Summary, read_bounded,
+    EpochRecord, EvaluationRecord, FileRecord, Manifest, OtherFolder, Status, Summary, read_bounded,
 };
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -210,6 +210,15 @@ impl RunFolder {
         })?;
         serde_json::from_slice(&bytes)
             .map_err(|error| RunError::Damaged { path, reason: error.to_string() })
+    }
+
+    /// Reads the manifest, and tells how far the run has come, as [`Manifest::with_status`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`manifest`](Self::manifest).
+    pub fn manifest_with_status(&self) -> Result<(Manifest, Status), RunError> {
+        Manifest::with_status(&self.path, || self.manifest())
     }
 
     /// Adds an epoch to `metrics.jsonl`.

@@ -7,7 +7,7 @@
 use backburn_models::{Role, weights};
 use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
-    EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary,
+    EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary, number,
 };
 
 use crate::prepare::TRAIN_SAMPLE;
@@ -244,7 +244,8 @@ pub(crate) fn check_losses(
         }
         let may_be_part = epoch == last && epoch > epochs.len() && found < batches;
         if found != batches && !may_be_part {
-            return Err(format!("epoch {epoch}: expected {batches} batches, found {found}"));
+            let expected = number::counted(batches, "batch", "batches");
+            return Err(format!("epoch {epoch}: expected {expected}, found {found}"));
         }
     }
     for (epoch, objectives) in epochs.iter().zip(&objectives) {
@@ -265,9 +266,9 @@ pub(crate) fn check_losses(
     // Versions before 0.2 wrote none of an epoch that had not ended.
     if found.len() < known.len() && cut.weighing == Some(Weighing::Images) {
         return Err(format!(
-            "epoch {}: expected the {} batches that {} has, found {}",
+            "epoch {}: expected the {} that {} has, found {}",
             place + 1,
-            known.len(),
+            number::counted(known.len(), "batch", "batches"),
             LATEST,
             found.len()
         ));
@@ -333,7 +334,8 @@ pub(crate) fn check_given_up(
     }
     let more = rows.last().map_or(0, |(rollback, _)| rollback.saturating_sub(rollbacks.len()));
     if more > usize::from(Behind::of(status) == Behind::Epochs) {
-        return Err(format!("it has batches of more than {} rollbacks", rollbacks.len()));
+        let most = number::counted(rollbacks.len(), "rollback", "rollbacks");
+        return Err(format!("it has batches of more than {most}"));
     }
     Ok(rows.len())
 }

@@ -10,16 +10,29 @@ use backburn_records::at_work::LOCK_FILE;
 use crate::run_folder::error::RunError;
 use crate::watch::{Watch, note};
 
-/// Whoever only asks whether a process is at work holds the lock for a moment; so long it is waited for.
-const PATIENCE: [Duration; 3] =
-    [Duration::from_millis(5), Duration::from_millis(20), Duration::from_millis(75)];
+/// Whoever only asks whether a process is at work holds the lock for a moment, or for as long as a machine that is busy
+/// lets it wait in that moment; so long it is waited for.
+const PATIENCE: [Duration; 4] = [
+    Duration::from_millis(5),
+    Duration::from_millis(20),
+    Duration::from_millis(75),
+    Duration::from_millis(400),
+];
 
 /// Held while a run folder is written to. The system releases it when the process ends, however it
 /// ends.
 #[derive(Debug)]
 #[must_use = "the lock is released when this is dropped"]
 pub struct RunLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for RunLock {
+    /// Closing the file would not do: a process that is being started just now has inherited it, and holds the lock as
+    /// well until it has become another program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock(); // Where there are no locks, there is none to release.
+    }
 }
 
 impl RunLock {
@@ -55,7 +68,7 @@ impl RunLock {
                 ),
             ),
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
