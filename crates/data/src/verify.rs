@@ -15,6 +15,7 @@ use crate::{
     owner::Owner,
     publication::Publication,
     source::Source,
+    whereabouts::Whereabouts,
 };
 
 /// What [`verify`] found out about one file.
@@ -92,10 +93,10 @@ impl Display for FileReport {
 /// Where the files of a data set are, in a few words: their folder, how many of them are good, or how they can be had.
 pub fn place(entry: &Entry, source: &Source) -> String {
     if entry.built_in {
-        return "drawn by the program".to_owned();
+        return Whereabouts::BuiltIn.to_string();
     }
     let Ok(files) = verify(entry, source) else {
-        return format!("not here: cargo xtask data fetch {}", entry.name);
+        return format!("{}: cargo xtask data fetch {}", Whereabouts::Absent, entry.name);
     };
     let found = files.iter().filter(|file| file.is_usable()).count();
     let folder = files.first().and_then(|file| file.path.parent());

@@ -101,7 +101,9 @@ impl LabelErrorsRecord {
     /// by the place in the data set.
     pub fn rank(suspects: &mut [Suspect]) {
         suspects.sort_by(|a, b| {
-            let by_confidence = a.self_confidence.total_cmp(&b.self_confidence);
+            let (x, y) = (a.self_confidence, b.self_confidence);
+            // By `total_cmp` one with a sign would come first.
+            let by_confidence = x.partial_cmp(&y).unwrap_or(x.is_nan().cmp(&y.is_nan()));
             by_confidence.then(a.index.cmp(&b.index))
         });
     }
@@ -140,10 +142,14 @@ mod tests {
             self_confidence,
             ..sample::label_errors().ranked[0].clone()
         };
-        let mut ranked =
-            [suspect(3, 0.5), suspect(9, f64::NAN), suspect(2, 0.5), suspect(7, 0.001)];
-        LabelErrorsRecord::rank(&mut ranked);
-        assert_eq!(ranked.map(|it| it.index), [7, 2, 3, 9]);
+        for nan in [f64::NAN, -f64::NAN] {
+            let mut ranked = [suspect(3, 0.5), suspect(9, nan), suspect(2, 0.5), suspect(7, 0.001)];
+            LabelErrorsRecord::rank(&mut ranked);
+            assert_eq!(ranked.map(|it| it.index), [7, 2, 3, 9]);
+        }
+        let mut neither = [suspect(5, f64::NAN), suspect(4, -f64::NAN), suspect(1, f64::NAN)];
+        LabelErrorsRecord::rank(&mut neither);
+        assert_eq!(neither.map(|it| it.index), [1, 4, 5]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use clap::Args;
 
 use crate::commands::near_copies::{NearCopiesOf, near_copies};
 use crate::data_bar::DataBar;
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 
 /// `data describe PATH`
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     };
     write_png(&sheet.draw(), &args.out, &origin)
         .map_err(|error| Failure::Error(error.to_string()))?;
-    print_line(&format!("contact sheet: {}", args.out.display()));
+    print_data(&format!("contact sheet: {}", args.out.display()));
     print_line(&match start(&args.path, &found, copies) {
         Ok(command) => format!("\nto start with:\n  {command}"),
         Err(reason) => format!("\nnot to be trained on as it is: {reason}"),

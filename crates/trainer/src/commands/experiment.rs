@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -151,7 +151,7 @@ fn run_one(
     if let (agree, compared @ 1..) = record.findings.agreeing() {
         print_line(&format!("{agree} of {compared} numbers agree with the source's or PyTorch's"));
     }
-    print_line(&format!("page: {}", out.join("report.html").display()));
+    print_data(&format!("page: {}", out.join("report.html").display()));
     Ok(())
 }
 
@@ -199,7 +199,7 @@ fn run_all(
         backburn_report::write_experiments_markdown(&records, path)
             .map_err(|error| Failure::Error(error.to_string()))?;
     }
-    print_line(&format!("page: {}", index.display()));
+    print_data(&format!("page: {}", index.display()));
     Ok(())
 }
 

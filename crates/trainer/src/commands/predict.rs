@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::commands::explained::Explained;
 use crate::help;
-use crate::output::{self, print_line, say};
+use crate::output::{self, print_data, say};
 use crate::threads::set_threads;
 
 /// `predict RUN PATH…`
@@ -104,7 +104,7 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
     let mut explained = args.explain.as_deref().map(explained).transpose()?;
     let (class_names, explained_too) = (predictor.class_names(), explained.is_some());
     let printer = PredictionRows { class_names, top_k, format, explained: explained_too };
-    printer.head().iter().for_each(|head| print_line(head));
+    printer.head().iter().for_each(|head| print_data(head));
     let decoding = predictor.decoding(args.most_pixels);
     let size = CHUNK.min(CHUNK_VALUES / predictor.shape().pixels().max(1)).max(1);
     let (mut all, mut bad) = (0_u64, 0_u64);
@@ -140,7 +140,7 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
             printer.row(&listed.path().to_string_lossy(), classes, panel.as_deref())
         };
         let lines: Vec<String> = chunk.iter().zip(&rows).map(&mut line).collect();
-        print_line(&lines.join("\n"));
+        print_data(&lines.join("\n"));
         if !output::is_open() {
             break;
         }

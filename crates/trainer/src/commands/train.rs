@@ -29,7 +29,7 @@ use crate::commands::folds::{CrossValidate, cross_validate};
 use crate::commands::seeds::{TrainSeeds, train_seeds};
 use crate::help;
 use crate::interrupt::{self, Notices, StopOn};
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -186,7 +186,7 @@ fn finish(run: Run, json: bool) -> Result<(), Failure> {
             Err(Failure::Interrupted)
         }
         Outcome::Done(summary) if json => {
-            print_line(&serde_json::to_string(&summary).expect("a summary is plain values"));
+            print_data(&serde_json::to_string(&summary).expect("a summary is plain values"));
             Ok(())
         }
         Outcome::Done(summary) => {

@@ -42,6 +42,10 @@ fn a_run_is_exported_to_every_format_with_a_card_and_is_still_whole() {
     assert_eq!(mistakes.lines().count(), 1 + recorded);
     place.run("export run --format torch --out net.pt").expect(DONE, &["net.pt", "net.py"]);
     assert!(place.text("net.py").contains("torch.load(\"net.pt\", weights_only=True)"));
+    // Words that advise a command are written as it is typed; a path is none.
+    let path = "cargo xtask train.csv";
+    let mut command = place.command(["export", "run", "--format", "mistakes-csv", "--out", path]);
+    assert_eq!(finish(command.env_remove("CARGO")).stdout, format!("{path}\n"));
     // Another run can begin with any of them.
     for file in ["model.pt", "model.safetensors"] {
         let again = format!("train --config run/config.toml --init-from run/export/{file}");
