@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     checksum::sha256,
     content::Mismatch,
+    counted::counted,
     entry::Entry,
     error::DataError,
     inspect::{Recognition, inspect_content, read_bounded},
@@ -150,7 +151,7 @@ fn refuse_unequal_counts(publication: &Publication, reports: &mut [FileReport]) 
             && file.format.is_idx_labels()
             && images != labels
         {
-            let expected = format!("{images} labels, one for each image beside it");
+            let expected = format!("{}, one for each image beside it", counted(images, "label"));
             let error = Mismatch::new(expected, labels.to_string()).at(publication, &report.path);
             report.status = FileStatus::Damaged(error.of(report.owner).to_string());
         }

@@ -167,10 +167,11 @@ fn scores(
         if let Some((accuracy, images, name)) = measured.min_by(|a, b| a.0.total_cmp(&b.0)) {
             let _ = writeln!(
                 text,
-                "The class with the most mistakes for its size is {name}: {} of {} test images \
-                 are answered rightly.",
+                "The class with the most mistakes for its size is {name}: {} of {} {} answered \
+                 rightly.",
                 percent(accuracy),
-                count(images)
+                number::counted(images as usize, "test image"),
+                number::either(images as usize, "is", "are")
             );
         }
     }

@@ -47,11 +47,21 @@ pub fn count(value: u64) -> String {
     group(&value.to_string())
 }
 
-/// So many of what `one` is called, whose plural ends in s: `1 image`, `1,200 images`, `0 images`.
+/// So many of what `one` is called, a noun with a regular plural: `1 image`, `1,200 images`, `0 batches`.
 pub fn counted(number: usize, one: &str) -> String {
     match number {
         1 => format!("1 {one}"),
-        number => format!("{} {one}s", count(number as u64)),
+        number => format!("{} {}", count(number as u64), plural(one)),
+    }
+}
+
+fn plural(one: &str) -> String {
+    match one.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if ["s", "x", "ch", "sh"].iter().any(|ending| one.ends_with(ending)) => {
+            format!("{one}es")
+        }
+        _ => format!("{one}s"),
     }
 }
 
@@ -253,6 +263,8 @@ mod tests {
     fn what_is_one_stands_in_the_singular() {
         assert_eq!([0, 1, 2].map(|it| counted(it, "image")), ["0 images", "1 image", "2 images"]);
         assert_eq!(counted(1200, "test image"), "1,200 test images");
+        let nouns = ["batch", "copy", "day", "access"].map(|noun| counted(2, noun));
+        assert_eq!(nouns, ["2 batches", "2 copies", "2 days", "2 accesses"]);
         assert_eq!([0, 1, 2].map(|it| either(it, "is", "are")), ["are", "is", "are"]);
         assert_eq!([0, 1, 1200].map(how_often), ["never", "once", "1,200 times"]);
         assert_eq!((threads(1), threads(16)), ("1 thread".into(), "16 threads".into()));

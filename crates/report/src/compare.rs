@@ -1,6 +1,6 @@
 //! Several runs side by side: a table for the terminal and a page.
 
-use backburn_records::number::{ABSENT, bare_percent, bare_points, count, duration};
+use backburn_records::number::{ABSENT, bare_percent, bare_points, count, counted, duration};
 use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
 use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
@@ -301,7 +301,7 @@ pub fn comparison_page(
         &curves::compare_loss(runs),
         &format!("Cross-entropy on clean labels after each epoch.{band}"),
     );
-    let title = format!("Comparison of {} runs", count(runs.len() as u64));
+    let title = format!("Comparison of {}", counted(runs.len(), "run"));
     let folders: Vec<String> = runs.iter().map(|run| run.dir.display().to_string()).collect();
     let origin = Origin::of_runs(runs, folders.join(", "));
     let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")

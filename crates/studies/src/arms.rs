@@ -68,8 +68,12 @@ pub fn train(
     }
     let missing = planned.iter().filter(|(.., found)| found.is_missing()).count();
     let there = planned.len() - missing;
-    let known = if there > 0 { format!(", of which {there} are there") } else { String::new() };
-    let text = format!("{} runs in {}{known}", planned.len(), study.folder.display());
+    let known = match there {
+        0 => String::new(),
+        there => format!(", of which {there} {} there", number::either(there, "is", "are")),
+    };
+    let runs = number::counted(planned.len(), "run");
+    let text = format!("{runs} in {}{known}", study.folder.display());
     watch.event(Event::Note(&text));
     let mut progress = Progress {
         study,

@@ -4,6 +4,7 @@
 
 use std::fmt::Display;
 
+use backburn_records::number;
 use backburn_training::failure::Failure;
 use memmap2::MmapMut;
 
@@ -28,8 +29,9 @@ pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let refuse = |reason: &dyn Display| {
         Failure::Error(format!(
-            "cannot start {threads} threads: {reason}; start fewer with `--threads`, or allow more \
-             of them (`ulimit -u`) and more memory (`ulimit -v`)"
+            "cannot start {}: {reason}; start fewer with `--threads`, or allow more of them \
+             (`ulimit -u`) and more memory (`ulimit -v`)",
+            number::threads(threads)
         ))
     };
     // Where the stacks do not fit, the C library ends the program in one of the threads that did start, now and then

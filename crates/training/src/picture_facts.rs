@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use backburn_data::pictures::{DamagedPicture, Description, Part, SizeSpread, Suspicion};
-use backburn_records::number::{bare_percent, count};
+use backburn_records::number::{bare_percent, count, counted};
 use backburn_records::shell::quoted;
 
 use crate::near_copies::CopiesFound;
@@ -27,9 +27,9 @@ const UNEVEN: f64 = 2.0;
 pub fn text(found: &Description) -> String {
     let number = |value: usize| count(value as u64);
     let mut lines = vec![format!(
-        "{} pictures of {} classes",
-        number(found.pictures),
-        number(found.classes.len())
+        "{} of {}",
+        counted(found.pictures, "picture"),
+        counted(found.classes.len(), "class")
     )];
     if !found.parts.is_empty() {
         let parts = found.parts.iter().map(|(part, images)| format!("{part} {}", number(*images)));
@@ -58,7 +58,7 @@ pub fn text(found: &Description) -> String {
         ));
     }
     if let Some(more @ 1..) = found.classes.len().checked_sub(MOST_CLASSES) {
-        lines.push(format!("  and {} classes more", number(more)));
+        lines.push(format!("  and {} more", counted(more, "class")));
     }
     lines.extend(faults("cut short", &found.cut_short));
     lines.extend(faults("damaged, or no picture", &found.damaged));

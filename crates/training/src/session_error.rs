@@ -6,7 +6,7 @@ use std::path::Path;
 
 use backburn_data::DataError;
 use backburn_data::loader::LoaderError;
-use backburn_records::Status;
+use backburn_records::{Status, number};
 
 use crate::backend::BackendError;
 use crate::failure::Failure;
@@ -162,7 +162,10 @@ pub enum ExtendError {
         epochs: usize,
     },
     /// The run has all the epochs that were asked for.
-    #[error("`--epochs`: expected more than the {trained} epochs that {run} has, found {found}")]
+    #[error(
+        "`--epochs`: expected more than the {} that {run} has, found {found}",
+        number::epochs(*trained)
+    )]
     NoMoreEpochs {
         /// Folder of the run.
         run: String,
@@ -199,8 +202,9 @@ pub enum ExtendError {
     },
     /// Early stopping would end the run at once.
     #[error(
-        "early stopping, {rule}, has ended {run} after {trained} epochs, and would again; set \
-         `--early-stopping none` or a rule with more patience"
+        "early stopping, {rule}, has ended {run} after {}, and would again; set \
+         `--early-stopping none` or a rule with more patience",
+        number::epochs(*trained)
     )]
     StopsAtOnce {
         /// Folder of the run.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::counted::counted;
 use crate::data_set::DataSet;
 use crate::duplicates::Repeats;
 use crate::image_set::ImageSet;
@@ -431,7 +432,7 @@ fn size_note(contents: &Contents) -> Option<String> {
 /// pictures. Of the test split it tells a count alone.
 fn copies_note(split: &Split, is_named: bool) -> Option<String> {
     let Repeats { count, other_label, .. } = Repeats::across(&split.train, &split.test);
-    let all = split.test.len();
+    let all = counted(split.test.len(), "test image");
     let cure = match is_named {
         true => "take them out of one of the two",
         false => "`--group-near-copies` keeps copies on one side",
@@ -439,7 +440,7 @@ fn copies_note(split: &Split, is_named: bool) -> Option<String> {
     let are = if count == 1 { "is" } else { "are" };
     (count > 0).then(|| {
         format!(
-            "{count} of the {all} test images {are} equal to a training image, {other_label} with \
+            "{count} of the {all} {are} equal to a training image, {other_label} with \
              another label: what is known by heart is no test; {cure}"
         )
     })

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use backburn_data::pictures::{
     self, Colour, DEFAULT_MOST_PIXELS, Described, Fit, Loaded, PictureSettings, Preparation, Survey,
 };
-use backburn_records::number::count;
+use backburn_records::number::counted;
 use backburn_records::origin::Origin;
 use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
@@ -113,11 +113,14 @@ fn sheet(survey: &Survey, settings: &PictureSettings) -> ContactSheet {
     let shown = classes.min(MOST_CLASSES);
     ContactSheet {
         title: format!(
-            "{} pictures of {} classes",
-            count(survey.files.len() as u64),
-            count(classes as u64)
+            "{} of {}",
+            counted(survey.files.len(), "picture"),
+            counted(classes, "class")
         ),
-        notes: vec![format!("the first pictures of {shown} classes, padded to a square")],
+        notes: vec![format!(
+            "the first pictures of {}, padded to a square",
+            counted(shown, "class")
+        )],
         columns: (1..=OF_A_CLASS).map(|number| number.to_string()).collect(),
         rows: survey.class_names.iter().enumerate().take(shown).map(row).collect(),
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use backburn_experiments::lab::Preset;
 use backburn_experiments::request::Request;
 use backburn_experiments::{CATALOG, Experiment, experiment};
-use backburn_records::number::clock;
+use backburn_records::number::{self, clock};
 use backburn_report::ExperimentRecord;
 use backburn_report::experiments_markdown::SOURCES;
 use backburn_training::failure::{Failure, usage};
@@ -149,7 +149,9 @@ fn run_one(
     let record = carry_out(row, flags, threads, &out, command)?;
     print_line(&wrapped(&record.findings.sentence, COLUMNS));
     if let (agree, compared @ 1..) = record.findings.agreeing() {
-        print_line(&format!("{agree} of {compared} numbers agree with the source's or PyTorch's"));
+        let (compared, agrees) =
+            (number::counted(compared, "number"), number::either(agree, "agrees", "agree"));
+        print_line(&format!("{agree} of {compared} {agrees} with the source's or PyTorch's"));
     }
     print_data(&format!("page: {}", out.join("report.html").display()));
     Ok(())

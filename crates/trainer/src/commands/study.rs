@@ -272,7 +272,11 @@ fn cancel(args: &FolderArgs) -> Result<(), Failure> {
     let (_, study) = StudyFile::open(&args.study)?;
     let states = status::states(&study)?;
     if !states.iter().any(|(.., state)| state.is_left()) {
-        print_line(&format!("nothing is left to cancel: all {} trials are there", states.len()));
+        let all = match states.len() {
+            1 => "the only trial is".to_owned(),
+            several => format!("all {several} trials are"),
+        };
+        print_line(&format!("nothing is left to cancel: {all} there"));
         return Ok(());
     }
     submit::cancel(&study)?;

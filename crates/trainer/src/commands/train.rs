@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::augment;
 use backburn_records::Summary;
-use backburn_records::number::{self, clock, count};
+use backburn_records::number::{self, clock};
 use backburn_training::backend::Backend;
 use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};
@@ -204,8 +204,8 @@ fn result(summary: &Summary, run: &Path) -> String {
         .map_or_else(String::new, |accuracy| format!(", validation {}", percent(accuracy)));
     let memorized = summary.memorized.map_or_else(String::new, |it| {
         format!(
-            "{} wrong labels, {} learnt by heart; {} of the other training images right\n",
-            count(it.wrong_labels as u64),
+            "{}, {} learnt by heart; {} of the other training images right\n",
+            number::counted(it.wrong_labels, "wrong label"),
             number::percent(it.learnt_by_heart),
             number::percent(it.clean_accuracy)
         )

@@ -63,7 +63,7 @@ fn the_objective_of_an_epoch_is_the_mean_over_its_images() {
             Some(128),
             [
                 "manifest.json: its `train_images` do not fit losses.csv",
-                "expected 1 batches, found 2",
+                "expected 1 batch, found 2",
             ],
         ),
         (
