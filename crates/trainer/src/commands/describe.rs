@@ -61,10 +61,7 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     print_line(text(&found).trim_end());
     let Loaded { data, pictures, .. } = loaded.map_err(failure)?;
     let named = |paths: &[PathBuf]| -> Vec<String> {
-        let from_folder = |path: &PathBuf| {
-            path.strip_prefix(&survey.folder).unwrap_or(path).display().to_string()
-        };
-        paths.iter().map(from_folder).collect()
+        paths.iter().map(|path| pictures::name_in(&survey.folder, path)).collect()
     };
     let names = ImageNames { test: named(&pictures.test), training: named(&pictures.train) };
     let copies =
