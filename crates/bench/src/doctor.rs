@@ -297,6 +297,10 @@ fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// An address, with or without a scheme, without the name and password that may stand in it, since what is told here is
 /// made to be passed on.
 fn without_password(value: &str) -> String {
+    if value.starts_with(['/', '.']) {
+        // A path.
+        return value.to_owned();
+    }
     let (scheme, rest) = match value.find("://") {
         Some(end) => value.split_at(end + "://".len()),
         None => ("", value),
@@ -365,7 +369,7 @@ mod tests {
             ("me:sec@ret@proxy:3128", "…@proxy:3128"),
             ("socks5://me:sec/ret@proxy", "socks5://…@proxy"),
             ("proxy:3128", "proxy:3128"),
-            ("/data", "/data"),
+            ("/data/a@b", "/data/a@b"),
         ] {
             assert_eq!(without_password(value), told);
         }
