@@ -1,4 +1,4 @@
-//! Fuzzes what reads an event file that a resumed run goes on with.
+//! Fuzzes what reads an event file that `--resume` takes up again.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Fuzzes what reads the table of scalars that a resumed run goes on with.
+//! Fuzzes what reads the table of scalars that `--resume` takes up again.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,12 +1,10 @@
 //! How much disk space is free for a folder.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What there is of the file system that a folder is on, or will be once it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DiskSpace {
-    /// The folder, or the one around it that is there already.
-    pub(crate) measured: PathBuf,
     /// Bytes that whoever runs the program may still write.
     pub(crate) free: u64,
     /// Bytes of the whole file system.
@@ -17,9 +15,8 @@ impl DiskSpace {
     /// Of the file system of `folder`; `None` where the system does not tell.
     pub(crate) fn of(folder: &Path) -> Option<Self> {
         let whole = std::path::absolute(folder).ok()?;
-        let measured = whole.ancestors().find(|path| path.is_dir())?.to_owned();
-        let (free, total) = free_and_total(&measured)?;
-        Some(Self { measured, free, total })
+        let (free, total) = free_and_total(whole.ancestors().find(|path| path.is_dir())?)?;
+        Some(Self { free, total })
     }
 }
 
@@ -45,8 +42,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let there = DiskSpace::of(folder.path()).unwrap();
         let later = DiskSpace::of(&folder.path().join("runs/first")).unwrap();
-        assert_eq!(there.measured, folder.path());
-        assert_eq!((&later.measured, later.total), (&there.measured, there.total));
+        assert_eq!(later.total, there.total);
         assert!(there.free <= there.total && there.total > 1 << 20, "{there:?}");
     }
 }

@@ -231,15 +231,7 @@ impl BackendState {
 
 impl DataState {
     fn line(&self) -> String {
-        let place = match &self.whereabouts {
-            Whereabouts::BuiltIn => "drawn by the program".to_owned(),
-            Whereabouts::Complete { folder } => folder.display().to_string(),
-            Whereabouts::Incomplete { folder, missing } => {
-                format!("{} lacks {}", folder.display(), missing.join(", "))
-            }
-            Whereabouts::Absent => "not here".to_owned(),
-        };
-        row(self.name, &place)
+        row(self.name, &self.whereabouts.to_string())
     }
 }
 
@@ -302,13 +294,19 @@ fn joined<'a>(names: impl Iterator<Item = &'a str>) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
-/// An address without the name and password that may stand in it, since what is told here is made to be passed on.
+/// An address, with or without a scheme, without the name and password that may stand in it, since what is told here is
+/// made to be passed on.
 fn without_password(value: &str) -> String {
-    match value.split_once("://") {
-        Some((scheme, rest)) => match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://…@{host}"),
-            None => value.to_owned(),
-        },
+    if value.starts_with(['/', '.']) {
+        // A path.
+        return value.to_owned();
+    }
+    let (scheme, rest) = match value.find("://") {
+        Some(end) => value.split_at(end + "://".len()),
+        None => ("", value),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}…@{host}"),
         None => value.to_owned(),
     }
 }
@@ -341,8 +339,9 @@ mod tests {
             assert_eq!(state.device.is_none() && state.compiled, state.error.is_some());
         }
         for entry in backburn_data::CATALOG {
-            let expected = if entry.built_in { "drawn by the program" } else { "not here" };
-            assert!(text.contains(&row(entry.name, expected)), "{text}");
+            let built_in = entry.built_in;
+            let expected = if built_in { Whereabouts::BuiltIn } else { Whereabouts::Absent };
+            assert!(text.contains(&row(entry.name, &expected.to_string())), "{text}");
         }
         assert!(text.contains(&row("kernels of flex", doctor.instruction_set)), "{text}");
     }
@@ -364,6 +363,15 @@ mod tests {
         let text = examined().text();
         assert!(text.contains("http://…@proxy:3128") && !text.contains("secret"), "{text}");
         assert_eq!(without_password("https://proxy"), "https://proxy");
-        assert_eq!(without_password("a@b"), "a@b");
+        for (value, told) in [
+            ("a@b", "…@b"),
+            ("me:secret@proxy:3128", "…@proxy:3128"),
+            ("me:sec@ret@proxy:3128", "…@proxy:3128"),
+            ("socks5://me:sec/ret@proxy", "socks5://…@proxy"),
+            ("proxy:3128", "proxy:3128"),
+            ("/data/a@b", "/data/a@b"),
+        ] {
+            assert_eq!(without_password(value), told);
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::{
     content::{Content, Mismatch, check_labels},
+    counted::counted,
     image_set::ImageShape,
 };
 
@@ -33,7 +34,8 @@ impl Record {
 pub(crate) fn read_whole(file: &[u8], bytes: u64, record: &Record) -> Result<Content, Mismatch> {
     if file.len() as u64 != bytes || !file.len().is_multiple_of(record.bytes()) {
         let size = record.bytes();
-        let expected = format!("{bytes} bytes ({} records of {size})", bytes / size as u64);
+        let records = counted((bytes / size as u64) as usize, "record");
+        let expected = format!("{bytes} bytes ({records} of {size})");
         return Err(Mismatch::new(expected, format!("{} bytes", file.len())));
     }
     read_records(file, record)
@@ -44,7 +46,8 @@ pub(crate) fn read(file: &[u8], record: &Record) -> Result<Content, Mismatch> {
     let size = record.bytes();
     if file.is_empty() || !file.len().is_multiple_of(size) {
         let (whole, rest) = (file.len() / size, file.len() % size);
-        let found = format!("{} bytes ({whole} records and {rest} bytes)", file.len());
+        let (whole, rest) = (counted(whole, "record"), counted(rest, "byte"));
+        let found = format!("{} bytes ({whole} and {rest})", file.len());
         return Err(Mismatch::new(format!("whole records of {size} bytes"), found));
     }
     read_records(file, record)
@@ -109,7 +112,7 @@ pub(crate) mod tests {
     fn a_batch_of_another_length_is_refused() {
         for file in [&record(1)[..3072], &[&record(1)[..], &[0]].concat(), &[]] {
             let error = refusal(read_whole(file, 3073, &CIFAR_10));
-            assert!(error.contains("3073 bytes (1 records of 3073)"), "{error}");
+            assert!(error.contains("3073 bytes (1 record of 3073)"), "{error}");
         }
     }
 
@@ -147,7 +150,7 @@ pub(crate) mod tests {
         let file = [record_of(&[1, 2]), record_of(&[3, 4])].concat();
         let error = refusal(read(&file[..5000], &CIFAR_100_FINE));
         let expected =
-            "expected whole records of 3074 bytes, found 5000 bytes (1 records and 1926 bytes)";
+            "expected whole records of 3074 bytes, found 5000 bytes (1 record and 1926 bytes)";
         assert_eq!(error, expected);
         assert!(refusal(read(&[], &CIFAR_100_FINE)).contains("0 bytes"));
     }

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{image_set::ImageSetError, nearest::did_you_mean, owner::Owner};
+use crate::{counted::counted, image_set::ImageSetError, nearest::did_you_mean, owner::Owner};
 
 /// Why a data set could not be loaded, fetched, verified or split.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +138,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A split cannot be cut as asked.
-    #[error("cannot split {images} images: {reason}")]
+    #[error("cannot split {}: {reason}", counted(*images, "image"))]
     Split {
         /// Images in the set.
         images: usize,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::checksum::hexadecimal;
+use crate::counted::counted;
 
 /// What one image measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ impl fmt::Display for ImageShape {
 #[non_exhaustive]
 pub enum ImageSetError {
     /// There are more or fewer pixels than the labels ask for.
-    #[error("expected {expected} pixel values for {labels} labels, found {found}")]
+    #[error("expected {expected} pixel values for {}, found {found}", counted(*labels, "label"))]
     Pixels {
         /// Labels given.
         labels: usize,

@@ -19,6 +19,7 @@ mod cifar10;
 mod cifar100;
 mod cifar_batch;
 pub mod content;
+mod counted;
 pub mod data_set;
 #[allow(clippy::expect_used, clippy::indexing_slicing, reason = "draws from its own numbers")]
 pub mod digits;

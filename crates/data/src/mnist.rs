@@ -2,6 +2,7 @@
 
 use crate::{
     content::{Content, Mismatch},
+    counted::counted,
     data_set::DataSet,
     entry::Entry,
     error::DataError,
@@ -70,7 +71,8 @@ fn split(
             Content::Labels(labels) => {
                 let path = found.path.as_deref().unwrap_or(&folder.path);
                 if labels.len() != all_images {
-                    let expected = format!("{all_images} labels, one for each image beside it");
+                    let all = counted(all_images, "label");
+                    let expected = format!("{all}, one for each image beside it");
                     let mismatch = Mismatch::new(expected, format!("{}", labels.len()));
                     return Err(mismatch.at(folder.publication, path));
                 }

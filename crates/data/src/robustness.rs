@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     checksum::hexadecimal,
     content::Mismatch,
+    counted::counted,
     image_set::{ImageSet, ImageSetError, ImageShape},
     inspect::FileRecord,
     npy,
@@ -201,7 +202,7 @@ impl Pair {
         let each = count / severities;
         if each == 0 || !count.is_multiple_of(severities) {
             let expected = format!("as many labels for each of {severities} severities");
-            return wrong(expected, format!("{count} labels"));
+            return wrong(expected, counted(count, "label"));
         }
         let mut pairs = labels.iter().zip(labels.iter().skip(each)).enumerate();
         match pairs.find(|(_, (label, next))| label != next) {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     checksum::sha256,
     content::Mismatch,
+    counted::counted,
     entry::Entry,
     error::DataError,
     inspect::{Recognition, inspect_content, read_bounded},
@@ -15,6 +16,7 @@ use crate::{
     owner::Owner,
     publication::Publication,
     source::Source,
+    whereabouts::Whereabouts,
 };
 
 /// What [`verify`] found out about one file.
@@ -92,10 +94,10 @@ impl Display for FileReport {
 /// Where the files of a data set are, in a few words: their folder, how many of them are good, or how they can be had.
 pub fn place(entry: &Entry, source: &Source) -> String {
     if entry.built_in {
-        return "drawn by the program".to_owned();
+        return Whereabouts::BuiltIn.to_string();
     }
     let Ok(files) = verify(entry, source) else {
-        return format!("not here: cargo xtask data fetch {}", entry.name);
+        return format!("{}: cargo xtask data fetch {}", Whereabouts::Absent, entry.name);
     };
     let found = files.iter().filter(|file| file.is_usable()).count();
     let folder = files.first().and_then(|file| file.path.parent());
@@ -149,7 +151,7 @@ fn refuse_unequal_counts(publication: &Publication, reports: &mut [FileReport]) 
             && file.format.is_idx_labels()
             && images != labels
         {
-            let expected = format!("{images} labels, one for each image beside it");
+            let expected = format!("{}, one for each image beside it", counted(images, "label"));
             let error = Mismatch::new(expected, labels.to_string()).at(publication, &report.path);
             report.status = FileStatus::Damaged(error.of(report.owner).to_string());
         }

@@ -1,5 +1,6 @@
 //! Where the files of a data set are, by their names alone: nothing is read, and nothing is downloaded.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -43,6 +44,20 @@ impl Whereabouts {
     }
 }
 
+/// In a few words: the folder, or why there is none.
+impl fmt::Display for Whereabouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("drawn by the program"),
+            Self::Complete { folder } => write!(f, "{}", folder.display()),
+            Self::Incomplete { folder, missing } => {
+                write!(f, "{} lacks {}", folder.display(), missing.join(", "))
+            }
+            Self::Absent => f.write_str("not here"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -63,6 +78,7 @@ mod tests {
         let (last, others) = files.split_last().unwrap();
         others.iter().for_each(|file| fs::write(place.join(&file.name), "").unwrap());
         let missing = vec![last.name.clone()];
+        assert_eq!(found().to_string(), format!("{} lacks {}", place.display(), last.name));
         assert_eq!(found(), Whereabouts::Incomplete { folder: place.clone(), missing });
         fs::write(place.join(&last.name), "").unwrap();
         assert_eq!(found(), Whereabouts::Complete { folder: place });

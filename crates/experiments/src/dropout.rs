@@ -1,5 +1,6 @@
 //! 003 §6.4 and 002: the 300 images of `weight_decay.rs` with dropout, and a sweep over its rate.
 
+use backburn_records::number::counted;
 use backburn_records::statistics::{Better, Judged, Spread};
 use backburn_records::{DataTable, ExperimentTable, Unit};
 use backburn_report::figure::{Axis, LineChart, Series};
@@ -53,7 +54,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut trained = Vec::new();
     for arm in arms() {
         let courses = overfitting::train(lab, &arm.network, &images, &test, Some(&diagnostic))?;
-        lab.say(&format!("{}: {} networks", arm.name, courses.len()));
+        lab.say(&format!("{}: {}", arm.name, counted(courses.len(), "network")));
         trained.push((arm, courses));
     }
     let arms = trained;
@@ -101,7 +102,7 @@ fn sweep(
             return Ok((rate, courses.clone()));
         }
         let courses = overfitting::train(lab, &network(rate), images, test, None)?;
-        lab.say(&format!("dropout {rate}: {} networks", courses.len()));
+        lab.say(&format!("dropout {rate}: {}", counted(courses.len(), "network")));
         Ok((rate, courses))
     };
     RATES.into_iter().map(of_rate).collect()

@@ -370,7 +370,7 @@ fn choices(lab: &Lab, course: &Course<'_>, seed: u64) -> ExperimentTable {
         row("lowest validation loss".into(), Some(choices.best), course.best()),
         row("last".into(), Some(choices.last), Some(&test.last)),
         row(
-            format!("early stopping, after {} epochs", stopped.summary.last_epoch),
+            format!("early stopping, after {}", number::epochs(stopped.summary.last_epoch)),
             Some(stopped.summary.best_epoch),
             Some(&test.stopped),
         ),

@@ -6,7 +6,7 @@
 use backburn_data::SplitSize;
 use backburn_data::normalization::Normalization;
 use backburn_models::{LenetBnConfig, ModelConfig};
-use backburn_records::number::{percent, points};
+use backburn_records::number::{either, percent, points};
 use backburn_records::statistics::{Better, Judged, Spread, finite};
 use backburn_records::{Compared, Comparison, EpochRecord, ExperimentTable, Unit};
 use backburn_regularization::Keep;
@@ -119,7 +119,10 @@ pub(super) fn scores(arm: &ArmRuns) -> String {
     }
     let note = match seeds - scored {
         0 => String::new(),
-        diverged => format!(" ({diverged} of {seeds} seeds diverged and have no score)"),
+        diverged => {
+            let have = either(diverged, "has", "have");
+            format!(" ({diverged} of {seeds} seeds diverged and {have} no score)")
+        }
     };
     let (accuracy, gap) = (Spread::of(&accuracies).mean, Spread::of(&gaps).mean);
     format!("{} at a gap of {}{note}", percent(accuracy), points(gap))

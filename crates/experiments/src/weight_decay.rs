@@ -1,5 +1,6 @@
 //! 003 §6.4: 300 images, with and without weight decay.
 
+use backburn_records::number::counted;
 use backburn_records::statistics::Spread;
 use backburn_report::Findings;
 use backburn_training::failure::Failure;
@@ -40,7 +41,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let mut trained = Vec::new();
     for arm in arms() {
         let courses = overfitting::train(lab, &arm.network, &images, &test, Some(&diagnostic))?;
-        lab.say(&format!("{}: {} networks", arm.name, courses.len()));
+        lab.say(&format!("{}: {}", arm.name, counted(courses.len(), "network")));
         trained.push((arm, courses));
     }
     let arms = trained;

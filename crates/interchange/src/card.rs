@@ -13,6 +13,7 @@ use backburn_training::version::VERSION;
 use crate::format::Format;
 use crate::onnx::Ends;
 use crate::trained_network::TrainedNetwork;
+use crate::without_folders;
 
 /// What every card begins with.
 pub(crate) const FIRST_WORDS: &str = "# Model card: ";
@@ -116,14 +117,15 @@ fn data(manifest: &Manifest) -> String {
         }
     }
     for file in &dataset.files {
-        let _ = writeln!(text, "- File: `{}`, SHA-256 `{}`", file.name, file.sha256);
+        let name = without_folders::word(&file.name);
+        let _ = writeln!(text, "- File: `{name}`, SHA-256 `{}`", file.sha256);
     }
     for note in &dataset.notes {
-        let _ = writeln!(text, "- Note: {note}");
+        let _ = writeln!(text, "- Note: {}", without_folders::sentence(note));
     }
     if !dataset.left_out.is_empty() {
-        let files = count(dataset.left_out.len() as u64);
-        let _ = writeln!(text, "- Left out, because they could not be read: {files} files");
+        let files = number::counted(dataset.left_out.len(), "file");
+        let _ = writeln!(text, "- Left out as unreadable: {files}");
     }
     text
 }
@@ -156,10 +158,7 @@ fn scores(
         summary.best_epoch,
         summary.last_epoch,
         percent(summary.test_ece),
-        match manifest.test_reads.len() {
-            1 => "once".to_owned(),
-            times => format!("{times} times"),
-        }
+        number::how_often(manifest.test_reads.len()),
     );
     if let Some(tta) = evaluation.and_then(|evaluation| evaluation.tta.as_ref()) {
         let _ = writeln!(
@@ -180,10 +179,11 @@ fn scores(
         if let Some((accuracy, images, name)) = measured.min_by(|a, b| a.0.total_cmp(&b.0)) {
             let _ = writeln!(
                 text,
-                "The class with the most mistakes for its size is {name}: {} of {} test images \
-                 are answered rightly.",
+                "The class with the most mistakes for its size is {name}: {} of {} {} answered \
+                 rightly.",
                 percent(accuracy),
-                count(images)
+                number::counted(images as usize, "test image"),
+                number::either(images as usize, "is", "are")
             );
         }
     }
@@ -222,13 +222,58 @@ fn training(run: &RunRecord) -> String {
     );
     let threads = number::threads(threads);
     let _ = writeln!(text, "- Machine: {backend} on {device}, {threads}");
-    let _ = writeln!(text, "- Command: `{}`", manifest.command.join(" "));
+    let whole = manifest.command.join(" ");
+    let words: Vec<String> = manifest.command.iter().map(|it| without_folders::word(it)).collect();
+    let command = words.join(" ");
+    let recipe = run.config.as_ref().map(|config| without_folders::toml(config));
+    let _ = writeln!(text, "- Command: `{command}`");
     let _ = writeln!(text, "- Started: {}; status: {}", manifest.started, manifest.status);
     if let Some(extends) = &manifest.extends {
         let _ = writeln!(text, "- Extends another run, of {}", number::epochs(extends.epochs));
     }
-    if let Some(config) = &run.config {
-        let _ = writeln!(text, "\nRecipe:\n\n```toml\n{}\n```", config.trim_end());
+    if command != whole || recipe != run.config {
+        text += "- Paths: of whole ones the last name alone, in command and recipe\n";
+    }
+    if let Some(recipe) = recipe {
+        let _ = writeln!(text, "\nRecipe:\n\n```toml\n{}\n```", recipe.trim_end());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_records::sample;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_the_folders_of_whoever_trained() {
+        let mut run = sample::run();
+        run.manifest.command =
+            ["backburn", "train", "/home/me/cats", "--out=/home/me/x"].map(String::from).into();
+        run.config = Some("dataset = \"folder:/home/me/cats\"\nseed = 1\n".to_owned());
+        run.manifest.dataset.name = "folder:/home/me/cats".to_owned();
+        run.manifest.dataset.notes = vec!["/home/me/cats.pictures: cut short".to_owned()];
+        let text = data(&run.manifest) + &training(&run);
+        assert!(!text.contains("home") && !text.contains("/me"), "{text}");
+        for part in [
+            "Trained on: cats\n",
+            "Note: cats.pictures: cut short\n",
+            "`backburn train cats --out=x`",
+            "Paths: of whole ones the last name alone",
+            "dataset = \"folder:cats\"\nseed = 1\n",
+        ] {
+            assert!(text.contains(part), "no {part} in {text}");
+        }
+        assert!(!training(&sample::run()).contains("Paths:"));
+    }
+
+    #[test]
+    fn what_is_counted_is_named_in_the_singular_and_the_plural() {
+        let mut manifest = sample::run().manifest;
+        for (count, expected) in [(1, "as unreadable: 1 file\n"), (2, "as unreadable: 2 files\n")] {
+            manifest.dataset.left_out = vec!["a.png: cut short".to_owned(); count];
+            assert!(data(&manifest).contains(expected));
+        }
+    }
 }

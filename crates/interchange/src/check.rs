@@ -62,7 +62,7 @@ pub(crate) fn logits<N: Classifier>(
 ///
 /// # Errors
 ///
-/// If their logits are apart.
+/// If their logits are apart, or are not as many as the classes of two images.
 pub(crate) fn check<N: Classifier>(
     network: &N,
     described: &TrainedNetwork,
@@ -75,11 +75,25 @@ pub(crate) fn check<N: Classifier>(
     let shape = [IMAGES, channels, height, width];
     let images = Tensor::<4>::from_data(TensorData::new(images, shape), device);
     let by_layers = floats(run(described, images, device));
-    let largest = own.iter().map(|logit| f64::from(logit.abs())).fold(f64::MIN_POSITIVE, f64::max);
-    let distances = own.iter().zip(&by_layers).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-    let apart = distances.fold(0.0, f64::max) / largest;
-    // A network that gives no numbers cannot be told from its description.
-    if apart > TOLERANCE { Err(ExportError::Differs { apart }) } else { Ok(()) }
+    let apart = distance(&own, &by_layers, IMAGES * described.description().classes());
+    if apart <= TOLERANCE { Ok(()) } else { Err(ExportError::Differs { apart }) }
+}
+
+/// How far logits are apart, as a share of the largest one; infinite if they are not `count` each, or only one of a pair is
+/// finite. A network that diverged gives no finite numbers, and neither does its description then.
+fn distance(own: &[f32], described: &[f32], count: usize) -> f64 {
+    if own.len() != count || described.len() != count {
+        return f64::INFINITY;
+    }
+    let [own, described] = [own, described].map(|it| it.iter().map(|&logit| f64::from(logit)));
+    let finite = own.clone().filter(|logit| logit.is_finite());
+    let largest = finite.map(f64::abs).fold(f64::MIN_POSITIVE, f64::max);
+    let apart = own.zip(described).map(|(a, b)| match (a.is_finite(), b.is_finite()) {
+        (true, true) => (a - b).abs() / largest,
+        (false, false) => 0.0,
+        _ => f64::INFINITY,
+    });
+    apart.fold(0.0, f64::max)
 }
 
 /// A value of the description.
@@ -261,6 +275,22 @@ mod tests {
             let refused = matches!(outcome, Err(ExportError::Differs { apart }) if apart > 0.01);
             assert_eq!(refused, between != described, "{described:?}: {outcome:?}");
         }
+    }
+
+    #[test]
+    fn logits_that_are_missing_or_no_numbers_are_no_agreement() {
+        let own = [1.0, -4.0, 2.0];
+        assert_eq!(distance(&own, &[1.0, -4.0, 1.0], 3), 0.25);
+        assert_eq!(distance(&own, &own, 3), 0.0);
+        for other in [[1.0, f32::NAN, 2.0], [1.0, f32::NEG_INFINITY, 2.0]] {
+            assert_eq!(distance(&own, &other, 3), f64::INFINITY);
+            assert_eq!(distance(&other, &own, 3), f64::INFINITY);
+            assert_eq!(distance(&other, &other, 3), 0.0);
+        }
+        // One that is not finite hides no difference of the others.
+        assert_eq!(distance(&[f32::INFINITY, 2.0], &[f32::INFINITY, 1.0], 2), 0.5);
+        assert_eq!(distance(&own, &own[..2], 3), f64::INFINITY);
+        assert_eq!(distance(&[], &[], 3), f64::INFINITY);
     }
 
     #[test]

@@ -78,10 +78,10 @@ pub enum ExportError {
         /// Formats that can.
         instead: &'static str,
     },
-    /// A layer's name that Python knows as something else.
+    /// A layer's name that Python knows as something else, or does not take for a name.
     #[error(
-        "layer `{name}`: PyTorch's modules have `{part}` already; give the field another name, or \
-         export as onnx or safetensors"
+        "layer `{name}`: no field of a PyTorch module can be called `{part}`; give it another name, \
+         or export as onnx or safetensors"
     )]
     PythonName {
         /// The layer's name.
@@ -95,9 +95,15 @@ pub enum ExportError {
         /// What was given.
         path: PathBuf,
     },
-    /// A file that belongs to the run's results.
-    #[error("{} is a result of the run and stays as it is; name another file with `--out`", path.display())]
-    Result {
+    /// A path among a run's own files.
+    #[error("{} is inside the folder of a run, whose own files stay as they are; name a path in its export/, or elsewhere, with `--out`", path.display())]
+    InsideRun {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Weights that the Python code beside them would take the place of.
+    #[error("{} would be both the weights and the Python code that builds the network; give the weights another ending, such as .pt, with `--out`", path.display())]
+    SameFile {
         /// The file.
         path: PathBuf,
     },
@@ -137,7 +143,8 @@ impl From<ExportError> for Failure {
             | ExportError::Model { .. }
             | ExportError::Option { .. }
             | ExportError::NoFile { .. }
-            | ExportError::Result { .. }
+            | ExportError::InsideRun { .. }
+            | ExportError::SameFile { .. }
             | ExportError::Foreign { .. } => Failure::Usage(error.to_string()),
             error => Failure::Error(error.to_string()),
         }

@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backburn_records::record::{EVALUATION_FILE, MANIFEST_FILE};
+use backburn_records::RunRecord;
+use backburn_records::record::{CONFIG_FILE, EVALUATION_FILE, MANIFEST_FILE};
 use backburn_records::whole_file::{folder_of, write_whole};
-use backburn_records::{RunRecord, read_bounded};
 use backburn_training::backend::Backend;
 use backburn_training::predict::Predictor;
-use backburn_training::run_folder::names::RESULTS;
 use backburn_training::session_error::SessionError;
 
 use crate::card;
@@ -47,49 +47,53 @@ pub struct ExportOptions {
 /// # Errors
 ///
 /// If the run has not come to its end or is damaged, its network cannot be described, the options are none of the
-/// format's, or a file cannot be written.
+/// format's, a file would take the place of one that is no export, or cannot be written.
 pub fn export(run: &Path, options: &ExportOptions) -> Result<Vec<PathBuf>, ExportError> {
     check_options(options)?;
-    let format = options.format;
     let out = match &options.out {
         Some(out) => out.clone(),
-        None => run.join(FOLDER).join(format.row().file),
+        None => run.join(FOLDER).join(options.format.row().file),
     };
-    if format == Format::Mlflow {
+    check_place(run, &out)?;
+    let to_bytes: ToBytes = match options.format {
         // A store takes many runs, so that a folder that is there already is no fault.
-        return Ok(vec![backburn_logs::write_mlflow(&RunRecord::read(run)?, &out)?]);
-    }
-    check_target(run, &out)?;
-    if format == Format::MistakesCsv {
-        return export_mistakes(run, options, out);
-    }
+        Format::Mlflow => {
+            return Ok(vec![backburn_logs::write_mlflow(&RunRecord::read(run)?, &out)?]);
+        }
+        Format::MistakesCsv => return export_mistakes(run, options, out),
+        Format::Onnx => onnx::to_bytes,
+        Format::Torch => |network, _| torch_file::to_bytes(network),
+        Format::Safetensors => |network, _| Ok(safetensors_file::to_bytes(network)),
+    };
+    export_weights(run, options, out, to_bytes)
+}
+
+/// What makes a format's file of a network.
+type ToBytes = fn(&TrainedNetwork, OnnxOptions) -> Result<Vec<u8>, ExportError>;
+
+fn export_weights(
+    run: &Path,
+    options: &ExportOptions,
+    out: PathBuf,
+    to_bytes: ToBytes,
+) -> Result<Vec<PathBuf>, ExportError> {
+    let beside = Beside::of(&out);
+    beside.check(run, &out, options)?;
     let predictor = Predictor::open(run, options.backend)?;
     let record = RunRecord::read(run)?;
     let network = trained_network(&predictor, &record)?;
     check::check(predictor.network(), &network, predictor.device())?;
-    let bytes = match format {
-        Format::Onnx => onnx::to_bytes(&network, options.onnx)?,
-        Format::Torch => torch_file::to_bytes(&network)?,
-        Format::Safetensors | Format::MistakesCsv | Format::Mlflow => {
-            safetensors_file::to_bytes(&network)
-        }
-    };
+    let bytes = to_bytes(&network, options.onnx)?;
     let file = out.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let card = card::card(&record, &network, format, options.onnx.ends, &file);
-    let mut files = vec![(out.clone(), bytes)];
-    if format == Format::Torch {
-        let code = out.with_extension("py");
-        check_ours(&code, torch_code::FIRST_WORDS)?;
-        files.push((code, torch_code::source(&network)?.into_bytes()));
+    let card = card::card(&record, &network, options.format, options.onnx.ends, &file);
+    let mut files = vec![(out, bytes)];
+    if options.format == Format::Torch {
+        files.push((beside.code, torch_code::source(&network, &file)?.into_bytes()));
     }
-    let beside = with_ending(&out, ".md");
-    check_ours(&beside, card::FIRST_WORDS)?;
-    files.push((beside, card.into_bytes()));
+    files.push((beside.card, card.into_bytes()));
     if let Some(count) = options.test_data {
-        let folder = with_ending(&out, ".test_data_set_0");
-        let [input, output] = test_data(&predictor, &network, options.onnx.ends, count)?;
-        files.push((folder.join("input_0.pb"), input));
-        files.push((folder.join("output_0.pb"), output));
+        let data = test_data(&predictor, &network, options.onnx.ends, count)?;
+        files.extend(beside.test_data.into_iter().zip(data));
     }
     write(options, files)
 }
@@ -99,6 +103,7 @@ fn export_mistakes(
     options: &ExportOptions,
     out: PathBuf,
 ) -> Result<Vec<PathBuf>, ExportError> {
+    check_file(&out)?;
     let record = RunRecord::read(run)?;
     let missing = || ExportError::Missing { path: run.join(EVALUATION_FILE) };
     let evaluation = record.evaluation.as_ref().ok_or_else(missing)?;
@@ -165,29 +170,99 @@ fn check_options(options: &ExportOptions) -> Result<(), ExportError> {
     }
 }
 
-/// A file that may be written: none of the run's own.
-fn check_target(run: &Path, out: &Path) -> Result<(), ExportError> {
-    let Some(name) = out.file_name().filter(|_| !out.is_dir()) else {
-        return Err(ExportError::NoFile { path: out.to_owned() });
-    };
-    let same_folder = match (fs::canonicalize(folder_of(out)), fs::canonicalize(run)) {
-        (Ok(folder), Ok(run)) => folder == run,
-        _ => false,
-    };
-    let is_result = RESULTS.into_iter().chain([MANIFEST_FILE]).any(|result| name == result);
-    if same_folder && is_result {
-        return Err(ExportError::Result { path: out.to_owned() });
-    }
-    Ok(())
+/// Files that take their names from that of the weights.
+struct Beside {
+    /// Python, of the format `torch`.
+    code: PathBuf,
+    card: PathBuf,
+    /// Images and answers, where an ONNX graph is tested with them.
+    test_data: [PathBuf; 2],
 }
 
-/// A file that takes no place that was asked for is written over only if an export wrote it.
-fn check_ours(path: &Path, first_words: &str) -> Result<(), ExportError> {
+impl Beside {
+    fn of(out: &Path) -> Self {
+        let folder = with_ending(out, ".test_data_set_0");
+        Self {
+            code: out.with_extension("py"),
+            card: with_ending(out, ".md"),
+            test_data: ["input_0.pb", "output_0.pb"].map(|name| folder.join(name)),
+        }
+    }
+
+    /// Checks that each file that will be written is one that may be: nobody has asked for these.
+    fn check(&self, run: &Path, out: &Path, options: &ExportOptions) -> Result<(), ExportError> {
+        check_file(out)?;
+        let has_code = options.format == Format::Torch;
+        let is_code = |out: &Path| out.extension().is_some_and(|it| it.eq_ignore_ascii_case("py"));
+        if has_code && is_code(out) {
+            return Err(ExportError::SameFile { path: out.to_owned() });
+        }
+        let mut files: Vec<(&Path, fn(&[u8]) -> bool)> = Vec::new();
+        files.push((&self.card, |start| start.starts_with(card::FIRST_WORDS.as_bytes())));
+        if has_code {
+            files.push((&self.code, |it| it.starts_with(torch_code::FIRST_WORDS.as_bytes())));
+        }
+        if options.test_data.is_some() {
+            self.test_data.iter().for_each(|path| files.push((path, onnx::is_test_data)));
+        }
+        for (path, is_ours) in files {
+            check_place(run, path)?;
+            check_ours(path, is_ours)?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks that a path is that of a file.
+fn check_file(out: &Path) -> Result<(), ExportError> {
+    match out.file_name().filter(|_| !out.is_dir()) {
+        Some(_) => Ok(()),
+        None => Err(ExportError::NoFile { path: out.to_owned() }),
+    }
+}
+
+/// Checks that a path lies in no run's folder, whose files stay as training left them, unless it is the place that exports
+/// have in it.
+fn check_place(run: &Path, path: &Path) -> Result<(), ExportError> {
+    let real = resolved(path);
+    let this_run = fs::canonicalize(run).ok();
+    let is_run = |folder: &&Path| {
+        this_run.as_deref() == Some(*folder)
+            || [MANIFEST_FILE, CONFIG_FILE].iter().all(|name| folder.join(name).is_file())
+    };
+    match real.ancestors().find(is_run) {
+        Some(folder) if real.parent().is_none_or(|it| !it.starts_with(folder.join(FOLDER))) => {
+            Err(ExportError::InsideRun { path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An absolute path without links to folders, as far as these are there.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let real = path.ancestors().filter(|folder| folder.is_dir()).find_map(|folder| {
+        Some(fs::canonicalize(folder).ok()?.join(path.strip_prefix(folder).ok()?))
+    });
+    real.unwrap_or(path)
+}
+
+/// Most bytes at the beginning of a file by which it is known.
+const START: u64 = 128;
+
+/// A file that nobody asked for is written over only if an export wrote it, which its beginning shows.
+fn check_ours(path: &Path, is_ours: fn(&[u8]) -> bool) -> Result<(), ExportError> {
     if !path.exists() {
         return Ok(());
     }
-    let ours = read_bounded(path, 16 << 20).is_ok_and(|it| it.starts_with(first_words.as_bytes()));
-    if ours { Ok(()) } else { Err(ExportError::Foreign { path: path.to_owned() }) }
+    let mut start = Vec::new();
+    let is_read = path.is_file()
+        && fs::File::open(path).and_then(|it| it.take(START).read_to_end(&mut start)).is_ok();
+    if is_read && is_ours(&start) {
+        Ok(())
+    } else {
+        Err(ExportError::Foreign { path: path.to_owned() })
+    }
 }
 
 /// A path with something behind its name.

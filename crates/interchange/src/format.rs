@@ -80,11 +80,6 @@ impl Format {
             Self::Mlflow => mlflow,
         }
     }
-
-    /// Whether it holds weights, so that a model card belongs to it.
-    pub fn has_weights(self) -> bool {
-        !matches!(self, Self::MistakesCsv | Self::Mlflow)
-    }
 }
 
 impl FromStr for Format {

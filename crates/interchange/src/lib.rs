@@ -19,6 +19,7 @@ pub mod safetensors_file;
 pub mod torch_code;
 pub mod torch_file;
 mod trained_network;
+mod without_folders;
 mod zip;
 
 pub use error::ExportError;

@@ -15,12 +15,12 @@ use crate::trained_network::TrainedNetwork;
 /// What every generated file begins with.
 pub const FIRST_WORDS: &str = "\"\"\"Written by Backburn";
 
-/// The text of the Python file.
+/// The text of the Python file. `weights`: the name of the file of weights, for its example.
 ///
 /// # Errors
 ///
 /// If a layer has a name that a module of PyTorch cannot have.
-pub fn source(network: &TrainedNetwork) -> Result<String, ExportError> {
+pub fn source(network: &TrainedNetwork, weights: &str) -> Result<String, ExportError> {
     let description = network.description();
     let [channels, height, width] = description.image();
     let normalization = network.normalization();
@@ -28,11 +28,12 @@ pub fn source(network: &TrainedNetwork) -> Result<String, ExportError> {
         Some(_) => "(logits / TEMPERATURE).softmax(1)",
         None => "logits.softmax(1)",
     };
+    let weights = json!(weights);
     let mut text = format!(
         "{FIRST_WORDS}: a network in PyTorch, for the weights that were exported with it.
 
     network = Network().eval()
-    network.load_state_dict(torch.load(\"model.pt\", weights_only=True))
+    network.load_state_dict(torch.load({weights}, weights_only=True))
     with torch.inference_mode():
         answers = probabilities(network(prepare(pixels)))
 
@@ -80,7 +81,7 @@ class Network(nn.Module):
         text += &child.assignment(name);
     }
     text += "\n    def forward(self, images: Tensor) -> Tensor:\n";
-    text += &forward(description);
+    text += &forward(description, &tree);
     Ok(text)
 }
 
@@ -119,6 +120,17 @@ def stochastic_depth(x: Tensor, rate: float, training: bool) -> Tensor:
     text
 }
 
+/// A module of modules in PyTorch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    /// `nn.ModuleList`: numbered from 0 on.
+    List,
+    /// `nn.ModuleDict`: numbered otherwise, since layers without parameters have no module. No name of Python is a number.
+    Dict,
+    /// `Part`, by names.
+    Part,
+}
+
 /// The modules of a network, as their names nest.
 #[derive(Debug, Default)]
 struct Tree {
@@ -133,7 +145,10 @@ impl Tree {
         let mut root = Self::default();
         for layer in description.layers() {
             let Some(constructor) = constructor(layer, description) else { continue };
-            if let Some(part) = layer.name.split('.').find(|part| is_taken(part)) {
+            let mut parts = layer.name.split('.');
+            // A field of the network itself is a name of Python.
+            let first = parts.next().filter(|part| is_taken(part) || is_number(part));
+            if let Some(part) = first.or_else(|| parts.find(|part| is_taken(part))) {
                 let (name, part) = (layer.name.clone(), part.to_owned());
                 return Err(ExportError::PythonName { name, part });
             }
@@ -155,15 +170,39 @@ impl Tree {
         }
     }
 
-    /// Whether the children are numbered from 0 on.
-    fn is_list(&self) -> bool {
+    /// What the children are kept in.
+    fn group(&self) -> Group {
         let mut numbered = self.children.iter().zip(0_usize..);
-        numbered.all(|((name, _), number)| *name == number.to_string())
+        if numbered.all(|((name, _), number)| *name == number.to_string()) {
+            Group::List
+        } else if self.children.iter().any(|(name, _)| is_number(name)) {
+            Group::Dict
+        } else {
+            Group::Part
+        }
     }
 
     fn has_parts(&self) -> bool {
-        let own = self.constructor.is_none() && !self.is_list();
+        let own = self.constructor.is_none() && self.group() == Group::Part;
         own || self.children.iter().any(|(_, child)| child.has_parts())
+    }
+
+    /// `self.name…`, the module of that path.
+    fn access<'t>(&'t self, path: &str) -> String {
+        let mut text = "self".to_owned();
+        // The network itself is a class, whatever its fields are called.
+        let (mut group, mut place) = (Group::Part, Some(self));
+        for part in path.split('.') {
+            text += &match group {
+                Group::List => format!("[{part}]"),
+                Group::Dict => format!("[\"{part}\"]"),
+                Group::Part => format!(".{part}"),
+            };
+            let child = |tree: &'t Self| tree.children.iter().find(|(name, _)| name == part);
+            place = place.and_then(child).map(|(_, child)| child);
+            group = place.map_or(Group::Part, Self::group);
+        }
+        text
     }
 
     /// `self.name = …`, in a function of a class.
@@ -176,19 +215,28 @@ impl Tree {
         if let Some(constructor) = &self.constructor {
             return constructor.clone();
         }
-        let is_list = self.is_list();
+        let group = self.group();
         let inner = " ".repeat(indent + 4);
         let mut lines = String::new();
         for (name, child) in &self.children {
-            let name = if is_list { String::new() } else { format!("{name}=") };
+            let name = match group {
+                Group::List => String::new(),
+                Group::Dict => format!("\"{name}\": "),
+                Group::Part => format!("{name}="),
+            };
             let _ = writeln!(lines, "{inner}{name}{},", child.expression(indent + 4));
         }
         let outer = " ".repeat(indent);
-        match is_list {
-            true => format!("nn.ModuleList([\n{lines}{outer}])"),
-            false => format!("Part(\n{lines}{outer})"),
+        match group {
+            Group::List => format!("nn.ModuleList([\n{lines}{outer}])"),
+            Group::Dict => format!("nn.ModuleDict({{\n{lines}{outer}}})"),
+            Group::Part => format!("Part(\n{lines}{outer})"),
         }
     }
+}
+
+fn is_number(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Words of Python, and names that `nn.Module` has functions or settings by, as far as they can be names of fields.
@@ -301,7 +349,7 @@ fn conv2d(conv: Convolution2d) -> String {
 }
 
 /// The lines of the forward pass. A variable is used again as soon as nothing needs what is in it.
-fn forward(description: &Description) -> String {
+fn forward(description: &Description, tree: &Tree) -> String {
     let layers = description.layers();
     let mut last_use: BTreeMap<Value, usize> = BTreeMap::new();
     for (number, layer) in layers.iter().enumerate() {
@@ -325,7 +373,7 @@ fn forward(description: &Description) -> String {
         });
         let free = (0..).find(|it| !variables.values().any(|taken| taken == it)).unwrap_or(0);
         variables.insert(Value::of_layer(number), free);
-        let _ = writeln!(text, "        {} = {}", variable(free), call(layer, &inputs));
+        let _ = writeln!(text, "        {} = {}", variable(free), call(layer, &inputs, tree));
     }
     let output =
         variables.get(&description.output()).map_or("images".to_owned(), |&it| variable(it));
@@ -342,15 +390,11 @@ fn variable(number: usize) -> String {
 }
 
 /// What a layer does to its inputs.
-fn call(layer: &Layer, inputs: &[String]) -> String {
+fn call(layer: &Layer, inputs: &[String], tree: &Tree) -> String {
     let x = inputs.first().map_or("", String::as_str);
     match layer.kind {
         LayerKind::Conv2d(_) | LayerKind::Linear { .. } | LayerKind::BatchNorm { .. } => {
-            let path = layer.name.split('.').fold("self".to_owned(), |path, part| {
-                let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
-                if is_number { format!("{path}[{part}]") } else { format!("{path}.{part}") }
-            });
-            format!("{path}({x})")
+            format!("{}({x})", tree.access(&layer.name))
         }
         LayerKind::Relu => format!("F.relu({x})"),
         LayerKind::Silu => format!("F.silu({x})"),
@@ -368,5 +412,40 @@ fn call(layer: &Layer, inputs: &[String]) -> String {
         LayerKind::StochasticDepth { rate } => {
             format!("stochastic_depth({x}, {rate:?}, self.training)")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(names: &[&str]) -> Tree {
+        let mut tree = Tree::default();
+        names.iter().for_each(|name| tree.put(name, format!("nn.{}()", name.len())));
+        tree
+    }
+
+    #[test]
+    fn modules_numbered_from_zero_are_a_list_and_others_a_dictionary() {
+        let tree = tree(&["stem.0", "stem.1", "blocks.1.conv", "blocks.3.conv", "head"]);
+        let written: String =
+            tree.children.iter().map(|(name, child)| child.assignment(name)).collect();
+        let expected = "        self.stem = nn.ModuleList([
+            nn.6(),
+            nn.6(),
+        ])
+        self.blocks = nn.ModuleDict({
+            \"1\": Part(
+                conv=nn.13(),
+            ),
+            \"3\": Part(
+                conv=nn.13(),
+            ),
+        })
+        self.head = nn.4()
+";
+        assert_eq!(written, expected);
+        let paths = ["stem.1", "blocks.3.conv", "head"].map(|path| tree.access(path));
+        assert_eq!(paths, ["self.stem[1]", "self.blocks[\"3\"].conv", "self.head"]);
     }
 }

@@ -15,7 +15,8 @@ use crate::zip::ZipWriter;
 /// Most bytes of weights: places in the archive are 32-bit numbers, and some bytes are needed beside the weights.
 const MOST_BYTES: usize = u32::MAX as usize - (64 << 20);
 
-/// Most records of an archive beside those of weights: the pickle, the order of bytes, the version.
+/// Most tensors: an archive counts its records with 16 bits, of which the greatest number says that the count stands
+/// elsewhere, and has three beside one for each tensor: the pickle, the order of bytes, the version.
 const MOST_TENSORS: usize = u16::MAX as usize - 4;
 
 /// The bytes of a `.pt` file. Its tensors are contiguous floats on the CPU, in the order of the network's modules.

@@ -77,7 +77,7 @@ pub(crate) mod ours {
 
     /// What is convolved, and how weights and output are laid out.
     #[derive(Clone, Debug)]
-    pub(crate) struct Plan {
+    pub(crate) struct Convolution {
         pub(crate) shape: ConvShape,
         pub(crate) layout: WeightLayout,
         pub(crate) output: Shape,
@@ -92,7 +92,7 @@ pub(crate) mod ours {
             x: FloatTensor<Self>,
             weight: FloatTensor<Self>,
             bias: FloatTensor<Self>,
-            plan: Plan,
+            convolution: Convolution,
         ) -> FloatTensor<Self>;
     }
 
@@ -103,11 +103,11 @@ pub(crate) mod ours {
         options: ConvOptions,
         activation: Activation,
     ) -> Tensor<4> {
-        let plan = Plan::of(&x, &weight, options, activation);
-        convolve(x, weight, bias, plan)
+        let convolution = Convolution::of(&x, &weight, options, activation);
+        convolve(x, weight, bias, convolution)
     }
 
-    impl Plan {
+    impl Convolution {
         pub(crate) fn of(
             x: &Tensor<4>,
             weight: &Tensor<4>,
@@ -151,14 +151,18 @@ pub(crate) mod ours {
         x: Tensor<D>,
         weight: Tensor<D>,
         bias: Option<Tensor<1>>,
-        plan: Plan,
+        convolution: Convolution,
     ) -> Tensor<D> {
+        // An empty one would stand for none.
+        if let Some(bias) = &bias {
+            assert_eq!(bias.dims(), [convolution.shape.outputs], "a bias for each output channel");
+        }
         let bias = bias.unwrap_or_else(|| Tensor::empty([0], &x.device()));
         Tensor::from_dispatch(Dispatch::backburn_convolve(
             x.into_dispatch(),
             weight.into_dispatch(),
             bias.into_dispatch(),
-            plan,
+            convolution,
         ))
     }
 
@@ -167,9 +171,9 @@ pub(crate) mod ours {
             x: FlexTensor,
             weight: FlexTensor,
             bias: FlexTensor,
-            plan: Plan,
+            convolution: Convolution,
         ) -> FlexTensor {
-            let Plan { shape, layout, output, activation } = plan;
+            let Convolution { shape, layout, output, activation } = convolution;
             let (x, weight, bias) = (in_order(x), in_order(weight), in_order(bias));
             let finish = Finish::of(optional(&bias), activation);
             let y = convolve_and_finish(&shape, &x, &weight, layout, finish);
@@ -227,7 +231,7 @@ pub(crate) mod ours {
             x: FloatTensor<Self>,
             weight: FloatTensor<Self>,
             bias: FloatTensor<Self>,
-            plan: Plan,
+            convolution: Convolution,
         ) -> FloatTensor<Self> {
             if plan.activation == Activation::Silu {
                 // Its gradient takes the sum before it, which is lost once it is part of the convolution.
@@ -239,8 +243,8 @@ pub(crate) mod ours {
             let x = in_order(x.into_primitive());
             let weight = in_order(weight.into_primitive());
             let bias = bias.into_primitive();
-            let Plan { shape, layout, activation, .. } = plan.clone();
-            let y = Flex::backburn_convolve(x.clone(), weight.clone(), bias, plan);
+            let Convolution { shape, layout, activation, .. } = convolution.clone();
+            let y = Flex::backburn_convolve(x.clone(), weight.clone(), bias, convolution);
             match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
                 OpsKind::Tracked(prep) => {
                     let of_activation = (activation == Activation::Relu).then(|| y.clone());

@@ -32,13 +32,42 @@ pub fn conv2d_batch_norm(
     residual: Option<Tensor<4>>,
     activation: Activation,
 ) -> Tensor<4> {
+    let [outputs, ..] = weight.dims();
+    let vectors = [
+        ("bias", bias.as_ref()),
+        ("scale", Some(&parameters.gamma)),
+        ("shift", Some(&parameters.beta)),
+        ("mean", Some(&statistics.mean)),
+        ("variance", Some(&statistics.variance)),
+    ];
+    for (name, vector) in vectors {
+        if let Some(vector) = vector {
+            assert_eq!(vector.dims(), [outputs], "a {name} for each output channel");
+        }
+    }
     #[cfg(feature = "flex")]
     if crate::device::is_ours(&x) && !x.device().is_autodiff() {
-        let plan = crate::conv2d::ours::Plan::of(&x, &weight, options, activation);
-        return ours::conv2d_batch_norm(x, weight, bias, plan, parameters, statistics, residual);
+        let convolution = crate::conv2d::ours::Convolution::of(&x, &weight, options, activation);
+        check_residual(residual.as_ref(), convolution.output.dims());
+        return ours::conv2d_batch_norm(
+            x,
+            weight,
+            bias,
+            convolution,
+            parameters,
+            statistics,
+            residual,
+        );
     }
     let y = conv2d(x, weight, bias, options, Activation::Identity);
+    check_residual(residual.as_ref(), y.dims());
     batch_norm(y, parameters, statistics, residual, activation)
+}
+
+fn check_residual(residual: Option<&Tensor<4>>, output: [usize; 4]) {
+    if let Some(residual) = residual {
+        assert_eq!(residual.dims(), output, "a residual of the output's shape");
+    }
 }
 
 #[cfg(feature = "flex")]
@@ -49,7 +78,7 @@ mod ours {
     use burn::tensor::Tensor;
 
     use super::{BatchNormParameters, BatchStatistics};
-    use crate::conv2d::ours::{Plan, convolve_and_finish};
+    use crate::conv2d::ours::{Convolution, convolve_and_finish};
     use crate::cpu::Finish;
     use crate::flex::{in_order, into_values, optional, tensor};
 
@@ -67,7 +96,7 @@ mod ours {
             variance: FloatTensor<Self>,
             residual: FloatTensor<Self>,
             epsilon: f64,
-            plan: Plan,
+            convolution: Convolution,
         ) -> FloatTensor<Self>;
     }
 
@@ -75,7 +104,7 @@ mod ours {
         x: Tensor<4>,
         weight: Tensor<4>,
         bias: Option<Tensor<1>>,
-        plan: Plan,
+        convolution: Convolution,
         parameters: BatchNormParameters,
         statistics: BatchStatistics,
         residual: Option<Tensor<4>>,
@@ -91,7 +120,7 @@ mod ours {
             statistics.variance.into_dispatch(),
             residual.unwrap_or_else(|| Tensor::empty([0; 4], &device)).into_dispatch(),
             parameters.epsilon,
-            plan,
+            convolution,
         ))
     }
 
@@ -106,9 +135,9 @@ mod ours {
             variance: FlexTensor,
             residual: FlexTensor,
             epsilon: f64,
-            plan: Plan,
+            convolution: Convolution,
         ) -> FlexTensor {
-            let Plan { shape, layout, output, activation } = plan;
+            let Convolution { shape, layout, output, activation } = convolution;
             let (x, weight, residual) = (in_order(x), in_order(weight), in_order(residual));
             let [bias, gamma, beta, mean, variance] =
                 [bias, gamma, beta, mean, variance].map(|it| into_values(in_order(it)));
@@ -128,59 +157,6 @@ mod ours {
                 activation,
             };
             tensor(convolve_and_finish(&shape, &x, &weight, layout, finish), output)
-        }
-    }
-}
-
-#[cfg(all(test, feature = "flex"))]
-mod tests {
-    use burn::tensor::{Device, Distribution};
-
-    use super::*;
-
-    /// Batch, side, inputs, outputs, kernel, stride: of a filtered layer and of some that are not.
-    const CASES: [[usize; 6]; 4] =
-        [[3, 9, 48, 40, 3, 1], [2, 7, 3, 20, 3, 1], [2, 8, 16, 24, 3, 2], [1, 6, 20, 33, 1, 2]];
-
-    #[test]
-    fn it_is_a_convolution_and_a_normalization() {
-        let device = Device::flex();
-        for [batch, side, inputs, outputs, kernel, stride] in CASES {
-            let normal = Distribution::Normal(0.0, 1.0);
-            let x = Tensor::<4>::random([batch, side, side, inputs], normal, &device);
-            let weight = Tensor::<4>::random([outputs, inputs, kernel, kernel], normal, &device);
-            let vector = || Tensor::<1>::random([outputs], normal, &device);
-            let options = ConvOptions { stride: [stride; 2], padding: [kernel / 2; 2] };
-            let parameters = BatchNormParameters { gamma: vector(), beta: vector(), epsilon: 1e-5 };
-            let variance = Tensor::random([outputs], Distribution::Uniform(0.1, 9.0), &device);
-            let statistics = BatchStatistics { mean: vector(), variance };
-            for (with, activation) in [
-                (false, Activation::Identity),
-                (true, Activation::Relu),
-                (false, Activation::Silu),
-                (true, Activation::Silu),
-            ] {
-                let bias = with.then(vector);
-                let y =
-                    conv2d(x.clone(), weight.clone(), bias.clone(), options, Activation::Identity);
-                let residual = with.then(|| Tensor::random(y.dims(), normal, &device));
-                let (p, s) = (parameters.clone(), statistics.clone());
-                let expected = batch_norm(y, p, s, residual.clone(), activation);
-                let (p, s) = (parameters.clone(), statistics.clone());
-                let found = conv2d_batch_norm(
-                    x.clone(),
-                    weight.clone(),
-                    bias,
-                    options,
-                    p,
-                    s,
-                    residual,
-                    activation,
-                );
-                let largest: f32 = expected.clone().abs().max().into_scalar();
-                let off: f32 = (found - expected).abs().max().into_scalar();
-                assert!(off < 1e-5 * largest, "{off} of {largest}");
-            }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::activate::activate;
 use crate::cpu::Activation;
 #[cfg(feature = "flex")]
 use crate::{
-    conv2d::ours::{Plan, convolve},
+    conv2d::ours::{Convolution, convolve},
     cpu::{ConvShape, WeightLayout},
     device::is_ours,
 };
@@ -35,13 +35,13 @@ pub fn linear(
     if is_ours(&x) {
         let ([batch, inputs], [of_weight, outputs]) = (x.dims(), weight.dims());
         assert_eq!(inputs, of_weight, "values of a row, input units of the weights");
-        let plan = Plan {
+        let product = Convolution {
             shape: ConvShape::linear(batch, inputs, outputs),
             layout: WeightLayout::linear(outputs),
             output: Shape::from([batch, outputs]),
             activation,
         };
-        return convolve(x, weight, Some(bias), plan);
+        return convolve(x, weight, Some(bias), product);
     }
     activate(module::linear(x, weight, Some(bias)), activation)
 }

@@ -26,8 +26,8 @@ fn assert_same_bits(kernel: impl Fn() -> Vec<Vec<f32>> + Send + Sync) {
     }
 }
 
-/// Weights that are summed in parts of the batch; as many as are not; images of many pixels; what is filtered, with few
-/// tiles and with many.
+/// What is filtered, with few tiles and with many; weights that are summed in parts of the batch; so many that they are not;
+/// images of many pixels.
 const SHAPES: [ConvShape; 5] = [
     ConvShape {
         batch: 9,

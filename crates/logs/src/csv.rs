@@ -37,9 +37,8 @@ impl Logger for Csv {
     fn begin(&mut self, start: &Start<'_>) -> Result<u64, LogError> {
         let path = start.folder.join(SCALARS_FILE);
         let folder = folder_of(&path);
-        fs::create_dir_all(folder)
-            .and_then(|()| remove_leftovers(folder))
-            .map_err(LogError::write(folder))?;
+        fs::create_dir_all(folder).map_err(LogError::make(folder))?;
+        remove_leftovers(folder).map_err(LogError::write(folder))?;
         let before = match fs::read(&path) {
             Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,

@@ -1,6 +1,6 @@
 //! Why a log is not written.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// Why a log is not written.
@@ -22,6 +22,12 @@ pub enum LogError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// A folder is wanted where a file is.
+    #[error("{}: expected a folder, found something else; move it away, or name another place", path.display())]
+    NotAFolder {
+        /// What is there.
+        path: PathBuf,
     },
     /// A place where something else lies already.
     #[error("{}: expected {expected}, found {found}; name another folder with `--out`", path.display())]
@@ -46,11 +52,56 @@ pub enum LogError {
 impl LogError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Write { path, source }
+        move |source| not_a_folder(&path, &source).unwrap_or(Self::Write { path, source })
+    }
+
+    /// Of a folder that cannot be made.
+    pub(crate) fn make(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            // It is there already, as something else.
+            ErrorKind::AlreadyExists => Self::NotAFolder { path },
+            _ => Self::write(&path)(source),
+        }
     }
 
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Read { path, source }
+        move |source| not_a_folder(&path, &source).unwrap_or(Self::Read { path, source })
+    }
+}
+
+/// What is wrong where the system says that a part of the path is no folder, which no permission would mend.
+fn not_a_folder(path: &Path, source: &io::Error) -> Option<LogError> {
+    let there = path.ancestors().find(|part| part.exists()).unwrap_or(path);
+    let is_said = source.kind() == ErrorKind::NotADirectory;
+    is_said.then(|| LogError::NotAFolder { path: there.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_in_a_folders_place_is_no_matter_of_permissions() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("notes");
+        fs::write(&file, "x").unwrap();
+        let inside = file.join("run/meta.yaml");
+        let errors = [
+            LogError::read(&file)(fs::read_dir(&file).unwrap_err()),
+            LogError::make(&file)(fs::create_dir_all(&file).unwrap_err()),
+            LogError::make(&inside)(fs::create_dir_all(&inside).unwrap_err()),
+            LogError::write(&inside)(fs::write(&inside, "x").unwrap_err()),
+        ];
+        for error in errors {
+            let expected = format!("{}: expected a folder", file.display());
+            assert!(error.to_string().starts_with(&expected), "{error}");
+        }
+        let missing = folder.path().join("none");
+        let error = LogError::read(&missing)(fs::read_dir(&missing).unwrap_err());
+        assert!(error.to_string().starts_with("cannot read"), "{error}");
     }
 }

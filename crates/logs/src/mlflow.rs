@@ -16,7 +16,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use backburn_records::record::{CONFIG_FILE, MANIFEST_FILE, SUMMARY_FILE};
-use backburn_records::whole_file::{folder_of, sync_folder};
+use backburn_records::seed_group::arm;
+use backburn_records::whole_file::{folder_of, sync_folder, write_whole};
 use backburn_records::{Manifest, RunRecord, Status, sha256};
 use backburn_training::picture_names::short_name;
 use serde_json::Value;
@@ -44,10 +45,12 @@ pub fn write_mlflow(run: &RunRecord, out: &Path) -> Result<PathBuf, LogError> {
     let name = short_name(&run.manifest.dataset.name);
     let experiment = Experiment { id: experiment_id(&name), name };
     let folder = out.join(&experiment.id);
-    fs::create_dir_all(&folder).map_err(LogError::write(&folder))?;
+    fs::create_dir_all(&folder).map_err(LogError::make(&folder))?;
     let meta = folder.join("meta.yaml");
     if !meta.exists() {
-        write(&meta, &experiment.meta(&folder, started))?;
+        // One that a kill has cut would be an error of the whole store.
+        let text = experiment.meta(&folder, started);
+        write_whole(&meta, text.as_bytes()).map_err(LogError::write(&meta))?;
     }
     let (id, place) = (run_id(run), folder.join(run_id(run)));
     // Beside the store, where nobody takes it for a part of it before it is whole.
@@ -113,7 +116,7 @@ impl Files<'_> {
     /// Writes everything into the new folder `to`.
     fn write(&self, to: &Path, meta: &str) -> Result<(), LogError> {
         for folder in ["metrics", "params", "tags", "artifacts"].map(|name| to.join(name)) {
-            fs::create_dir_all(&folder).map_err(LogError::write(&folder))?;
+            fs::create_dir_all(&folder).map_err(LogError::make(&folder))?;
         }
         for (name, lines) in self.metrics() {
             write(&to.join("metrics").join(name), &lines)?;
@@ -127,7 +130,9 @@ impl Files<'_> {
         for name in ARTIFACTS {
             let from = self.run.dir.join(name);
             if from.exists() {
-                fs::copy(&from, to.join("artifacts").join(name)).map_err(LogError::read(&from))?;
+                let bytes = fs::read(&from).map_err(LogError::read(&from))?;
+                let to = to.join("artifacts").join(name);
+                fs::write(&to, bytes).map_err(LogError::write(&to))?;
             }
         }
         write(&to.join("meta.yaml"), meta)
@@ -171,7 +176,7 @@ fn params(run: &RunRecord) -> BTreeMap<String, String> {
 fn tags(run: &RunRecord) -> BTreeMap<&'static str, String> {
     let manifest = &run.manifest;
     let mut tags = BTreeMap::from([
-        ("mlflow.runName", manifest.name.clone()),
+        ("mlflow.runName", run_name(run)),
         ("mlflow.user", USER.to_owned()),
         ("mlflow.source.name", manifest.command.join(" ")),
         ("mlflow.source.type", "LOCAL".to_owned()),
@@ -181,7 +186,7 @@ fn tags(run: &RunRecord) -> BTreeMap<&'static str, String> {
         ("backburn.device", manifest.machine().1.to_owned()),
         ("backburn.model", manifest.model.clone()),
         ("backburn.status", manifest.status.to_string()),
-        ("backburn.run_folder", absolute(&run.dir).display().to_string()),
+        ("backburn.run_folder", real_folder(run).display().to_string()),
     ]);
     if let Some(commit) = &manifest.git_commit {
         tags.insert("mlflow.source.git.commit", commit.clone());
@@ -207,7 +212,7 @@ fn run_meta(
         ("experiment_id", quoted(experiment)),
         ("lifecycle_stage", quoted("active")),
         ("run_id", quoted(id)),
-        ("run_name", quoted(&run.manifest.name)),
+        ("run_name", quoted(&run_name(run))),
         ("run_uuid", quoted(id)),
         ("source_name", quoted("")),
         ("source_type", "4".to_owned()),
@@ -229,11 +234,28 @@ fn status(status: Status) -> u8 {
     }
 }
 
-/// A name that is this run's whenever it is exported. It begins with a letter.
+/// A name that is this run's whenever it is exported from where it lies. It begins with a letter.
+///
+/// The arms of a study have runs of one name, by one command, that may begin in the same second: recipe and folder tell
+/// them apart.
 fn run_id(run: &RunRecord) -> String {
     let Manifest { name, started, seed, command, .. } = &run.manifest;
-    let digits = sha256(format!("{name}\n{started}\n{seed}\n{command:?}").as_bytes());
+    let (config, folder) = (&run.config, real_folder(run));
+    let digits = sha256(
+        format!("{name}\n{started}\n{seed}\n{command:?}\n{config:?}\n{folder:?}").as_bytes(),
+    );
     format!("b{}", digits.get(..31).unwrap_or(&digits))
+}
+
+/// The run's own name, behind that of the arm that it belongs to.
+fn run_name(run: &RunRecord) -> String {
+    let name = &run.manifest.name;
+    arm(&real_folder(run)).map_or_else(|| name.clone(), |arm| format!("{arm}/{name}"))
+}
+
+/// The run's folder, however it was named.
+fn real_folder(run: &RunRecord) -> PathBuf {
+    fs::canonicalize(&run.dir).unwrap_or_else(|_| absolute(&run.dir))
 }
 
 /// Eighteen digits, as MLflow makes them, that are the same for the same name.
@@ -275,9 +297,9 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), LogError> {
-    fs::create_dir_all(folder_of(path))
-        .and_then(|()| fs::write(path, text))
-        .map_err(LogError::write(path))
+    let folder = folder_of(path);
+    fs::create_dir_all(folder).map_err(LogError::make(folder))?;
+    fs::write(path, text).map_err(LogError::write(path))
 }
 
 /// Milliseconds since 1970 of a time of the manifest, which is RFC 3339 in UTC.
@@ -393,6 +415,44 @@ mod tests {
         assert!(lines.ends_with(" NaN 1\n") && lines.lines().count() == 1, "{lines}");
         assert_eq!(fs::read_dir(experiment).unwrap().count(), 2);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn arms_of_a_study_that_began_in_the_same_second_are_two_runs() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store");
+        let places = ["none", "dropout"].map(|arm| {
+            let run = folder.path().join("study").join(arm).join("seed-1");
+            fs::create_dir_all(&run).unwrap();
+            sample::write(&run);
+            let mut run = RunRecord::read(&run).unwrap();
+            run.manifest.name = "seed-1".to_owned();
+            let place = write_mlflow(&run, &store).unwrap();
+            assert_eq!(text(&place.join("tags/mlflow.runName")), format!("{arm}/seed-1"));
+            let meta = text(&place.join("meta.yaml"));
+            assert!(meta.contains(&format!("run_name: \"{arm}/seed-1\"\n")), "{meta}");
+            // By another way to the same folder it is the same run.
+            run.dir = run.dir.join("../seed-1");
+            assert_eq!(write_mlflow(&run, &store).unwrap(), place);
+            place
+        });
+        assert_ne!(places[0], places[1]);
+        // The recipe alone is enough.
+        let mut run = sample::run();
+        let id = run_id(&run);
+        run.config = Some("seed = 1\n".to_owned());
+        assert_ne!(run_id(&run), id);
+    }
+
+    #[test]
+    fn a_file_in_the_stores_place_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (run, _) = exported(folder.path());
+        let file = folder.path().join("notes");
+        fs::write(&file, "mine").unwrap();
+        let refused = write_mlflow(&run, &file).unwrap_err().to_string();
+        assert!(refused.contains("notes: expected a folder"), "{refused}");
+        assert_eq!(text(&file), "mine");
     }
 
     #[test]

@@ -181,17 +181,6 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_written_as_in_the_documentation() {
-        // Its examples: 150 in field 1, "testing" in field 2, {150} in field 3.
-        let inner = Message::default().int(1, 150);
-        assert_eq!(inner.clone().into_bytes(), [0x08, 0x96, 0x01]);
-        let text = Message::default().bytes(2, "testing").into_bytes();
-        assert_eq!(text, *b"\x12\x07testing");
-        let outer = Message::default().message(3, &inner).into_bytes();
-        assert_eq!(outer, [0x1a, 0x03, 0x08, 0x96, 0x01]);
-    }
-
-    #[test]
     fn negative_numbers_take_ten_bytes_and_floats_four() {
         let minus_two = Message::default().int(1, -2_i64 as u64).into_bytes();
         assert_eq!(minus_two, [8, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]);

@@ -27,7 +27,7 @@ const AUGMENTED: usize = 32;
 pub struct RunLog<'a> {
     inner: Inner<'a>,
     loggers: Vec<Box<dyn Logger>>,
-    course: Option<Course>,
+    training: Option<LoggedTraining>,
     /// Time spent here.
     spent: Duration,
 }
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Inner<'_> {
 
 /// The training that is logged.
 #[derive(Debug)]
-struct Course {
+struct LoggedTraining {
     batches_per_epoch: u64,
     thinning: Thinning,
     /// The last epoch that ended.
@@ -51,7 +51,7 @@ struct Course {
     since: Instant,
 }
 
-impl Course {
+impl LoggedTraining {
     /// The place after so many batches of an epoch, which counts from 1.
     fn place(&self, epoch: usize, trained: usize) -> Place {
         let step = (epoch.saturating_sub(1) as u64) * self.batches_per_epoch + trained as u64;
@@ -80,7 +80,7 @@ impl<'a> RunLog<'a> {
     /// Logs nothing before it hears of a run.
     pub fn new(rows: &[&Entry], inner: &'a mut dyn Watch) -> Self {
         let loggers = rows.iter().map(|row| row.logger()).collect();
-        Self { inner: Inner(inner), loggers, course: None, spent: Duration::ZERO }
+        Self { inner: Inner(inner), loggers, training: None, spent: Duration::ZERO }
     }
 }
 
@@ -101,8 +101,8 @@ impl Watch for RunLog<'_> {
         }
         self.spent += began.elapsed();
         self.inner.0.event(event);
-        if let (Event::Scored { .. }, Some(course)) = (event, &self.course) {
-            let share = self.spent.as_secs_f64() / course.since.elapsed().as_secs_f64().max(1e-9);
+        if let (Event::Scored { .. }, Some(training)) = (event, &self.training) {
+            let share = self.spent.as_secs_f64() / training.since.elapsed().as_secs_f64().max(1e-9);
             let told = format!("logging took {:.2} % of the time", 100.0 * share);
             self.inner.0.event(Event::Detail(&told));
         }
@@ -110,7 +110,7 @@ impl Watch for RunLog<'_> {
 }
 
 impl RunLog<'_> {
-    /// Begins the logs of a run, or goes on with them, and adds what they lack.
+    /// Begins the logs of a run, or resumes them, and adds what they lack.
     fn begin(&mut self, run: &RunAtWork<'_>) {
         let batches_per_epoch = run.setup.batches_per_epoch() as u64;
         let start = Start {
@@ -120,8 +120,8 @@ impl RunLog<'_> {
             batches: run.batches as u64,
         };
         let all = batches_per_epoch * run.setup.recipe().epochs as u64;
-        let since = self.course.as_ref().map_or_else(Instant::now, |course| course.since);
-        let course = Course {
+        let since = self.training.as_ref().map_or_else(Instant::now, |training| training.since);
+        let training = LoggedTraining {
             batches_per_epoch,
             thinning: Thinning::of(all),
             epochs: run.epochs.len(),
@@ -133,23 +133,23 @@ impl RunLog<'_> {
                 introduce(logger, run);
             }
             for record in run.epochs {
-                let place = course.end_of(record.epoch);
+                let place = training.end_of(record.epoch);
                 if place.step >= first_new {
                     add_scalars(logger, place, &of_epoch(record));
                 }
             }
             logger.write()
         });
-        self.course = Some(course);
+        self.training = Some(training);
     }
 
     /// Batches of `epoch` have been trained; `before` is the number of those before them.
     fn batches(&mut self, epoch: usize, before: usize, objectives: &[f64], rates: &[f64]) {
-        let Some(course) = &self.course else { return };
+        let Some(training) = &self.training else { return };
         let mut kept = Vec::new();
         for (trained, (objective, rate)) in (before + 1..).zip(objectives.iter().zip(rates)) {
-            let place = course.place(epoch, trained);
-            if course.thinning.keeps(place.step) {
+            let place = training.place(epoch, trained);
+            if training.thinning.keeps(place.step) {
                 kept.push((place, [(BATCH_OBJECTIVE, *objective), (BATCH_LEARNING_RATE, *rate)]));
             }
         }
@@ -161,8 +161,8 @@ impl RunLog<'_> {
 
     /// The distributions of the gradients of an epoch's last step.
     fn gradients(&mut self, gradients: &NamedGradients) {
-        let Some(course) = &self.course else { return };
-        let place = course.end_of(course.epochs + 1);
+        let Some(training) = &self.training else { return };
+        let place = training.end_of(training.epochs + 1);
         if self.wants(Costly::Histograms) {
             let values = gradients.clone().into_values();
             let rows =
@@ -173,9 +173,9 @@ impl RunLog<'_> {
 
     /// An epoch has ended.
     fn epoch(&mut self, record: &EpochRecord, weights: &dyn Weights) {
-        let Some(course) = &mut self.course else { return };
-        course.epochs = record.epoch;
-        let place = course.end_of(record.epoch);
+        let Some(training) = &mut self.training else { return };
+        training.epochs = record.epoch;
+        let place = training.end_of(record.epoch);
         if self.wants(Costly::Histograms) {
             let values: Vec<(String, Vec<f64>)> = weights
                 .read()
@@ -197,8 +197,8 @@ impl RunLog<'_> {
 
     /// The run is over. One step behind the last, so that whoever is killed here and scores again takes this back.
     fn scored(&mut self, summary: &Summary, evaluation: &EvaluationRecord) {
-        let Some(course) = &self.course else { return };
-        let end = course.end_of(summary.last_epoch);
+        let Some(training) = &self.training else { return };
+        let end = training.end_of(summary.last_epoch);
         let place = Place { step: end.step + 1, ..end };
         let mistakes = &evaluation.mistakes;
         let shape = mistakes.first().map(|mistake| mistake.shape);

@@ -44,7 +44,7 @@ pub(crate) fn convolve(conv: &Conv2d, x: Tensor<4>, activation: Activation) -> T
     kernels::conv2d(x, conv.weight.val(), bias, options(conv), activation)
 }
 
-/// `activation(norm(conv(x)) + residual)`: in evaluation as one operation.
+/// `activation(norm(conv(x)) + residual)`: one operation where the statistics of the batch are not needed.
 ///
 /// # Shapes
 ///
@@ -57,7 +57,7 @@ pub(crate) fn convolve_and_normalize(
     activation: Activation,
 ) -> Tensor<4> {
     let device = x.device();
-    if device.is_autodiff() {
+    if takes_batch_statistics(norm, &device) {
         return normalize(norm, convolve(conv, x, Activation::Identity), residual, activation);
     }
     let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
@@ -66,6 +66,11 @@ pub(crate) fn convolve_and_normalize(
     kernels::conv2d_batch_norm(
         x, weight, bias, options, parameters, statistics, residual, activation,
     )
+}
+
+/// Whether this is training, in which a batch is normalized by itself.
+fn takes_batch_statistics(norm: &BatchNorm, device: &Device) -> bool {
+    device.is_autodiff() && norm.training.is_enabled()
 }
 
 fn options(conv: &Conv2d) -> ConvOptions {
@@ -119,7 +124,7 @@ pub(crate) fn normalize<const D: usize>(
 ) -> Tensor<D> {
     let device = x.device();
     let parameters = norm_parameters(norm);
-    if !device.is_autodiff() || !norm.training.is_enabled() {
+    if !takes_batch_statistics(norm, &device) {
         let statistics = running_statistics(norm, &device);
         return kernels::batch_norm(x, parameters, statistics, residual, activation);
     }

@@ -58,9 +58,10 @@ impl Explanation {
         map: &[f32],
     ) -> Self {
         let greatest = map.iter().copied().filter(|it| it.is_finite()).fold(0.0, f32::max);
-        let factor = if greatest > 0.0 { 255.0 / greatest } else { 0.0 };
-        // From above 255, which infinity is, and from what is not a number, `as` makes 255 and 0.
-        let values = map.iter().map(|value| (value * factor).round() as u8).collect();
+        // A share first: 255 over the greatest of tiny values would be infinite. From above 255, which infinity is, and from
+        // what is not a number, `as` makes 255 and 0.
+        let scaled = |value: &f32| (value / greatest * 255.0).round() as u8;
+        let values = map.iter().map(|it| if greatest > 0.0 { scaled(it) } else { 0 }).collect();
         Self { method, class, height, width, values }
     }
 
@@ -83,7 +84,7 @@ mod tests {
         assert_eq!(scaled(&[0.5, 2.0, -7.0, 1e-9]), [64, 255, 0, 0]);
         assert_eq!(scaled(&[0.0, -1.0]), [0, 0]);
         assert_eq!(scaled(&[f32::NAN, 4.0, f32::INFINITY]), [0, 255, 255]);
-        assert_eq!(scaled(&[1e-40, 1e-41]).first(), Some(&255));
+        assert_eq!(scaled(&[4e-40, 1e-40, 0.0, -1e-40]), [255, 64, 0, 0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Images whose labels are likely wrong, by networks that have not trained on them: what `label-errors` finds.
 
-use crate::number::{count, percent};
+use crate::number::{count, counted, either, percent};
 use crate::origin::Origin;
 
 /// Images by how little a network that has not trained on them believes their labels.
@@ -79,13 +79,16 @@ impl FoundByNoise {
     /// Both as a sentence. `images`: how many are ranked.
     pub fn sentence(&self, images: usize) -> String {
         let number = |value: usize| count(value as u64);
+        let first = match self.looked_at {
+            1 => "the first image of the ranking has".to_owned(),
+            several => format!("the first {} images of the ranking have", number(several)),
+        };
         format!(
-            "label noise {}: {} of {} labels were made wrong; the first {} images of the ranking \
-             have {} of them (precision {}, recall {})",
+            "label noise {}: {} of {} {} made wrong; {first} {} of them (precision {}, recall {})",
             self.setting,
             number(self.wrong),
-            number(images),
-            number(self.looked_at),
+            counted(images, "label"),
+            either(self.wrong, "was", "were"),
             number(self.found),
             percent(self.precision()),
             percent(self.recall())
@@ -101,7 +104,9 @@ impl LabelErrorsRecord {
     /// by the place in the data set.
     pub fn rank(suspects: &mut [Suspect]) {
         suspects.sort_by(|a, b| {
-            let by_confidence = a.self_confidence.total_cmp(&b.self_confidence);
+            let (x, y) = (a.self_confidence, b.self_confidence);
+            // By `total_cmp` one with a sign would come first.
+            let by_confidence = x.partial_cmp(&y).unwrap_or(x.is_nan().cmp(&y.is_nan()));
             by_confidence.then(a.index.cmp(&b.index))
         });
     }
@@ -113,8 +118,10 @@ impl LabelErrorsRecord {
 
     /// What was found, as a sentence.
     pub fn sentence(&self) -> String {
-        let all = count(self.ranked.len() as u64);
-        let disagree = count(self.disagreements() as u64);
+        let all = counted(self.ranked.len(), "image");
+        let disagree = self.disagreements();
+        let have = either(disagree, "has", "have");
+        let disagree = count(disagree as u64);
         let who = match self.networks {
             1 => "a network that has not trained on them".to_owned(),
             many => format!(
@@ -122,9 +129,7 @@ impl LabelErrorsRecord {
                 count(many as u64)
             ),
         };
-        format!(
-            "{disagree} of {all} images have a label that is not the most probable class, by {who}"
-        )
+        format!("{disagree} of {all} {have} a label that is not the most probable class, by {who}")
     }
 }
 
@@ -140,10 +145,14 @@ mod tests {
             self_confidence,
             ..sample::label_errors().ranked[0].clone()
         };
-        let mut ranked =
-            [suspect(3, 0.5), suspect(9, f64::NAN), suspect(2, 0.5), suspect(7, 0.001)];
-        LabelErrorsRecord::rank(&mut ranked);
-        assert_eq!(ranked.map(|it| it.index), [7, 2, 3, 9]);
+        for nan in [f64::NAN, -f64::NAN] {
+            let mut ranked = [suspect(3, 0.5), suspect(9, nan), suspect(2, 0.5), suspect(7, 0.001)];
+            LabelErrorsRecord::rank(&mut ranked);
+            assert_eq!(ranked.map(|it| it.index), [7, 2, 3, 9]);
+        }
+        let mut neither = [suspect(5, f64::NAN), suspect(4, -f64::NAN), suspect(1, f64::NAN)];
+        LabelErrorsRecord::rank(&mut neither);
+        assert_eq!(neither.map(|it| it.index), [1, 4, 5]);
     }
 
     #[test]
@@ -156,12 +165,20 @@ mod tests {
         );
         record.networks = 1;
         assert!(record.sentence().ends_with("by a network that has not trained on them"));
+        record.ranked.retain(|it| it.predicted != it.label);
+        record.ranked.truncate(1);
+        assert!(record.sentence().starts_with("1 of 1 image has a label that is not "));
         let noise = record.noise.unwrap();
         assert_eq!((noise.precision(), noise.recall()), (0.5, 1.0));
         assert_eq!(
             noise.sentence(4),
-            "label noise 50: 1 of 4 labels were made wrong; the first 2 images of the ranking have 1 \
+            "label noise 50: 1 of 4 labels was made wrong; the first 2 images of the ranking have 1 \
              of them (precision 50.00 %, recall 100.00 %)"
         );
+        let noise = FoundByNoise { wrong: 3, looked_at: 1, ..noise };
+        assert!(noise.sentence(4).starts_with(
+            "label noise 50: 3 of 4 labels were made wrong; the first image of the ranking has 1 \
+             of them (precision 100.00 %"
+        ));
     }
 }

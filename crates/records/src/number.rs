@@ -47,24 +47,45 @@ pub fn count(value: u64) -> String {
     group(&value.to_string())
 }
 
+/// So many of what `one` is called, a noun with a regular plural: `1 image`, `1,200 images`, `0 batches`.
+pub fn counted(number: usize, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        number => format!("{} {}", count(number as u64), plural(one)),
+    }
+}
+
+fn plural(one: &str) -> String {
+    match one.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if ["s", "x", "ch", "sh"].iter().any(|ending| one.ends_with(ending)) => {
+            format!("{one}es")
+        }
+        _ => format!("{one}s"),
+    }
+}
+
+/// `one` where it is of a single thing, else `several`: `is`, `are`.
+pub fn either<'a>(number: usize, one: &'a str, several: &'a str) -> &'a str {
+    if number == 1 { one } else { several }
+}
+
 /// Threads that computed: `1 thread`, `2 threads`.
 pub fn threads(number: usize) -> String {
-    match number {
-        1 => "1 thread".into(),
-        number => format!("{number} threads"),
-    }
+    counted(number, "thread")
 }
 
 /// Epochs: `1 epoch`, `2 epochs`.
 pub fn epochs(number: usize) -> String {
-    counted(number, "epoch", "epochs")
+    counted(number, "epoch")
 }
 
-/// So many of something that is called `one` or `several`: `1 batch`, `1,200 batches`.
-pub fn counted(number: usize, one: &str, several: &str) -> String {
+/// How often something was: `once`, `3 times`, `never`.
+pub fn how_often(number: usize) -> String {
     match number {
-        1 => format!("1 {one}"),
-        number => format!("{} {several}", count(number as u64)),
+        0 => "never".into(),
+        1 => "once".into(),
+        number => format!("{} times", count(number as u64)),
     }
 }
 
@@ -236,6 +257,18 @@ mod tests {
         assert_eq!(scientific(-1234.0), "−1.23·10³");
         assert_eq!(loss(0.00012), "1.2·10⁻⁴");
         assert_eq!(loss(0.0189), "0.0189");
+    }
+
+    #[test]
+    fn what_is_one_stands_in_the_singular() {
+        assert_eq!([0, 1, 2].map(|it| counted(it, "image")), ["0 images", "1 image", "2 images"]);
+        assert_eq!(counted(1200, "test image"), "1,200 test images");
+        let nouns = ["batch", "copy", "day", "access"].map(|noun| counted(2, noun));
+        assert_eq!(nouns, ["2 batches", "2 copies", "2 days", "2 accesses"]);
+        assert_eq!([0, 1, 2].map(|it| either(it, "is", "are")), ["are", "is", "are"]);
+        assert_eq!([0, 1, 1200].map(how_often), ["never", "once", "1,200 times"]);
+        assert_eq!((threads(1), threads(16)), ("1 thread".into(), "16 threads".into()));
+        assert_eq!((epochs(1), epochs(0)), ("1 epoch".into(), "0 epochs".into()));
     }
 
     #[test]

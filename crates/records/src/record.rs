@@ -17,7 +17,7 @@ use crate::checksum::{Changed, FileRecord};
 use crate::error::RecordError;
 use crate::evaluation::EvaluationRecord;
 use crate::nan::null_as_nan;
-use crate::number::count;
+use crate::number::{count, counted};
 use crate::other_folder::OtherFolder;
 
 /// File name of the [`Manifest`].
@@ -141,12 +141,15 @@ impl Manifest {
     /// What label noise has done to the training labels, in a line; `None` without it.
     pub fn label_noise_in_words(&self) -> Option<String> {
         let LabelNoiseRecord { setting, replaced, wrong, .. } = self.label_noise.as_ref()?;
-        let all =
-            self.train_images.map_or(String::new(), |all| format!(" of {}", count(all as u64)));
-        let (replaced, wrong) = (count(*replaced as u64), count(*wrong as u64));
+        let labels = |number: usize| counted(number, "training label");
+        let replaced = match self.train_images {
+            Some(all) => format!("{} of {}", count(*replaced as u64), labels(all)),
+            None => labels(*replaced),
+        };
+        let wrong = count(*wrong as u64);
         Some(format!(
-            "{setting}: {replaced}{all} training labels replaced, {wrong} of them by a wrong one; \
-             validation and test keep theirs"
+            "{setting}: {replaced} replaced, {wrong} of them by a wrong one; validation and test \
+             keep theirs"
         ))
     }
 

@@ -1,5 +1,7 @@
 //! Which runs are repetitions of one another: of one recipe, on the same data, with other seeds.
 
+use std::path::Path;
+
 use crate::record::{RunRecord, Status, Summary};
 use crate::statistics::Spread;
 
@@ -96,17 +98,19 @@ fn identity(run: &RunRecord) -> Option<(Identity<'_>, Vec<&str>)> {
     Some((Identity { recipe, data: data.collect(), extends }, seeds))
 }
 
+/// The arm, or trial, that a run belongs to whose folder is named for its seed: the name of the folder around it.
+pub fn arm(run: &Path) -> Option<&str> {
+    let is_seed = run.file_name()?.to_str()?.starts_with("seed-");
+    is_seed.then(|| run.parent()?.file_name()?.to_str())?
+}
+
 /// The folder that the runs' folders are in if these are named for seeds, as those of a comparison; else what a run is
 /// named for, without the time.
 fn common_name(runs: &[&RunRecord]) -> String {
-    let parent = |run: &&RunRecord| {
-        let is_seed = run.dir.file_name()?.to_str()?.starts_with("seed-");
-        is_seed.then(|| run.dir.parent()?.file_name()?.to_str().map(str::to_owned))?
-    };
-    let mut parents = runs.iter().map(parent);
-    let first = parents.next().flatten();
-    if let Some(first) = first.filter(|first| parents.all(|other| other.as_ref() == Some(first))) {
-        return first;
+    let mut arms = runs.iter().map(|run| arm(&run.dir));
+    let first = arms.next().flatten();
+    if let Some(first) = first.filter(|first| arms.all(|other| other == Some(first))) {
+        return first.to_owned();
     }
     let name = runs.first().map_or("", |run| run.manifest.name.as_str());
     let is_time = |part: &str, digits| {

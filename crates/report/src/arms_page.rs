@@ -1,7 +1,7 @@
 //! The page of a comparison of arms.
 
 use backburn_records::arms::{Arm, ArmRun, ArmsComparison, ComparedArm, Measure};
-use backburn_records::number::ABSENT;
+use backburn_records::number::{ABSENT, counted};
 use backburn_records::shell::quoted;
 
 use crate::arms_columns::{self, Column};
@@ -31,7 +31,8 @@ pub fn arms_page(comparison: &ArmsComparison, has_report: &dyn Fn(&ArmRun) -> bo
 
 fn head(comparison: &ArmsComparison) -> String {
     let arms = comparison.measured().count();
-    let byline = format!("{arms} arms, seed {} each", comparison.seeds_named());
+    let arms = counted(arms, "arm");
+    let byline = format!("{arms}, seed {} each", comparison.seeds_named());
     format!(
         "<header>\n<h1>{}</h1>\n<p class=\"byline\">{}</p>\n<p class=\"lead\">{}</p>\n</header>\n",
         escape(&title(comparison)),

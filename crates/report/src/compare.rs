@@ -327,7 +327,7 @@ pub fn comparison_page(
         &curves::compare_loss(runs),
         &format!("Cross-entropy on clean labels after each epoch.{band}"),
     );
-    let title = format!("Comparison of {}", counted(runs.len(), "run", "runs"));
+    let title = format!("Comparison of {}", counted(runs.len(), "run"));
     let folders: Vec<String> = runs.iter().map(|run| run.dir.display().to_string()).collect();
     let origin = Origin::of_runs(runs, folders.join(", "));
     let body = format!("<header>\n<h1>{title}</h1>\n</header>\n")

@@ -2,7 +2,7 @@
 
 use backburn_records::agreement::{RULE, is_enough};
 use backburn_records::experiment::{Comparison, ExperimentTable, Provenance};
-use backburn_records::number::{ABSENT, count, duration};
+use backburn_records::number::{ABSENT, count, counted, duration, either};
 use backburn_records::origin::Origin;
 use backburn_records::shell::quoted;
 
@@ -64,13 +64,13 @@ pub fn experiments_index(records: &[(String, ExperimentRecord)]) -> String {
         .collect();
     let seconds: f64 = records.iter().map(|(_, record)| record.provenance.seconds).sum();
     let body = format!(
-        "<header>\n<h1>Experiments</h1>\n<p class=\"byline\">{} experiments in {}</p>\n</header>\n\
+        "<header>\n<h1>Experiments</h1>\n<p class=\"byline\">{} in {}</p>\n</header>\n\
          <section>\n<div class=\"scroll\"><table class=\"columned\">\n<thead><tr><th \
          scope=\"col\">experiment</th><th scope=\"col\">source</th><th \
          scope=\"col\">result</th><th scope=\"col\" class=\"number\">numbers that agree</th><th \
          scope=\"col\" class=\"number\">time</th></tr></thead>\n<tbody>\n{rows}</tbody></table>\
          </div>\n<p>{}</p>\n</section>\n",
-        records.len(),
+        counted(records.len(), "experiment"),
         duration(seconds),
         escape(SOURCES)
     );
@@ -154,8 +154,9 @@ fn rule(findings: &Findings) -> String {
                 (_, false) => ", fewer than the rule asks for",
             };
             paragraph(&format!(
-                "{agree} of the {compared} numbers compared with the source or PyTorch \
-                 agree{verdict}. {RULE}"
+                "{agree} of the {} compared with the source or PyTorch {}{verdict}. {RULE}",
+                counted(compared, "number"),
+                either(agree, "agrees", "agree")
             ))
         }
     }

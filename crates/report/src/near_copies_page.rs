@@ -1,7 +1,7 @@
 //! The page of near copies in a data set: how many there are, and the most similar pairs side by side.
 
 use backburn_records::near_copies::{CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
-use backburn_records::number::{bare_percent, count};
+use backburn_records::number::{bare_percent, count, counted};
 
 use crate::figure::png;
 use crate::figure::svg::escape;
@@ -57,9 +57,8 @@ fn counts(search: &CopySearch) -> String {
         })
         .collect();
     let note = format!(
-        "<p>Of {} {} images, each with the most similar one of {}.</p>\n",
-        number(search.images),
-        escape(&search.split),
+        "<p>Of {}, each with the most similar one of {}.</p>\n",
+        escape(&counted(search.images, &format!("{} image", search.split))),
         escape(&search.others)
     );
     note + &table(&head, rows.iter().map(<[String; 5]>::as_slice))

@@ -1,7 +1,7 @@
 //! `report.html`: one run on one page that needs no network and no program to run.
 
 use backburn_records::evaluation::{EvaluationRecord, FEW_TO_CALIBRATE};
-use backburn_records::number::{self, count, duration, loss, percent, points};
+use backburn_records::number::{self, count, counted, duration, loss, percent, points};
 use backburn_records::origin::Origin;
 use backburn_records::record::{Manifest, RunRecord, Status, Summary};
 use backburn_records::shell::quoted;
@@ -158,9 +158,10 @@ fn summary_tables(summary: &Summary, looks: usize) -> String {
             rest.insert(1, ("wrong labels learnt by heart", percent(it.learnt_by_heart)));
             rest.insert(2, ("accuracy on the other training images", percent(it.clean_accuracy)));
             format!(
-                "on clean images; of the labels, {} for training are wrong, and training accuracy \
+                "on clean images; of the labels, {} for training {} wrong, and training accuracy \
                  and loss go by them",
-                count(it.wrong_labels as u64)
+                count(it.wrong_labels as u64),
+                number::either(it.wrong_labels, "is", "are")
             )
         }
     };
@@ -209,7 +210,8 @@ fn scores(evaluation: &EvaluationRecord, manifest: &Manifest) -> String {
         note += " The temperature, by which the logits are divided, was fitted on the validation \
                  split; it changes no answer.";
         if let Some(images) = manifest.valid_images.filter(|it| *it < FEW_TO_CALIBRATE) {
-            note += &format!(" It rests on {images} images only, and is a rough one.");
+            let images = counted(images, "image");
+            note += &format!(" It rests on {images} only, and is a rough one.");
         }
     }
     let mut rest = Vec::new();

@@ -1,6 +1,6 @@
 //! The page and the figures of a search for settings.
 
-use backburn_records::number::{ABSENT, bare_percent, count, short};
+use backburn_records::number::{ABSENT, bare_percent, count, counted, short};
 use backburn_records::search::{
     CAUTION, SearchRecord, TrialEndRecord, TrialRecord, VariedRange, VariedRecord, percent_spread,
     value_text,
@@ -171,8 +171,8 @@ fn head(search: &SearchRecord) -> String {
         rounds => format!(", {rounds} rounds"),
     };
     let byline = format!(
-        "{} settings, sampler {}{rounds}, pruning {}, seed {seeds} each",
-        search.vary.len(),
+        "{}, sampler {}{rounds}, pruning {}, seed {seeds} each",
+        counted(search.vary.len(), "setting"),
         search.sampler,
         search.pruning
     );

@@ -70,10 +70,9 @@ pub fn train(
     let there = planned.len() - missing;
     let known = match there {
         0 => String::new(),
-        1 => ", of which 1 is there".to_owned(),
-        there => format!(", of which {there} are there"),
+        there => format!(", of which {there} {} there", number::either(there, "is", "are")),
     };
-    let runs = number::counted(planned.len(), "run", "runs");
+    let runs = number::counted(planned.len(), "run");
     let text = format!("{runs} in {}{known}", study.folder.display());
     watch.event(Event::Note(&text));
     let mut progress = Progress {

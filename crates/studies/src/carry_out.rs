@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use backburn_records::Origin;
 use backburn_records::arms::{Arm, ArmsComparison, ComparisonOf, Measure, SeedCount};
-use backburn_records::number::{clock, counted};
+use backburn_records::number::{clock, counted, either};
 use backburn_records::statistics::sequential::{Plan, default_looks};
 use backburn_training::duration;
 use backburn_training::failure::Failure;
@@ -253,13 +253,18 @@ fn forecast(
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let at_a_time = at_a_time.min(cores) as f64;
     watch.event(Event::Note(&format!(
-        "{bound}{} of about {} each: {bound}{} in all, as some batches tell in {}",
-        counted(runs as usize, "run", "runs"),
-        clock(mean),
+        "{bound}{}: {bound}{} in all, as some batches tell in {}",
+        runs_of_about(runs, mean),
         clock(mean * f64::from(runs) / at_a_time),
         clock(started.elapsed().as_secs_f64()),
     )));
     Ok(())
+}
+
+/// `1 run of about 12 s`, `3 runs of about 12 s each`.
+fn runs_of_about(runs: u32, seconds: f64) -> String {
+    let each = either(runs as usize, "", " each");
+    format!("{} of about {}{each}", counted(runs as usize, "run"), clock(seconds))
 }
 
 /// The recipes of the arms that miss runs, each with how many. Those that are known to be refused are not missed.
@@ -312,6 +317,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_is_one_run_or_several() {
+        assert_eq!(runs_of_about(1, 12.0), "1 run of about 12 s");
+        assert_eq!(runs_of_about(3, 12.0), "3 runs of about 12 s each");
+    }
+
+    #[test]
     fn only_arms_that_miss_runs_are_timed() {
         let folder = tempfile::tempdir().unwrap();
         let study = study(folder.path());
@@ -330,7 +341,7 @@ mod tests {
         let mut notes = Notes::default();
         forecast(&study, "at most ", 1, 1, &mut notes).unwrap();
         assert!(notes.0[0].starts_with("at most 1 run of about "), "{:?}", notes.0);
-        assert!(notes.0[0].contains(" each: at most "), "{:?}", notes.0);
+        assert!(notes.0[0].contains(" s: at most "), "{:?}", notes.0);
         study.trial(5).unwrap().refuse("too few images").unwrap();
         assert_eq!(epochs(&study), []);
         let mut notes = Notes::default();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::{DataSet, ImageSet};
 use backburn_records::label_errors::{FoundByNoise, LabelErrorsRecord, Suspect, SuspectPicture};
-use backburn_records::number::count;
+use backburn_records::number::counted;
 use backburn_records::{Manifest, Origin};
 use backburn_training::backend::Backend;
 use backburn_training::failure::Failure;
@@ -70,8 +70,8 @@ pub fn label_errors(
         ranked.extend(suspects(fold.number, &network, &held_out, &names)?);
         replaced += held_out.replaced;
         class_names = network.class_names().to_vec();
-        let images = count(held_out.images.len() as u64);
-        let line = format!("fold {}/{}: {images} images", fold.number, folds.len());
+        let images = counted(held_out.images.len(), "image");
+        let line = format!("fold {}/{}: {images}", fold.number, folds.len());
         watch.event(Event::Note(&line));
     }
     LabelErrorsRecord::rank(&mut ranked);

@@ -5,7 +5,7 @@
 use std::fs;
 
 use backburn_records::at_work::AtWork;
-use backburn_records::number;
+use backburn_records::number::{counted, either};
 use backburn_training::failure::Failure;
 use serde_json::{Value, json};
 
@@ -109,11 +109,12 @@ pub fn check_complete(study: &Study) -> Result<(), Failure> {
     if left == 0 {
         return Ok(());
     }
-    let folder = study.folder.display();
+    let (folder, them) = (study.folder.display(), either(left, "it", "them"));
     Err(Failure::Error(format!(
-        "{left} of {} trials are not there yet:\n{}\nhand them over with `cargo xtask study submit {folder} \
-         --engine NAME`, or train them here with `cargo xtask study collect {folder} --finish`",
-        states.len(),
+        "{left} of {} {} not there yet:\n{}\nhand {them} over with `cargo xtask study submit {folder} \
+         --engine NAME`, or train {them} here with `cargo xtask study collect {folder} --finish`",
+        counted(states.len(), "trial"),
+        either(left, "is", "are"),
         as_text(study, &states)
     )))
 }
@@ -124,8 +125,7 @@ pub fn as_text(study: &Study, states: &[(usize, Trial, TrialState)]) -> String {
     let names = ["done", "left out", "at work", "stopped", "failed", "missing"];
     let counts = names.iter().map(|name| (count(name), name)).filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, name)| format!("{count} {name}")).collect();
-    let trials = number::counted(states.len(), "trial", "trials");
-    let mut text = format!("{trials}: {}", counts.join(", "));
+    let mut text = format!("{}: {}", counted(states.len(), "trial"), counts.join(", "));
     for name in ["at work", "stopped", "failed", "missing"] {
         let of_it: Vec<_> = states.iter().filter(|(.., state)| state.name() == name).collect();
         for (index, trial, state) in of_it.iter().take(MOST_LISTED) {
@@ -190,6 +190,16 @@ mod tests {
             TrialState::Failed("no disk space".into()),
         ];
         assert_eq!(states, expected);
+        let message = |study| match check_complete(study) {
+            Err(Failure::Error(message)) => message,
+            _ => panic!("nothing is said to be missing"),
+        };
+        let several = message(&study);
+        assert!(several.starts_with("2 of 3 trials are not there yet:"), "{several}");
+        let alone = Study { seeds: vec![1], ..study.clone() };
+        let message = message(&alone);
+        assert!(message.starts_with("1 of 1 trial is not there yet:\n1 trial: 1 missing"));
+        assert!(message.contains("hand it over with") && message.contains("train it here"));
         trial(2).forget_failure().unwrap();
         assert_eq!(state(&trial(2)).unwrap(), TrialState::Missing);
     }

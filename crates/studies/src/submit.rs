@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use backburn_records::number;
+use backburn_records::number::{counted, either};
 use backburn_records::shell::quoted;
 use backburn_records::whole_file::write_whole;
 use backburn_training::failure::Failure;
@@ -96,7 +96,8 @@ impl Parcel {
     /// What would be handed over: the trials, the script if there is one, the command.
     pub fn shown(&self) -> String {
         let Self { submission, script, list, .. } = self;
-        let mut lines = vec![format!("{}: {}", self.trials(), list.trim_end().replace('\n', " "))];
+        let trials = counted(submission.tasks, "trial");
+        let mut lines = vec![format!("{trials}: {}", list.trim_end().replace('\n', " "))];
         if !script.is_empty() {
             lines.push(format!("{}:\n{}", submission.file("sh").display(), script.trim_end()));
         }
@@ -154,10 +155,11 @@ impl Parcel {
             }
         }
         Ok(format!(
-            "{} handed to {}; `cargo xtask study status {}` tells how far the study is",
-            self.trials(),
+            "{} handed to {}; `cargo xtask study status {}` tells how far {}",
+            counted(submission.tasks, "trial"),
             engine.name,
-            submission.study.display()
+            submission.study.display(),
+            either(submission.tasks, "it is", "they are")
         ))
     }
 }
@@ -243,7 +245,10 @@ mod tests {
         fs::create_dir(folder.path().join(SUBMITTED)).unwrap();
         fs::write(folder.path().join(SUBMITTED).join("4.txt"), "").unwrap();
         let wanted: Vec<usize> = (0..MOST_TASKS + 2).collect();
-        let parcels = parcels(&study(folder.path()), &wanted, &slurm()).unwrap();
+        let study = study(folder.path());
+        let alone = parcels(&study, &[7], &slurm()).unwrap();
+        assert!(alone[0].shown().starts_with("1 trial: 7\n"), "{}", alone[0].shown());
+        let parcels = parcels(&study, &wanted, &slurm()).unwrap();
         let sizes: Vec<(usize, usize)> =
             parcels.iter().map(|it| (it.submission.number, it.submission.tasks)).collect();
         assert_eq!(sizes, [(5, MOST_TASKS), (6, 2)]);

@@ -30,11 +30,14 @@ pub struct LostOutput(&'static io::Error);
 /// The first error. After it nothing more is printed: lines without those before them mislead.
 static LOST: OnceLock<io::Error> = OnceLock::new();
 
-/// Prints a line on stdout. Whether it arrived is told by [`check`].
+/// Prints a line of words on stdout, with commands as they are typed. Whether it arrived is told by [`check`].
 pub fn print_line(text: &str) {
-    // What programs read, a line of JSON, quotes commands as they were typed.
-    let is_json = text.starts_with(['{', '[']);
-    let text = if is_json { text.into() } else { as_typed(text) };
+    print_data(&as_typed(text));
+}
+
+/// Prints a line on stdout as it is: what programs read, such as JSON and rows, and paths. Whether it arrived is told by
+/// [`check`].
+pub fn print_data(text: &str) {
     attempt(|| {
         let mut stdout = io::stdout().lock();
         writeln!(stdout, "{text}")

@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt;
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 use crate::pages::pages_if;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -154,11 +154,11 @@ impl StudyRun {
             .map_err(|error| Failure::Error(error.to_string()))?;
         if json {
             let text = serde_json::to_string(&comparison);
-            print_line(&text.map_err(|error| Failure::Error(error.to_string()))?);
+            print_data(&text.map_err(|error| Failure::Error(error.to_string()))?);
             return Ok(());
         }
         print_line(&backburn_report::arms_table(&comparison));
-        print_line(&format!("page: {}", folder.join("report.html").display()));
+        print_data(&format!("page: {}", folder.join("report.html").display()));
         Ok(())
     }
 }

@@ -29,8 +29,8 @@ pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     let refuse = |reason: &dyn Display| {
         Failure::Error(format!(
-            "cannot start {}: {reason}; start fewer with `--threads`, or allow more \
-             of them (`ulimit -u`) and more memory (`ulimit -v`)",
+            "cannot start {}: {reason}; start fewer with `--threads`, or allow more of them \
+             (`ulimit -u`) and more memory (`ulimit -v`)",
             number::threads(threads)
         ))
     };

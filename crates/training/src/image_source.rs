@@ -8,7 +8,7 @@ use std::{env, fs};
 use backburn_data::near_copies::groups;
 use backburn_data::pictures::{
     Described, Loaded, PictureProgress, PictureSettings, PicturesError, load_described,
-    load_with_groups,
+    load_with_groups, name_in,
 };
 use backburn_data::{DataError, DataSet, FetchProgress, ImageSet, Source};
 use backburn_records::whole_file::write_whole;
@@ -68,14 +68,9 @@ pub fn load_named(
         Some(path) => {
             // Pictures that have been moved are named anew.
             let path = recipe.place.data_dir.as_deref().unwrap_or(path);
-            let Loaded { data, pictures, .. } = load_pictures(path, &recipe.pictures, progress)?;
-            // A table has its pictures beside it.
-            let root = if path.is_dir() { Some(path) } else { path.parent() };
-            let name = |file: &PathBuf| {
-                let name = root.and_then(|root| file.strip_prefix(root).ok());
-                name.unwrap_or(file).display().to_string()
-            };
-            names = pictures.train.iter().map(name).collect();
+            let Loaded { folder, data, pictures, .. } =
+                load_pictures(path, &recipe.pictures, progress)?;
+            names = pictures.train.iter().map(|file| name_in(&folder, file)).collect();
             // Whoever verifies the run finds the name of its recipe, wherever the pictures lie now.
             DataSet { name: recipe.dataset.clone(), ..data }
         }

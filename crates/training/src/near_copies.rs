@@ -130,14 +130,15 @@ fn least() -> f64 {
 /// What reports of trainings on the set say.
 fn sentence(set: &DataSet, found: CopyCount) -> String {
     let CopyCount { threshold, images, other_label, .. } = found;
-    let all = number::count(set.test.len() as u64);
+    let all = number::counted(set.test.len(), "test image");
     let measure = format!("like a training image (a correlation of {threshold} and more)");
     if images == 0 {
-        return format!("near copies: none of the {all} test images is {measure}");
+        return format!("near copies: none of the {all} is {measure}");
     }
+    let are = number::either(images, "is", "are");
     format!(
-        "near copies: {images} of the {all} test images are {measure}, {other_label} of them with \
-         another label"
+        "near copies: {images} of the {all} {are} {measure}, {other_label} of them with another \
+         label"
     )
 }
 
@@ -169,8 +170,8 @@ impl<'a> Split<'a> {
 }
 
 fn told(found: &NearCopies, split: Split<'_>, others: Split<'_>) -> String {
-    let all = number::count(found.images as u64);
-    let mut lines = vec![format!("  of {all} {} images, like one of {}:", split.name, others.name)];
+    let all = number::counted(found.images, &format!("{} image", split.name));
+    let mut lines = vec![format!("  of {all}, like one of {}:", others.name)];
     for threshold in THRESHOLDS {
         let CopyCount { images, other_label, mirrored, .. } = found.count(threshold);
         lines.push(format!(

@@ -28,8 +28,8 @@ pub fn text(found: &Description) -> String {
     let number = |value: usize| count(value as u64);
     let mut lines = vec![format!(
         "{} of {}",
-        counted(found.pictures, "picture", "pictures"),
-        counted(found.classes.len(), "class", "classes")
+        counted(found.pictures, "picture"),
+        counted(found.classes.len(), "class")
     )];
     if !found.parts.is_empty() {
         let parts = found.parts.iter().map(|(part, images)| format!("{part} {}", number(*images)));
@@ -58,7 +58,7 @@ pub fn text(found: &Description) -> String {
         ));
     }
     if let Some(more @ 1..) = found.classes.len().checked_sub(MOST_CLASSES) {
-        lines.push(format!("  and {} more", counted(more, "class", "classes")));
+        lines.push(format!("  and {} more", counted(more, "class")));
     }
     lines.extend(faults("cut short", &found.cut_short));
     lines.extend(faults("damaged, or no picture", &found.damaged));

@@ -8,8 +8,8 @@ use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError, Sampli
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
 use backburn_data::pictures::PicturesError;
 use backburn_data::{DataError, DataSet, ImageSet, Mislabelled, SplitSize};
-use backburn_models::whitening::{self, whiten};
-use backburn_models::{FirstLayerInitialization, ModelError, Network};
+use backburn_models::{ModelError, Network};
+use backburn_records::number::{counted, either};
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;
 
@@ -105,11 +105,10 @@ impl Prepared {
         if recipe.validates() && valid.is_empty() {
             if data.groups.is_some() {
                 return Err(RecipeError::Invalid(format!(
-                    "`valid_size`: {} of {} images leaves none for validation while near copies \
-                     are kept on one side; set a greater `--valid-size`, or \
-                     `--group-near-copies=off`",
+                    "`valid_size`: {} of {} leaves none for validation while near copies are kept \
+                     on one side; set a greater `--valid-size`, or `--group-near-copies=off`",
                     recipe.valid_size,
-                    data.train.len()
+                    counted(data.train.len(), "image")
                 ))
                 .into());
             }
@@ -125,9 +124,9 @@ impl Prepared {
         }
         if train.len() < recipe.batch_size {
             return Err(RecipeError::Invalid(format!(
-                "`batch_size`: expected at most the {} training images, found {}; set \
-                 `--batch-size {}`, or a greater `--train-size` if there is one",
-                train.len(),
+                "`batch_size`: expected at most the {}, found {}; set `--batch-size {}`, or a \
+                 greater `--train-size` if there is one",
+                counted(train.len(), "training image"),
                 recipe.batch_size,
                 fitting_batch(train.len())
             ))
@@ -155,17 +154,16 @@ impl Prepared {
             let absent = absent_classes(images, &self.data.class_names);
             if !absent.is_empty() {
                 notes.push(format!(
-                    "the {} {split} images have none of {}; a greater `{flag}` has more",
-                    images.len(),
+                    "the {} {} none of {}; a greater `{flag}` has more",
+                    counted(images.len(), &format!("{split} image")),
+                    either(images.len(), "has", "have"),
                     absent.join(", ")
                 ));
             }
         }
         if let Some(noise) = self.wrong_labels.as_ref().filter(|it| it.places.is_empty()) {
-            let (percent, images) = (noise.noise, self.train.len());
-            notes.push(format!(
-                "`--label-noise {percent}` makes none of the {images} training labels wrong"
-            ));
+            let (percent, labels) = (noise.noise, counted(self.train.len(), "training label"));
+            notes.push(format!("`--label-noise {percent}` makes none of the {labels} wrong"));
         }
         notes.extend(self.missed_size(recipe));
         for (technique, on_labels) in recipe.labels.on() {
@@ -194,9 +192,9 @@ impl Prepared {
         let wanted = recipe.valid_size.of(self.data.train.len());
         (valid.len() != wanted).then(|| {
             format!(
-                "near copies are kept on one side, which makes {} validation images where \
-                 `--valid-size {}` asks for {wanted}",
-                valid.len(),
+                "near copies are kept on one side, which makes {} where `--valid-size {}` asks for \
+                 {wanted}",
+                counted(valid.len(), "validation image"),
                 recipe.valid_size
             )
         })
@@ -227,10 +225,10 @@ impl Prepared {
         let stopping = recipe.early_stopping.and_then(|rule| {
             let earliest = rule.earliest();
             (earliest >= epochs).then(|| {
+                let epochs = counted(epochs, "epoch");
                 format!(
-                    "early stopping by `{rule}` does nothing in a run of {epochs} epochs: it stops \
-                     after {earliest} at the earliest; set it to act sooner, or a greater \
-                     `--epochs`"
+                    "early stopping by `{rule}` does nothing in a run of {epochs}: it stops after \
+                     {earliest} at the earliest; set it to act sooner, or a greater `--epochs`"
                 )
             })
         });
@@ -339,10 +337,7 @@ impl Prepared {
 
 /// That so few images leave none for validation, and of which class there are the fewest.
 fn too_few_to_validate(data: &DataSet, recipe: &Recipe) -> RecipeError {
-    let images = |count: usize| match count {
-        1 => "1 image".to_owned(),
-        several => format!("{several} images"),
-    };
+    let images = |count: usize| counted(count, "image");
     let counts = data.train.class_counts();
     let smallest = data.class_names.iter().zip(counts).min_by_key(|(_, count)| *count);
     let smallest = smallest.map_or_else(String::new, |(class, count)| {
@@ -402,9 +397,9 @@ fn check_lookahead(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError>
         return Ok(());
     }
     Err(RecipeError::Invalid(format!(
-        "`lookahead.steps`: expected at most the {steps} steps of the run, found {}: the slow \
-         weights would never move; set a smaller k, as in `--lookahead k={steps}`, or more \
-         `--epochs`",
+        "`lookahead.steps`: expected at most the {} of the run, found {}: the slow weights would \
+         never move; set a smaller k, as in `--lookahead k={steps}`, or more `--epochs`",
+        counted(steps, "step"),
         lookahead.steps
     )))
 }
@@ -744,6 +739,9 @@ mod tests {
         assert!(few[0].starts_with("the 8 training images have none of "), "{few:?}");
         assert_eq!(few[0].matches(", ").count(), 1, "{few:?}");
         assert!(few[1].starts_with("the 3 validation images") && few[1].contains("--valid-size"));
+        let least = notes(1, 1);
+        assert!(least[0].starts_with("the 1 training image has none of "), "{least:?}");
+        assert!(least[1].starts_with("the 1 validation image has none of "), "{least:?}");
     }
 
     #[test]

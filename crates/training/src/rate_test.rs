@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use backburn_models::parameters;
-use backburn_records::Origin;
+use backburn_records::{Origin, number};
 use serde::Serialize;
 
 use crate::find_rate::{self, RateCurve, RateRange, Suggestions};
@@ -83,11 +83,13 @@ impl RateTest {
         let mut state = State::new(recipe, &prepared, &open.device)?;
         watch.event(Event::CanBeStopped);
         let (images, model) = (prepared.train.len(), recipe.model.name());
-        detail(watch, &format!("{}: {images} training images", recipe.dataset));
+        let images = number::counted(images, "training image");
+        detail(watch, &format!("{}: {images}", recipe.dataset));
         let parameters = parameters::count(state.network());
         detail(watch, &format!("{model} with {parameters} parameters, seed {}", recipe.seed));
         let RateRange { from, to, steps } = range;
-        detail(watch, &format!("{steps} steps with learning rates from {from:e} to {to:e}"));
+        let noun = number::either(steps, "step", "steps");
+        detail(watch, &format!("{steps} {noun} with learning rates from {from:e} to {to:e}"));
         let setup = Setup {
             stop: options.stop.clone(),
             ..Setup::new(recipe, &prepared, options.threads).map_err(PrepareError::from)?

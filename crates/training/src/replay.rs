@@ -6,8 +6,8 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use backburn_records::number::{bare_percent, loss};
-use backburn_records::{EpochRecord, RunRecord, number};
+use backburn_records::number::{self, bare_percent, loss};
+use backburn_records::{EpochRecord, RunRecord};
 use backburn_regularization::{
     EarlyStopping, EarlyStoppingConfig, Keep, Monitor, Validation, Verdict,
 };
@@ -289,6 +289,13 @@ mod tests {
         let choice = choice("patience=4", &VALID);
         assert_eq!((choice.stops_after, choice.keeps, choice.epochs_saved), (None, 5, 0));
         assert_eq!(choice.remark.as_deref(), Some("not within the 8 epochs"));
+    }
+
+    #[test]
+    fn a_log_of_one_epoch_is_told_of_in_the_singular() {
+        let remark = |criterion| choice(criterion, &[2.0]).remark.unwrap();
+        assert_eq!(remark("patience=4"), "not within the 1 epoch");
+        assert_eq!(remark("last-under=0.1"), "under it in none of the 1 epoch");
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub enum SessionError {
     /// Label noise does not draw what it drew when the run was begun.
     #[error(
         "label noise: expected the training labels that the run was begun with, SHA-256 \
-         {expected}, found {found}; go on with version {version}, which began it, or start a new \
+         {expected}, found {found}; resume it with version {version}, which began it, or start a new \
          run with its config.toml"
     )]
     OtherLabels { expected: String, found: String, version: String },

@@ -10,6 +10,7 @@ use backburn_models::parameters::{self, ImportError};
 use backburn_models::state_dict::{self, StateDictError};
 use backburn_models::{ModelConfig, NamedTensor, Network, torchvision};
 use backburn_records::checksum::sha256;
+use backburn_records::number::counted;
 
 use crate::init_from::InitFrom;
 use crate::recipe::Recipe;
@@ -304,7 +305,8 @@ impl File<'_> {
                 classes(other) == Some(others) && own.shape.get(1..) == other.shape.get(1..)
             });
         (is_same_but_for_classes && ours != others).then(|| {
-            format!("; its `{head}` is for {others} classes and not {ours}, and begins anew")
+            let others = counted(others, "class");
+            format!("; its `{head}` is for {others} and not {ours}, and begins anew")
         })
     }
 
@@ -433,7 +435,7 @@ mod tests {
         let expected = [&tensors(OURS, 10, 1.0)[..2], &own()[2..]].concat();
         let (found, said) = fitted(tensors(TORCHVISIONS, 1000, 1.0), own()).unwrap();
         assert_eq!(found, expected);
-        assert!(said.contains("2 of 4 tensors") && said.contains("1000 classes"), "{said}");
+        assert!(said.contains("2 of 4 tensors") && said.contains("1,000 classes"), "{said}");
         let (found, said) = fitted(tensors(TORCHVISIONS, 10, 1.0)[..2].to_vec(), own()).unwrap();
         assert_eq!(found, expected);
         assert!(said.contains("has no `head`"), "{said}");

@@ -1,4 +1,4 @@
-//! Logs that a resumed run goes on with.
+//! Logs that `--resume` takes up again.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn logger(name: &str) -> Box<dyn Logger> {
     rows[0].logger()
 }
 
-/// Goes on with a log of two epochs of three batches, and a batch of the third; whether both epochs are in it.
+/// Resumes a log of two epochs of three batches, and a batch of the third; whether both epochs are in it.
 fn goes_on(name: &str, folder: &Path) -> bool {
     let start = Start { folder, batches_per_epoch: 3, epochs: 2, batches: 1 };
     let first_new = logger(name).begin(&start).expect("files that can be read and written");

@@ -58,7 +58,11 @@ impl File {
         let written = fs::write(temporary, &self.content)
             .and_then(|()| self.permit(temporary))
             .and_then(|()| fs::rename(temporary, path));
-        written.map_err(|error| cannot("write", path, &error))
+        written.map_err(|error| {
+            // That it could not be written is what there is to tell, not that nothing is there to be removed.
+            let _ = fs::remove_file(temporary);
+            cannot("write", path, &error)
+        })
     }
 
     #[cfg(unix)]
@@ -76,4 +80,25 @@ impl File {
 /// What could not be done with a file of the machine.
 pub(super) fn cannot(what: &str, path: &Path, error: &std::io::Error) -> String {
     format!("cannot {what} {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = folder.path().join("taken");
+        fs::create_dir_all(taken.join("by a folder")).unwrap();
+        let message = File::plain("a", b"x".to_vec()).write(&taken).unwrap_err();
+        assert!(message.starts_with("cannot write "), "{message}");
+        let names: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(names, ["taken"]);
+        let free = folder.path().join("free");
+        File::plain("a", b"x".to_vec()).write(&free).unwrap();
+        assert_eq!(fs::read(&free).unwrap(), b"x");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

@@ -67,7 +67,7 @@ fn flags(packages: &Packages) -> Vec<OsString> {
 /// If a folder of the machine is in it, with the words around the first.
 pub(super) fn check_paths(program: &[u8], packages: &Packages) -> Result<(), String> {
     let mut known: Vec<PathBuf> =
-        folders(packages).into_iter().map(|(folder, _)| folder.to_owned()).collect();
+        folders(packages).into_iter().map(|(folder, _)| telling(folder)).collect();
     // Shorter ones would be found by chance.
     known.extend(
         std::env::home_dir().map(|home| home.join("")).filter(|it| it.as_os_str().len() > 4),
@@ -75,6 +75,16 @@ pub(super) fn check_paths(program: &[u8], packages: &Packages) -> Result<(), Str
     let found =
         known.iter().find_map(|folder| around(program, folder.as_os_str().as_encoded_bytes()));
     found.map_or(Ok(()), |text| Err(format!("the program holds a path of this machine: {text}")))
+}
+
+/// Folders of every system, which are named in programs whatever they are built with.
+const OF_EVERY_SYSTEM: [&str; 3] = ["/", "/usr", "/usr/local"];
+
+/// The folder by which a path inside it is told from others: of a compiler that a distribution has put into a folder of
+/// every system, that of its sources and libraries.
+fn telling(folder: &Path) -> PathBuf {
+    let is_everywhere = OF_EVERY_SYSTEM.iter().any(|it| Path::new(it) == folder);
+    if is_everywhere { folder.join("lib/rustlib") } else { folder.to_owned() }
 }
 
 /// What stands around the first place of `wanted`, if it is anywhere.
@@ -145,5 +155,13 @@ mod tests {
             let message = check_paths(program.as_bytes(), &packages()).unwrap_err();
             assert!(message.contains(path), "{message}");
         }
+    }
+
+    #[test]
+    fn a_compiler_of_the_distribution_makes_no_system_folder_a_path_of_the_machine() {
+        let packages = Packages { sysroot: "/usr".into(), ..packages() };
+        assert_eq!(check_paths(b"reads /usr/share/zoneinfo", &packages), Ok(()));
+        let sources = b"at /usr/lib/rustlib/src/rust/library/core";
+        assert!(check_paths(sources, &packages).unwrap_err().contains("/usr/lib/rustlib"));
     }
 }

@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::augment::{AugmentError, Draw, Image, Pipeline};
+use crate::counted::counted;
 use crate::image_set::ImageSet;
 use crate::normalization::FittedNormalization;
 
@@ -59,8 +60,10 @@ pub enum LoaderError {
     NoImages,
     /// Every batch would be an incomplete one, and those are dropped.
     #[error(
-        "batch size {batch_size} is larger than the {images} images there are, and an incomplete \
-         last batch is dropped: no batch would be left; use a batch size of at most {images}"
+        "batch size {batch_size} is larger than the {} there {}, and an incomplete last batch is \
+         dropped: no batch would be left; use a batch size of at most {images}",
+        counted(*images, "image"),
+        if *images == 1 { "is" } else { "are" }
     )]
     NoBatch {
         /// Batch size that was asked for.

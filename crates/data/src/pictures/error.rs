@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
+use crate::counted::counted;
 use crate::image_set::ImageSetError;
 
 /// Why the bytes of a file do not make a picture.
@@ -148,7 +149,7 @@ pub enum PicturesError {
         source: io::Error,
     },
     /// A test split cannot be drawn as asked.
-    #[error("cannot draw a test split from {images} pictures: {reason}")]
+    #[error("cannot draw a test split from {}: {reason}", counted(*images, "picture"))]
     Split {
         /// Number of pictures to draw from.
         images: usize,
@@ -165,9 +166,10 @@ const MOST_LINES: usize = 20;
 
 fn damaged_text(pictures: &[DamagedPicture], of: usize) -> String {
     let mut text = format!(
-        "{} of {of} pictures cannot be read; put sound copies in their place or remove them, or go \
-         on without them by `--skip-damaged`:",
-        pictures.len()
+        "{} of {} cannot be read; put sound copies in their place or remove them, or go on without \
+         them by `--skip-damaged`:",
+        pictures.len(),
+        counted(of, "picture")
     );
     for DamagedPicture { path, reason } in pictures.iter().take(MOST_LINES) {
         let _ = write!(text, "\n  {}: {reason}", path.display()); // A String takes everything.

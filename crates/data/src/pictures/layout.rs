@@ -223,7 +223,8 @@ fn class_names(
         "sort the pictures into folders named for their classes, or write a table (path,label)";
     let beside = match skipped.without_class {
         0 => String::new(),
-        count => format!(", and {count} pictures that are in none"),
+        1 => ", and 1 picture that is in none".to_owned(),
+        several => format!(", and {several} pictures that are in none"),
     };
     match folders {
         [] => return Err(layout(path, expected, format!("no folder{beside}"), cure.to_owned())),
@@ -368,7 +369,7 @@ mod tests {
         assert_eq!(labels, [0, 1, 1, 1, 1]);
         assert_eq!((survey.files[0].part, survey.files[0].bytes), (None, 8));
         assert!(survey.files[0].modified > 0);
-        let told = "1 .me, 1 .txt, 4 hidden, 1 pictures beside the class folders";
+        let told = "1 .me, 1 .txt, 4 hidden, 1 picture beside the class folders";
         assert_eq!(survey.skipped.to_string(), told);
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use crate::counted::counted;
 use crate::data_set::DataSet;
 use crate::duplicates::Repeats;
 use crate::image_set::ImageSet;
@@ -41,6 +42,8 @@ pub struct PicturePaths {
 /// People's own pictures as a data set.
 #[derive(Clone, Debug)]
 pub struct Loaded {
+    /// The folder that pictures are [named](name_in) from: that of the classes, or the one that the table is in.
+    pub folder: PathBuf,
     /// The images to learn from, those to validate on if the folders or the table name some, and the test split,
     /// sealed. What people should be told stands in its notes.
     pub data: DataSet,
@@ -249,9 +252,9 @@ fn loaded(
     let parts = [("train", Some(&train)), ("valid", valid.as_ref()), ("test", Some(&test))];
     let files = records(parts);
     let name = format!("folder:{}", path.display());
-    let from_folder =
-        |file: &PathBuf| file.strip_prefix(&survey.folder).unwrap_or(file).display().to_string();
-    let test = TestSplit::seal_named(test, pictures.test.iter().map(from_folder).collect());
+    let folder = survey.folder.clone();
+    let named = pictures.test.iter().map(|file| name_in(&folder, file)).collect();
+    let test = TestSplit::seal_named(test, named);
     let left_out =
         damaged.iter().map(|picture| format!("{}: {}", picture.path.display(), picture.reason));
     let data = DataSet {
@@ -263,7 +266,12 @@ fn loaded(
         ..DataSet::read(name, survey.class_names.clone(), train, test, files)
     };
     let (preparation, skipped) = (contents.preparation, survey.skipped.clone());
-    Ok(Loaded { data, preparation, pictures, damaged, skipped })
+    Ok(Loaded { folder, data, preparation, pictures, damaged, skipped })
+}
+
+/// What a picture's file is called in tables and records: its path from `folder` on.
+pub fn name_in(folder: &Path, file: &Path) -> String {
+    file.strip_prefix(folder).unwrap_or(file).display().to_string()
 }
 
 /// The prepared pictures, all in one set: from their file if it is right, else made anew.
@@ -431,7 +439,7 @@ fn size_note(contents: &Contents) -> Option<String> {
 /// pictures. Of the test split it tells a count alone.
 fn copies_note(split: &Split, is_named: bool) -> Option<String> {
     let Repeats { count, other_label, .. } = Repeats::across(&split.train, &split.test);
-    let all = split.test.len();
+    let all = counted(split.test.len(), "test image");
     let cure = match is_named {
         true => "take them out of one of the two",
         false => "`--group-near-copies` keeps copies on one side",
@@ -439,7 +447,7 @@ fn copies_note(split: &Split, is_named: bool) -> Option<String> {
     let are = if count == 1 { "is" } else { "are" };
     (count > 0).then(|| {
         format!(
-            "{count} of the {all} test images {are} equal to a training image, {other_label} with \
+            "{count} of the {all} {are} equal to a training image, {other_label} with \
              another label: what is known by heart is no test; {cure}"
         )
     })

@@ -53,7 +53,7 @@ pub use fit::Fit;
 pub use format::PictureFormat;
 pub use layout::{Arrangement, Survey, survey};
 pub use listed::{Listed, listed, listed_by_lines};
-pub use load::{Described, Loaded, PicturePaths, load, load_described, load_with_groups};
+pub use load::{Described, Loaded, PicturePaths, load, load_described, load_with_groups, name_in};
 pub use part::Part;
 pub use picture::Picture;
 pub use preparation::Preparation;

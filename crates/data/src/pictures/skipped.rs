@@ -7,6 +7,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counted::counted;
+
 /// How many files were left out, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
@@ -66,10 +68,11 @@ impl fmt::Display for Skipped {
                 "" => format!("{count} without extension"),
                 extension => format!("{count} .{extension}"),
             });
-        let counted = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+        let hidden = self.hidden;
+        let beside = counted(self.without_class, "picture") + " beside the class folders";
         let others = [
-            counted(self.hidden, "hidden"),
-            counted(self.without_class, "pictures beside the class folders"),
+            (hidden > 0).then(|| format!("{hidden} hidden")),
+            (self.without_class > 0).then_some(beside),
         ];
         let all: Vec<String> = of_extension.chain(others.into_iter().flatten()).collect();
         f.write_str(&if all.is_empty() { "nothing".to_owned() } else { all.join(", ") })

@@ -91,10 +91,18 @@ pub(super) fn byte_tensor(name: &str, shape: &[usize], values: &[u8]) -> Message
     tensor(name, shape, ElementType::Uint8).bytes(9, values)
 }
 
+/// The bytes that a tensor's name takes in its message.
+pub(super) fn name_of_tensor(name: &str) -> Vec<u8> {
+    Message::default().bytes(TENSOR_NAME, name).into_bytes()
+}
+
+/// Field of a tensor that has its name.
+const TENSOR_NAME: u64 = 8;
+
 /// A tensor without its numbers.
 fn tensor(name: &str, shape: &[usize], kind: ElementType) -> Message {
     let shape = shape.iter().fold(Message::default(), |it, side| it.int(1, *side as u64));
-    shape.int(2, kind as u64).bytes(8, name)
+    shape.int(2, kind as u64).bytes(TENSOR_NAME, name)
 }
 
 /// An input or output of the graph: any number of images by `sides`.

@@ -119,6 +119,14 @@ pub(crate) fn test_data(
     messages.map(Message::into_bytes)
 }
 
+/// Whether a file that begins so is one of [`test_data`]: by the tensor's name, which stands before its numbers.
+pub(crate) fn is_test_data(start: &[u8]) -> bool {
+    [IMAGES, PIXELS, LOGITS, PROBABILITIES].into_iter().any(|name| {
+        let field = graph::name_of_tensor(name);
+        start.windows(field.len()).any(|bytes| bytes == field)
+    })
+}
+
 const IMAGES: &str = "images";
 const PIXELS: &str = "pixels";
 const LOGITS: &str = "logits";

@@ -173,7 +173,7 @@ fn the_same_network_gives_the_same_bytes_in_every_format() {
             onnx_of(&network, Ends::Pixels, BatchNorms::Folded),
             torch_file::to_bytes(&network).unwrap(),
             safetensors_file::to_bytes(&network),
-            torch_code::source(&network).unwrap().into_bytes(),
+            torch_code::source(&network, "model.pt").unwrap().into_bytes(),
         ]
     };
     assert_eq!(bytes(), bytes());
@@ -221,7 +221,8 @@ fn metadata_are_sorted_and_say_classes_and_normalization() {
 fn python_builds_every_module_that_has_weights() {
     for case in cases() {
         let network = case.trained();
-        let source = torch_code::source(&network).unwrap();
+        let source = torch_code::source(&network, "net \"1\".pt").unwrap();
+        assert!(source.contains(r#"torch.load("net \"1\".pt", weights_only=True)"#), "{source}");
         assert!(source.starts_with(torch_code::FIRST_WORDS));
         let layers = network.description().layers();
         let with_weights = layers.iter().filter(|layer| !layer.tensors().is_empty()).count();

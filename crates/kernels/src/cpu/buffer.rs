@@ -24,6 +24,11 @@ impl Buffer {
         }
     }
 
+    /// A view of what has been written, while nobody writes any more.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        Reader { values: &self.values }
+    }
+
     /// # Safety
     ///
     /// Every number has been written.
@@ -31,6 +36,28 @@ impl Buffer {
         let mut values = std::mem::ManuallyDrop::new(self.values);
         // SAFETY: the same allocation, of a type of the same layout, written throughout.
         unsafe { Vec::from_raw_parts(values.as_mut_ptr().cast(), values.len(), values.capacity()) }
+    }
+}
+
+/// Lets several threads read the parts of a [`Buffer`] that have been written; others may never be.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    values: &'a [MaybeUninit<f32>],
+}
+
+impl<'a> Reader<'a> {
+    /// # Safety
+    ///
+    /// All numbers of this part have been written.
+    ///
+    /// # Panics
+    ///
+    /// If it does not lie inside.
+    #[inline(always)]
+    pub(crate) unsafe fn slice(self, from: usize, length: usize) -> &'a [f32] {
+        let part = &self.values[from..][..length];
+        // SAFETY: a type of the same layout, written throughout, as the caller says.
+        unsafe { std::slice::from_raw_parts(part.as_ptr().cast(), length) }
     }
 }
 

@@ -45,8 +45,13 @@ pub fn convolve(
 
 /// The weights of a layer, in the form in which any number of batches reads them.
 #[derive(Debug)]
-pub struct PackedWeights(Form);
+pub struct PackedWeights {
+    form: Form,
+    /// Output channels, input channels, kernel positions.
+    sizes: [usize; 3],
+}
 
+/// All panels of the weights.
 #[derive(Debug)]
 enum Form {
     /// As they are.
@@ -56,9 +61,10 @@ enum Form {
 }
 
 impl PackedWeights {
-    /// Whether images of this size are read by weights of this form.
+    /// Whether these are weights of a layer of these sizes, in the form that images of this size are read by.
     pub fn suit(&self, shape: &ConvShape) -> bool {
-        matches!(self.0, Form::Filtering(_)) == winograd::filters(shape)
+        self.sizes == sizes(shape)
+            && matches!(self.form, Form::Filtering(_)) == winograd::filters(shape)
     }
 }
 
@@ -75,12 +81,9 @@ pub fn convolve_packed(
 ) -> Vec<f32> {
     let unread = WeightLayout { output: 0, input: 0, tap: 0 };
     let panels = panels(shape, &[], unread);
-    assert!(weights.suit(shape), "weights packed for images of another size");
-    match &weights.0 {
-        Form::Plain(weights) => {
-            assert!(panels.are_all_in(weights), "weights packed for another layer");
-            forward(shape, input, panels, Some(weights), finish)
-        }
+    assert!(weights.suit(shape), "weights packed for another layer, or for images of another size");
+    match &weights.form {
+        Form::Plain(weights) => forward(shape, input, panels, Some(weights), finish),
         Form::Filtering(kernels) => winograd::convolve(shape, input, panels, Some(kernels), finish),
     }
 }
@@ -88,14 +91,19 @@ pub fn convolve_packed(
 /// The weights of a layer for images of a size.
 pub fn pack(shape: &ConvShape, weights: &[f32], layout: WeightLayout) -> PackedWeights {
     let panels = panels(shape, weights, layout);
-    PackedWeights(match winograd::filters(shape) {
+    let form = match winograd::filters(shape) {
         true => Form::Filtering(winograd::transform(&panels)),
         false => Form::Plain(panels.pack(0..panels.count())),
-    })
+    };
+    PackedWeights { form, sizes: sizes(shape) }
+}
+
+fn sizes(shape: &ConvShape) -> [usize; 3] {
+    [shape.outputs, shape.inputs, shape.taps()]
 }
 
 fn panels<'a>(shape: &ConvShape, weights: &'a [f32], layout: WeightLayout) -> Panels<'a> {
-    Panels::new(weights, layout, [shape.outputs, shape.inputs, shape.taps()])
+    Panels::new(weights, layout, sizes(shape))
 }
 
 fn forward(

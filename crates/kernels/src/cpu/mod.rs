@@ -33,6 +33,8 @@ pub use optimizer_step::{OptimizerStep, Rule, optimizer_step};
 pub use panels::WeightLayout;
 pub use pool::{PoolShape, max_pool, max_pool_gradient};
 pub use pool_windows::{PoolWindows, max_pool_windows, max_pool_windows_gradient};
+/// For the example `layers` alone.
+#[doc(hidden)]
 pub use rate::product_rate;
 pub use shape::ConvShape;
 pub use simd::{INSTRUCTION_SETS, available_instruction_sets, instruction_set};

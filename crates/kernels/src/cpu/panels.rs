@@ -131,13 +131,6 @@ impl<'a> Panels<'a> {
         PackedPanels { values: unsafe { buffer.assume_written() }, first: first_number }
     }
 
-    /// Whether `packed` may hold all of them: it is as long.
-    pub(crate) fn are_all_in(&self, packed: &PackedPanels) -> bool {
-        let (first, vectors) = self.place(self.count() - 1);
-        let length = (first + vectors * self.lanes) * self.inputs * self.taps;
-        packed.first == 0 && packed.values.len() == length
-    }
-
     /// A panel, if `packed` has it.
     pub(crate) fn panel<'p>(&self, packed: &'p PackedPanels, number: usize) -> Panel<'p> {
         let (first, vectors) = self.place(number);

@@ -10,6 +10,7 @@ use super::simd::{self, Simd, Task};
 
 /// Products of a row: few enough that all that is read stays in the first-level cache.
 const DEPTH: usize = 128;
+/// Tiles that each thread computes, one after the other: some milliseconds, far longer than threads take to begin.
 const REPEATS: usize = 2000;
 
 /// Multiply-adds a second that all threads reach together on numbers that lie in their first-level caches.
@@ -41,6 +42,7 @@ impl Task for Products {
 
 #[inline(always)]
 fn products<S: Simd, const M: usize>(simd: S) -> usize {
+    // A compiler that knew the numbers could compute the sums itself, and one that saw that nobody reads them leave them out.
     let pixels = black_box([1.0_f32; DEPTH]);
     let panel = [0.5_f32; 2 * 16 * DEPTH];
     let mut sums = [0.0_f32; 12 * 2 * 16];

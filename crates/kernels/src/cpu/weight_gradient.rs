@@ -36,7 +36,8 @@ const PARTS: usize = 16;
 /// weights.
 ///
 /// Each weight's sum runs over images, rows and columns in their order (in sixteen parts that are
-/// added in order, where weights are few), whatever the number of threads.
+/// added in order, where weights are few), whatever the number of threads. Where it is
+/// [filtered](super::winograd::filters_weight_gradient) it runs over tiles in their order, likewise.
 ///
 /// # Shapes
 ///
@@ -61,7 +62,7 @@ pub fn weight_gradient(
     }
     let size = taps * inputs * padded;
     let parts = if size <= FEW_WEIGHTS { PARTS.min(batch).max(1) } else { 1 };
-    let plan = Plan::of(shape, lanes);
+    let pixels = PixelBlocks::of(shape, lanes);
     let panels = padded.div_ceil(2 * lanes);
     let ranges = inputs.div_ceil(INPUTS_OF_A_UNIT);
     let panels_of_a_unit = (panels * ranges / UNITS).clamp(1, 4);
@@ -79,12 +80,12 @@ pub fn weight_gradient(
     let to = Writer::new(&mut sums);
     (0..parts * groups).into_par_iter().for_each(|number| {
         let (part, group) = (number / groups, number % groups);
-        simd::run(Share {
+        simd::run(PartialSums {
             shape,
             input,
             gradient,
             padded,
-            plan: &plan,
+            pixels: &pixels,
             images: part * batch / parts..(part + 1) * batch / parts,
             units: &units[group * units.len() / groups..(group + 1) * units.len() / groups],
             first: part * size,
@@ -152,7 +153,7 @@ fn arrange(
 }
 
 /// Which pixels are taken together.
-struct Plan {
+struct PixelBlocks {
     /// Images of a block, if a block has whole images.
     images: usize,
     /// The blocks of an image.
@@ -168,12 +169,12 @@ struct Block {
     meetings: Vec<Vec<(u32, u32)>>,
 }
 
-impl Plan {
-    /// A step has the same layers as the one before, so plans are kept.
+impl PixelBlocks {
+    /// A step has the same layers as the one before, so these are kept.
     fn of(shape: &ConvShape, lanes: usize) -> Arc<Self> {
-        static PLANS: Kept<ConvShape, Plan> = Kept::new();
+        static KEPT: Kept<ConvShape, PixelBlocks> = Kept::new();
         // Neither the number of images nor that of output channels matters.
-        PLANS.get(ConvShape { batch: 1, outputs: 1, ..*shape }, || Self::new(shape, lanes))
+        KEPT.get(ConvShape { batch: 1, outputs: 1, ..*shape }, || Self::new(shape, lanes))
     }
 
     fn new(shape: &ConvShape, lanes: usize) -> Self {
@@ -215,13 +216,13 @@ struct Unit {
 }
 
 /// A task: some images, some weights.
-struct Share<'a> {
+struct PartialSums<'a> {
     shape: &'a ConvShape,
     input: &'a [f32],
     gradient: &'a [f32],
     /// Output channels, filled up to whole vectors.
     padded: usize,
-    plan: &'a Plan,
+    pixels: &'a PixelBlocks,
     images: Range<usize>,
     units: &'a [Unit],
     /// Where this part's sums begin.
@@ -229,7 +230,7 @@ struct Share<'a> {
     to: Writer<'a>,
 }
 
-impl Task for Share<'_> {
+impl Task for PartialSums<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -238,9 +239,9 @@ impl Task for Share<'_> {
         let mut inputs = Vec::new();
         let mut first = self.images.start;
         while first < self.images.end {
-            let images = first..(first + self.plan.images).min(self.images.end);
+            let images = first..(first + self.pixels.images).min(self.images.end);
             first = images.end;
-            for block in &self.plan.blocks {
+            for block in &self.pixels.blocks {
                 let mut gathered = 0..0;
                 for unit in self.units {
                     if gathered != unit.panels {
@@ -254,7 +255,7 @@ impl Task for Share<'_> {
     }
 }
 
-impl Share<'_> {
+impl PartialSums<'_> {
     /// Width of a panel in numbers.
     #[inline(always)]
     fn width<S: Simd>(&self, panel: usize) -> usize {

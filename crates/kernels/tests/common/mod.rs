@@ -48,6 +48,11 @@ pub(crate) fn sixty_fourths(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
     (0..count).map(|_| rng.random_range(-64..=64) as f32 / 64.0).collect()
 }
 
+/// `count` multiples of 1/8 in `[-1, 1]`. Sums of up to 262,144 products of two of them need no rounding.
+pub(crate) fn eighths(rng: &mut ChaCha8Rng, count: usize) -> Vec<f32> {
+    (0..count).map(|_| rng.random_range(-8..=8) as f32 / 8.0).collect()
+}
+
 /// Random numbers in `[-1, 1)` in a tensor that gradients are taken of.
 pub(crate) fn leaf<const D: usize>(rng: &mut ChaCha8Rng, shape: [usize; D]) -> Tensor<D> {
     constant(rng, shape).require_grad()

@@ -83,7 +83,7 @@ pub(crate) fn text(time: f64, step: u64, tag: &str, text: &str) -> Vec<u8> {
     summary(time, step, &value)
 }
 
-/// The settings of the run, for the plugin HParams. `started`: in seconds since 1970.
+/// The settings of the run, for the plugin HParams, with its start. `time`: in seconds since 1970, as everywhere here.
 pub(crate) fn settings(time: f64, step: u64, settings: &BTreeMap<String, Json>) -> Vec<u8> {
     let entries = settings.iter().filter_map(|(name, value)| {
         // google.protobuf.Value

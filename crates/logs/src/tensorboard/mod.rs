@@ -59,7 +59,7 @@ impl TensorBoard {
 impl Logger for TensorBoard {
     fn begin(&mut self, start: &Start<'_>) -> Result<u64, LogError> {
         let folder = start.folder.join(EVENTS_FOLDER);
-        fs::create_dir_all(&folder).map_err(LogError::write(&folder))?;
+        fs::create_dir_all(&folder).map_err(LogError::make(&folder))?;
         let before = event_files(&folder).map_err(LogError::read(&folder))?;
         let first_new = match &before[..] {
             [] => 1,

@@ -5,7 +5,7 @@ use super::design::SeedCount;
 use super::difference::Difference;
 use super::measure::{MEASURES, Measure};
 use super::verdict::{ArmVerdict, FEWEST_SEEDS};
-use crate::number::{ABSENT, p_value, short};
+use crate::number::{ABSENT, counted, p_value, short};
 use crate::statistics::power::POWER;
 use crate::tta::by_views;
 
@@ -97,8 +97,8 @@ impl ArmsComparison {
         let smallest = self.compared().filter_map(smallest).reduce(f64::max)?;
         let seeds = self.fewest_seeds()?;
         Some(format!(
-            "The sign-flip test takes no distribution for granted. With {seeds} seeds its p \
-             cannot be below {}.",
+            "The sign-flip test takes no distribution for granted. With {} its p cannot be below {}.",
+            counted(seeds, "seed"),
             p_value(smallest)
         ))
     }

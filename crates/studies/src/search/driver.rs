@@ -44,12 +44,10 @@ pub fn carry_out(
     let begun = |number: &usize| search.trial_folder(*number).join(TRIAL_FILE).exists();
     let begun = match (1..=search.all_trials()).filter(begun).count() {
         0 => String::new(),
-        1 => ", of which 1 was begun".to_owned(),
-        begun => format!(", of which {begun} were begun"),
+        begun => format!(", of which {begun} {} begun", number::either(begun, "was", "were")),
     };
     let (all, folder) = (search.all_trials(), search.folder.display());
-    let trials = |count| number::counted(count, "trial", "trials");
-    watch.event(Event::Note(&format!("{} in {folder}{begun}", trials(all))));
+    watch.event(Event::Note(&format!("{} in {folder}{begun}", number::counted(all, "trial"))));
     let mut pace = Pace { trained: 0, seconds: 0.0 };
     let mut tried: Vec<Tried> = Vec::new();
     let mut number = 1;
@@ -61,7 +59,7 @@ pub fn carry_out(
             let (round, _) = search.round(number);
             watch.event(Event::Note(&format!(
                 "round {round}: every point of the space has been tried, after {}",
-                trials(tried.iter().filter(|it| it.round == round).count())
+                number::counted(tried.iter().filter(|it| it.round == round).count(), "trial")
             )));
             number = round.saturating_mul(search.trials).saturating_add(1);
             continue;

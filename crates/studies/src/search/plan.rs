@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use backburn_records::number::counted;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::{Recipe, RecipeError};
 use backburn_training::recipe_change::RecipeChange;
@@ -146,7 +147,8 @@ impl Search {
             }
             if self.trials != points {
                 return Err(usage(format!(
-                    "`--trials`: the grid has {points} points, found {}; leave `--trials` out",
+                    "`--trials`: the grid has {}, found {}; leave `--trials` out",
+                    counted(points, "point"),
                     self.trials
                 )));
             }

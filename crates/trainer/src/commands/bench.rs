@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::threads::set_threads;
 
 /// Repetitions of each measurement: the least that have a middle and a spread.
@@ -113,7 +113,7 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let mut json = serde_json::to_string_pretty(&record).expect("a record is plain values");
     json.push('\n');
     if args.json {
-        print_line(json.trim_end());
+        print_data(json.trim_end());
     } else {
         print_line(&tables(&record));
     }

@@ -15,7 +15,7 @@ use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
 use crate::environment;
 use crate::help;
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::threads::set_threads;
 
 /// `data list | fetch | verify | describe | preview`
@@ -120,7 +120,7 @@ fn fetch(name: &str, from: Option<&str>, data_dir: Option<&Path>) -> Result<(), 
         say(&format!("note: {note}"));
     }
     for file in fetched.files {
-        print_line(&format!("{}", file.display()));
+        print_data(&file.display().to_string());
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use clap::Args;
 
 use crate::commands::near_copies::{NearCopiesOf, near_copies};
 use crate::data_bar::DataBar;
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 
 /// `data describe PATH`
 #[derive(Debug, Args)]
@@ -61,10 +61,7 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     print_line(text(&found).trim_end());
     let Loaded { data, pictures, .. } = loaded.map_err(failure)?;
     let named = |paths: &[PathBuf]| -> Vec<String> {
-        let from_folder = |path: &PathBuf| {
-            path.strip_prefix(&survey.folder).unwrap_or(path).display().to_string()
-        };
-        paths.iter().map(from_folder).collect()
+        paths.iter().map(|path| pictures::name_in(&survey.folder, path)).collect()
     };
     let names = ImageNames { test: named(&pictures.test), training: named(&pictures.train) };
     let copies =
@@ -79,7 +76,7 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     };
     write_png(&sheet.draw(), &args.out, &origin)
         .map_err(|error| Failure::Error(error.to_string()))?;
-    print_line(&format!("contact sheet: {}", args.out.display()));
+    print_data(&format!("contact sheet: {}", args.out.display()));
     print_line(&match start(&args.path, &found, copies) {
         Ok(command) => format!("\nto start with:\n  {command}"),
         Err(reason) => format!("\nnot to be trained on as it is: {reason}"),
@@ -114,12 +111,12 @@ fn sheet(survey: &Survey, settings: &PictureSettings) -> ContactSheet {
     ContactSheet {
         title: format!(
             "{} of {}",
-            counted(survey.files.len(), "picture", "pictures"),
-            counted(classes, "class", "classes")
+            counted(survey.files.len(), "picture"),
+            counted(classes, "class")
         ),
         notes: vec![format!(
             "the first pictures of {}, padded to a square",
-            counted(shown, "class", "classes")
+            counted(shown, "class")
         )],
         columns: (1..=OF_A_CLASS).map(|number| number.to_string()).collect(),
         rows: survey.class_names.iter().enumerate().take(shown).map(row).collect(),

@@ -8,7 +8,7 @@ use backburn_training::failure::Failure;
 use clap::Args;
 
 use crate::environment;
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 
 /// `doctor [--json]`
 #[derive(Args, Debug)]
@@ -29,6 +29,9 @@ pub struct DoctorArgs {
 pub fn doctor(args: &DoctorArgs) -> Result<(), Failure> {
     let variables = environment::for_people().map(|row| (row.name, std::env::var_os(row.name)));
     let found = Doctor::examine(&Source::from_environment(args.data_dir.clone()), variables);
-    print_line(&if args.json { found.json()? } else { found.text() });
+    match args.json {
+        true => print_data(&found.json()?),
+        false => print_line(&found.text()),
+    }
     Ok(())
 }

@@ -10,7 +10,7 @@ use backburn_training::failure::Failure;
 use backburn_training::views::Views;
 use clap::{Args, ValueEnum};
 
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -78,7 +78,7 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
         let backend = args.backend.as_deref();
         let scores = other_sets::evaluate_on(&args.run, path, backend, pages(), &mut watch)?;
         match args.json {
-            true => print_line(&other_sets::as_json(&scores).to_string()),
+            true => print_data(&other_sets::as_json(&scores).to_string()),
             false => print_line(other_sets::as_text(&scores).trim_end()),
         }
         return Ok(());
@@ -103,6 +103,6 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     if let Some(remark) = &scores.remark {
         say(&format!("note: {remark}"));
     }
-    print_line(&scores.as_json().to_string());
+    print_data(&scores.as_json().to_string());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use backburn_experiments::lab::Preset;
 use backburn_experiments::request::Request;
 use backburn_experiments::{CATALOG, Experiment, experiment};
-use backburn_records::number::clock;
+use backburn_records::number::{self, clock};
 use backburn_report::ExperimentRecord;
 use backburn_report::experiments_markdown::SOURCES;
 use backburn_training::failure::{Failure, usage};
@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -149,9 +149,11 @@ fn run_one(
     let record = carry_out(row, flags, threads, &out, command)?;
     print_line(&wrapped(&record.findings.sentence, COLUMNS));
     if let (agree, compared @ 1..) = record.findings.agreeing() {
-        print_line(&format!("{agree} of {compared} numbers agree with the source's or PyTorch's"));
+        let (compared, agrees) =
+            (number::counted(compared, "number"), number::either(agree, "agrees", "agree"));
+        print_line(&format!("{agree} of {compared} {agrees} with the source's or PyTorch's"));
     }
-    print_line(&format!("page: {}", out.join("report.html").display()));
+    print_data(&format!("page: {}", out.join("report.html").display()));
     Ok(())
 }
 
@@ -199,7 +201,7 @@ fn run_all(
         backburn_report::write_experiments_markdown(&records, path)
             .map_err(|error| Failure::Error(error.to_string()))?;
     }
-    print_line(&format!("page: {}", index.display()));
+    print_data(&format!("page: {}", index.display()));
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use backburn_training::failure::{Failure, usage};
 use clap::Args;
 
 use crate::help;
-use crate::output::print_line;
+use crate::output::print_data;
 
 /// `export RUN --format FORMAT`
 #[derive(Debug, Args)]
@@ -62,7 +62,7 @@ pub fn export(args: &ExportArgs) -> Result<(), Failure> {
         backend: args.backend.as_deref().map(Backend::named).transpose().map_err(usage)?,
     };
     for file in backburn_interchange::export(&args.run, &options)? {
-        print_line(&file.display().to_string());
+        print_data(&file.display().to_string());
     }
     Ok(())
 }

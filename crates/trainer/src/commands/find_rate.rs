@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::commands::train::TrainArgs;
 use crate::interrupt::{self, Notices};
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
 
@@ -97,10 +97,10 @@ pub fn find_rate(args: &FindRateArgs, command: Vec<String>) -> Result<(), Failur
         .map_err(|error| Failure::Error(error.to_string()))?;
     folder.write_json(RECORD, &test.record()).map_err(SessionError::from)?;
     if args.train.json {
-        print_line(&serde_json::to_string(&test.record()).expect("a record is plain values"));
+        print_data(&serde_json::to_string(&test.record()).expect("a record is plain values"));
     } else {
         print_line(&test.curve.summary(range));
-        print_line(&format!("curve: {}", folder.path().join("curve.png").display()));
+        print_data(&format!("curve: {}", folder.path().join("curve.png").display()));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::names::CONFIG;
 use backburn_training::run_options::RunOptions;
 
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 
 /// A cross-validation, as flags ask for it.
@@ -51,10 +51,10 @@ pub(crate) fn cross_validate(
     written.map_err(|error| Failure::Error(error.to_string()))?;
     if json {
         let text = serde_json::to_string(&all);
-        print_line(&text.map_err(|error| Failure::Error(error.to_string()))?);
+        print_data(&text.map_err(|error| Failure::Error(error.to_string()))?);
         return Ok(());
     }
     print_line(&format!("{}\n{CAUTION}", all.sentence()));
-    print_line(&format!("page: {}", folder.join("report.html").display()));
+    print_data(&format!("page: {}", folder.join("report.html").display()));
     Ok(())
 }

@@ -11,7 +11,7 @@ use backburn_training::failure::{Failure, usage};
 use clap::Args;
 
 use crate::help;
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
 
@@ -52,6 +52,6 @@ pub(crate) fn run(args: &LabelErrorsArgs, command: Vec<String>) -> Result<(), Fa
     if let Some(noise) = &record.noise {
         print_line(&noise.sentence(record.ranked.len()));
     }
-    written.iter().for_each(|path| print_line(&path.display().to_string()));
+    written.iter().for_each(|path| print_data(&path.display().to_string()));
     Ok(())
 }

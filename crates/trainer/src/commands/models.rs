@@ -43,10 +43,10 @@ struct ShowArgs {
 /// If there is no such model, or it is not for such images.
 pub fn models(args: &ModelsArgs) -> Result<(), Failure> {
     let text = match &args.action {
-        ModelsAction::List => list_models(Backend::Flex)?,
+        ModelsAction::List => list_models(Backend::preferred())?,
         ModelsAction::Show(ShowArgs { model, image, classes }) => {
-            let classes = classes.map(usize::from);
-            show_model(&ShownModel { model: model.clone(), image: *image, classes }, Backend::Flex)?
+            let (model, classes) = (model.clone(), classes.map(usize::from));
+            show_model(&ShownModel { model, image: *image, classes }, Backend::preferred())?
         }
     };
     print_line(text.trim_end());

@@ -13,7 +13,7 @@ use backburn_training::near_copies::{
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 
 /// Where near copies are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -55,7 +55,7 @@ pub(crate) fn near_copies(
     let Some(path) = page else { return Ok(copies) };
     let written = write_near_copies(&record(set, searches, path, command), path);
     let written = written.map_err(|error| Failure::Error(error.to_string()))?;
-    written.iter().for_each(|path| print_line(&path.display().to_string()));
+    written.iter().for_each(|path| print_data(&path.display().to_string()));
     Ok(copies)
 }
 

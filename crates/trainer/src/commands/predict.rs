@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use backburn_data::pictures::{self, DEFAULT_MOST_PIXELS, Listed, listed, listed_by_lines};
-use backburn_records::number::count;
+use backburn_records::number::{count, counted, either};
 use backburn_report::{PredictionRows, RowFormat};
 use backburn_training::backend::Backend;
 use backburn_training::evaluate::Predictions;
@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use crate::commands::explained::Explained;
 use crate::help;
-use crate::output::{self, print_line, say};
+use crate::output::{self, print_data, say};
 use crate::threads::set_threads;
 
 /// `predict RUN PATH…`
@@ -88,15 +88,26 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
         (_, true) => RowFormat::Csv,
         _ => RowFormat::Table,
     };
-    predictor.notes().iter().for_each(|text| say(&format!("note: {text}")));
+    if predictor.temperature().is_none() {
+        say(
+            "note: probabilities are not calibrated: the run kept no images for validation, or no \
+             temperature suits them best",
+        );
+    }
+    if let Some(images) = predictor.few_to_calibrate() {
+        say(&format!(
+            "note: probabilities are calibrated on {} only; take them for rough ones",
+            counted(images, "validation image")
+        ));
+    }
     let explained = |folder| Explained::new(folder, &predictor, &args.run, command);
     let mut explained = args.explain.as_deref().map(explained).transpose()?;
     let (class_names, explained_too) = (predictor.class_names(), explained.is_some());
     let printer = PredictionRows { class_names, top_k, format, explained: explained_too };
-    printer.head().iter().for_each(|head| print_line(head));
+    printer.head().iter().for_each(|head| print_data(head));
     let decoding = predictor.decoding(args.most_pixels);
     let size = CHUNK.min(CHUNK_VALUES / predictor.shape().pixels().max(1)).max(1);
-    let (mut all, mut bad) = (0_u64, 0_u64);
+    let (mut all, mut bad) = (0, 0);
     let mut paths = args.paths.iter().flat_map(|path| named(path));
     loop {
         let is_own = |it: &Listed| explained.as_ref().is_some_and(|own| own.holds(it));
@@ -121,24 +132,25 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
             }
             None => Vec::new().into_iter(),
         };
-        all += rows.len() as u64;
-        bad += rows.iter().filter(|row| row.is_err()).count() as u64;
+        all += rows.len();
+        bad += rows.iter().filter(|row| row.is_err()).count();
         let mut line = |(listed, row): (&Listed, &Row)| {
             let panel = panels.next().flatten().map(|it| it.display().to_string());
             let classes = row.as_deref().map_err(String::as_str);
             printer.row(&listed.path().to_string_lossy(), classes, panel.as_deref())
         };
         let lines: Vec<String> = chunk.iter().zip(&rows).map(&mut line).collect();
-        print_line(&lines.join("\n"));
+        print_data(&lines.join("\n"));
         if !output::is_open() {
             break;
         }
     }
     if bad > 0 {
         return Err(Failure::Error(format!(
-            "{} of {} pictures could not be read; their rows say why",
-            count(bad),
-            count(all)
+            "{} of {} could not be read; {} why",
+            count(bad as u64),
+            counted(all, "picture"),
+            either(bad, "its row says", "their rows say")
         )));
     }
     if all == 0 {

@@ -15,7 +15,7 @@ use clap::Args;
 
 use crate::data_bar::DataBar;
 use crate::help;
-use crate::output::print_line;
+use crate::output::print_data;
 
 /// Rows of a sheet at most.
 const MOST_IMAGES: usize = 64;
@@ -73,7 +73,7 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     let origin = origin(args.out.display().to_string(), recipe.seed, None, &prepared.data, command);
     write_png(&sheet.draw(), &args.out, &origin)
         .map_err(|error| Failure::Error(error.to_string()))?;
-    print_line(&args.out.display().to_string());
+    print_data(&args.out.display().to_string());
     Ok(())
 }
 

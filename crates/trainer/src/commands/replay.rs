@@ -10,7 +10,7 @@ use backburn_training::replay::{self, Criterion, NOTE, read, table, usual};
 use clap::Args;
 use serde_json::json;
 
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 
 /// `replay RUN…`
 #[derive(Args, Clone, Debug, Default)]
@@ -41,7 +41,7 @@ pub fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         if args.json {
             let path = path.to_string();
             let run = json!({"run": path, "epochs": epochs, "status": status, "choices": choices});
-            print_line(&run.to_string());
+            print_data(&run.to_string());
         } else {
             let epochs = number::epochs(epochs);
             print_line(&format!("{path}: {epochs}, {status}\n{}", table(&choices)));

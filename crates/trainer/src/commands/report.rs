@@ -10,7 +10,7 @@ use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::RunFolder;
 use clap::Args;
 
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::terminal::Terminal;
 
 /// `report RUN…`
@@ -40,7 +40,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         let _lock = RunFolder::open(run).and_then(|folder| folder.lock(&mut Terminal::new())).ok();
         backburn_report::write_report(&record).map_err(report_failure)?;
         print_line(&backburn_report::sentence(&record));
-        print_line(&format!("report: {}", run.join("report.html").display()));
+        print_data(&format!("report: {}", run.join("report.html").display()));
         return Ok(());
     }
     let runs = with_a_manifest(&args.runs);
@@ -49,7 +49,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
     let table = backburn_report::comparison_table(&runs, width.unwrap_or(TABLE_WIDTH));
     print_line(table.trim_end());
     backburn_report::write_comparison(&runs, &args.out).map_err(report_failure)?;
-    print_line(&format!("page: {}", args.out.display()));
+    print_data(&format!("page: {}", args.out.display()));
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use clap::Args;
 
 use crate::commands::train::TrainArgs;
 use crate::interrupt::{self, Notices};
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 
 /// What the flags do not say, for the end of help.
@@ -88,14 +88,14 @@ pub fn search(args: &SearchArgs, command: Vec<String>) -> Result<(), Failure> {
     write(&search, &record)?;
     if args.train.json {
         let text = serde_json::to_string(&record);
-        print_line(&text.map_err(|error| Failure::Error(error.to_string()))?);
+        print_data(&text.map_err(|error| Failure::Error(error.to_string()))?);
     } else {
         print_line(backburn_report::search_table(&record).trim_end());
         if let Some(winner) = &record.winner {
             let words = winner.command.iter().map(|word| backburn_records::shell::quoted(word));
             print_line(&format!("train it: {}", words.collect::<Vec<_>>().join(" ")));
         }
-        print_line(&format!("page: {}", search.folder.join("report.html").display()));
+        print_data(&format!("page: {}", search.folder.join("report.html").display()));
     }
     check_winner(&record)
 }

@@ -10,7 +10,7 @@ use backburn_training::failure::Failure;
 use backburn_training::recipe::Recipe;
 use backburn_training::run_options::RunOptions;
 
-use crate::output::print_line;
+use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 
 /// A training with several seeds, as flags ask for it.
@@ -47,14 +47,11 @@ pub(crate) fn train_seeds(
     let summaries: Vec<_> = arms.iter().flat_map(|arm| &arm.runs).map(|run| &run.summary).collect();
     if json {
         let text = serde_json::to_string(&summaries);
-        print_line(&text.map_err(|error| Failure::Error(error.to_string()))?);
+        print_data(&text.map_err(|error| Failure::Error(error.to_string()))?);
         return Ok(());
     }
     let accuracies: Vec<f64> = summaries.iter().map(|run| 100.0 * run.test_accuracy).collect();
     print_line(&seeds::sentence(&accuracies));
-    if let Some(views) = by_views(summaries.iter().map(|run| run.tta.as_deref())) {
-        print_line(&views);
-    }
-    print_line(&format!("page: {}", page.display()));
+    print_data(&format!("page: {}", page.display()));
     Ok(())
 }

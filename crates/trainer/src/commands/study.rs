@@ -18,7 +18,7 @@ use clap::{Args, Subcommand};
 
 use crate::environment;
 use crate::interrupt::{self, Notices, StopOn};
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::pages::pages_if;
 use crate::study_run::{PlaceFlags, StudyFlags, StudyRun, this_program};
 use crate::terminal::Terminal;
@@ -247,7 +247,7 @@ fn status(args: &FolderArgs) -> Result<(), Failure> {
     let (_, study) = StudyFile::open(&args.study)?;
     let states = status::states(&study)?;
     match args.json {
-        true => print_line(&status::as_json(&study, &states).to_string()),
+        true => print_data(&status::as_json(&study, &states).to_string()),
         false => print_line(&status::as_text(&study, &states)),
     }
     Ok(())
@@ -273,10 +273,10 @@ fn cancel(args: &FolderArgs) -> Result<(), Failure> {
     let states = status::states(&study)?;
     if !states.iter().any(|(.., state)| state.is_left()) {
         let all = match states.len() {
-            1 => "its only trial is there".to_owned(),
-            all => format!("all {all} trials are there"),
+            1 => "the only trial is".to_owned(),
+            several => format!("all {several} trials are"),
         };
-        print_line(&format!("nothing is left to cancel: {all}"));
+        print_line(&format!("nothing is left to cancel: {all} there"));
         return Ok(());
     }
     submit::cancel(&study)?;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::augment;
 use backburn_records::Summary;
-use backburn_records::number::{self, clock, count};
+use backburn_records::number::{self, clock};
 use backburn_training::backend::Backend;
 use backburn_training::extend::EndedRun;
 use backburn_training::failure::{Failure, usage};
@@ -29,7 +29,7 @@ use crate::commands::folds::{CrossValidate, cross_validate};
 use crate::commands::seeds::{TrainSeeds, train_seeds};
 use crate::help;
 use crate::interrupt::{self, Notices, StopOn};
-use crate::output::{print_line, say};
+use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -186,7 +186,7 @@ fn finish(run: Run, json: bool) -> Result<(), Failure> {
             Err(Failure::Interrupted)
         }
         Outcome::Done(summary) if json => {
-            print_line(&serde_json::to_string(&summary).expect("a summary is plain values"));
+            print_data(&serde_json::to_string(&summary).expect("a summary is plain values"));
             Ok(())
         }
         Outcome::Done(summary) => {
@@ -204,8 +204,8 @@ fn result(summary: &Summary, run: &Path) -> String {
         .map_or_else(String::new, |accuracy| format!(", validation {}", percent(accuracy)));
     let memorized = summary.memorized.map_or_else(String::new, |it| {
         format!(
-            "{} wrong labels, {} learnt by heart; {} of the other training images right\n",
-            count(it.wrong_labels as u64),
+            "{}, {} learnt by heart; {} of the other training images right\n",
+            number::counted(it.wrong_labels, "wrong label"),
             number::percent(it.learnt_by_heart),
             number::percent(it.clean_accuracy)
         )

@@ -40,6 +40,12 @@ fn a_run_is_exported_to_every_format_with_a_card_and_is_still_whole() {
     assert!(mistakes.starts_with("index,label,predicted,probability,loss,path\n"), "{mistakes}");
     let recorded = place.json("run/evaluation.json")["mistakes"].as_array().unwrap().len();
     assert_eq!(mistakes.lines().count(), 1 + recorded);
+    place.run("export run --format torch --out net.pt").expect(DONE, &["net.pt", "net.py"]);
+    assert!(place.text("net.py").contains("torch.load(\"net.pt\", weights_only=True)"));
+    // Words that advise a command are written as it is typed; a path is none.
+    let path = "cargo xtask train.csv";
+    let mut command = place.command(["export", "run", "--format", "mistakes-csv", "--out", path]);
+    assert_eq!(finish(command.env_remove("CARGO")).stdout, format!("{path}\n"));
     // Another run can begin with any of them.
     for file in ["model.pt", "model.safetensors"] {
         let again = format!("train --config run/config.toml --init-from run/export/{file}");
@@ -60,9 +66,34 @@ fn an_export_that_cannot_be_is_refused_and_writes_over_nothing() {
     place
         .run("export run --format torch --with-preparation")
         .refuse(USAGE, &["`--with-preparation` is for the format onnx, found torch"]);
+    // Nor is another run written into, whatever its name.
+    fs::create_dir(place.path("other")).unwrap();
+    for file in ["manifest.json", "config.toml"] {
+        fs::copy(place.path(&format!("run/{file}")), place.path(&format!("other/{file}"))).unwrap();
+    }
+    let checkpoint = place.bytes("run/checkpoints/latest.safetensors");
+    for (format, out) in [
+        ("safetensors", "run/model.safetensors"),
+        ("safetensors", "run/checkpoints/latest.safetensors"),
+        ("onnx", "run/figures/../model.onnx"),
+        ("mistakes-csv", "run/evaluation.json"),
+        ("mlflow", "run/mlruns"),
+        ("onnx", "other/model.safetensors"),
+    ] {
+        let command = format!("export run --format {format} --out {out}");
+        place.run(&command).refuse(USAGE, &[out, "is inside the folder of a run", "export/"]);
+    }
+    assert_eq!(place.bytes("run/checkpoints/latest.safetensors"), checkpoint);
     place
-        .run("export run --format safetensors --out run/model.safetensors")
-        .refuse(USAGE, &["run/model.safetensors is a result of the run"]);
+        .run("export run --format torch --out net.py")
+        .refuse(USAGE, &["net.py would be both the weights and the Python code", ".pt"]);
+    let test_data = place.path("net.onnx.test_data_set_0");
+    fs::create_dir(&test_data).unwrap();
+    fs::write(test_data.join("output_0.pb"), "mine").unwrap();
+    place
+        .run("export run --format onnx --test-data 1 --out net.onnx")
+        .refuse(USAGE, &["output_0.pb is there and was not written by an export"]);
+    assert_eq!(fs::read_to_string(test_data.join("output_0.pb")).unwrap(), "mine");
     place
         .run("export run --format onnx --out none/model.onnx")
         .refuse(ERROR, &["cannot write none/model.onnx"]);

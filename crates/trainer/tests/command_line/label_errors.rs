@@ -47,29 +47,37 @@ fn labels_that_noise_made_wrong_stand_at_the_head_of_the_ranking() {
 #[test]
 fn peoples_own_pictures_are_named_by_their_files() {
     let place = Place::new();
-    for (class, level) in [("dark", 30), ("light", 200)] {
-        fs::create_dir_all(place.path(&format!("pictures/{class}"))).unwrap();
-        for number in 0..20 {
-            // One of the dark pictures lies among the light ones.
-            let level = if class == "light" && number == 7 { 30 } else { level };
-            let pixel =
-                |x: u32, y: u32| Luma([(level + (x * 7 + y * 13 + number * 29) % 23) as u8]);
-            let path = place.path(&format!("pictures/{class}/{number}.png"));
-            GrayImage::from_fn(12, 12, pixel).save(path).unwrap();
+    // Test pictures have a folder of their own, so that none is drawn from those that are asked about.
+    for (part, numbers) in [("train", 0..20), ("test", 20..22)] {
+        for (class, level) in [("dark", 30), ("light", 200)] {
+            let folder = format!("pictures/{part}/{class}");
+            fs::create_dir_all(place.path(&folder)).unwrap();
+            for number in numbers.clone() {
+                // One of the dark pictures lies among the light ones.
+                let level = if class == "light" && number == 7 { 30 } else { level };
+                let pixel =
+                    |x: u32, y: u32| Luma([(level + (x * 7 + y * 13 + number * 29) % 23) as u8]);
+                let path = place.path(&format!("{folder}/{number}.png"));
+                GrayImage::from_fn(12, 12, pixel).save(path).unwrap();
+            }
         }
     }
     let flags = "--epochs 30 --model mlp --hidden 16 --dropout 0 --batch-size 8 \
         --learning-rate 0.01 --augment none --threads 1";
-    // Test pictures are drawn, so that this one may be among them; then it is not asked about.
     place.run(&format!("train ./pictures {flags} --folds 3 --out all")).expect(DONE, &[]);
     place.run("label-errors all --out found").expect(DONE, &["3 networks"]);
     let csv = place.text("found/label-errors.csv");
     assert!(!csv.contains("known_wrong") && !place.path("all/label-errors.csv").exists());
     let paths: Vec<&str> =
         csv.lines().skip(1).map(|line| line.split(',').nth(1).unwrap()).collect();
-    assert_eq!(paths.len(), 32);
-    assert!(paths.iter().all(|path| path.starts_with("dark/") || path.starts_with("light/")));
-    if paths.contains(&"light/7.png") {
-        assert_eq!(paths[0], "light/7.png");
-    }
+    assert_eq!(paths.len(), 40);
+    let mut sorted = paths.clone();
+    sorted.sort_unstable();
+    let mut expected: Vec<String> = ["dark", "light"]
+        .into_iter()
+        .flat_map(|class| (0..20).map(move |number| format!("train/{class}/{number}.png")))
+        .collect();
+    expected.sort_unstable();
+    assert_eq!(sorted, expected);
+    assert_eq!(paths[0], "train/light/7.png");
 }

@@ -105,7 +105,7 @@ fn a_finished_run_of_version_0_2_is_verified_scored_drawn_replayed_and_extended(
         assert!(place.path("finished").join(file).exists(), "{file}");
     }
     let verified = place.run("verify finished");
-    verified.expect(DONE, &["finished: finished, 6 epochs", "228 batches", "2000 images"]);
+    verified.expect(DONE, &["finished: finished, 6 epochs", "228 batches", "2,000 images"]);
     assert!(verified.stderr.is_empty(), "{}", verified.stderr);
 
     let summary = place.json("finished/summary.json");

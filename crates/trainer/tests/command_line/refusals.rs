@@ -39,7 +39,11 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --epochs 1.5", USAGE, &["--epochs", "1.5"]),
         ("train digits --epochs 99999999999", USAGE, &["epochs", "99999999999"]),
         ("train digits --batch-size 0", USAGE, &["batch_size", "at least 1", "found 0"]),
-        ("train digits --batch-size 100000", USAGE, &["at most the 9000", "--batch-size"]),
+        (
+            "train digits --batch-size 100000",
+            USAGE,
+            &["at most the 9,000 training images", "--batch-size"],
+        ),
         ("train digits --learning-rate nan", USAGE, &["learning_rate", "positive", "NaN"]),
         ("train digits --learning-rate -1", USAGE, &["learning_rate", "positive", "-1"]),
         ("train digits --learning-rate 0", USAGE, &["learning_rate", "positive", "0"]),

@@ -86,10 +86,10 @@ fn trials_are_handed_over_one_by_one_and_collected() {
         place.run(&format!("study trial study --index {index} --threads 1")).expect(DONE, &[]);
     }
     let collect = place.run("study collect study");
-    collect.refuse(ERROR, &["1 of 4 trials are not there yet", "none/seed-2", "--finish"]);
-    let again = run("study submit study --engine slurm --dry-run");
+    collect.refuse(ERROR, &["1 of 4 trials is not there yet", "none/seed-2", "--finish"]);
+    let again = place.run("study submit study --engine slurm --dry-run");
     again.expect(DONE, &["1 trial: 2"]);
-    run("study cancel study").expect(DONE, &["cancelled"]);
+    place.run("study cancel study").expect(DONE, &["cancelled"]);
     assert!(place.path("study/cancelled").exists());
     place.run("study trial study --index 2").expect(DONE, &["was cancelled"]);
     place.run("study status study").expect(DONE, &["3 done, 1 missing", "cancelled"]);

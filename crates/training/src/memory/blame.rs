@@ -5,6 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backburn_records::command_name::as_typed;
+use backburn_records::number::either;
 
 use crate::recipe::Recipe;
 use crate::run_folder::folder::RunFolder;
@@ -70,7 +71,8 @@ impl Drop for Blamed {
 
 /// Model and batch size, which most of a training's memory goes by.
 pub fn subject(recipe: &Recipe) -> String {
-    format!("`{}` with batches of {} images", recipe.model.name(), recipe.batch_size)
+    let (model, size) = (recipe.model.name(), recipe.batch_size);
+    format!("`{model}` with batches of {size} {}", either(size, "image", "images"))
 }
 
 /// What makes a training need less.

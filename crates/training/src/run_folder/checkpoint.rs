@@ -15,6 +15,7 @@ use std::fmt;
 
 use backburn_models::weights::{self, WeightsError};
 use backburn_models::{NamedTensor, parameters};
+use backburn_records::number::counted;
 use backburn_records::{EpochRecord, RollbackRecord};
 use backburn_regularization::{EarlyStopping, WeightDecay};
 use burn::module::Module;
@@ -262,7 +263,8 @@ impl Checkpoint {
         let Position { epochs, batches, .. } = self.position();
         let begun = epochs as u64 + u64::from(batches > 0);
         if begun > all {
-            return Err(does_not_fit(format!("expected at most {all} epochs, found {begun}")));
+            let all = counted(all as usize, "epoch");
+            return Err(does_not_fit(format!("expected at most {all}, found {begun}")));
         }
         let optimizer = setting("optimizer").cloned().unwrap_or_default();
         let optimizer: OptimizerConfig =
@@ -308,8 +310,10 @@ impl Checkpoint {
             return Ok(());
         }
         Err(does_not_fit(format!(
-            "expected a place between two steps, found {epochs} epochs, {batches} batches and \
-             {steps} steps"
+            "expected a place between two steps, found {}, {} and {}",
+            counted(epochs, "epoch"),
+            counted(batches, "batch"),
+            counted(steps as usize, "step"),
         )))
     }
 
@@ -552,9 +556,9 @@ mod tests {
         for (state, reason) in [
             (state_at(2, 1, Vec::new()), "it lacks the optimizer's state `"),
             (state_at(2, 1, averages[1..].to_vec()), "it lacks the optimizer's state `"),
-            (state_at(2, u64::MAX, averages.clone()), "and 18446744073709551615 steps"),
+            (state_at(2, u64::MAX, averages.clone()), "and 18,446,744,073,709,551,615 steps"),
             (state_at(2, 2, averages.clone()), "found 0 epochs, 2 batches and 2 steps"),
-            (state_at(1, 0, averages.clone()), "found 0 epochs, 1 batches"),
+            (state_at(1, 0, averages.clone()), "found 0 epochs, 1 batch and"),
             (state_at(3, 2, averages.clone()), "found 0 epochs, 3 batches"),
             (state_at(4, 2, averages.clone()), "found 0 epochs, 4 batches"),
             (never_stops, "it lacks the state of `early_stopping`"),

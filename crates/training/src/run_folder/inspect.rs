@@ -5,6 +5,7 @@
 #![deny(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_models::{Role, weights};
+use backburn_records::number::{counted, either};
 use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
     EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary, number,
@@ -244,7 +245,7 @@ pub(crate) fn check_losses(
         }
         let may_be_part = epoch == last && epoch > epochs.len() && found < batches;
         if found != batches && !may_be_part {
-            let expected = number::counted(batches, "batch", "batches");
+            let expected = counted(batches, "batch");
             return Err(format!("epoch {epoch}: expected {expected}, found {found}"));
         }
     }
@@ -268,7 +269,7 @@ pub(crate) fn check_losses(
         return Err(format!(
             "epoch {}: expected the {} that {} has, found {}",
             place + 1,
-            number::counted(known.len(), "batch", "batches"),
+            counted(known.len(), "batch"),
             LATEST,
             found.len()
         ));
@@ -334,8 +335,8 @@ pub(crate) fn check_given_up(
     }
     let more = rows.last().map_or(0, |(rollback, _)| rollback.saturating_sub(rollbacks.len()));
     if more > usize::from(Behind::of(status) == Behind::Epochs) {
-        let most = number::counted(rollbacks.len(), "rollback", "rollbacks");
-        return Err(format!("it has batches of more than {most}"));
+        let rollbacks = counted(rollbacks.len(), "rollback");
+        return Err(format!("it has batches of more than {rollbacks}"));
     }
     Ok(rows.len())
 }
@@ -343,11 +344,8 @@ pub(crate) fn check_given_up(
 /// Checks that the scores agree with each other and with the epochs.
 pub(crate) fn check_summary(summary: &Summary, epochs: &[EpochRecord]) -> Result<(), String> {
     if summary.last_epoch != epochs.len() {
-        let rows = epochs.len();
-        return Err(format!(
-            "`last_epoch` is {}, but {METRICS} has {rows} rows",
-            summary.last_epoch
-        ));
+        let rows = counted(epochs.len(), "row");
+        return Err(format!("`last_epoch` is {}, but {METRICS} has {rows}", summary.last_epoch));
     }
     let Some(best) = summary.best_epoch.checked_sub(1).and_then(|place| epochs.get(place)) else {
         return Err(format!(
@@ -494,7 +492,11 @@ pub(crate) enum CheckpointFault {
     #[error("{0}")]
     OtherRecipe(CheckpointError),
     /// The checkpoint is whole, but its epochs are not those of the metrics.
-    #[error("its {0} epochs are not those of {METRICS}")]
+    #[error(
+        "its {} {} of {METRICS}",
+        counted(*.0, "epoch"),
+        either(*.0, "is not the one", "are not those")
+    )]
     OtherMetrics(usize),
     /// The checkpoint is whole, but lacks what training needs to be resumed.
     #[error("{0}")]

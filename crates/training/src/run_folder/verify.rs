@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use backburn_records::number::{counted, either};
 use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
     AtWork, EpochRecord, EvaluationRecord, Manifest, Status, Summary, number, read_bounded,
@@ -333,7 +334,7 @@ impl<'a> Inspection<'a> {
         let status = self.status;
         let check = |cut: &EpochCut<'_>| check_losses(&text, rows, cut, status, newest);
         match check(cut) {
-            Ok(batches) => self.good(LOSSES, &number::counted(batches, "batch", "batches")),
+            Ok(batches) => self.good(LOSSES, &counted(batches, "batch")),
             // Where both are as they were written, and every epoch is whole, the number of images does not fit.
             Err(reason)
                 if self.is_as_written(LOSSES)
@@ -359,7 +360,7 @@ impl<'a> Inspection<'a> {
         let Some(manifest) = manifest else { return };
         let text = String::from_utf8_lossy(&bytes);
         match check_given_up(&text, &manifest.rollbacks, self.status) {
-            Ok(batches) => self.good(GIVEN_UP, &number::counted(batches, "batch", "batches")),
+            Ok(batches) => self.good(GIVEN_UP, &counted(batches, "batch")),
             Err(reason) => self.fault(GIVEN_UP, &reason, self.copy_of_losses()),
         }
     }
@@ -400,7 +401,7 @@ impl<'a> Inspection<'a> {
         self.json(EVALUATION, |evaluation: &EvaluationRecord| {
             evaluation.check(&path).map_err(|error| error.to_string())?;
             summary.as_ref().map_or(Ok(()), |summary| check_evaluation(evaluation, summary))?;
-            Ok(format!("{} images", evaluation.image_count()))
+            Ok(counted(evaluation.image_count() as usize, "image"))
         });
         self.json(NORMALIZATION, |_: &serde_json::Value| Ok(String::new()));
         let file = WEIGHTS;
@@ -488,9 +489,10 @@ impl<'a> Inspection<'a> {
                 Err(CheckpointFault::OtherMetrics(epochs))
                     if whole.is_empty() && !self.is_as_written(METRICS) =>
                 {
-                    let rows = number::counted(rows.unwrap_or_default().len(), "row", "rows");
-                    let reason =
-                        format!("its {rows} do not fit the {} of {file}", number::epochs(epochs));
+                    let number = rows.unwrap_or_default().len();
+                    let do_not = either(number, "does", "do");
+                    let (rows, epochs) = (counted(number, "row"), counted(epochs, "epoch"));
+                    let reason = format!("its {rows} {do_not} not fit the {epochs} of {file}");
                     self.fault(METRICS, &reason, self.resume());
                 }
                 Err(fault) => {

@@ -7,12 +7,10 @@ use rayon::prelude::*;
 use super::super::buffer::{Buffer, Writer};
 use super::super::panels::{Panel, Panels};
 use super::super::simd::{self, Simd, Task};
-use super::transform::{Kernel, PRODUCTS, ROOTS, in_two_dimensions};
+use super::transform::{Kernel, PRODUCTS, ROOTS, TAPS, in_two_dimensions};
 
 /// Input channels that a task transforms.
 const INPUTS_OF_A_TASK: usize = 64;
-/// Positions of a kernel.
-const TAPS: usize = 9;
 
 /// Transformed kernels by panel, product, input channel; the panels are those of [`Panels`].
 #[derive(Debug)]
@@ -60,13 +58,6 @@ impl TransformedKernels {
         }
         // SAFETY: the tasks cover all panels and all inputs.
         Self { values: unsafe { buffer.assume_written() }, first }
-    }
-
-    /// Whether these are all of `panels`.
-    pub(super) fn are_all_of(&self, panels: &Panels<'_>) -> bool {
-        let lanes = simd::lanes();
-        let padded = panels.outputs.next_multiple_of(lanes);
-        self.first == 0 && self.values.len() == padded * panels.inputs * PRODUCTS
     }
 
     /// The numbers of the panel that begins with output channel `first` and is `width` wide, for one product.

@@ -9,20 +9,23 @@
 //! Winograd, "Arithmetic Complexity of Computations", 1980.
 //!
 //! What a sum is made of does not depend on the number of threads; the outputs of one image do not depend on the other
-//! images of its batch. Results differ from the plain sum's by rounding alone: twice its error (`transform.rs`).
+//! images of its batch. Results differ from the plain sum's by rounding alone: twice its error (`transform.rs`). That is
+//! so of finite numbers: an infinity, or a NaN, in the window of a tile becomes a NaN in all outputs of the tile, while
+//! the plain sum hands it to those outputs alone that read it.
 
-mod gather;
+mod filtering;
 mod kernels;
 mod tiles;
 mod transform;
 mod weight_gradient;
 
+use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 use super::finish::Finish;
 use super::panels::Panels;
 use super::shape::ConvShape;
-use gather::Gather;
+use filtering::Filtering;
 use kernels::Direction;
 pub(crate) use kernels::TransformedKernels;
 use tiles::{TILE, Tiles};
@@ -63,9 +66,12 @@ fn pays(shape: &ConvShape, transform: usize) -> bool {
 /// Whether `BACKBURN_CONVOLUTIONS=plain` is not set, which is for comparisons.
 fn is_allowed() -> bool {
     static ALLOWED: OnceLock<bool> = OnceLock::new();
-    *ALLOWED.get_or_init(|| {
-        std::env::var_os("BACKBURN_CONVOLUTIONS").is_none_or(|kind| kind.is_empty())
-    })
+    *ALLOWED.get_or_init(|| allows(std::env::var_os("BACKBURN_CONVOLUTIONS").as_deref()))
+}
+
+/// Another value than `plain` is passed over, as one of `BACKBURN_SIMD` is; the program refuses it.
+fn allows(convolutions: Option<&OsStr>) -> bool {
+    convolutions.is_none_or(|kind| kind != "plain")
 }
 
 fn forward_tiles(shape: &ConvShape) -> Tiles {
@@ -77,11 +83,7 @@ pub(crate) fn transform(panels: &Panels<'_>) -> TransformedKernels {
     TransformedKernels::new(panels, 0..panels.count(), Direction::Forward)
 }
 
-/// As [`convolve`](super::convolve::convolve).
-///
-/// # Panics
-///
-/// If `kernels` were transformed for other sizes.
+/// As [`convolve`](super::convolve::convolve); `kernels`, if there are any, are all of `panels`, transformed.
 pub(crate) fn convolve(
     shape: &ConvShape,
     input: &[f32],
@@ -89,20 +91,16 @@ pub(crate) fn convolve(
     kernels: Option<&TransformedKernels>,
     finish: Finish<'_>,
 ) -> Vec<f32> {
-    assert!(
-        kernels.is_none_or(|kernels| kernels.are_all_of(&panels)),
-        "kernels transformed for another layer"
-    );
     let tiles = forward_tiles(shape);
     let direction = Direction::Forward;
-    Gather { tiles, source: input, panels, direction, kernels, finish }.run()
+    Filtering { tiles, source: input, panels, direction, kernels, finish }.run()
 }
 
 /// As [`input_gradient`](super::convolve::input_gradient); `panels` are those of the layer's inputs.
 pub(crate) fn input_gradient(shape: &ConvShape, gradient: &[f32], panels: Panels<'_>) -> Vec<f32> {
     // An input pixel met the kernel's last position first.
     let before = shape.padding.map(|zeros| 2 - zeros);
-    Gather {
+    Filtering {
         tiles: Tiles::new(shape.batch, shape.output(), shape.input, before),
         source: gradient,
         panels,
@@ -118,4 +116,18 @@ pub(crate) fn input_gradient(shape: &ConvShape, gradient: &[f32], panels: Panels
 pub(crate) fn weight_gradient(shape: &ConvShape, input: &[f32], gradient: &[f32]) -> Vec<f32> {
     let channels = [shape.inputs, shape.outputs];
     weight_gradient::weight_gradient(forward_tiles(shape), input, gradient, channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_turns_filtering_off() {
+        assert!(!allows(Some(OsStr::new("plain"))));
+        for other in ["", "Plain", "plain ", "0", "fast"] {
+            assert!(allows(Some(OsStr::new(other))), "{other}");
+        }
+        assert!(allows(None));
+    }
 }

@@ -16,6 +16,8 @@ use super::super::simd::Simd;
 
 /// Evaluations: a tile of four and a kernel of three meet in six numbers.
 pub(super) const ROOTS: usize = 6;
+/// Positions of a kernel.
+pub(super) const TAPS: usize = 9;
 /// Products of a tile.
 pub(super) const PRODUCTS: usize = ROOTS * ROOTS;
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::super::buffer::{Buffer, Writer};
 use super::super::simd::{self, Simd, Task};
 use super::tiles::{TILE, Tiles, window};
-use super::transform::{Gradient, Input, KernelGradient, PRODUCTS, ROOTS, in_two_dimensions};
+use super::transform::{Gradient, Input, KernelGradient, PRODUCTS, ROOTS, TAPS, in_two_dimensions};
 
 /// Numbers of transformed windows and gradients that are made at a time; they should stay in the last cache.
 const NUMBERS_AT_A_TIME: usize = 2 * 1024 * 1024;
@@ -20,8 +20,6 @@ const FEWEST_TILES: usize = 64;
 const TILES_OF_A_TASK: usize = 8;
 /// Most vectors of input channels of a task.
 const GROUPS_OF_A_TASK: usize = 4;
-/// Positions of a kernel.
-const TAPS: usize = 9;
 
 /// Sums over all tiles, by panel, input channel, kernel position, output channel of the panel; the last panel is filled up
 /// with whatever comes out of zeros.
@@ -34,27 +32,51 @@ pub(super) fn weight_gradient(
     tiles: Tiles,
     input: &[f32],
     gradient: &[f32],
-    [inputs, outputs]: [usize; 2],
+    channels: [usize; 2],
 ) -> Vec<f32> {
+    in_blocks(tiles, input, gradient, channels, tiles_at_a_time(tiles, channels))
+}
+
+/// Tiles of a block: those whose windows and gradients are made at a time.
+fn tiles_at_a_time(tiles: Tiles, [inputs, outputs]: [usize; 2]) -> usize {
     let lanes = simd::lanes();
     let padded = outputs.next_multiple_of(lanes);
     let groups = inputs.div_ceil(lanes);
     let of_a_tile = PRODUCTS * (groups * lanes + padded);
-    let sums_of_a_unit = PRODUCTS * lanes * 2 * lanes;
-    let panels = padded.div_ceil(2 * lanes);
+    let sums = padded.div_ceil(2 * lanes) * groups * PRODUCTS * lanes * 2 * lanes;
     // Where there are more sums than numbers that they are made of, they are not to be read and written more than once.
-    let at_a_time = if tiles.count() * of_a_tile <= panels * groups * sums_of_a_unit {
+    if tiles.count() * of_a_tile <= sums {
         tiles.count()
     } else {
         (NUMBERS_AT_A_TIME / of_a_tile).max(FEWEST_TILES).min(tiles.count())
-    };
+    }
+}
+
+/// [`weight_gradient`], of which `at_a_time` tiles make a block. Each sum takes the tiles in their order, so that the size of
+/// blocks changes no bit.
+fn in_blocks(
+    tiles: Tiles,
+    input: &[f32],
+    gradient: &[f32],
+    [inputs, outputs]: [usize; 2],
+    at_a_time: usize,
+) -> Vec<f32> {
+    let lanes = simd::lanes();
+    let padded = outputs.next_multiple_of(lanes);
+    let groups = inputs.div_ceil(lanes);
+    let sums_of_a_unit = PRODUCTS * lanes * 2 * lanes;
+    let panels = padded.div_ceil(2 * lanes);
     let blocks = tiles.count().div_ceil(at_a_time.max(1));
+    if blocks == 0 {
+        // No task would write the sums of nothing.
+        return vec![0.0; inputs * TAPS * padded];
+    }
     let mut result = Buffer::new(inputs * TAPS * padded);
     let mut windows = Buffer::new(PRODUCTS * at_a_time * groups * lanes);
     let mut gradients = Buffer::new(PRODUCTS * at_a_time * padded);
     // Sums that one block hands to the next.
     let mut sums = Buffer::new(if blocks > 1 { panels * groups * sums_of_a_unit } else { 0 });
-    let plan = Plan {
+    let shared = Shared {
         tiles,
         input,
         gradient,
@@ -73,7 +95,7 @@ pub(super) fn weight_gradient(
         (0..parts).into_par_iter().for_each(|part| {
             let first = here.start + part * TILES_OF_A_TASK;
             let tiles = first..(first + TILES_OF_A_TASK).min(here.end);
-            simd::run(Transforms { plan: &plan, tiles, first: here.start });
+            simd::run(Transforms { shared: &shared, tiles, first: here.start });
         });
         let step = groups.div_ceil(4).clamp(1, GROUPS_OF_A_TASK);
         let parts = groups.div_ceil(step);
@@ -81,7 +103,7 @@ pub(super) fn weight_gradient(
             let (panel, part) = (number / parts, number % parts);
             let groups = part * step..((part + 1) * step).min(groups);
             simd::run(Products {
-                plan: &plan,
+                shared: &shared,
                 panel,
                 groups,
                 tiles: here.len(),
@@ -95,7 +117,7 @@ pub(super) fn weight_gradient(
 }
 
 /// What all tasks share.
-struct Plan<'a> {
+struct Shared<'a> {
     tiles: Tiles,
     input: &'a [f32],
     gradient: &'a [f32],
@@ -114,7 +136,7 @@ struct Plan<'a> {
     result: Writer<'a>,
 }
 
-impl Plan<'_> {
+impl Shared<'_> {
     /// Width of a panel in numbers.
     #[inline(always)]
     fn width<S: Simd>(&self, panel: usize) -> usize {
@@ -141,7 +163,7 @@ impl Plan<'_> {
 
 /// A task: the windows and gradients of some tiles.
 struct Transforms<'a> {
-    plan: &'a Plan<'a>,
+    shared: &'a Shared<'a>,
     tiles: Range<usize>,
     /// First tile of the block.
     first: usize,
@@ -152,61 +174,61 @@ impl Task for Transforms<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let Self { plan, tiles, first } = self;
+        let Self { shared, tiles, first } = self;
         for number in tiles {
             let place = number - first;
-            window_of(simd, plan, number, place);
-            gradient_of(simd, plan, number, place);
+            window_of(simd, shared, number, place);
+            gradient_of(simd, shared, number, place);
         }
     }
 }
 
 #[inline(always)]
-fn window_of<S: Simd>(simd: S, plan: &Plan<'_>, number: usize, place: usize) {
-    let size = plan.tiles.source;
-    let tile = plan.tiles.tile(number);
-    let corner = plan.tiles.reads_from(tile);
-    let image = &plan.input[tile.image * size[0] * size[1] * plan.inputs..];
-    for group in 0..plan.groups::<S>() {
+fn window_of<S: Simd>(simd: S, shared: &Shared<'_>, number: usize, place: usize) {
+    let size = shared.tiles.source;
+    let tile = shared.tiles.tile(number);
+    let corner = shared.tiles.reads_from(tile);
+    let image = &shared.input[tile.image * size[0] * size[1] * shared.inputs..];
+    for group in 0..shared.groups::<S>() {
         let channel = group * S::LANES;
-        let count = (plan.inputs - channel).min(S::LANES);
+        let count = (shared.inputs - channel).min(S::LANES);
         // SAFETY: the image is whole.
         let pixels = unsafe {
             let from = image.as_ptr().add(channel);
-            window::<S, ROOTS>(simd, from, size, plan.inputs, corner, count)
+            window::<S, ROOTS>(simd, from, size, shared.inputs, corner, count)
         };
         let products = in_two_dimensions::<S, Input, ROOTS, ROOTS>(simd, &pixels);
         for (i, row) in products.iter().enumerate() {
             for (j, &value) in row.iter().enumerate() {
-                let from = plan.windows_from::<S>(ROOTS * i + j, group) + place * S::LANES;
+                let from = shared.windows_from::<S>(ROOTS * i + j, group) + place * S::LANES;
                 // SAFETY: each tile has a place of its own.
-                unsafe { simd.store(plan.windows.at(from, S::LANES), value) };
+                unsafe { simd.store(shared.windows.at(from, S::LANES), value) };
             }
         }
     }
 }
 
 #[inline(always)]
-fn gradient_of<S: Simd>(simd: S, plan: &Plan<'_>, number: usize, place: usize) {
-    let size = plan.tiles.target;
-    let tile = plan.tiles.tile(number);
+fn gradient_of<S: Simd>(simd: S, shared: &Shared<'_>, number: usize, place: usize) {
+    let size = shared.tiles.target;
+    let tile = shared.tiles.tile(number);
     let corner = [tile.corner[0] as isize, tile.corner[1] as isize];
-    let image = &plan.gradient[tile.image * size[0] * size[1] * plan.outputs..];
-    for channel in (0..plan.outputs).step_by(S::LANES) {
-        let count = (plan.outputs - channel).min(S::LANES);
+    let image = &shared.gradient[tile.image * size[0] * size[1] * shared.outputs..];
+    for channel in (0..shared.outputs).step_by(S::LANES) {
+        let count = (shared.outputs - channel).min(S::LANES);
         let (panel, lane) = (channel / (2 * S::LANES), channel % (2 * S::LANES));
-        let width = plan.width::<S>(panel);
+        let width = shared.width::<S>(panel);
         // SAFETY: the image is whole.
         let pixels = unsafe {
             let from = image.as_ptr().add(channel);
-            window::<S, TILE>(simd, from, size, plan.outputs, corner, count)
+            window::<S, TILE>(simd, from, size, shared.outputs, corner, count)
         };
         let products = in_two_dimensions::<S, Gradient, TILE, ROOTS>(simd, &pixels);
         for (i, row) in products.iter().enumerate() {
             for (j, &value) in row.iter().enumerate() {
-                let from = plan.gradients_from::<S>(ROOTS * i + j, panel) + place * width + lane;
+                let from = shared.gradients_from::<S>(ROOTS * i + j, panel) + place * width + lane;
                 // SAFETY: each tile has a place of its own.
-                unsafe { simd.store(plan.gradients.at(from, S::LANES), value) };
+                unsafe { simd.store(shared.gradients.at(from, S::LANES), value) };
             }
         }
     }
@@ -214,7 +236,7 @@ fn gradient_of<S: Simd>(simd: S, plan: &Plan<'_>, number: usize, place: usize) {
 
 /// A task: the products of all tiles of a block, of one panel with some vectors of input channels.
 struct Products<'a> {
-    plan: &'a Plan<'a>,
+    shared: &'a Shared<'a>,
     panel: usize,
     groups: Range<usize>,
     tiles: usize,
@@ -231,7 +253,7 @@ impl Task for Products<'_> {
         if self.is_first && self.is_last {
             own.resize(PRODUCTS * S::LANES * 2 * S::LANES, 0.0);
         }
-        if self.plan.width::<S>(self.panel) == 2 * S::LANES {
+        if self.shared.width::<S>(self.panel) == 2 * S::LANES {
             self.panel::<S, 2>(simd, &mut own);
         } else {
             self.panel::<S, 1>(simd, &mut own);
@@ -242,19 +264,19 @@ impl Task for Products<'_> {
 impl Products<'_> {
     #[inline(always)]
     fn panel<S: Simd, const N: usize>(&self, simd: S, own: &mut [f32]) {
-        let Self { plan, panel, .. } = *self;
+        let Self { shared, panel, .. } = *self;
         let of_a_unit = PRODUCTS * S::LANES * 2 * S::LANES;
         for group in self.groups.clone() {
             let sums = if own.is_empty() {
-                plan.sums.at((panel * plan.groups::<S>() + group) * of_a_unit, of_a_unit)
+                shared.sums.at((panel * shared.groups::<S>() + group) * of_a_unit, of_a_unit)
             } else {
                 own.as_mut_ptr()
             };
             for product in 0..PRODUCTS {
-                let windows = plan.windows_from::<S>(product, group);
-                let windows = plan.windows.at(windows, self.tiles * S::LANES);
-                let gradients = plan.gradients_from::<S>(product, panel);
-                let gradients = plan.gradients.at(gradients, self.tiles * N * S::LANES);
+                let windows = shared.windows_from::<S>(product, group);
+                let windows = shared.windows.at(windows, self.tiles * S::LANES);
+                let gradients = shared.gradients_from::<S>(product, panel);
+                let gradients = shared.gradients.at(gradients, self.tiles * N * S::LANES);
                 let sums = sums.wrapping_add(product * S::LANES * N * S::LANES);
                 // SAFETY: windows and gradients have been written for all tiles of the block; the sums belong to this task.
                 unsafe {
@@ -329,10 +351,10 @@ impl Products<'_> {
     /// `sums` has them all.
     #[inline(always)]
     unsafe fn finish<S: Simd, const N: usize>(&self, simd: S, group: usize, sums: *const f32) {
-        let Self { plan, panel, .. } = *self;
+        let Self { shared, panel, .. } = *self;
         let width = N * S::LANES;
-        let of_panel = panel * 2 * S::LANES * plan.inputs * TAPS;
-        for lane in 0..(plan.inputs - group * S::LANES).min(S::LANES) {
+        let of_panel = panel * 2 * S::LANES * shared.inputs * TAPS;
+        for lane in 0..(shared.inputs - group * S::LANES).min(S::LANES) {
             let input = group * S::LANES + lane;
             for n in 0..N {
                 let mut products = [[simd.splat(0.0); ROOTS]; ROOTS];
@@ -348,10 +370,52 @@ impl Products<'_> {
                     for (j, &value) in row.iter().enumerate() {
                         let place = of_panel + (input * TAPS + 3 * i + j) * width + n * S::LANES;
                         // SAFETY: these kernels belong to this task.
-                        unsafe { simd.store(plan.result.at(place, S::LANES), value) };
+                        unsafe { simd.store(shared.result.at(place, S::LANES), value) };
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without a pattern in `[-1, 1)`.
+    fn numbers(count: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        };
+        (0..count).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn the_size_of_blocks_changes_no_bit() {
+        // Channels that fill vectors and do not; panels of two vectors and of one.
+        for channels in [[32, 32], [17, 33], [5, 72]] {
+            let tiles = Tiles::new(3, [9, 14], [9, 14], [1, 1]);
+            let pixels = 3 * 9 * 14;
+            let input = numbers(pixels * channels[0], 1);
+            let gradient = numbers(pixels * channels[1], 2);
+            let sums = |at_a_time| in_blocks(tiles, &input, &gradient, channels, at_a_time);
+            let in_one = sums(tiles.count());
+            assert!(in_one.iter().any(|&sum| sum != 0.0));
+            for at_a_time in [1, 7, 12, 18, tiles.count() - 1] {
+                assert!(sums(at_a_time) == in_one, "{at_a_time} at a time of {channels:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_layer_of_few_channels_takes_several_blocks() {
+        let tiles = Tiles::new(6, [52, 52], [52, 52], [1, 1]);
+        let at_a_time = tiles_at_a_time(tiles, [32, 32]);
+        assert!((FEWEST_TILES..tiles.count()).contains(&at_a_time), "{at_a_time}");
+        // Where the sums are many, they are read and written once.
+        let few = Tiles::new(128, [4, 4], [4, 4], [1, 1]);
+        assert_eq!(tiles_at_a_time(few, [512, 512]), few.count());
     }
 }

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_search_of_today_can_be_resumed_tomorrow() {
-        // Pinned: other values here mean that a search which was begun before goes on with other points.
+        // Pinned: other values here mean that a search which was begun before is resumed with other points.
         let space = space(&["learning-rate=log:1e-4:1", "dropout=0:0.8"]);
         let last = |row: &str| {
             let tried = points(named(row).unwrap(), &space, 1, 12, near_the_top);

@@ -1,11 +1,11 @@
 //! Convolution, forward and the gradient of its input, by minimal filtering.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::buffer::{Buffer, Writer};
+use super::super::buffer::{Buffer, Reader, Writer};
 use super::super::finish::Finish;
 use super::super::panels::Panels;
 use super::super::product::{TapOffset, tile as product_tile};
@@ -23,12 +23,16 @@ const TILES_OF_A_TASK_OF_MANY_KERNELS: usize = 48;
 const MANY_KERNELS: usize = 256 * 1024;
 /// Tasks that every thread gets a fair share of.
 const TASKS_OF_A_THREAD: usize = 4;
+/// Windows that a task transforms, where each of them meets its panels in several other tasks.
+const WINDOWS_OF_A_TASK: usize = 4;
+/// Most numbers that a thread keeps from one task to the next, 8 MiB: those of a block of 512 channels to 512.
+const MOST_KEPT: usize = 2 * 1024 * 1024;
 /// Numbers between the products of a block, so that they do not lie a power of two apart, where caches hold few of them.
 const GAP: usize = 16;
 
 /// Every target tile gathers what its window of the source sends through the kernels.
 #[derive(Clone, Copy)]
-pub(super) struct Gather<'a> {
+pub(super) struct Filtering<'a> {
     pub(super) tiles: Tiles,
     /// `[batch, height, width, inputs]`
     pub(super) source: &'a [f32],
@@ -39,7 +43,7 @@ pub(super) struct Gather<'a> {
     pub(super) finish: Finish<'a>,
 }
 
-impl Gather<'_> {
+impl Filtering<'_> {
     /// `[batch, height, width, outputs]` of the target.
     pub(super) fn run(self) -> Vec<f32> {
         let Self { tiles, panels, direction, .. } = self;
@@ -69,21 +73,22 @@ impl Gather<'_> {
             };
             (0..blocks.count()).into_par_iter().for_each(|block| {
                 let panels = all_panels.clone();
-                let share =
-                    Share { gather: self, blocks, panels, block, kernels, windows: None, to };
-                simd::run(share);
+                let windows = None;
+                let filtering = self;
+                simd::run(FilteredBlock { filtering, blocks, panels, block, kernels, windows, to });
             });
         } else {
             // Few tiles: each of them meets its panels in several tasks, and is transformed once before.
             let mut windows = Buffer::new(blocks.count() * blocks.numbers());
             let transformed = windows.writer();
-            let parts = blocks.of.div_ceil(TILE);
+            let parts = blocks.of.div_ceil(WINDOWS_OF_A_TASK);
             (0..parts).into_par_iter().for_each(|part| {
-                let tiles = part * TILE..((part + 1) * TILE).min(blocks.of);
-                simd::run(TransformWindows { gather: self, blocks, tiles, to: transformed });
+                let first = part * WINDOWS_OF_A_TASK;
+                let tiles = first..(first + WINDOWS_OF_A_TASK).min(blocks.of);
+                simd::run(TransformWindows { filtering: self, blocks, tiles, to: transformed });
             });
-            // SAFETY: read where the tasks have written only: the last block may be shorter, and there are gaps.
-            let windows = unsafe { windows.assume_written() };
+            // There are gaps, and the last block may be shorter: not all of it is written.
+            let windows = windows.reader();
             all_panels.into_par_iter().for_each(|panel| {
                 let panels = panel..panel + 1;
                 let own;
@@ -96,8 +101,17 @@ impl Gather<'_> {
                 };
                 (0..blocks.count()).into_par_iter().for_each(|block| {
                     let panels = panels.clone();
-                    let windows = Some(&windows[..]);
-                    simd::run(Share { gather: self, blocks, panels, block, kernels, windows, to });
+                    let windows = Some(windows);
+                    let filtering = self;
+                    simd::run(FilteredBlock {
+                        filtering,
+                        blocks,
+                        panels,
+                        block,
+                        kernels,
+                        windows,
+                        to,
+                    });
                 });
             });
         }
@@ -141,7 +155,7 @@ impl Blocks {
 
 /// A task: the windows of some tiles, transformed into their blocks.
 struct TransformWindows<'a> {
-    gather: Gather<'a>,
+    filtering: Filtering<'a>,
     blocks: Blocks,
     tiles: Range<usize>,
     to: Writer<'a>,
@@ -156,7 +170,7 @@ impl Task for TransformWindows<'_> {
             let (block, place) = (number / self.blocks.tiles, number % self.blocks.tiles);
             let to = self.to.at(block * self.blocks.numbers(), self.blocks.numbers());
             // SAFETY: the block has a place for this tile, which no other task writes.
-            unsafe { transform_window(simd, &self.gather, self.blocks, number, place, to) };
+            unsafe { transform_window(simd, &self.filtering, self.blocks, number, place, to) };
         }
     }
 }
@@ -169,17 +183,17 @@ impl Task for TransformWindows<'_> {
 #[inline(always)]
 unsafe fn transform_window<S: Simd>(
     simd: S,
-    gather: &Gather<'_>,
+    filtering: &Filtering<'_>,
     blocks: Blocks,
     number: usize,
     place: usize,
     block: *mut f32,
 ) {
     let inputs = blocks.inputs;
-    let tile = gather.tiles.tile(number);
-    let size = gather.tiles.source;
-    let corner = gather.tiles.reads_from(tile);
-    let image = &gather.source[tile.image * size[0] * size[1] * inputs..];
+    let tile = filtering.tiles.tile(number);
+    let size = filtering.tiles.source;
+    let corner = filtering.tiles.reads_from(tile);
+    let image = &filtering.source[tile.image * size[0] * size[1] * inputs..];
     for channel in (0..inputs).step_by(S::LANES) {
         let count = (inputs - channel).min(S::LANES);
         // SAFETY: the image is whole, and the caller's.
@@ -199,23 +213,24 @@ unsafe fn transform_window<S: Simd>(
 }
 
 thread_local! {
-    /// What lies between two transforms, kept by each thread: to be given pages anew costs more than to fill them.
-    static BETWEEN: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    /// What lies between two transforms, kept by each thread up to [`MOST_KEPT`]: to be given pages anew costs more than
+    /// to fill them.
+    static BETWEEN: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// A task: a block of tiles with some panels.
-struct Share<'a> {
-    gather: Gather<'a>,
+struct FilteredBlock<'a> {
+    filtering: Filtering<'a>,
     blocks: Blocks,
     panels: Range<usize>,
     block: usize,
     kernels: &'a TransformedKernels,
     /// All windows, if they are transformed already.
-    windows: Option<&'a [f32]>,
+    windows: Option<Reader<'a>>,
     to: Writer<'a>,
 }
 
-impl Task for Share<'_> {
+impl Task for FilteredBlock<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -224,7 +239,7 @@ impl Task for Share<'_> {
         // Output channels of the panels, filled up to whole vectors.
         let first = self.panels.start * 2 * S::LANES;
         let end = (self.panels.end * 2 * S::LANES)
-            .min(self.gather.panels.outputs.next_multiple_of(S::LANES));
+            .min(self.filtering.panels.outputs.next_multiple_of(S::LANES));
         let of_product = self.blocks.tiles * (end - first) + GAP;
         let of_windows = if self.windows.is_none() { self.blocks.numbers() } else { 0 };
         let mut between = BETWEEN.take();
@@ -233,34 +248,37 @@ impl Task for Share<'_> {
             between.resize(numbers, 0.0);
         }
         let (own, sums) = between.split_at_mut(of_windows);
-        let windows = match self.windows {
-            Some(windows) => {
-                &windows[self.block * self.blocks.numbers()..][..self.blocks.numbers()]
+        if self.windows.is_none() {
+            for (place, number) in tiles.clone().enumerate() {
+                let to = own.as_mut_ptr();
+                // SAFETY: `own` is a block.
+                unsafe { transform_window(simd, &self.filtering, self.blocks, number, place, to) };
             }
-            None => {
-                for (place, number) in tiles.clone().enumerate() {
-                    let to = own.as_mut_ptr();
-                    // SAFETY: `own` is a block.
-                    unsafe { transform_window(simd, &self.gather, self.blocks, number, place, to) };
-                }
-                &*own
-            }
-        };
+        }
         for product in 0..PRODUCTS {
-            let windows =
-                &windows[product * self.blocks.of_product()..][..tiles.len() * self.blocks.inputs];
+            let (from, length) =
+                (product * self.blocks.of_product(), tiles.len() * self.blocks.inputs);
+            let windows = match self.windows {
+                // SAFETY: the windows of all tiles are written, and these are the block's.
+                Some(all) => unsafe {
+                    all.slice(self.block * self.blocks.numbers() + from, length)
+                },
+                None => &own[from..][..length],
+            };
             let sums = &mut sums[product * of_product..][..tiles.len() * (end - first)];
             self.product(simd, product, tiles.len(), windows, sums);
         }
         for (place, number) in tiles.clone().enumerate() {
-            let tile = self.gather.tiles.tile(number);
+            let tile = self.filtering.tiles.tile(number);
             self.finish(simd, tile, place, tiles.len(), of_product, sums);
         }
-        BETWEEN.set(between);
+        if between.len() <= MOST_KEPT {
+            BETWEEN.set(between);
+        }
     }
 }
 
-impl Share<'_> {
+impl FilteredBlock<'_> {
     /// One of the products of all tiles with all panels: `sums` by panel, tile, channel.
     #[inline(always)]
     fn product<S: Simd>(
@@ -271,7 +289,7 @@ impl Share<'_> {
         windows: &[f32],
         sums: &mut [f32],
     ) {
-        let Panels { inputs, outputs, .. } = self.gather.panels;
+        let Panels { inputs, outputs, .. } = self.filtering.panels;
         let mut before = 0;
         for panel in self.panels.clone() {
             let first = panel * 2 * S::LANES;
@@ -299,10 +317,10 @@ impl Share<'_> {
         of_product: usize,
         sums: &[f32],
     ) {
-        let Gather { panels, finish, .. } = self.gather;
+        let Filtering { panels, finish, .. } = self.filtering;
         let outputs = panels.outputs;
-        let [height, width] = self.gather.tiles.target;
-        let [rows, columns] = self.gather.tiles.inside(tile);
+        let [height, width] = self.filtering.tiles.target;
+        let [rows, columns] = self.filtering.tiles.inside(tile);
         let corner = (tile.image * height + tile.corner[0]) * width + tile.corner[1];
         let mut before = 0;
         for panel in self.panels.clone() {
