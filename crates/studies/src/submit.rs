@@ -107,7 +107,7 @@ impl Parcel {
 
     /// How many trials they are.
     fn trials(&self) -> String {
-        number::counted(self.submission.tasks, "trial", "trials")
+        number::counted(self.submission.tasks, "trial")
     }
 
     /// The command as a shell reads it.
