@@ -233,9 +233,9 @@ pub(crate) mod ours {
             bias: FloatTensor<Self>,
             convolution: Convolution,
         ) -> FloatTensor<Self> {
-            if plan.activation == Activation::Silu {
+            if convolution.activation == Activation::Silu {
                 // Its gradient takes the sum before it, which is lost once it is part of the convolution.
-                let sum_alone = Plan { activation: Activation::Identity, ..plan };
+                let sum_alone = Convolution { activation: Activation::Identity, ..convolution };
                 let sum = Self::backburn_convolve(x, weight, bias, sum_alone);
                 return Self::backburn_activate(sum, Activation::Silu);
             }

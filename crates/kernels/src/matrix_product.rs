@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
 use crate::{
-    conv2d::ours::{Plan, convolve},
+    conv2d::ours::{Convolution, convolve},
     cpu::{Activation, ConvShape, WeightLayout},
     device::is_ours,
 };
@@ -59,11 +59,11 @@ fn ours(
 ) -> Tensor<2> {
     let [rows, of_a] = a.dims();
     assert_eq!(of_a, inner, "values of a row of the first matrix, those that they are met by");
-    let plan = Plan {
+    let product = Convolution {
         shape: ConvShape::linear(rows, inner, columns),
         layout,
         output: burn::tensor::Shape::from([rows, columns]),
         activation: Activation::Identity,
     };
-    convolve(a, b, None, plan)
+    convolve(a, b, None, product)
 }

@@ -11,7 +11,7 @@ use backburn_kernels::{
     conv2d_batch_norm,
 };
 use burn::tensor::{Device, Distribution, Tensor};
-use common::cases;
+use common::{ACTIVATIONS, cases};
 
 /// Batch, side, inputs, outputs, kernel, stride: of a filtered layer and of some that are not.
 const CASES: [[usize; 6]; 4] =
@@ -84,9 +84,11 @@ fn it_is_a_convolution_and_a_normalization() {
         let bare = Layer::draw(case);
         let bias = Tensor::random([case[3]], NORMAL, &device());
         let residual = Tensor::random(bare.convolved().dims(), NORMAL, &device());
-        let activation = Activation::Relu;
-        let full = Layer { bias: Some(bias), residual: Some(residual), activation, ..bare.clone() };
-        for layer in [bare, full] {
+        let full = Layer { bias: Some(bias), residual: Some(residual), ..bare.clone() };
+        let layers = [bare, full]
+            .into_iter()
+            .flat_map(|layer| ACTIVATIONS.map(|activation| Layer { activation, ..layer.clone() }));
+        for layer in layers {
             let expected = layer.clone().one_after_the_other();
             let largest: f32 = expected.clone().abs().max().into_scalar();
             let off: f32 = (layer.as_one() - expected).abs().max().into_scalar();

@@ -229,9 +229,11 @@ fn an_image_is_filtered_alike_in_every_batch() {
         let input = numbers(rng, images * shape.input[0] * shape.input[1] * shape.inputs);
         let weights = numbers(rng, shape.outputs * shape.inputs * 9);
         let bias = numbers(rng, shape.outputs);
-        let finish = Finish::of(Some(&bias), Activation::Relu);
         // The number of threads decides, with that of the tiles, how tasks are cut.
-        for threads in [1, 8] {
+        for (threads, activation) in
+            [1, 8].into_iter().flat_map(|threads| ACTIVATIONS.map(|it| (threads, it)))
+        {
+            let finish = Finish::of(Some(&bias), activation);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 let packed = cpu::pack(&many, &weights, layout);

@@ -8,7 +8,8 @@ use backburn_data::loader::{LastBatch, Loader, LoaderConfig, LoaderError, Sampli
 use backburn_data::normalization::{FittedNormalization, NormalizationError};
 use backburn_data::pictures::PicturesError;
 use backburn_data::{DataError, DataSet, ImageSet, Mislabelled, SplitSize};
-use backburn_models::{ModelError, Network};
+use backburn_models::whitening::{self, whiten};
+use backburn_models::{FirstLayerInitialization, ModelError, Network};
 use backburn_records::number::{counted, either};
 use burn::tensor::Device;
 use rand_chacha::ChaCha8Rng;

@@ -8,7 +8,7 @@ use backburn_models::{Role, weights};
 use backburn_records::number::{counted, either};
 use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
-    EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary, number,
+    EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary,
 };
 
 use crate::prepare::TRAIN_SAMPLE;
