@@ -105,11 +105,6 @@ impl Parcel {
         lines.join("\n")
     }
 
-    /// How many trials they are.
-    fn trials(&self) -> String {
-        number::counted(self.submission.tasks, "trial")
-    }
-
     /// The command as a shell reads it.
     fn line(&self) -> String {
         self.words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")

@@ -11,6 +11,7 @@ use backburn_data::pictures::{Decoding, Picture, PictureSettings, Preparation, p
 use backburn_data::{ImageSet, ImageShape};
 use backburn_models::{Network, parameters, weights};
 use backburn_records::evaluation::FEW_TO_CALIBRATE;
+use backburn_records::number::counted;
 use backburn_records::{EvaluationRecord, Explanation, Manifest, Status};
 use burn::tensor::Device;
 use serde::de::DeserializeOwned;
@@ -156,8 +157,8 @@ impl Predictor {
                     .to_owned(),
             ),
             (Some(_), Some(images)) => Some(format!(
-                "probabilities are calibrated on {images} validation images only; take them for \
-                 rough ones"
+                "probabilities are calibrated on {} only; take them for rough ones",
+                counted(images, "validation image")
             )),
             (Some(_), None) => None,
         };

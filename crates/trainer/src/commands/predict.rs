@@ -88,18 +88,7 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
         (_, true) => RowFormat::Csv,
         _ => RowFormat::Table,
     };
-    if predictor.temperature().is_none() {
-        say(
-            "note: probabilities are not calibrated: the run kept no images for validation, or no \
-             temperature suits them best",
-        );
-    }
-    if let Some(images) = predictor.few_to_calibrate() {
-        say(&format!(
-            "note: probabilities are calibrated on {} only; take them for rough ones",
-            counted(images, "validation image")
-        ));
-    }
+    predictor.notes().iter().for_each(|text| say(&format!("note: {text}")));
     let explained = |folder| Explained::new(folder, &predictor, &args.run, command);
     let mut explained = args.explain.as_deref().map(explained).transpose()?;
     let (class_names, explained_too) = (predictor.class_names(), explained.is_some());

@@ -52,6 +52,9 @@ pub(crate) fn train_seeds(
     }
     let accuracies: Vec<f64> = summaries.iter().map(|run| 100.0 * run.test_accuracy).collect();
     print_line(&seeds::sentence(&accuracies));
+    if let Some(views) = by_views(summaries.iter().map(|run| run.tta.as_deref())) {
+        print_line(&views);
+    }
     print_data(&format!("page: {}", page.display()));
     Ok(())
 }
