@@ -197,17 +197,16 @@ impl Beside {
         if has_code && is_code(out) {
             return Err(ExportError::SameFile { path: out.to_owned() });
         }
-        let mut files: Vec<(&Path, fn(&[u8]) -> bool)> = Vec::new();
-        files.push((&self.card, |start| start.starts_with(card::FIRST_WORDS.as_bytes())));
+        let check = |path: &Path, is_ours: fn(&[u8]) -> bool| {
+            check_place(run, path)?;
+            check_ours(path, is_ours)
+        };
+        check(&self.card, |start| start.starts_with(card::FIRST_WORDS.as_bytes()))?;
         if has_code {
-            files.push((&self.code, |it| it.starts_with(torch_code::FIRST_WORDS.as_bytes())));
+            check(&self.code, |it| it.starts_with(torch_code::FIRST_WORDS.as_bytes()))?;
         }
         if options.test_data.is_some() {
-            self.test_data.iter().for_each(|path| files.push((path, onnx::is_test_data)));
-        }
-        for (path, is_ours) in files {
-            check_place(run, path)?;
-            check_ours(path, is_ours)?;
+            self.test_data.iter().try_for_each(|path| check(path, onnx::is_test_data))?;
         }
         Ok(())
     }

@@ -54,6 +54,7 @@ mod tests {
             top_k: None,
             per_class: Vec::new(),
             temperature: None,
+            tta: None,
         };
         let table = String::from_utf8(to_bytes(&evaluation)).unwrap();
         let expected = "index,label,predicted,probability,loss,path\n\

@@ -47,7 +47,7 @@ impl Layer {
         }
     }
 
-    fn as_one(self) -> Tensor<4> {
+    fn in_one(self) -> Tensor<4> {
         conv2d_batch_norm(
             self.x,
             self.weight,
@@ -91,7 +91,7 @@ fn it_is_a_convolution_and_a_normalization() {
         for layer in layers {
             let expected = layer.clone().one_after_the_other();
             let largest: f32 = expected.clone().abs().max().into_scalar();
-            let off: f32 = (layer.as_one() - expected).abs().max().into_scalar();
+            let off: f32 = (layer.in_one() - expected).abs().max().into_scalar();
             assert!(off < 1e-5 * largest, "{off} of {largest}, {case:?}");
         }
     }
@@ -127,7 +127,7 @@ fn what_does_not_fit_is_refused() {
 }
 
 fn assert_refused(layer: Layer, expected: &str) {
-    let refusal = catch_unwind(AssertUnwindSafe(|| layer.as_one())).unwrap_err();
+    let refusal = catch_unwind(AssertUnwindSafe(|| layer.in_one())).unwrap_err();
     let message = refusal.downcast::<String>().unwrap();
     assert!(message.contains(expected), "{message}");
 }

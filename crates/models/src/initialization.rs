@@ -84,8 +84,8 @@ pub struct Initialization {
     /// Biases of linear layers and convolutions.
     pub biases: BiasInitialization,
     /// What the weights of the last linear layer, which gives the logits, are multiplied by once they are drawn; in
-    /// `[0, 1]`. With a small one a network begins by believing all classes equally likely; with 0, the first step
-    /// changes nothing but the last layer.
+    /// `[0, 1]`. With a small one a network begins by believing all classes equally likely; with 0, no gradient of the
+    /// first step reaches the other layers.
     #[serde(skip_serializing_if = "is_one")]
     pub head_factor: f64,
     /// What the weights of the first layer begin as.

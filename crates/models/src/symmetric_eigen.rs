@@ -77,8 +77,9 @@ fn rotate(matrix: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize)
     matrix[p][p] -= tangent * entry;
     matrix[q][q] += tangent * entry;
     (matrix[p][q], matrix[q][p]) = (0.0, 0.0);
-    for i in 0..vectors.len() {
-        (vectors[p][i], vectors[q][i]) = turn(vectors[p][i], vectors[q][i]);
+    let [of_p, of_q] = vectors.get_disjoint_mut([p, q]).expect("two axes span a plane");
+    for (a, b) in of_p.iter_mut().zip(of_q) {
+        (*a, *b) = turn(*a, *b);
     }
 }
 

@@ -126,7 +126,7 @@ fn silu_is_two_nodes_of_onnx_and_a_function_of_pytorch() {
     assert_eq!(names, ["silu", "silu_2"]);
     let logits = run(&file, "images", floats(&case, 3), "logits");
     assert_near(&case.name, &logits.values, &case.logits(3));
-    let source = torch_code::source(&network).unwrap();
+    let source = torch_code::source(&network, "model.pt").unwrap();
     assert_eq!(source.matches("x = F.silu(x)\n").count(), 2, "{source}");
 }
 

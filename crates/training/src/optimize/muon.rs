@@ -246,10 +246,9 @@ mod tests {
                 }
                 let angle = 0.5 * (2.0 * pq).atan2(pp - qq);
                 let (sin, cos) = angle.sin_cos();
-                for row in 0..rows {
-                    let (a, b) = (all[p][row], all[q][row]);
-                    all[p][row] = cos * a + sin * b;
-                    all[q][row] = cos * b - sin * a;
+                let [of_p, of_q] = all.get_disjoint_mut([p, q]).unwrap();
+                for (a, b) in of_p.iter_mut().zip(of_q) {
+                    (*a, *b) = (cos * *a + sin * *b, cos * *b - sin * *a);
                 }
             }
         }
