@@ -3,7 +3,7 @@
 //! Feature maps inside networks are channels-last: `[batch, height, width, channels]`.
 
 use backburn_kernels::{self as kernels, BatchNormParameters, BatchStatistics, ConvOptions};
-pub(crate) use backburn_kernels::{Activation, PoolOptions, max_pool, max_pool2x2};
+pub(crate) use backburn_kernels::{Activation, PoolOptions, activate, max_pool, max_pool2x2};
 use burn::module::Param;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};

@@ -7,13 +7,13 @@ use backburn_regularization::{Dropout, StochasticDepth};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::Tap;
 use crate::description::{DescribeError, Describer, Value};
 use crate::layers::{
-    Activation, Convolution, PoolOptions, apply, batch_norm, channels_last, convolve,
+    Activation, Convolution, PoolOptions, activate, apply, batch_norm, channels_last, convolve,
     convolve_and_normalize, global_average_pool, linear, max_pool, subsample,
 };
 
@@ -304,7 +304,7 @@ impl Block {
         if self.stochastic_depth.acts_on(&residual) {
             let residual =
                 convolve_and_maybe_normalize(last, norm, residual, None, Activation::Identity);
-            return relu(shortcut + self.stochastic_depth.forward(residual));
+            return activate(shortcut + self.stochastic_depth.forward(residual), Activation::Relu);
         }
         convolve_and_maybe_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
     }
@@ -386,10 +386,7 @@ fn convolve_and_maybe_normalize(
     let Some(norm) = norm else {
         let Some(shortcut) = shortcut else { return convolve(conv, x, activation) };
         let sum = convolve(conv, x, Activation::Identity) + shortcut;
-        return match activation {
-            Activation::Identity => sum,
-            Activation::Relu => relu(sum),
-        };
+        return activate(sum, activation);
     };
     convolve_and_normalize(conv, norm, x, shortcut, activation)
 }
