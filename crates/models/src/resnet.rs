@@ -7,7 +7,7 @@ use backburn_regularization::{Dropout, StochasticDepth};
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Linear};
-use burn::tensor::{Device, Tensor, activation::relu};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::Tap;
@@ -304,7 +304,7 @@ impl Block {
         if self.stochastic_depth.acts_on(&residual) {
             let residual =
                 convolve_and_maybe_normalize(last, norm, residual, None, Activation::Identity);
-            return relu(shortcut + self.stochastic_depth.forward(residual));
+            return activate(shortcut + self.stochastic_depth.forward(residual), Activation::Relu);
         }
         convolve_and_maybe_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
     }
