@@ -9,8 +9,8 @@ use crate::device::is_ours;
 
 /// `activation(x)`, number by number.
 ///
-/// Behind a weighted sum or a normalization, [`conv2d`](crate::conv2d), [`linear`](crate::linear) and
-/// [`batch_norm`](crate::batch_norm) take it along.
+/// Behind a weighted sum or a normalization, [`conv2d`](crate::conv2d()), [`linear`](crate::linear()) and
+/// [`batch_norm`](crate::batch_norm()) take it along.
 pub fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
     if activation == Activation::Identity {
         return x;

@@ -46,7 +46,7 @@ impl Activation {
     }
 }
 
-/// `x / (1 + e⁻ˣ)`, to within four units in the last place for `x ≥ −87`.
+/// `x / (1 + e⁻ˣ)`, to within three units in the last place for `x ≥ −87`.
 #[inline(always)]
 fn silu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let x = simd.max(simd.splat(-SILU_END), x);
