@@ -58,6 +58,7 @@ pub fn counted(number: usize, one: &str) -> String {
 fn plural(one: &str) -> String {
     match one.strip_suffix('y') {
         Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{stem}ies"),
+        _ if one.ends_with("epoch") => format!("{one}s"),
         _ if ["s", "x", "ch", "sh"].iter().any(|ending| one.ends_with(ending)) => {
             format!("{one}es")
         }

@@ -293,7 +293,7 @@ pub(crate) mod tests {
              0.71</td><td>agrees</td>",
             "<td>disagrees</td>",
             "<td>cannot be right</td>",
-            "1 of the 2 numbers compared with the source or PyTorch agree, fewer than the rule \
+            "1 of the 2 numbers compared with the source or PyTorch agrees, fewer than the rule \
              asks for.",
             "3·√(s₁²/n₁ + s₂²/n₂)",
             "It forgot something.",

@@ -60,7 +60,9 @@ fn folded_batch_normalization_leaves_none_and_changes_no_logits() {
     for case in cases() {
         let file = OnnxFile::read(&onnx_of(&case.trained(), Ends::Network, BatchNorms::Folded));
         let operators: BTreeSet<&str> = file.nodes.iter().map(|it| it.operator.as_str()).collect();
-        assert!(!operators.contains("BatchNormalization"), "{}", case.name);
+        // In cifarnet a maximum stands between a convolution and its normalization, which goes over the fewer pixels.
+        let expected = case.name.starts_with("cifarnet");
+        assert_eq!(operators.contains("BatchNormalization"), expected, "{}", case.name);
         let logits = run(&file, "images", floats(&case, 2), "logits");
         assert_near(&case.name, &logits.values, &case.logits(2));
     }
