@@ -18,7 +18,8 @@ const RUN: &str =
     "mnist --data-dir data --checkpoint-every 1 --learning-rate 0.003 --augment crop=2 --threads 1";
 
 /// Models that train in a moment, with what makes them so small.
-const SMALL: [&str; 4] = ["mlp --hidden 16", "cnn --widths 4,4", "lenet-bn", "resnet20"];
+const SMALL: [&str; 5] =
+    ["mlp --hidden 16", "cnn --widths 4,4", "lenet-bn", "cifarnet --widths 4,4,4", "resnet20"];
 
 /// What the next run in line trains: first every model of the catalog, then the small ones with one
 /// optimizer after the other. Those that are large take three steps with an optimizer that remembers
