@@ -437,7 +437,7 @@ mod tests {
             "flip,diagonal=1,border=reflect,least-confident=0.25",
             "the mean over 6 views of each image",
             "asked 22,500 times about 10,000 images",
-            ">asked once</td>",
+            ">asked once</th>",
             "accuracy, asked once",
             "99.27 %",
         ] {
