@@ -66,6 +66,7 @@ CASES = {
     "resnet44": ("resnet44",),
     "resnet50": ("resnet50",),
     "resnet56": ("resnet56",),
+    "cifarnet": ("cifarnet", "--set", "model.widths=[8,16,24]"),
 }
 # What draws while it trains cannot train the same elsewhere.
 DRAWS = {"cnn-dropout", "resnet20-depth"}

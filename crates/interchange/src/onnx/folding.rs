@@ -9,17 +9,33 @@ use backburn_models::description::{Layer, LayerKind};
 use crate::trained_network::TrainedNetwork;
 
 /// Which layers take a batch normalization in: by the number of the convolution or linear layer, that of the
-/// normalization. It must be the only one that takes the layer's output.
-pub(super) fn pairs(description: &Description) -> BTreeMap<usize, usize> {
+/// normalization. It must be the only one that takes the layer's output, or that of the maxima over it: no channel's
+/// scale is negative then, so that the maximum of what is scaled is the maximum, scaled.
+pub(super) fn pairs(network: &TrainedNetwork) -> BTreeMap<usize, usize> {
+    let description = network.description();
     let pair = |(number, norm): (usize, &Layer)| {
-        let [input] = *norm.inputs.as_slice() else { return None };
-        let before = description.layer_of(input)?;
-        let has_weights = matches!(before.kind, LayerKind::Conv2d(_) | LayerKind::Linear { .. });
-        let alone = description.uses(input) == 1 && description.output() != input;
-        let folds = matches!(norm.kind, LayerKind::BatchNorm { .. }) && has_weights && alone;
-        input.layer().filter(|_| folds).map(|before| (before, number))
+        if !matches!(norm.kind, LayerKind::BatchNorm { .. }) {
+            return None;
+        }
+        let (mut before, mut layer) = sole_source(description, norm)?;
+        if matches!(layer.kind, LayerKind::MaxPool { .. }) {
+            let rises = |scale: &f32| *scale >= 0.0;
+            if !network.values(&format!("{}.weight", norm.name)).iter().all(rises) {
+                return None;
+            }
+            (before, layer) = sole_source(description, layer)?;
+        }
+        let has_weights = matches!(layer.kind, LayerKind::Conv2d(_) | LayerKind::Linear { .. });
+        has_weights.then_some((before, number))
     };
     description.layers().iter().enumerate().filter_map(pair).collect()
+}
+
+/// The layer whose output is this one's only input, and is used by no other.
+fn sole_source<'a>(description: &'a Description, layer: &Layer) -> Option<(usize, &'a Layer)> {
+    let [input] = *layer.inputs.as_slice() else { return None };
+    let alone = description.uses(input) == 1 && description.output() != input;
+    alone.then_some((input.layer()?, description.layer_of(input)?))
 }
 
 /// Weight and bias of a layer with the normalization `norm` in them. Computed in double precision.

@@ -44,7 +44,7 @@ pub enum BatchNorms {
     /// Nodes of their own.
     #[default]
     Kept,
-    /// Part of the convolution or linear layer before them.
+    /// Part of the convolution or linear layer before them, also through maxima where no scale is negative.
     Folded,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Emitter<'a> {
         let description = network.description();
         let folds = match options.batch_norms {
             BatchNorms::Kept => BTreeMap::new(),
-            BatchNorms::Folded => folding::pairs(description),
+            BatchNorms::Folded => folding::pairs(network),
         };
         Self { network, description, options, graph: Graph::default(), folds }
     }

@@ -174,6 +174,13 @@ impl Noise {
 }
 
 impl<N: Classifier> Case<N> {
+    /// Changes the values of one tensor.
+    pub(crate) fn replace(&mut self, name: &str, change: impl FnOnce(&mut [f32])) {
+        let mut tensors = parameters::export(&self.network);
+        change(&mut tensors.iter_mut().find(|it| it.name == name).unwrap().values);
+        self.network = parameters::import(self.network.clone(), tensors).unwrap();
+    }
+
     /// The network as data, with classes whose names need care.
     pub(crate) fn trained(&self) -> TrainedNetwork {
         let classes = (0..self.classes).map(|class| format!("class \"{class}\"\\ é")).collect();

@@ -3,15 +3,24 @@
 
 #![expect(unsafe_code, reason = "an allocator is an unsafe trait; this one hands on and looks on")]
 use std::alloc::{GlobalAlloc, Layout};
-use std::sync::OnceLock;
+use std::ffi::{c_int, c_long};
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::{Once, OnceLock};
 
 use mimalloc::MiMalloc;
+
+// Options of the allocator that the crate above links and does not hand on; those bindings that have them want a crate
+// for the names of C's types that nobody keeps.
+unsafe extern "C" {
+    fn mi_option_get(option: c_int) -> c_long;
+    fn mi_option_set(option: c_int, value: c_long);
+}
 
 /// An allocator for programs that train, which count with it what a training needs and may
 /// [say how they end](end_with) where there is no memory left.
 ///
-/// mimalloc, because the system's allocator hands memory back after every step only to ask for it again.
+/// mimalloc, because the system's allocator hands memory back after every step only to ask for it again; told to wait
+/// for longer than a step takes before it does so itself.
 #[derive(Debug)]
 pub struct Allocator;
 
@@ -60,6 +69,37 @@ impl Drop for Count {
     }
 }
 
+/// Bytes from which on a block is worth waiting for: a feature map has as many, a name or a record never.
+const LARGE: usize = 1 << 20;
+
+/// The name of mimalloc's option for the milliseconds after which memory that nobody uses goes back to the system.
+/// One of its stable ones.
+const PURGE_DELAY: c_int = 15;
+
+/// What that option is unless the user sets `MIMALLOC_PURGE_DELAY`.
+const USUAL_DELAY: c_long = 1_000;
+
+/// Longer than a step of training takes. Each step asks for the maps of the one before again, and memory that the
+/// system has taken back comes anew, page by page and cleared: a tenth of the time where a step takes a second.
+const PATIENT_DELAY: c_long = 60_000;
+
+/// Has mimalloc keep for a step of training what the one before it gave back, from the first large block on.
+#[inline]
+fn be_patient(bytes: usize) {
+    static FIRST: Once = Once::new();
+    if bytes >= LARGE {
+        FIRST.call_once(|| {
+            // SAFETY: mimalloc has its options from the start of the process on; reading and setting one is an atomic
+            // access each.
+            unsafe {
+                if mi_option_get(PURGE_DELAY) == USUAL_DELAY {
+                    mi_option_set(PURGE_DELAY, PATIENT_DELAY);
+                }
+            }
+        });
+    }
+}
+
 #[inline]
 fn count(change: isize) {
     if COUNTS.load(Ordering::Relaxed) {
@@ -83,6 +123,7 @@ fn given(memory: *mut u8, bytes: usize) -> *mut u8 {
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        be_patient(layout.size());
         count(layout.size() as isize);
         // SAFETY: the caller keeps the contract of `GlobalAlloc`, which is also mimalloc's.
         given(unsafe { MiMalloc.alloc(layout) }, layout.size())
@@ -90,6 +131,7 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        be_patient(layout.size());
         count(layout.size() as isize);
         // SAFETY: as above.
         given(unsafe { MiMalloc.alloc_zeroed(layout) }, layout.size())
@@ -104,11 +146,29 @@ unsafe impl GlobalAlloc for Allocator {
 
     #[inline]
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        be_patient(bytes);
         // Old and new exist together while the content is copied.
         count(bytes as isize);
         // SAFETY: as above.
         let new = given(unsafe { MiMalloc.realloc(memory, layout, bytes) }, bytes);
         count(-(layout.size() as isize));
         new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_for_the_next_step_unless_the_user_says_for_how_long() {
+        let block = vec![1_u8; LARGE];
+        assert_eq!(block.len(), LARGE);
+        // SAFETY: as above.
+        let delay = unsafe { mi_option_get(PURGE_DELAY) };
+        match std::env::var("MIMALLOC_PURGE_DELAY") {
+            Err(_) => assert_eq!(delay, PATIENT_DELAY),
+            Ok(set) => assert_eq!(delay.to_string(), set),
+        }
     }
 }
