@@ -18,6 +18,7 @@
 //! | dropout | `dropout.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |
+//! | how many images an evaluation takes at once | `pieces.rs` |
 //! | a convolution as one matrix product, on NdArray | `window_product.rs` |
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
@@ -38,6 +39,7 @@ mod matrix_product;
 mod max_pool;
 mod optimizer_step;
 mod packed_weights;
+mod pieces;
 #[cfg(any(all(test, feature = "flex"), feature = "ndarray"))]
 mod window_product;
 
@@ -56,3 +58,4 @@ pub use matrix_product::{matrix_product, product_with_transposed};
 pub use max_pool::{PoolOptions, max_pool, max_pool2x2};
 pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};
 pub use packed_weights::keeping_packed_weights;
+pub use pieces::images_at_once;

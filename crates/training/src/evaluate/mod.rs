@@ -21,6 +21,6 @@ mod which_weights;
 
 pub use calibration::{CALIBRATION_BINS, CalibrationBin};
 pub use memorized::memorized;
-pub(crate) use predict::BATCH_SIZE;
+pub(crate) use predict::{BATCH_SIZE, forward};
 pub use predict::{ValidationPredictions, predict, predict_validation};
 pub use predictions::{Predictions, Scores, TOP_K};

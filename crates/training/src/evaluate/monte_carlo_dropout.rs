@@ -6,7 +6,7 @@ use std::sync::Arc;
 use backburn_data::ImageSet;
 use backburn_data::loader::LoaderError;
 use backburn_data::normalization::FittedNormalization;
-use backburn_models::Network;
+use backburn_models::{Classifier, Network};
 use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::tensor::Device;
 
@@ -107,8 +107,10 @@ impl DroppingNetwork {
         seeds: Seeds,
     ) -> Result<Predictions, LoaderError> {
         let device = device.clone().autodiff();
-        pass(&self.0, images, normalization, &device, |batch| {
+        pass(images, normalization, &device, |batch, images| {
             device.seed(seeds.monte_carlo_dropout(number, batch));
+            // In one piece, since each forward pass draws anew.
+            self.0.forward(images)
         })
     }
 }

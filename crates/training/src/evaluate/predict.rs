@@ -7,8 +7,8 @@ use backburn_data::ImageSet;
 use backburn_data::augment::Pipeline;
 use backburn_data::loader::{Loader, LoaderConfig, LoaderError};
 use backburn_data::normalization::FittedNormalization;
-use backburn_kernels::keeping_packed_weights;
-use backburn_models::Classifier;
+use backburn_kernels::{images_at_once, keeping_packed_weights};
+use backburn_models::{Classifier, parameters};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::evaluate::predictions::Predictions;
@@ -29,7 +29,7 @@ pub fn predict<N: Classifier>(
     normalization: &FittedNormalization,
     device: &Device,
 ) -> Result<Predictions, LoaderError> {
-    pass(network, images, normalization, device, |_| ())
+    pass(images, normalization, device, |_, images| forward(network, images))
 }
 
 /// What a network predicts for the validation split. Only [`predict_validation`] and
@@ -72,29 +72,69 @@ pub(super) fn predict_validation_by<const WAYS: usize>(
     Ok(Some(ask(images)?.map(ValidationPredictions)))
 }
 
-/// Puts every image through `network` as it is, and calls `before_batch` with the number of each
-/// batch, from 0.
-pub(super) fn pass<N: Classifier>(
-    network: &N,
+/// What `ask` says of every image: it is given the number of each batch, from 0, and its images, `[batch, channels,
+/// height, width]`, and gives logits.
+pub(super) fn pass(
     images: &Arc<ImageSet>,
     normalization: &FittedNormalization,
     device: &Device,
-    before_batch: impl Fn(usize),
+    ask: impl Fn(usize, Tensor<4>) -> Tensor<2>,
 ) -> Result<Predictions, LoaderError> {
     let config = LoaderConfig::new(BATCH_SIZE.min(images.len().max(1)));
     let loader = Loader::new(Arc::clone(images), normalization, Pipeline::default(), config)?;
     let mut logits = Vec::new();
     keeping_packed_weights(|| {
         for (number, batch) in loader.in_order().enumerate() {
-            before_batch(number);
             let shape = [batch.len(), batch.shape.channels, batch.shape.height, batch.shape.width];
             let input = Tensor::<4>::from_data(TensorData::new(batch.images, shape), device);
             // On a training device each batch's graph ends here, so that none outlives its batch.
-            logits.push(network.forward(input).without_autodiff());
+            logits.push(ask(number, input).without_autodiff());
         }
     });
     let logits = Tensor::cat(logits, 0);
     let [_, classes] = logits.dims();
     let logits: Vec<f32> = logits.into_data().try_to_vec().expect("logits are 32-bit floats");
     Ok(Predictions::new(&logits, images.labels().to_vec(), classes))
+}
+
+/// Logits `[batch, classes]` of images `[batch, channels, height, width]`, the same as of `network.forward`: that takes
+/// the batch in pieces if it has convolutions, whose maps are then read while they are in the cache.
+pub(crate) fn forward<N: Classifier>(network: &N, images: Tensor<4>) -> Tensor<2> {
+    let batch = images.dims()[0];
+    let piece = images_at_once(&images);
+    if piece >= batch || !has_convolutions(network) {
+        return network.forward(images);
+    }
+    in_pieces(network, images, piece)
+}
+
+fn in_pieces<N: Classifier>(network: &N, images: Tensor<4>, piece: usize) -> Tensor<2> {
+    let pieces = images.split(piece, 0).into_iter().map(|images| network.forward(images));
+    Tensor::cat(pieces.collect(), 0)
+}
+
+fn has_convolutions<N: Classifier>(network: &N) -> bool {
+    parameters::outlines(network).iter().any(|it| it.layer == "Conv2d")
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_models::CATALOG;
+    use burn::tensor::Distribution;
+
+    use super::*;
+
+    #[test]
+    fn pieces_of_a_batch_give_the_same_bits() {
+        let device = Device::flex();
+        for architecture in CATALOG {
+            let image = if architecture.name == "mlp" { [1, 6, 7] } else { [3, 33, 31] };
+            let network = (architecture.config)().init(image, 4, &device).unwrap();
+            let images =
+                Tensor::random([5, image[0], image[1], image[2]], Distribution::Default, &device);
+            let whole: Vec<f32> = network.forward(images.clone()).into_data().try_to_vec().unwrap();
+            let logits: Vec<f32> = in_pieces(&network, images, 2).into_data().try_to_vec().unwrap();
+            assert_eq!(logits, whole, "{}", architecture.name);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use backburn_kernels::keeping_packed_weights;
-use backburn_models::{Classifier, Initialization, ModelConfig, ModelError};
+use backburn_models::{Initialization, ModelConfig, ModelError};
 use backburn_regularization::WeightDecay;
 use burn::tensor::Device;
 
@@ -11,6 +11,7 @@ use super::noise;
 use super::stopwatch::{repeat, wait};
 use super::work::Work;
 use crate::device_batch::DeviceBatch;
+use crate::evaluate::forward;
 use crate::learner::Learner;
 use crate::loss::Loss;
 use crate::optimize::optimizer::{Optimizer, OptimizerConfig};
@@ -93,7 +94,7 @@ impl Training {
     pub fn evaluate(&self, seconds: f64) -> Work {
         let network = self.learner.evaluation_copy();
         let images = self.batch.images.clone().without_autodiff();
-        let pass = || drop(network.forward(images.clone()));
+        let pass = || drop(forward(&network, images.clone()));
         let elapsed = keeping_packed_weights(|| repeat(seconds, || wait(&self.device), pass));
         Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
     }
