@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::file::{File, cannot};
+use super::file::{File, TIME, cannot};
 use super::packages::{FEATURES, PROGRAM, Packages, output};
 use crate::cargo;
 
@@ -34,6 +34,8 @@ pub(super) fn build(packages: &Packages) -> Result<PathBuf, String> {
     // Flags between the separators that cargo has for those with spaces; they take the place of all others.
     command.env("CARGO_ENCODED_RUSTFLAGS", flags(packages).join(&OsString::from("\x1f")));
     command.env("CARGO_TARGET_DIR", &packages.target).env("BACKBURN_DIST", "1");
+    // What compilers of C take for the time of compiling, or mimalloc would hold the real one.
+    command.env("SOURCE_DATE_EPOCH", TIME.to_string());
     let status = command.status().map_err(|error| format!("cannot start cargo: {error}"))?;
     match status.success() {
         true => Ok(packages.target.join(PROFILE).join(file_name())),

@@ -2,7 +2,8 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use super::{Recipe, RecipeError};
+use super::definition::Recipe;
+use super::error::RecipeError;
 
 /// A built-in recipe.
 #[derive(Clone, Copy, Debug)]

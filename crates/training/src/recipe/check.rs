@@ -8,7 +8,8 @@ use backburn_models::whitening::WhiteningError;
 use backburn_records::number::counted;
 use backburn_regularization::{DecayMode, EarlyStoppingConfig, Keep, Lookahead, WeightDecay};
 
-use super::{Recipe, RecipeError, is_default};
+use super::definition::{Recipe, is_default};
+use super::error::RecipeError;
 use crate::init_from::InitFrom;
 use crate::loss::Loss;
 use crate::optimize::optimizer::OptimizerConfig;
@@ -243,7 +244,7 @@ mod tests {
     use backburn_data::SplitSize;
     use backburn_data::loader::Sampling;
 
-    use super::super::built_in;
+    use super::super::built_in::built_in;
     use super::*;
     use crate::class_weights::ClassWeights;
 
