@@ -110,6 +110,11 @@ impl Backend {
         matches!(self, Self::Flex | Self::Ndarray)
     }
 
+    /// Whether it computes by kernels that are launched on a device.
+    pub fn launches(self) -> bool {
+        !self.computes_on_the_host()
+    }
+
     /// PyTorch's name of the device that this backend computes on; `None` where PyTorch has none.
     pub fn pytorch_device(self) -> Option<&'static str> {
         match self {

@@ -83,6 +83,17 @@ impl Training {
         self.learner.step(pass.gradients, LEARNING_RATE);
     }
 
+    /// A step on a batch that is uploaded for it.
+    pub fn step_on_another_batch(&mut self) {
+        self.batch = noise::batch(self.batch.images.dims(), CLASSES, &self.device);
+        self.step();
+    }
+
+    /// Waits until the device has done what it was given.
+    pub fn wait(&self) {
+        wait(&self.device);
+    }
+
     /// Trains for that many seconds.
     pub fn train(&mut self, seconds: f64) -> Work {
         let device = self.device.clone();
