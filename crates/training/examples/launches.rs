@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let architecture =
         CATALOG.iter().find(|it| it.name == name).ok_or("no architecture of that name")?;
     let model = (architecture.config)();
-    let graphics: Vec<_> = Backend::compiled().into_iter().filter(|it| it.launches()).collect();
+    let graphics: Vec<_> =
+        Backend::compiled().into_iter().filter(|it| !it.computes_on_the_host()).collect();
     let backend =
         graphics.first().ok_or("this program was built without a backend that launches kernels")?;
     let device = backend.open()?;

@@ -106,13 +106,8 @@ impl Backend {
     }
 
     /// Whether it computes in the memory that the program itself has.
-    pub(crate) fn computes_on_the_host(self) -> bool {
+    pub fn computes_on_the_host(self) -> bool {
         matches!(self, Self::Flex | Self::Ndarray)
-    }
-
-    /// Whether it computes by kernels that are launched on a device.
-    pub fn launches(self) -> bool {
-        !self.computes_on_the_host()
     }
 
     /// PyTorch's name of the device that this backend computes on; `None` where PyTorch has none.
