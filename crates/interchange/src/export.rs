@@ -5,9 +5,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backburn_records::RunRecord;
-use backburn_records::record::{CONFIG_FILE, EVALUATION_FILE, MANIFEST_FILE};
+use backburn_records::record::EVALUATION_FILE;
 use backburn_records::whole_file::{folder_of, write_whole};
+use backburn_records::{RunRecord, enclosing_run, without_links};
 use backburn_training::backend::Backend;
 use backburn_training::predict::Predictor;
 use backburn_training::session_error::SessionError;
@@ -223,27 +223,14 @@ fn check_file(out: &Path) -> Result<(), ExportError> {
 /// Checks that a path lies in no run's folder, whose files stay as training left them, unless it is the place that exports
 /// have in it.
 fn check_place(run: &Path, path: &Path) -> Result<(), ExportError> {
-    let real = resolved(path);
-    let this_run = fs::canonicalize(run).ok();
-    let is_run = |folder: &&Path| {
-        this_run.as_deref() == Some(*folder)
-            || [MANIFEST_FILE, CONFIG_FILE].iter().all(|name| folder.join(name).is_file())
-    };
-    match real.ancestors().find(is_run) {
+    let real = without_links(path);
+    let this_run = || fs::canonicalize(run).ok().filter(|run| real.starts_with(run));
+    match enclosing_run(path).or_else(this_run) {
         Some(folder) if real.parent().is_none_or(|it| !it.starts_with(folder.join(FOLDER))) => {
             Err(ExportError::InsideRun { path: path.to_owned() })
         }
         _ => Ok(()),
     }
-}
-
-/// An absolute path without links to folders, as far as these are there.
-fn resolved(path: &Path) -> PathBuf {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let real = path.ancestors().filter(|folder| folder.is_dir()).find_map(|folder| {
-        Some(fs::canonicalize(folder).ok()?.join(path.strip_prefix(folder).ok()?))
-    });
-    real.unwrap_or(path)
 }
 
 /// Most bytes at the beginning of a file by which it is known.

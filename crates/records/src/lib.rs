@@ -22,6 +22,7 @@ pub mod checksum;
 pub mod command_name;
 pub mod confusion;
 pub mod cross_validation;
+mod enclosing_run;
 mod error;
 pub mod evaluation;
 pub mod experiment;
@@ -51,6 +52,7 @@ pub use at_work::AtWork;
 pub use bounded::read_bounded;
 pub use checksum::{Changed, FileRecord, sha256};
 pub use confusion::Confusion;
+pub use enclosing_run::{enclosing_run, without_links};
 pub use error::RecordError;
 pub use evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,

@@ -55,6 +55,7 @@ pub const CATALOG: &[Variable] = &[
     row("HTTPS_PROXY", "URL", "proxy of downloads; also ALL_PROXY, HTTP_PROXY, NO_PROXY=HOSTS"),
     row("RAYON_NUM_THREADS", "N", "without effect wherever there is --threads"),
     row("MIMALLOC_PURGE_DELAY", "MS", "when unused memory goes back to the system; 60000 if unset"),
+    row("CUDA_PATH", "FOLDER", "CUDA's toolkit; /usr/local/cuda or /opt/cuda if unset"),
     row("TMPDIR", "FOLDER", "where bench keeps what its processes say"),
     // Those of the tools.
     row("CARGO", "PROGRAM", "the cargo that cargo xtask starts; help names it if set"),

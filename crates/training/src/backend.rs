@@ -199,6 +199,7 @@ impl Backend {
             Self::Metal => graphics(burn::tensor::wgpu::WgpuBackend::Metal),
             #[cfg(feature = "cuda")]
             Self::Cuda => {
+                check_headers(cubecl::cuda::install::cuda_path())?;
                 Ok(OpenDevice::without_driver(Device::cuda(0usize), "CUDA device 0".into()))
             }
             #[cfg(feature = "rocm")]
@@ -234,6 +235,28 @@ fn graphics(api: burn::tensor::wgpu::WgpuBackend) -> Result<OpenDevice, String> 
     let name = format!("{} ({:?}{place})", adapter.name, adapter.backend);
     let driver = format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned();
     Ok(OpenDevice { device, name, driver: Some(driver).filter(|driver| !driver.is_empty()) })
+}
+
+/// A header that kernels include.
+#[cfg(any(test, feature = "cuda"))]
+const HEADER: &str = "include/cuda_fp16.h";
+
+/// Checks that NVRTC, which compiles kernels on the machine that runs them, will find the toolkit's headers in the folder
+/// that CubeCL looks in, which panics on a thread of its own if there is none.
+#[cfg(any(test, feature = "cuda"))]
+fn check_headers(toolkit: Option<std::path::PathBuf>) -> Result<(), String> {
+    let Some(toolkit) = toolkit else {
+        return Err("no CUDA toolkit at CUDA_PATH, /usr/local/cuda or /opt/cuda, whose headers kernels are \
+                    compiled with; install one, or set CUDA_PATH to its folder"
+            .into());
+    };
+    if toolkit.join(HEADER).is_file() {
+        return Ok(());
+    }
+    Err(format!(
+        "the CUDA toolkit in {} has no {HEADER}, which kernels are compiled with; set CUDA_PATH to the folder of one that has",
+        toolkit.display()
+    ))
 }
 
 /// Model name of the processor, where the system tells it.
@@ -290,6 +313,19 @@ mod tests {
             let first = backend.open().unwrap();
             assert_eq!(backend.open().unwrap().name, first.name);
         }
+    }
+
+    #[test]
+    fn a_toolkit_without_headers_is_refused_with_the_variable_that_names_another() {
+        let place = tempfile::tempdir().unwrap();
+        let toolkit = place.path().to_owned();
+        for there in [None, Some(toolkit.clone())] {
+            let message = check_headers(there).unwrap_err();
+            assert!(message.contains("CUDA_PATH"), "{message}");
+        }
+        std::fs::create_dir(toolkit.join("include")).unwrap();
+        std::fs::write(toolkit.join(HEADER), "").unwrap();
+        assert_eq!(check_headers(Some(toolkit)), Ok(()));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
+use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::threads::set_threads;
 
@@ -159,6 +160,7 @@ fn check_writable(out: &Path) -> Result<(), Failure> {
             out.join("bench.json").display()
         )));
     }
+    check_outside_runs("--out", out)?;
     let folder = folder_of(out);
     if !folder.is_dir() {
         return Err(Failure::Usage(format!(

@@ -15,6 +15,7 @@ use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
 use crate::environment;
 use crate::help;
+use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::threads::set_threads;
 
@@ -139,7 +140,7 @@ fn check_page(page: Option<&Path>, of: NearCopiesOf) -> Result<(), Failure> {
              does, found {path}; name it .html"
         )));
     }
-    Ok(())
+    check_outside_runs("--page", page)
 }
 
 /// Checks the files and compares images pixel by pixel; the data set, if its files can be used.

@@ -20,6 +20,7 @@ use clap::Args;
 
 use crate::commands::near_copies::{NearCopiesOf, near_copies};
 use crate::data_bar::DataBar;
+use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line};
 
 /// `data describe PATH`
@@ -53,6 +54,8 @@ const SIDE: usize = 64;
 ///
 /// If there is no data set of pictures, or the sheet cannot be written. Damaged pictures are no error.
 pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), Failure> {
+    check_outside_runs("--out", &args.out)?;
+    args.page.iter().try_for_each(|page| check_outside_runs("--page", page))?;
     let failure = |error: pictures::PicturesError| Failure::Error(error.to_string());
     let settings = PictureSettings { most_pixels: args.most_pixels, ..PictureSettings::default() };
     let mut bar = DataBar::default();

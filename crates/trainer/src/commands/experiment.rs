@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
+use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;
@@ -182,6 +183,7 @@ fn run_all(
             "`--dataset`: expected one experiment; `all` uses each one's own data set",
         ));
     }
+    markdown.iter().try_for_each(|page| check_outside_runs("--markdown", page))?;
     let threads = set_threads(flags.threads)?;
     let folder = flags.out.clone().unwrap_or_else(|| "runs/experiments".into());
     let mut records = Vec::new();

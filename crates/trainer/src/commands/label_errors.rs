@@ -11,6 +11,7 @@ use backburn_training::failure::{Failure, usage};
 use clap::Args;
 
 use crate::help;
+use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 use crate::threads::set_threads;
@@ -41,6 +42,7 @@ pub struct LabelErrorsArgs {
 ///
 /// What stands in the way, with the cure.
 pub(crate) fn run(args: &LabelErrorsArgs, command: Vec<String>) -> Result<(), Failure> {
+    args.out.iter().try_for_each(|folder| check_outside_runs("--out", folder))?;
     set_threads(args.threads)?;
     let backend = args.backend.as_deref().map(Backend::named).transpose().map_err(usage)?;
     let (folder, data_dir) = (args.folder.clone(), args.data_dir.clone());

@@ -15,6 +15,7 @@ use clap::Args;
 
 use crate::data_bar::DataBar;
 use crate::help;
+use crate::out_file::check_outside_runs;
 use crate::output::print_data;
 
 /// Rows of a sheet at most.
@@ -58,6 +59,7 @@ pub struct PreviewArgs {
 ///
 /// What stands in the way, with the cure.
 pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> {
+    check_outside_runs("--out", &args.out)?;
     within("--images", args.images, MOST_IMAGES)?;
     within("--epochs", args.epochs, MOST_EPOCHS)?;
     backburn_data::entry(&args.name).map_err(usage)?;

@@ -10,6 +10,7 @@ use backburn_training::failure::Failure;
 use backburn_training::run_folder::folder::RunFolder;
 use clap::Args;
 
+use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::terminal::Terminal;
 
@@ -43,6 +44,7 @@ pub fn report(args: &ReportArgs) -> Result<(), Failure> {
         print_data(&format!("report: {}", run.join("report.html").display()));
         return Ok(());
     }
+    check_outside_runs("--out", &args.out)?;
     let runs = with_a_manifest(&args.runs);
     let runs: Vec<RunRecord> = runs.into_iter().map(read).collect::<Result<_, _>>()?;
     let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));

@@ -135,6 +135,29 @@ fn what_is_not_there_is_named_with_the_cure() {
 }
 
 #[test]
+fn nothing_is_written_among_a_runs_own_files() {
+    let place = Place::new();
+    let small = "--train-size 100 --valid-size 50 --epochs 1 --model mlp --hidden 4";
+    place.run(&format!("train digits {small} --out run")).expect(DONE, &[]);
+    let (before, weights) = (place.names("run"), place.bytes("run/model.safetensors"));
+    for (arguments, out) in [
+        ("report run run --out", "run/report.html"),
+        ("data preview digits --out", "run/figures/loss.png"),
+        ("data describe pictures --out", "run/sheet.png"),
+        ("data describe pictures --page", "run/pairs.html"),
+        ("data verify digits --page", "run/new/pairs.html"),
+        ("experiment all --preset quick --markdown", "run/page.md"),
+        ("bench --models mlp --batch-sizes 1 --out", "run/model.safetensors"),
+        ("label-errors folds --out", "run"),
+    ] {
+        let refused = [out, "is inside the folder of a run", "name a path elsewhere"];
+        place.run(&format!("{arguments} {out}")).refuse(USAGE, &refused);
+    }
+    assert_eq!(place.names("run"), before);
+    assert_eq!(place.bytes("run/model.safetensors"), weights);
+}
+
+#[test]
 fn a_backend_that_was_not_built_is_refused_with_the_command_that_builds_it() {
     let place = Place::new();
     // No build has both of these.

@@ -12,8 +12,10 @@ use mimalloc::MiMalloc;
 // Options of the allocator that the crate above links and does not hand on; those bindings that have them want a crate
 // for the names of C's types that nobody keeps.
 unsafe extern "C" {
+    /// Sets what the environment does not.
+    fn mi_option_set_default(option: c_int, value: c_long);
+    #[cfg(test)]
     fn mi_option_get(option: c_int) -> c_long;
-    fn mi_option_set(option: c_int, value: c_long);
 }
 
 /// An allocator for programs that train, which count with it what a training needs and may
@@ -76,11 +78,9 @@ const LARGE: usize = 1 << 20;
 /// One of its stable ones.
 const PURGE_DELAY: c_int = 15;
 
-/// What that option is unless the user sets `MIMALLOC_PURGE_DELAY`.
-const USUAL_DELAY: c_long = 1_000;
-
-/// Longer than a step of training takes. Each step asks for the maps of the one before again, and memory that the
-/// system has taken back comes anew, page by page and cleared: a tenth of the time where a step takes a second.
+/// What that option is unless the user sets `MIMALLOC_PURGE_DELAY`: longer than a step of training takes. Each step asks
+/// for the maps of the one before again, and memory that the system has taken back comes anew, page by page and
+/// cleared: a tenth of the time where a step takes a second.
 const PATIENT_DELAY: c_long = 60_000;
 
 /// Has mimalloc keep for a step of training what the one before it gave back, from the first large block on.
@@ -89,13 +89,8 @@ fn be_patient(bytes: usize) {
     static FIRST: Once = Once::new();
     if bytes >= LARGE {
         FIRST.call_once(|| {
-            // SAFETY: mimalloc has its options from the start of the process on; reading and setting one is an atomic
-            // access each.
-            unsafe {
-                if mi_option_get(PURGE_DELAY) == USUAL_DELAY {
-                    mi_option_set(PURGE_DELAY, PATIENT_DELAY);
-                }
-            }
+            // SAFETY: mimalloc has its options from the start of the process on; setting one is an atomic access.
+            unsafe { mi_option_set_default(PURGE_DELAY, PATIENT_DELAY) };
         });
     }
 }
