@@ -13,6 +13,7 @@ use backburn_training::backend::{Backend, processor};
 use backburn_training::failure::Failure;
 use backburn_training::image_source::cache;
 use backburn_training::memory::limits::{limits, megabytes};
+use backburn_training::tuning::usual_folder;
 use backburn_training::version::{BURN_VERSION, VERSION, commit};
 use serde::Serialize;
 
@@ -151,11 +152,15 @@ impl Doctor {
             memory: memory(),
             backends: Backend::ALL.map(BackendState::of).to_vec(),
             data: data.collect(),
-            disk: vec![
-                Disk::of("runs", Path::new(RUNS)),
-                Disk::of("downloads", downloads),
-                Disk::of("prepared pictures", &cache()),
-            ],
+            disk: [
+                ("runs", PathBuf::from(RUNS)),
+                ("downloads", downloads.to_owned()),
+                ("prepared pictures", cache()),
+            ]
+            .into_iter()
+            .chain(usual_folder().map(|folder| ("chosen kernels", folder)))
+            .map(|(holds, folder)| Disk::of(holds, &folder))
+            .collect(),
             environment: variables.into_iter().map(variable).collect(),
         }
     }

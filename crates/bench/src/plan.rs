@@ -6,6 +6,7 @@ use std::process::Command;
 use backburn_training::backend::Backend;
 use backburn_training::failure::Failure;
 use backburn_training::stop::Stop;
+use backburn_training::tuning::chosen_level;
 
 use super::case::Case;
 use super::process::Process;
@@ -45,6 +46,9 @@ impl Plan {
         let mut command = Command::new(&self.program);
         command.args(["bench-child", "--backend", self.backend.name()]);
         command.args(["--threads", &threads.to_string()]);
+        if let Some(level) = chosen_level() {
+            command.args(["--tune", level.name()]);
+        }
         let mut what = "bench".to_owned();
         if let Some(case) = case {
             let batch_size = case.batch_size.to_string();

@@ -106,6 +106,9 @@ pub struct Manifest {
     /// above are of the one that began it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resumed: Vec<ResumeRecord>,
+    /// Which kernels a graphics card computed with, as far as the newest process knew when it last wrote this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<TuningRecord>,
     /// The run that this one trains further.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extends: Option<ExtensionRecord>,
@@ -191,6 +194,19 @@ impl Manifest {
     pub fn check(&self, name: &str, bytes: &[u8]) -> Result<(), Changed> {
         self.files.iter().filter(|file| file.name == name).try_for_each(|file| file.check(bytes))
     }
+}
+
+/// Which kernels a graphics card computed with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TuningRecord {
+    /// How much was tried before a kernel was chosen: minimal, balanced, extensive or full.
+    pub level: String,
+    /// Choices that an earlier process had made.
+    pub kept: usize,
+    /// Choices that were made since.
+    pub tuned: usize,
+    /// SHA-256 of all of them, by which two runs that computed with the same ones are known.
+    pub sha256: String,
 }
 
 /// A process that resumed a run from its checkpoint.
@@ -598,14 +614,17 @@ mod tests {
         run.manifest.extends = Some(ExtensionRecord { run: run_folder, epochs: 3, schedule });
         (run.manifest.data_seed, run.manifest.replicate) = (Some(3), 1);
         run.manifest.label_noise = Some(label_noise());
+        let (level, sha256) = ("balanced".to_owned(), "ab".repeat(32));
+        run.manifest.tuning = Some(TuningRecord { level, kept: 200, tuned: 3, sha256 });
         assert_eq!(
             keys(&run.manifest),
             sorted(
                 "name model command backburn_version burn_version git_commit backend device \
                  threads dataset train_images valid_images seed data_seed replicate label_noise started ended \
-                 status test_reads checkpoint_every log resumed extends rollbacks files"
+                 status test_reads checkpoint_every log resumed tuning extends rollbacks files"
             )
         );
+        assert_eq!(keys(&run.manifest.tuning), sorted("level kept tuned sha256"));
         assert_eq!(keys(&run.manifest.dataset), sorted("name files notes"));
         assert_eq!(keys(&run.manifest.dataset.files[0]), sorted("name bytes sha256"));
         assert_eq!(keys(&run.manifest.test_reads[0]), sorted("at purpose weights"));

@@ -75,6 +75,7 @@ pub fn run() -> RunRecord {
                 device: "Example CPU, 2 cores".into(),
                 threads: 1,
             }],
+            tuning: None,
             extends: None,
             rollbacks: vec![RollbackRecord {
                 epoch: 1,

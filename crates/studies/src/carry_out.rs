@@ -17,6 +17,7 @@ use backburn_training::picture_names::short_name;
 use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::names::CONFIG;
 use backburn_training::run_options::RunOptions;
+use backburn_training::tuning::chosen_level;
 use backburn_training::watch::{Event, Silent, Watch};
 
 use crate::arms;
@@ -223,6 +224,9 @@ fn trial_command(program: &Path, folder: &Path, index: usize, threads: usize) ->
     command.args(["study", "trial"]).arg(folder);
     command.args(["--index", &index.to_string(), "--threads", &threads.to_string()]);
     command.arg("--until-eof");
+    if let Some(level) = chosen_level() {
+        command.args(["--tune", level.name()]);
+    }
     command
 }
 

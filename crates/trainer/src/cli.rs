@@ -6,7 +6,9 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use backburn_records::command_name;
+use backburn_training::backend::Backend;
 use backburn_training::failure::Failure;
+use backburn_training::tuning::{self, TuningLevel};
 use backburn_training::version;
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -25,6 +27,33 @@ use crate::{environment, interrupt, out_of_memory, output};
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    /// How much a graphics card tries before it chooses a kernel: minimal, balanced (the default) or full. What it chose
+    /// is kept for the next process.
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = TuningLevel::named, hide = !tunes())]
+    tune: Option<TuningLevel>,
+}
+
+/// Whether the program has a backend that chooses its kernels.
+fn tunes() -> bool {
+    Backend::compiled().into_iter().any(|backend| !backend.computes_on_the_host())
+}
+
+/// Sets how kernels are chosen, and where they are kept; not by `doctor`, which writes nothing.
+fn set_tuning(cli: &Cli) -> Result<(), Failure> {
+    if let Some(level) = cli.tune {
+        if !tunes() {
+            return Err(Failure::Usage(
+                "`--tune`: this program has no backend for graphics cards; leave it out, or build \
+                 one that has by `cargo xtask … --backend wgpu`"
+                    .into(),
+            ));
+        }
+        tuning::set_level(level);
+    }
+    if !matches!(cli.verb, Verb::Doctor(_)) {
+        tuning::usual_folder().into_iter().for_each(tuning::keep_in);
+    }
+    Ok(())
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,7 +126,9 @@ pub fn run() -> ExitCode {
                 Verb::Data(_) => environment::Data::Managed,
                 _ => environment::Data::Read,
             };
-            environment::check(data).and_then(|()| carry_out(cli.verb, &arguments))
+            environment::check(data)
+                .and_then(|()| set_tuning(&cli))
+                .and_then(|()| carry_out(cli.verb, &arguments))
         }
         // clap prints help to stdout and errors to stderr.
         Err(error) => match error.kind() {
@@ -111,6 +142,7 @@ pub fn run() -> ExitCode {
             }
         },
     };
+    tuning::finish().iter().for_each(|problem| say(&format!("note: {problem}")));
     // What a verb itself failed at comes first.
     let outcome =
         outcome.and_then(|()| output::check().map_err(|error| Failure::Error(error.to_string())));

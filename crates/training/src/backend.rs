@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "cube")]
+use crate::tuning;
+
 /// A backend, one Cargo feature each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -171,7 +174,16 @@ impl Backend {
         }
         // Drivers that are missing make some constructors panic, on this or another thread.
         let opened = quietly(|| {
+            #[cfg(feature = "cube")]
+            if !self.computes_on_the_host() {
+                tuning::configure();
+            }
             let open = self.connect()?;
+            #[cfg(feature = "cube")]
+            if !self.computes_on_the_host() {
+                let driver = open.driver.as_deref().unwrap_or_default();
+                tuning::exchange_with(&format!("{self}\n{}\n{driver}", open.name));
+            }
             let sum: f32 = burn::tensor::Tensor::<1>::ones([3], &open.device).sum().into_scalar();
             if sum == 3.0 { Ok(open) } else { Err(format!("it adds 1 + 1 + 1 to {sum}")) }
         });

@@ -48,6 +48,7 @@ pub mod starting_weights;
 pub mod state;
 pub mod stop;
 pub mod train;
+pub mod tuning;
 pub mod verify_kernels;
 pub mod version;
 pub mod views;

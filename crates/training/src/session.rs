@@ -34,6 +34,7 @@ use crate::setup::Setup;
 use crate::starting_weights::pinned;
 use crate::state::State;
 use crate::train::{Ending, train};
+use crate::tuning;
 use crate::verify_kernels::{self, VerifyError};
 use crate::version;
 use crate::watch::{Event, RunAtWork, Watch, detail, note};
@@ -373,6 +374,7 @@ pub(crate) fn carry_out(
         Err(_) => Status::Failed,
     };
     manifest.ended = Some(now());
+    manifest.tuning = tuning::record();
     // A folder on a disk without space for this still says `running`, as one of a killed run: both are resumed.
     // If the folder cannot be written to, the first error says so better than a second one.
     let written = folder.write_manifest(&manifest);
@@ -604,6 +606,7 @@ pub(crate) fn manifest(
         checkpoint_every: None,
         log: Vec::new(),
         resumed: Vec::new(),
+        tuning: tuning::record(),
         extends: None,
         rollbacks: Vec::new(),
         files: Vec::new(),

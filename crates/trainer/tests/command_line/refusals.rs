@@ -8,7 +8,7 @@ use crate::place::*;
 #[test]
 fn a_command_line_that_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
-    let cases: [(&str, i32, &[&str]); 67] = [
+    let cases: [(&str, i32, &[&str]); 69] = [
         ("", USAGE, &["train", "evaluate", "report", "data"]),
         ("dance", USAGE, &["`dance`|'dance'"]),
         ("train", USAGE, &["which data set?", "mnist, fashion-mnist, cifar10, digits"]),
@@ -18,6 +18,8 @@ fn a_command_line_that_cannot_be_is_refused_with_what_can() {
         ("train digits --optimizer lion", USAGE, &["unknown optimizer `lion`", "adamw"]),
         ("train digits --schedule poly", USAGE, &["unknown schedule `poly`", "cosine"]),
         ("train digits --backend tpu", USAGE, &["unknown backend `tpu`", "flex", "cuda"]),
+        ("train digits --tune full", USAGE, &["--tune", "no backend for graphics cards"]),
+        ("train digits --tune fast", USAGE, &["--tune", "minimal, balanced or full", "`fast`"]),
         ("train digits --augment spin", USAGE, &["unknown augmentation `spin`", "crop"]),
         ("train digits --augment crop=40", USAGE, &["crop=40", "28"]),
         ("train digits --augment crop=-1", USAGE, &["crop=-1", "expected"]),

@@ -1,0 +1,45 @@
+//! What the program sets before a card is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::tuning::level::TuningLevel;
+
+static LEVEL: OnceLock<TuningLevel> = OnceLock::new();
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Sets how much is tried before a kernel is chosen; before a card is opened, and only the first call counts.
+pub fn set_level(level: TuningLevel) {
+    let _ = LEVEL.set(level);
+}
+
+/// Sets where choices and kernels are kept, before a card is opened; only the first call counts. Without one nothing is
+/// kept.
+pub fn keep_in(folder: PathBuf) {
+    let _ = FOLDER.set(folder);
+}
+
+/// Where to keep them if nobody says otherwise: in `kernels` of `$BACKBURN_CACHE`, else of the user's cache, where the system
+/// has one. `None` also for programs without a backend that chooses kernels.
+pub fn usual_folder() -> Option<PathBuf> {
+    #[cfg(feature = "cube")]
+    {
+        use etcetera::BaseStrategy;
+        let set = std::env::var_os(crate::image_source::CACHE).filter(|value| !value.is_empty());
+        let cache = set.map(PathBuf::from);
+        let of_user = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("backburn"));
+        Some(cache.or_else(of_user)?.join("kernels"))
+    }
+    #[cfg(not(feature = "cube"))]
+    None
+}
+
+/// What was set, for processes that this one starts.
+pub fn chosen_level() -> Option<TuningLevel> {
+    LEVEL.get().copied()
+}
+
+#[cfg(feature = "cube")]
+pub(super) fn folder() -> Option<&'static Path> {
+    FOLDER.get().map(PathBuf::as_path)
+}
