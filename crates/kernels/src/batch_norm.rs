@@ -1,9 +1,14 @@
 //! Batch normalization, with a residual and an activation.
 
+#[cfg(feature = "cube")]
+mod on_cards;
+
 use burn::tensor::{Tensor, module};
 
 use crate::activate::activate;
 use crate::cpu::Activation;
+#[cfg(feature = "cube")]
+use crate::device::is_on_card;
 #[cfg(feature = "flex")]
 use crate::device::is_ours;
 
@@ -53,6 +58,10 @@ pub fn batch_norm_train<const D: usize>(
     #[cfg(feature = "flex")]
     if is_ours(&x) {
         return ours::batch_norm_train(x, parameters, residual, activation);
+    }
+    #[cfg(feature = "cube")]
+    if is_on_card(&x) {
+        return on_cards::batch_norm_train(x, parameters, residual, activation);
     }
     let BatchNormParameters { gamma, beta, epsilon } = parameters;
     let result = module::batch_norm_train(channels_second(x), gamma, beta, epsilon);

@@ -1,6 +1,6 @@
 //! Which tensors lie where.
 
-#[cfg(any(feature = "flex", feature = "ndarray"))]
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
 use burn::backend::DispatchDevice;
 use burn::tensor::Tensor;
 
@@ -18,6 +18,13 @@ pub(crate) fn is_ours<const D: usize>(x: &Tensor<D>) -> bool {
     }
 }
 
+/// Whether `x` lies on a graphics card, where our kernels run that are written for one.
+#[cfg(feature = "cube")]
+pub(crate) fn is_on_card<const D: usize>(x: &Tensor<D>) -> bool {
+    use burn::tensor::DType;
+    matches!(without_gradients(x), DispatchDevice::Cube(_)) && x.dtype() == DType::F32
+}
+
 /// Whether `x` lies where a convolution is best made a matrix product.
 #[cfg(feature = "ndarray")]
 pub(crate) fn multiplies_windows<const D: usize>(x: &Tensor<D>) -> bool {
@@ -25,7 +32,7 @@ pub(crate) fn multiplies_windows<const D: usize>(x: &Tensor<D>) -> bool {
 }
 
 /// The device of `x`, whether or not it records gradients.
-#[cfg(any(feature = "flex", feature = "ndarray"))]
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
 fn without_gradients<const D: usize>(x: &Tensor<D>) -> DispatchDevice {
     match x.device().as_dispatch() {
         DispatchDevice::Autodiff(inner) => inner.clone().inner(),

@@ -22,7 +22,8 @@
 //! | a convolution as one matrix product, on NdArray | `window_product.rs` |
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
-//! number of threads: what is summed by several threads is cut into parts by the shapes alone.
+//! number of threads: what is summed by several threads is cut into parts by the shapes alone. Those for graphics cards,
+//! written in CubeCL, are in `cube/`: batch normalization.
 
 mod activate;
 mod batch_norm;
@@ -30,6 +31,8 @@ mod conv2d;
 mod conv2d_batch_norm;
 mod conv_options;
 pub mod cpu;
+#[cfg(feature = "cube")]
+mod cube;
 mod device;
 mod dropout;
 #[cfg(feature = "flex")]

@@ -1,0 +1,4 @@
+//! Loops on graphics cards, written in CubeCL: one source for every backend that compiles it. Each knows CubeCL's tensors
+//! only; the operations that call them are in the files beside this folder.
+
+pub(crate) mod batch_norm;
