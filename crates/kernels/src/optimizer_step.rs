@@ -17,6 +17,10 @@ pub struct Moved {
 
 /// Whether [`optimizer_step`] can move `weights`.
 pub fn fuses_optimizer_steps(weights: &Tensor<1>) -> bool {
+    #[cfg(feature = "cube")]
+    if crate::device::is_on_card(weights) {
+        return true;
+    }
     crate::device::is_ours(weights)
 }
 
@@ -30,28 +34,33 @@ pub fn fuses_optimizer_steps(weights: &Tensor<1>) -> bool {
 /// # Panics
 ///
 /// If not [`fuses_optimizer_steps`].
-#[cfg_attr(not(feature = "flex"), allow(clippy::needless_pass_by_value))]
+#[cfg_attr(not(any(feature = "flex", feature = "cube")), allow(clippy::needless_pass_by_value))]
 pub fn optimizer_step(step: OptimizerStep, before: Moved, gradient: Tensor<1>) -> Moved {
     assert!(fuses_optimizer_steps(&before.weights), "there is no such kernel for this device");
-    #[cfg(feature = "flex")]
+    #[cfg(any(feature = "flex", feature = "cube"))]
     return ours::optimizer_step(step, before, gradient);
-    #[cfg(not(feature = "flex"))]
-    unreachable!("nothing is ours without Flex, so {step:?} of {gradient} was refused")
+    #[cfg(not(any(feature = "flex", feature = "cube")))]
+    unreachable!("nothing is ours without Flex or a card, so {step:?} of {gradient} was refused")
 }
 
-#[cfg(feature = "flex")]
+#[cfg(any(feature = "flex", feature = "cube"))]
 mod ours {
-    use burn::backend::flex::FlexTensor;
     use burn::backend::tensor::FloatTensor;
-    use burn::backend::{Backend, Dispatch, Flex, backend_extension};
+    use burn::backend::{Backend, Dispatch, backend_extension};
     use burn::tensor::Tensor;
 
     use super::Moved;
-    use crate::cpu::{self, OptimizerStep};
-    use crate::flex::{in_order, into_values, tensor, values};
+    use crate::cpu::OptimizerStep;
 
-    #[backend_extension(Flex)]
+    #[backend_extension(
+        Flex: cfg(feature = "flex"),
+        Cube: cfg(feature = "cube"),
+        Fusion: cfg(feature = "cube")
+    )]
     pub(super) trait Step: Backend {
+        #[fusion(meta = |weights, _gradient, first, second, _step| {
+            (weights.clone(), first.clone(), second.clone())
+        })]
         fn backburn_optimizer_step(
             weights: FloatTensor<Self>,
             gradient: FloatTensor<Self>,
@@ -76,22 +85,55 @@ mod ours {
         }
     }
 
-    impl Step for Flex {
-        fn backburn_optimizer_step(
-            weights: FlexTensor,
-            gradient: FlexTensor,
-            first: FlexTensor,
-            second: FlexTensor,
-            step: OptimizerStep,
-        ) -> (FlexTensor, FlexTensor, FlexTensor) {
-            let gradient = in_order(gradient);
-            let [mut weights, mut first, mut second] = [weights, first, second].map(into_values);
-            cpu::optimizer_step(step, &mut weights, values(&gradient), &mut first, &mut second);
-            let rows = |values: Vec<f32>| {
-                let length = values.len();
-                tensor(values, [length])
-            };
-            (rows(weights), rows(first), rows(second))
+    #[cfg(feature = "flex")]
+    mod on_flex {
+        use burn::backend::Flex;
+        use burn::backend::flex::FlexTensor;
+
+        use super::Step;
+        use crate::cpu::{self, OptimizerStep};
+        use crate::flex::{in_order, into_values, tensor, values};
+
+        impl Step for Flex {
+            fn backburn_optimizer_step(
+                weights: FlexTensor,
+                gradient: FlexTensor,
+                first: FlexTensor,
+                second: FlexTensor,
+                step: OptimizerStep,
+            ) -> (FlexTensor, FlexTensor, FlexTensor) {
+                let gradient = in_order(gradient);
+                let [mut weights, mut first, mut second] =
+                    [weights, first, second].map(into_values);
+                cpu::optimizer_step(step, &mut weights, values(&gradient), &mut first, &mut second);
+                let rows = |values: Vec<f32>| {
+                    let length = values.len();
+                    tensor(values, [length])
+                };
+                (rows(weights), rows(first), rows(second))
+            }
+        }
+    }
+
+    #[cfg(feature = "cube")]
+    mod on_cards {
+        use burn_cubecl::CubeBackend;
+        use burn_cubecl::tensor::CubeTensor;
+
+        use super::Step;
+        use crate::cpu::OptimizerStep;
+        use crate::cube::optimizer_step::optimizer_step;
+
+        impl Step for CubeBackend {
+            fn backburn_optimizer_step(
+                weights: CubeTensor,
+                gradient: CubeTensor,
+                first: CubeTensor,
+                second: CubeTensor,
+                step: OptimizerStep,
+            ) -> (CubeTensor, CubeTensor, CubeTensor) {
+                optimizer_step(weights, gradient, first, second, step)
+            }
         }
     }
 }

@@ -48,7 +48,7 @@ impl Grid {
         let shape = x.shape();
         let channels = shape.as_slice().last().copied().unwrap_or(1).max(1);
         let number = |count: usize| u32::try_from(count).expect("fewer than four billion numbers");
-        let (rows, channels) = (number(shape.num_elements() / channels), number(channels));
+        let (rows, channels) = (number(shape.num_elements()) / number(channels), number(channels));
         let width = channels.next_power_of_two().min(MOST_CHANNELS);
         let height = UNITS / width;
         let parts = rows.div_ceil(height * LEAST_ROWS).clamp(1, MOST_PARTS);

@@ -2,3 +2,4 @@
 //! only; the operations that call them are in the files beside this folder.
 
 pub(crate) mod batch_norm;
+pub(crate) mod optimizer_step;
