@@ -1,5 +1,8 @@
 //! Two-dimensional convolution.
 
+#[cfg(feature = "cube")]
+mod on_cards;
+
 use burn::tensor::{Tensor, module};
 
 use crate::activate::activate;
@@ -30,6 +33,10 @@ pub fn conv2d(
     #[cfg(feature = "flex")]
     if is_ours(&x) {
         return ours::conv2d(x, weight, bias, options, activation);
+    }
+    #[cfg(feature = "cube")]
+    if crate::device::is_on_card(&x) {
+        return on_cards::conv2d(x, weight, bias, options, activation);
     }
     activate(elsewhere(x, weight, bias, options), activation)
 }

@@ -3,3 +3,4 @@
 
 pub(crate) mod batch_norm;
 pub(crate) mod optimizer_step;
+pub(crate) mod weight_gradient;
