@@ -56,7 +56,7 @@ pub(crate) fn weight_gradient(
     let [to, kh, kw, from] =
         [outputs, kernel_height, kernel_width, inputs].map(|count| count as usize);
     let partial = empty(Shape::new([parts as usize, to * kh * kw * from]));
-    let sums = empty(Shape::new([to, kh, kw, from]));
+    let sums = empty(Shape::new([to, from, kh, kw]));
     sum_products::launch(
         &client,
         CubeCount::Static(tiles_across, tiles_down, parts),
@@ -91,10 +91,10 @@ pub(crate) fn weight_gradient(
             parts,
         );
     }
-    burn_cubecl::ops::permute(sums, &[0, 3, 1, 2])
+    sums
 }
 
-/// `[parts, outputs, columns]`: what a cube's part of the pixels adds to its tile.
+/// `[parts, outputs, inputs, taps]`: what a cube's part of the pixels adds to its tile.
 #[cube(launch)]
 fn sum_products(
     x: &Tensor<f32>,
@@ -181,7 +181,9 @@ fn sum_products(
             let output = first_output + UNIT_POS_Y + down * UNITS;
             let column = first_column + UNIT_POS_X + across * UNITS;
             if output < outputs && column < columns {
-                let place = (CUBE_POS_Z * outputs + output) * columns + column;
+                // In the order of the weights, so that nobody need copy them into it.
+                let of_output = (column % inputs) * (columns / inputs) + column / inputs;
+                let place = (CUBE_POS_Z * outputs + output) * columns + of_output;
                 sums[place as usize] = sum[(down * numbers + across) as usize];
             }
         }
