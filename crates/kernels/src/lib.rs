@@ -13,9 +13,11 @@
 //! | linear layer, with bias and activation | `linear.rs` |
 //! | product of two matrices | `matrix_product.rs` |
 //! | batch normalization, with a residual and an activation | `batch_norm.rs` |
+//! | running statistics of a normalization | `running_statistics.rs` |
 //! | an activation by itself | `activate.rs` |
 //! | pooling: maximum over windows | `max_pool.rs` |
 //! | dropout | `dropout.rs` |
+//! | cross-entropy | `cross_entropy.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |
 //! | how many images an evaluation takes at once | `pieces.rs` |
@@ -23,7 +25,7 @@
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone. Those for graphics cards,
-//! written in CubeCL, are in `cube/`: batch normalization.
+//! written in CubeCL, are in `cube/`: batch normalization, weights' gradients, cross-entropy, optimizer steps.
 
 mod activate;
 mod batch_norm;
@@ -31,6 +33,7 @@ mod conv2d;
 mod conv2d_batch_norm;
 mod conv_options;
 pub mod cpu;
+mod cross_entropy;
 #[cfg(feature = "cube")]
 mod cube;
 mod device;
@@ -43,6 +46,7 @@ mod max_pool;
 mod optimizer_step;
 mod packed_weights;
 mod pieces;
+mod running_statistics;
 #[cfg(any(all(test, feature = "flex"), feature = "ndarray"))]
 mod window_product;
 
@@ -55,6 +59,7 @@ pub use conv2d::conv2d;
 pub use conv2d_batch_norm::conv2d_batch_norm;
 pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
+pub use cross_entropy::cross_entropy;
 pub use dropout::dropout;
 pub use linear::linear;
 pub use matrix_product::{matrix_product, product_with_transposed};
@@ -62,3 +67,4 @@ pub use max_pool::{PoolOptions, max_pool, max_pool2x2};
 pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};
 pub use packed_weights::keeping_packed_weights;
 pub use pieces::images_at_once;
+pub use running_statistics::moved_statistics;

@@ -129,14 +129,13 @@ pub(crate) fn normalize<const D: usize>(
         return kernels::batch_norm(x, parameters, statistics, residual, activation);
     }
     let normalized = kernels::batch_norm_train(x, parameters, residual, activation);
-    let BatchStatistics { mean, variance } = normalized.statistics;
-    let momentum = norm.momentum;
-    let moved = |running: Tensor<1>, batch: Tensor<1>| {
-        let running = running.to_device(&device).mul_scalar(1.0 - momentum);
-        (running + batch.mul_scalar(momentum)).detach()
+    let running = BatchStatistics {
+        mean: norm.running_mean.value_sync().to_device(&device),
+        variance: norm.running_var.value_sync().to_device(&device),
     };
-    norm.running_mean.update(moved(norm.running_mean.value_sync(), mean));
-    norm.running_var.update(moved(norm.running_var.value_sync(), variance));
+    let moved = kernels::moved_statistics(running, normalized.statistics, norm.momentum);
+    norm.running_mean.update(moved.mean);
+    norm.running_var.update(moved.variance);
     normalized.output
 }
 

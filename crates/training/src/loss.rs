@@ -1,6 +1,6 @@
 //! What training minimizes.
 
-use burn::tensor::loss::cross_entropy_with_logits;
+use backburn_kernels::cross_entropy;
 use burn::tensor::{Tensor, assert_shape};
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ impl Loss {
         let [batch, classes] = outputs.dims();
         assert_shape!(targets, [batch, classes]);
         match self {
-            Self::CrossEntropy => cross_entropy_with_logits(outputs, targets),
+            Self::CrossEntropy => cross_entropy(outputs, targets),
             Self::SquaredError => (outputs - targets).square().mean(),
         }
     }

@@ -6,8 +6,8 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Backend, Dispatch, backend_extension};
-use burn::tensor::Tensor;
+use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
+use burn::tensor::{Shape, Tensor};
 use burn_cubecl::CubeBackend;
 
 use crate::activate::activate;
@@ -80,7 +80,7 @@ impl WeightGradientOnCards for CubeBackend {
     ) -> FloatTensor<Self> {
         let units = &x.client.properties().features.matmul;
         if units.cmma.is_empty() && units.cube_mma.is_empty() && units.mma.is_empty() {
-            let [.., height, width] = burn::backend::TensorMetadata::shape(&weight).dims::<4>();
+            let [.., height, width] = weight.shape().dims::<4>();
             return weight_gradient(x, gradient, [height, width], options);
         }
         use burn::backend::ops::{FloatTensorOps, ModuleOps};
@@ -88,6 +88,17 @@ impl WeightGradientOnCards for CubeBackend {
         let gradient = Self::float_permute(gradient, &CHANNELS_SECOND);
         Self::conv2d_weight_backward(x, weight, gradient, of_burn(options))
     }
+}
+
+/// The weights with their input channels side by side in memory, as Burn's convolution and its inputs' gradient have them
+/// both; copied once for the two.
+fn inputs_last<B: Backend>(weight: FloatTensor<B>) -> FloatTensor<B> {
+    let [outputs, inputs, height, width] = weight.shape().dims();
+    let weight = B::float_permute(weight, &CHANNELS_LAST);
+    // To fewer dimensions, which copies what does not lie in this order yet.
+    let rows = B::float_reshape(weight, Shape::new([outputs, height * width * inputs]));
+    let weight = B::float_reshape(rows, Shape::new([outputs, height, width, inputs]));
+    B::float_permute(weight, &CHANNELS_SECOND)
 }
 
 #[derive(Clone, Debug)]
@@ -141,7 +152,7 @@ where
         options: ConvOptions,
     ) -> FloatTensor<Self> {
         let nodes = [x.node(), weight.node()];
-        let (x, weight) = (x.into_primitive(), weight.into_primitive());
+        let (x, weight) = (x.into_primitive(), inputs_last::<B>(weight.into_primitive()));
         let y = B::backburn_convolve_on_cards(x.clone(), weight.clone(), options);
         match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(State { x, weight, options }, y),

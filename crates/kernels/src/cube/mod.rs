@@ -2,5 +2,7 @@
 //! only; the operations that call them are in the files beside this folder.
 
 pub(crate) mod batch_norm;
+pub(crate) mod cross_entropy;
 pub(crate) mod optimizer_step;
+pub(crate) mod running_statistics;
 pub(crate) mod weight_gradient;
