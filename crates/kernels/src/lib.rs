@@ -1,8 +1,8 @@
-//! What a training step spends its time on, written for the CPU; Burn's own elsewhere.
+//! What a training step spends its time on, written for the CPU, and in part for graphics cards.
 //!
 //! Each operation takes and returns Burn tensors. On Burn's Flex backend it is ours, with a gradient
-//! written by hand; on every other backend it is made of Burn's own operations, which on NdArray
-//! means that convolutions are matrix products. Feature maps are channels-last, `[batch, height, width, channels]`:
+//! written by hand, and so are some on graphics cards; everywhere else it is made of Burn's own operations, which on
+//! NdArray means that convolutions are matrix products. Feature maps are channels-last, `[batch, height, width, channels]`:
 //! a pixel's channels lie side by side, which is what vectors of the CPU read, and what GPU libraries turn images
 //! into anyway. Weights keep Burn's and PyTorch's shapes.
 //!

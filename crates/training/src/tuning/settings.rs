@@ -1,6 +1,6 @@
 //! What the program sets before a card is opened.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::tuning::level::TuningLevel;
@@ -40,6 +40,6 @@ pub fn chosen_level() -> Option<TuningLevel> {
 }
 
 #[cfg(feature = "cube")]
-pub(super) fn folder() -> Option<&'static Path> {
+pub(super) fn folder() -> Option<&'static std::path::Path> {
     FOLDER.get().map(PathBuf::as_path)
 }
