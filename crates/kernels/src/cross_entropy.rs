@@ -7,7 +7,8 @@ use burn::tensor::loss::cross_entropy_with_logits;
 ///
 /// # Shapes
 ///
-/// - `logits`, `targets`: `[batch, classes]`
+/// - `logits`: `[batch, classes]`
+/// - `targets`: `[batch, classes]`, without gradients
 /// - returns: `[1]`
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
     #[cfg(feature = "cube")]
@@ -36,7 +37,7 @@ mod on_cards {
         /// The loss, and sums by row that its gradient takes.
         #[fusion(meta = |logits, _targets| {
             let of = |shape: Shape| TensorSpec::new(shape, logits.dtype);
-            (of(Shape::new([1])), of(Shape::new([logits.shape.as_slice()[0], 2])))
+            (of(Shape::new([1])), of(Shape::new([logits.shape.as_slice()[0], 3])))
         })]
         fn backburn_cross_entropy_on_cards(
             logits: FloatTensor<Self>,

@@ -18,11 +18,19 @@ pub(crate) fn is_ours<const D: usize>(x: &Tensor<D>) -> bool {
     }
 }
 
-/// Whether `x` lies on a graphics card, where our kernels run that are written for one.
+/// Whether `x` lies on a graphics card that has room for our kernels, which small ones may lack.
 #[cfg(feature = "cube")]
 pub(crate) fn is_on_card<const D: usize>(x: &Tensor<D>) -> bool {
     use burn::tensor::DType;
-    matches!(without_gradients(x), DispatchDevice::Cube(_)) && x.dtype() == DType::F32
+    /// Units of a cube, as all kernels in `cube/` have them.
+    const UNITS: u32 = 256;
+    /// Tensors that a kernel is given, with sizes and other numbers.
+    const BINDINGS: u32 = 12;
+    let DispatchDevice::Cube(card) = without_gradients(x) else { return false };
+    let client = card.client();
+    let hardware = &client.properties().hardware;
+    let has_room = hardware.max_units_per_cube >= UNITS && hardware.max_bindings >= BINDINGS;
+    has_room && x.dtype() == DType::F32
 }
 
 /// Whether `x` lies where a convolution is best made a matrix product.

@@ -25,7 +25,8 @@
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone. Those for graphics cards,
-//! written in CubeCL, are in `cube/`: batch normalization, weights' gradients, cross-entropy, optimizer steps.
+//! written in CubeCL, are in `cube/`: batch normalization, its running statistics, weights'
+//! gradients, cross-entropy, optimizer steps.
 
 mod activate;
 mod batch_norm;

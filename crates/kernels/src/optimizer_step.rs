@@ -24,7 +24,7 @@ pub fn fuses_optimizer_steps(weights: &Tensor<1>) -> bool {
     crate::device::is_ours(weights)
 }
 
-/// Takes `step` in one pass over memory, in place where nobody else holds the tensors.
+/// Takes `step` in one pass over memory; on the CPU in place, where nobody else holds the tensors.
 ///
 /// # Shapes
 ///

@@ -38,7 +38,11 @@ pub(crate) const SLURM_JOB: &str = "SLURM_JOB_ID";
 /// All of them. An empty value of one of ours is none.
 pub const CATALOG: &[Variable] = &[
     row("BACKBURN_DATA", "FOLDER", "data folder to look at without --data-dir, before ./datasets"),
-    row("BACKBURN_CACHE", "FOLDER", "where prepared pictures are kept; datasets/prepared if unset"),
+    row(
+        "BACKBURN_CACHE",
+        "FOLDER",
+        "where prepared pictures and kernels of graphics cards are kept",
+    ),
     row("BACKBURN_SIMD", "portable|avx2|avx512", "widest vectors that flex may use on the CPU"),
     row(
         "BACKBURN_CONVOLUTIONS",
@@ -55,6 +59,12 @@ pub const CATALOG: &[Variable] = &[
     row("HTTPS_PROXY", "URL", "proxy of downloads; also ALL_PROXY, HTTP_PROXY, NO_PROXY=HOSTS"),
     row("RAYON_NUM_THREADS", "N", "without effect wherever there is --threads"),
     row("MIMALLOC_PURGE_DELAY", "MS", "when unused memory goes back to the system; 60000 if unset"),
+    row(
+        "CUBECL_AUTOTUNE_LEVEL",
+        "LEVEL",
+        "what --tune is on graphics cards, where it is not given",
+    ),
+    row("XDG_CACHE_HOME", "FOLDER", "where kernels are kept without BACKBURN_CACHE; else ~/.cache"),
     row("CUDA_PATH", "FOLDER", "CUDA's toolkit; /usr/local/cuda or /opt/cuda if unset"),
     row("TMPDIR", "FOLDER", "where bench keeps what its processes say"),
     // Those of the tools.

@@ -47,6 +47,21 @@ impl OpenDevice {
     fn without_driver(device: Device, name: String) -> Self {
         Self { device, name, driver: None }
     }
+
+    /// One that tells its own name, with whatever the system tells of its driver and of what compiles kernels for it.
+    #[cfg(any(feature = "cuda", feature = "rocm"))]
+    fn named_by_itself(device: Device, versions: [Option<String>; 2]) -> Self {
+        let name = device.identity().map_or_else(|| format!("{device:?}"), |it| it.name);
+        let driver = versions.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        Self { device, name, driver: Some(driver).filter(|driver| !driver.is_empty()) }
+    }
+
+    /// What choices and kernels are kept for: the hardware, what is compiled for it, and its driver.
+    #[cfg(feature = "cube")]
+    fn card(&self) -> String {
+        let compiled_for = self.device.identity().map(|it| it.fingerprint).unwrap_or_default();
+        format!("{}\n{compiled_for}\n{}", self.name, self.driver.as_deref().unwrap_or_default())
+    }
 }
 
 /// Devices that are ready. The runtime of a graphics card can be set up only once in a process, which may train
@@ -181,8 +196,7 @@ impl Backend {
             let open = self.connect()?;
             #[cfg(feature = "cube")]
             if !self.computes_on_the_host() {
-                let driver = open.driver.as_deref().unwrap_or_default();
-                tuning::exchange_with(&format!("{self}\n{}\n{driver}", open.name));
+                tuning::exchange_with(&format!("{self}\n{}", open.card()));
             }
             let sum: f32 = burn::tensor::Tensor::<1>::ones([3], &open.device).sum().into_scalar();
             if sum == 3.0 { Ok(open) } else { Err(format!("it adds 1 + 1 + 1 to {sum}")) }
@@ -211,12 +225,17 @@ impl Backend {
             Self::Metal => graphics(burn::tensor::wgpu::WgpuBackend::Metal),
             #[cfg(feature = "cuda")]
             Self::Cuda => {
-                check_headers(cubecl::cuda::install::cuda_path())?;
-                Ok(OpenDevice::without_driver(Device::cuda(0usize), "CUDA device 0".into()))
+                let toolkit = cubecl::cuda::install::cuda_path();
+                check_headers(toolkit.as_deref())?;
+                let driver = start_of("/proc/driver/nvidia/version");
+                let version = toolkit.and_then(|toolkit| start_of(toolkit.join("version.json")));
+                Ok(OpenDevice::named_by_itself(Device::cuda(0usize), [driver, version]))
             }
             #[cfg(feature = "rocm")]
             Self::Rocm => {
-                Ok(OpenDevice::without_driver(Device::rocm(0usize), "ROCm device 0".into()))
+                let driver = start_of("/sys/module/amdgpu/version");
+                let version = start_of("/opt/rocm/.info/version");
+                Ok(OpenDevice::named_by_itself(Device::rocm(0usize), [driver, version]))
             }
             #[allow(unreachable_patterns)] // With every feature on, no backend is left over.
             _ => unreachable!("open() checked that {self} is compiled"),
@@ -249,6 +268,14 @@ fn graphics(api: burn::tensor::wgpu::WgpuBackend) -> Result<OpenDevice, String> 
     Ok(OpenDevice { device, name, driver: Some(driver).filter(|driver| !driver.is_empty()) })
 }
 
+/// How a file of the system begins that tells a version.
+#[cfg(any(feature = "cuda", feature = "rocm"))]
+fn start_of(path: impl AsRef<std::path::Path>) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let words = text.split_whitespace().take(24).collect::<Vec<_>>().join(" ");
+    Some(words).filter(|words| !words.is_empty())
+}
+
 /// A header that kernels include.
 #[cfg(any(test, feature = "cuda"))]
 const HEADER: &str = "include/cuda_fp16.h";
@@ -256,9 +283,9 @@ const HEADER: &str = "include/cuda_fp16.h";
 /// Checks that NVRTC, which compiles kernels on the machine that runs them, will find the toolkit's headers in the folder
 /// that CubeCL looks in, which panics on a thread of its own if there is none.
 #[cfg(any(test, feature = "cuda"))]
-fn check_headers(toolkit: Option<std::path::PathBuf>) -> Result<(), String> {
+fn check_headers(toolkit: Option<&std::path::Path>) -> Result<(), String> {
     let Some(toolkit) = toolkit else {
-        return Err("no CUDA toolkit at CUDA_PATH, /usr/local/cuda or /opt/cuda, whose headers kernels are \
+        return Err("no CUDA toolkit at CUDA_PATH, /usr/local/cuda, /opt/cuda or /usr, whose headers kernels are \
                     compiled with; install one, or set CUDA_PATH to its folder"
             .into());
     };
@@ -331,13 +358,13 @@ mod tests {
     fn a_toolkit_without_headers_is_refused_with_the_variable_that_names_another() {
         let place = tempfile::tempdir().unwrap();
         let toolkit = place.path().to_owned();
-        for there in [None, Some(toolkit.clone())] {
+        for there in [None, Some(toolkit.as_path())] {
             let message = check_headers(there).unwrap_err();
             assert!(message.contains("CUDA_PATH"), "{message}");
         }
         std::fs::create_dir(toolkit.join("include")).unwrap();
         std::fs::write(toolkit.join(HEADER), "").unwrap();
-        assert_eq!(check_headers(Some(toolkit)), Ok(()));
+        assert_eq!(check_headers(Some(&toolkit)), Ok(()));
     }
 
     #[test]

@@ -249,6 +249,7 @@ fn logs(manifest: &Manifest, asked: &RunLogs) -> RunLogs {
 
 /// The manifest of a run that this process, which would begin `fresh`, resumes.
 fn resumed(mut manifest: Manifest, fresh: Manifest) -> Manifest {
+    manifest.tuning = fresh.tuning;
     manifest.resumed.push(ResumeRecord {
         at: fresh.started,
         backburn_version: fresh.backburn_version,

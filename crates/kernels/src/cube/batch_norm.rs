@@ -271,17 +271,20 @@ fn sum_deviations(
     }
 }
 
-/// `x / (1 + e⁻ˣ)`
+/// `x / (1 + e⁻ˣ)`. What lies beyond ±87 is taken as if it lay there, as on the CPU: nobody need know infinity.
 #[cube]
 fn silu(x: f32) -> f32 {
+    let x = select(x < -87.0f32, -87.0f32, x);
     x / (1.0 + (0.0 - x).exp())
 }
 
-/// The derivative of [`silu`], `σ(x) · (1 + x · (1 − σ(x)))`.
+/// The derivative of [`silu`], `σ(x) · (1 + x · (1 − σ(x)))`, where `1 − σ(x) = e⁻ˣ σ(x)`.
 #[cube]
 fn silu_slope(x: f32) -> f32 {
-    let sigmoid = 1.0 / (1.0 + (0.0 - x).exp());
-    sigmoid * (1.0 + x * (1.0 - sigmoid))
+    let x = select(x < -87.0f32, -87.0f32, select(x > 87.0, 87.0f32, x));
+    let power = (0.0 - x).exp();
+    let sigmoid = 1.0 / (1.0 + power);
+    sigmoid * (1.0 + x * (power * sigmoid))
 }
 
 #[cube(launch)]
@@ -310,7 +313,9 @@ fn normalize(
         let count = f32::cast_from(rows);
         let distance = sum / count;
         let mean = x[channel as usize] + distance;
-        let variance = max(squares / count - distance * distance, 0.0);
+        let difference = squares / count - distance * distance;
+        // Rounding may leave less than nothing. Not by `max`, which makes a number of what is none.
+        let variance = select(difference < 0.0, 0.0f32, difference);
         if CUBE_POS_Y == 0 && UNIT_POS_Y == 0 {
             mean_of[channel as usize] = mean;
             variance_of[channel as usize] = variance;
@@ -325,7 +330,7 @@ fn normalize(
                 y += residual[place];
             }
             if activation == RELU {
-                y = max(y, 0.0);
+                y = select(y <= 0.0, 0.0f32, y);
             } else if activation == SILU {
                 y = silu(y);
             }

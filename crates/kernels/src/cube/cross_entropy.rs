@@ -12,7 +12,8 @@ use burn_cubecl::tensor::CubeTensor;
 /// Units of the one cube that adds up a batch.
 const UNITS: u32 = 256;
 
-/// Mean over the batch, `[1]`; and of each row the logarithm of its sum of powers, and its sum of targets, `[batch, 2]`.
+/// Mean over the batch, `[1]`; and of each row, `[batch, 3]`, its greatest logit, the logarithm of its sum of powers beside
+/// that, and its sum of targets.
 pub(crate) fn forward(logits: CubeTensor, targets: CubeTensor) -> (CubeTensor, CubeTensor) {
     let (logits, targets) = (into_contiguous(logits), into_contiguous(targets));
     let [rows, classes] = logits.shape().dims();
@@ -20,7 +21,7 @@ pub(crate) fn forward(logits: CubeTensor, targets: CubeTensor) -> (CubeTensor, C
         let (client, device) = (logits.client.clone(), logits.device.clone());
         empty_device_contiguous_dtype(client, device, shape, DType::F32)
     };
-    let (loss, sums) = (empty(Shape::new([1])), empty(Shape::new([rows, 2])));
+    let (loss, sums) = (empty(Shape::new([1])), empty(Shape::new([rows, 3])));
     let client = logits.client.clone();
     loss_of_batch::launch(
         &client,
@@ -99,8 +100,9 @@ fn loss_of_batch(
             // By differences, so that nothing is lost where all logits are large.
             sum += target * (logarithm - (logits[start + class] - greatest));
         }
-        sums[2 * row] = greatest + logarithm;
-        sums[2 * row + 1] = total;
+        sums[3 * row] = greatest;
+        sums[3 * row + 1] = logarithm;
+        sums[3 * row + 2] = total;
         row += CUBE_DIM as usize;
     }
     memory[UNIT_POS as usize] = sum;
@@ -132,8 +134,8 @@ fn gradient_of_logits(
     if ABSOLUTE_POS < of_logits.len() {
         let row = ABSOLUTE_POS / classes;
         let rows = of_logits.len() / classes;
-        let probability = (logits[ABSOLUTE_POS] - sums[2 * row]).exp();
-        let difference = probability * sums[2 * row + 1] - targets[ABSOLUTE_POS];
+        let probability = (logits[ABSOLUTE_POS] - sums[3 * row] - sums[3 * row + 1]).exp();
+        let difference = probability * sums[3 * row + 2] - targets[ABSOLUTE_POS];
         of_logits[ABSOLUTE_POS] = difference * gradient[0] / f32::cast_from(rows);
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn weight_gradient(
     let numbers = if outputs > 2 * UNITS && columns > 2 * UNITS { 4 } else { 2 };
     let side = UNITS * numbers;
     let (tiles_down, tiles_across) = (outputs.div_ceil(side), columns.div_ceil(side));
-    let most_parts = pixels.div_ceil(LEAST_PIXELS);
+    let most_parts = pixels.div_ceil(LEAST_PIXELS).max(1);
     let parts = ENOUGH_CUBES.div_ceil(tiles_down * tiles_across).clamp(1, most_parts);
     let client = x.client.clone();
     let empty = |shape: Shape| {
@@ -55,15 +55,18 @@ pub(crate) fn weight_gradient(
     };
     let [to, kh, kw, from] =
         [outputs, kernel_height, kernel_width, inputs].map(|count| count as usize);
-    let partial = empty(Shape::new([parts as usize, to * kh * kw * from]));
     let sums = empty(Shape::new([to, from, kh, kw]));
+    let partial = match parts {
+        1 => sums.clone(),
+        _ => empty(Shape::new([parts as usize, to * kh * kw * from])),
+    };
     sum_products::launch(
         &client,
         CubeCount::Static(tiles_across, tiles_down, parts),
         CubeDim::new_2d(UNITS, UNITS),
         x.clone().into_tensor_arg(),
         gradient.into_tensor_arg(),
-        if parts == 1 { sums.clone() } else { partial.clone() }.into_tensor_arg(),
+        partial.clone().into_tensor_arg(),
         pixels,
         outputs,
         columns,

@@ -13,6 +13,7 @@ pub mod slurm;
 use std::path::{Path, PathBuf};
 
 use backburn_records::shell::quoted;
+use backburn_training::tuning::chosen_level;
 
 /// Where a study's folder has what was submitted.
 pub const SUBMITTED: &str = "submit";
@@ -102,10 +103,11 @@ impl Submission {
     /// Lines of a script that become the trial of `task`, an expression of the shell that counts from 0.
     fn trial(&self, task: &str, more: &str) -> String {
         let text = |path: &Path| quoted(&path.display().to_string());
+        let tune = chosen_level().map_or_else(String::new, |level| format!(" --tune {level}"));
         format!(
             "index=$(sed -n \"$(({task} + 1))p\" {list}) || exit 1\n\
              # Signals reach the program itself, which a shell in between would keep from it.\n\
-             exec {program} study trial {study} --index \"$index\" --threads {threads}{more}\n",
+             exec {program} study trial {study} --index \"$index\" --threads {threads}{tune}{more}\n",
             list = text(&self.list()),
             program = text(&self.program),
             study = text(&self.study),

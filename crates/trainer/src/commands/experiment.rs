@@ -147,6 +147,7 @@ fn run_one(
     }
     let threads = set_threads(flags.threads)?;
     let out = flags.out.clone().unwrap_or_else(|| flags.request().default_folder(row));
+    check_outside_runs("--out", &out)?;
     let record = carry_out(row, flags, threads, &out, command)?;
     print_line(&wrapped(&record.findings.sentence, COLUMNS));
     if let (agree, compared @ 1..) = record.findings.agreeing() {
@@ -186,6 +187,7 @@ fn run_all(
     markdown.iter().try_for_each(|page| check_outside_runs("--markdown", page))?;
     let threads = set_threads(flags.threads)?;
     let folder = flags.out.clone().unwrap_or_else(|| "runs/experiments".into());
+    check_outside_runs("--out", &folder)?;
     let mut records = Vec::new();
     for (number, row) in (1..).zip(CATALOG) {
         say(&format!("{number}/{} {}", CATALOG.len(), row.name));

@@ -149,6 +149,8 @@ fn nothing_is_written_among_a_runs_own_files() {
         ("data describe pictures --page", "run/pairs.html"),
         ("data verify digits --page", "run/new/pairs.html"),
         ("experiment all --preset quick --markdown", "run/page.md"),
+        ("experiment dropout --dataset digits --out", "run"),
+        ("experiment all --preset quick --out", "run/all"),
         ("bench --models mlp --batch-sizes 1 --out", "run/model.safetensors"),
         ("label-errors folds --out", "run"),
     ] {

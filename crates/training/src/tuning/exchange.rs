@@ -4,6 +4,7 @@
 //! build of this workspace has the database (`patches/turso`), so that the map is filled from our files before the first
 //! kernel is chosen, and written to them every other second and at the end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -27,7 +28,8 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// What the namespaces of choices begin with, of kernels and of the device's measured speed. Others are compiled kernels.
 const CHOICES: [&str; 2] = ["autotune/", "throughput/"];
 
-/// The card that was opened first. A process that opens a second one keeps nothing of that.
+/// The card that was opened first. A process that opens a second one, of another backend, asks no file of that one, and adds
+/// what it chooses there to the first one's, where only the same backend finds it again.
 static CURRENT: OnceLock<Exchange> = OnceLock::new();
 
 pub(super) fn current() -> Option<&'static Exchange> {
@@ -42,9 +44,9 @@ pub(crate) fn configure() {
     }
     config.compilation.cache = true;
     config.environment.records.level = RecordLevel::Off;
-    if let Some(folder) = settings::folder() {
-        config.environment.path = CacheConfig::Directory(folder.to_owned());
-    }
+    // CubeCL makes the folder of its database before it finds that there is none. One that is there is left as it is.
+    let folder = settings::folder().map_or_else(std::env::temp_dir, Path::to_owned);
+    config.environment.path = CacheConfig::Directory(folder);
     // Whoever set them before, as a program around this library may, has chosen.
     let _ = CubeClRuntimeConfig::try_set(config);
 }
@@ -67,6 +69,9 @@ fn settings_of(level: TuningLevel) -> (AutotuneLevel, BenchConfig) {
 /// Fills CubeCL's map with what the files of a card hold, and has it written back as it grows. `card`: backend, name of
 /// the hardware, and driver; before the first kernel is chosen.
 pub(crate) fn exchange_with(card: &str) {
+    if current().is_some() {
+        return;
+    }
     let folder = settings::folder();
     let begun = CURRENT.set(Exchange::begin(card, folder));
     if begun.is_ok() && folder.is_some() {
@@ -126,15 +131,18 @@ impl Exchange {
         if now == state.bytes {
             return;
         }
-        let (choices, kernels) = entries();
-        let written = [(&files.choices, choices), (&files.kernels, kernels)]
-            .into_iter()
-            .try_for_each(|(path, entries)| match entries.is_empty() {
-                true => Ok(()),
-                false => kept_file::add(path, &entries)
-                    .map_err(|error| format!("cannot write {}: {error}", path.display())),
-            });
-        *state = State { bytes: now, problem: written.err() };
+        let (choices, kernels) = (entries_of(is_choice), entries_of(|it| !is_choice(it)));
+        let mut problem = None;
+        for (path, entries) in [(&files.choices, choices), (&files.kernels, kernels)] {
+            if !entries.is_empty()
+                && let Err(error) = kept_file::add(path, &entries)
+            {
+                problem = Some(format!("cannot write {}: {error}", path.display()));
+            }
+        }
+        // What could not be written is tried again at the next look.
+        let bytes = if problem.is_none() { now } else { state.bytes };
+        *state = State { bytes, problem };
     }
 
     pub(super) fn finish(&self) -> Option<String> {
@@ -147,7 +155,7 @@ impl Exchange {
     }
 
     pub(super) fn record(&self) -> TuningRecord {
-        let (choices, _) = entries();
+        let choices = entries_of(is_choice);
         let all: usize = choices.values().map(|entries| entries.len()).sum();
         TuningRecord {
             level: level_in_words(),
@@ -201,16 +209,20 @@ fn fill(entries: Entries) {
     }
 }
 
-/// Choices, and compiled kernels.
-fn entries() -> (Entries, Entries) {
-    let (mut choices, mut kernels) = (Entries::new(), Entries::new());
+fn is_choice(namespace: &str) -> bool {
+    CHOICES.iter().any(|start| namespace.starts_with(start))
+}
+
+/// What the map holds in the namespaces that `wanted` says.
+fn entries_of(wanted: impl Fn(&str) -> bool) -> Entries {
+    let mut entries = Entries::new();
     for summary in MemoryStorage::namespaces() {
-        let is_choice = CHOICES.iter().any(|start| summary.namespace.starts_with(start));
-        let all = if is_choice { &mut choices } else { &mut kernels };
-        let of = all.entry(summary.namespace.clone()).or_default();
-        persistence::open(&summary.namespace).scan(&mut |key, value| {
-            of.insert(key.to_vec(), value.to_vec());
-        });
+        if wanted(&summary.namespace) {
+            let of: &mut BTreeMap<_, _> = entries.entry(summary.namespace.clone()).or_default();
+            persistence::open(&summary.namespace).scan(&mut |key, value| {
+                of.insert(key.to_vec(), value.to_vec());
+            });
+        }
     }
-    (choices, kernels)
+    entries
 }

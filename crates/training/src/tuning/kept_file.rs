@@ -3,16 +3,19 @@
 //! A line that names the format; then namespace, key and value of each entry, each behind its length as four bytes, the
 //! smallest first; then the SHA-256 of all that.
 
+// What such a file holds must not end the program.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 // Without a backend that tunes, only tests use it.
 #![cfg_attr(not(feature = "cube"), allow(dead_code))]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime};
 
-use backburn_records::whole_file::{folder_of, write_whole};
+use backburn_records::whole_file::{folder_of, remove_leftovers, write_whole};
 use sha2::{Digest, Sha256};
 
 /// Values by key, by namespace.
@@ -24,6 +27,9 @@ const HASH: usize = 32;
 pub(crate) const ENDING: &str = "kept";
 /// The file in a folder that whoever writes there holds.
 const LOCK: &str = "lock";
+/// How long others are waited for, and between two looks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 /// Most bytes of all files of a folder; those that were written longest ago go first.
 const MOST_BYTES: u64 = 256 << 20;
 
@@ -41,15 +47,27 @@ pub(crate) fn add(path: &Path, entries: &Entries) -> io::Result<()> {
     let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     let _lock = Lock::take(folder)?;
+    // Of processes that were killed; nobody else writes here now.
+    remove_leftovers(folder)?;
     let before = read(path);
     let mut all = entries.clone();
     for (namespace, kept) in &before {
         all.entry(namespace.clone()).or_default().extend(kept.clone());
     }
-    if all != before || !path.is_file() {
-        write_whole(path, &written(&all))?;
+    if all == before && path.is_file() {
+        return Ok(());
     }
-    keep_within(folder, path, MOST_BYTES)
+    let mut bytes = written(&all);
+    if bytes.len() as u64 > MOST_BYTES {
+        // Without what earlier processes had.
+        bytes = written(entries);
+    }
+    if bytes.len() as u64 <= MOST_BYTES {
+        write_whole(path, &bytes)?;
+    }
+    // That there is too much is no reason to say that nothing was written.
+    let _ = keep_within(folder, path, MOST_BYTES);
+    Ok(())
 }
 
 /// The SHA-256 of entries, in hexadecimal digits.
@@ -77,7 +95,7 @@ fn written(entries: &Entries) -> Vec<u8> {
 
 fn parsed(bytes: &[u8]) -> Option<Entries> {
     let (body, hash) = bytes.split_at_checked(bytes.len().checked_sub(HASH)?)?;
-    if Sha256::digest(body)[..] != *hash {
+    if Sha256::digest(body).as_slice() != hash {
         return None;
     }
     let mut rest = body.strip_prefix(FORMAT)?;
@@ -128,8 +146,18 @@ impl Lock {
     fn take(folder: &Path) -> io::Result<Self> {
         let path = folder.join(LOCK);
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        let started = Instant::now();
         // Some network file systems have no locks; there two processes at once may lose what one of them has chosen.
-        let _ = file.lock();
+        while matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            // Whoever holds it writes for a moment, unless it was stopped in that moment.
+            if started.elapsed() > PATIENCE {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "another process holds its lock",
+                ));
+            }
+            sleep(PAUSE);
+        }
         Ok(Self(file))
     }
 }
@@ -141,6 +169,7 @@ impl Drop for Lock {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "over its own files")]
 mod tests {
     use super::*;
 
@@ -181,9 +210,13 @@ mod tests {
             assert_eq!(parsed(&changed), None, "{place}");
         }
         fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+        // What a process leaves that is killed while it writes.
+        let leftover = place.path().join(".backburn-x.tmp");
+        fs::write(&leftover, "").unwrap();
         assert_eq!(read(&path), Entries::new());
         add(&path, &one).unwrap();
         assert_eq!(read(&path), one);
+        assert!(!leftover.exists());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 pub enum TuningLevel {
     /// Each candidate is timed once; sizes that are near each other share a choice.
     Minimal,
-    /// Three to ten times.
+    /// Three to ten times; near sizes share a choice.
     #[default]
     Balanced,
     /// Five to twenty times, each size by itself.
