@@ -11,7 +11,7 @@ use backburn_data::whereabouts::Whereabouts;
 use backburn_kernels::cpu::{available_instruction_sets, cpu_features, instruction_set};
 use backburn_training::backend::{Backend, processor};
 use backburn_training::failure::Failure;
-use backburn_training::image_source::cache;
+use backburn_training::image_source::{cache, cache_if_set};
 use backburn_training::memory::limits::{limits, megabytes};
 use backburn_training::tuning::usual_folder;
 use backburn_training::version::{BURN_VERSION, VERSION, commit};
@@ -158,7 +158,7 @@ impl Doctor {
                 ("prepared pictures", cache()),
             ]
             .into_iter()
-            .chain(usual_folder().map(|folder| ("chosen kernels", folder)))
+            .chain(usual_folder(cache_if_set().as_deref()).map(|folder| ("chosen kernels", folder)))
             .map(|(holds, folder)| Disk::of(holds, &folder))
             .collect(),
             environment: variables.into_iter().map(variable).collect(),

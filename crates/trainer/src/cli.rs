@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use backburn_records::command_name;
 use backburn_training::backend::Backend;
 use backburn_training::failure::Failure;
+use backburn_training::image_source::cache_if_set;
 use backburn_training::tuning::{self, TuningLevel};
 use backburn_training::version;
 use clap::error::ErrorKind;
@@ -51,7 +52,7 @@ fn set_tuning(cli: &Cli) -> Result<(), Failure> {
         tuning::set_level(level);
     }
     if !matches!(cli.verb, Verb::Doctor(_)) {
-        tuning::usual_folder().into_iter().for_each(tuning::keep_in);
+        tuning::usual_folder(cache_if_set().as_deref()).into_iter().for_each(tuning::keep_in);
     }
     Ok(())
 }

@@ -8,7 +8,6 @@ mod data_bar;
 pub mod environment;
 mod help;
 pub mod interrupt;
-mod out_file;
 mod out_of_memory;
 pub mod output;
 mod pages;

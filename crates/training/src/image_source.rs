@@ -36,8 +36,12 @@ pub enum ImageSourceError {
 
 /// Where prepared pictures are kept: in `$BACKBURN_CACHE`, else in `datasets/prepared`.
 pub fn cache() -> PathBuf {
-    let set = env::var_os(CACHE).filter(|value| !value.is_empty());
-    set.map_or_else(|| Path::new("datasets").join("prepared"), PathBuf::from)
+    cache_if_set().unwrap_or_else(|| Path::new("datasets").join("prepared"))
+}
+
+/// What `$BACKBURN_CACHE` names, which kernels of graphics cards are kept in as well.
+pub fn cache_if_set() -> Option<PathBuf> {
+    env::var_os(CACHE).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Loads the recipe's images from its place, preparing pictures that have not been prepared before. What a search for

@@ -26,6 +26,7 @@ pub mod on_divergence;
 pub mod optimize;
 pub mod origin;
 mod outlook;
+pub mod outside_runs;
 pub mod picture_facts;
 pub mod picture_names;
 pub mod place;

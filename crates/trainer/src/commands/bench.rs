@@ -10,11 +10,11 @@ use backburn_models::architecture;
 use backburn_records::whole_file::{folder_of, write_whole};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
+use backburn_training::outside_runs::check_outside_runs;
 use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
-use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::threads::set_threads;
 

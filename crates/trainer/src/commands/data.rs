@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use backburn_data::{DataError, DataSet, Owner, Source};
 use backburn_training::failure::Failure;
 use backburn_training::near_copies::ImageNames;
+use backburn_training::outside_runs::check_outside_runs;
 use clap::{Args, Subcommand};
 
 use crate::commands::describe::{DescribeArgs, describe};
@@ -15,7 +16,6 @@ use crate::commands::preview::{PreviewArgs, preview};
 use crate::data_bar::DataBar;
 use crate::environment;
 use crate::help;
-use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::threads::set_threads;
 

@@ -14,13 +14,13 @@ use backburn_report::write_png;
 use backburn_training::failure::Failure;
 use backburn_training::image_source::describe_pictures;
 use backburn_training::near_copies::ImageNames;
+use backburn_training::outside_runs::check_outside_runs;
 use backburn_training::picture_facts::{MOST_CLASSES, start, text};
 use backburn_training::version;
 use clap::Args;
 
 use crate::commands::near_copies::{NearCopiesOf, near_copies};
 use crate::data_bar::DataBar;
-use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line};
 
 /// `data describe PATH`

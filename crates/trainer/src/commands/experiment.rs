@@ -9,12 +9,12 @@ use backburn_records::number::{self, clock};
 use backburn_report::ExperimentRecord;
 use backburn_report::experiments_markdown::SOURCES;
 use backburn_training::failure::{Failure, usage};
+use backburn_training::outside_runs::check_outside_runs;
 use backburn_training::run_options::RunOptions;
 use clap::{Args, ValueEnum};
 
 use crate::help;
 use crate::interrupt::{self, Notices};
-use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::pages::pages;
 use crate::terminal::Terminal;

@@ -8,10 +8,10 @@ use backburn_report::{MOST_SHOWN, write_label_errors};
 use backburn_studies::label_errors::{LabelErrorsOf, label_errors};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
+use backburn_training::outside_runs::check_outside_runs;
 use clap::Args;
 
 use crate::help;
-use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line};
 use crate::terminal::Terminal;
 use crate::threads::set_threads;

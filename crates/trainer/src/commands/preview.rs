@@ -8,6 +8,7 @@ use backburn_report::figure::{ContactRow, ContactSheet, GridImage};
 use backburn_report::write_png;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::origin::origin;
+use backburn_training::outside_runs::check_outside_runs;
 use backburn_training::prepare::{PrepareError, Prepared};
 use backburn_training::recipe::built_in;
 use backburn_training::seeds::Seeds;
@@ -15,7 +16,6 @@ use clap::Args;
 
 use crate::data_bar::DataBar;
 use crate::help;
-use crate::out_file::check_outside_runs;
 use crate::output::print_data;
 
 /// Rows of a sheet at most.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use backburn_records::RunRecord;
 use backburn_records::record::MANIFEST_FILE;
 use backburn_training::failure::Failure;
+use backburn_training::outside_runs::check_outside_runs;
 use backburn_training::run_folder::folder::RunFolder;
 use clap::Args;
 
-use crate::out_file::check_outside_runs;
 use crate::output::{print_data, print_line, say};
 use crate::terminal::Terminal;
 

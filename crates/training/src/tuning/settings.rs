@@ -1,6 +1,6 @@
 //! What the program sets before a card is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::tuning::level::TuningLevel;
@@ -19,19 +19,20 @@ pub fn keep_in(folder: PathBuf) {
     let _ = FOLDER.set(folder);
 }
 
-/// Where to keep them if nobody says otherwise: in `kernels` of `$BACKBURN_CACHE`, else of the user's cache, where the system
-/// has one. `None` also for programs without a backend that chooses kernels.
-pub fn usual_folder() -> Option<PathBuf> {
+/// Where to keep them if nobody says otherwise: in `kernels` of `cache`, else of the user's cache, where the system has one.
+/// `None` also for programs without a backend that chooses kernels.
+pub fn usual_folder(cache: Option<&Path>) -> Option<PathBuf> {
     #[cfg(feature = "cube")]
     {
         use etcetera::BaseStrategy;
-        let set = std::env::var_os(crate::image_source::CACHE).filter(|value| !value.is_empty());
-        let cache = set.map(PathBuf::from);
         let of_user = || Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("backburn"));
-        Some(cache.or_else(of_user)?.join("kernels"))
+        Some(cache.map(Path::to_owned).or_else(of_user)?.join("kernels"))
     }
     #[cfg(not(feature = "cube"))]
-    None
+    {
+        let _ = cache;
+        None
+    }
 }
 
 /// What was set, for processes that this one starts.
@@ -40,6 +41,6 @@ pub fn chosen_level() -> Option<TuningLevel> {
 }
 
 #[cfg(feature = "cube")]
-pub(super) fn folder() -> Option<&'static std::path::Path> {
+pub(super) fn folder() -> Option<&'static Path> {
     FOLDER.get().map(PathBuf::as_path)
 }

@@ -1,16 +1,17 @@
-//! Where a verb may write what it makes: nowhere among a run's own files, which stay as training left them.
+//! Where a program may write what it makes: nowhere among a run's own files, which stay as training left them.
 
 use std::path::Path;
 
 use backburn_records::enclosing_run;
-use backburn_training::failure::Failure;
+
+use crate::failure::Failure;
 
 /// Checks the path that a flag names, which begins with `--`, before anything is computed.
 ///
 /// # Errors
 ///
 /// If it lies in the folder of a run.
-pub(crate) fn check_outside_runs(flag: &str, path: &Path) -> Result<(), Failure> {
+pub fn check_outside_runs(flag: &str, path: &Path) -> Result<(), Failure> {
     match enclosing_run(path) {
         None => Ok(()),
         Some(run) => Err(Failure::Usage(format!(
