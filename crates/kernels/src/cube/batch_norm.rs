@@ -5,13 +5,13 @@
 //! read, and several rows at a time. Sums are taken in an order that sizes alone decide.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, Shape};
+use burn::tensor::Shape;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::empty_beside;
 use crate::cpu::Activation;
 
 /// Units of a cube.
@@ -69,11 +69,6 @@ impl Grid {
     }
 }
 
-/// A tensor beside `x`, of any content.
-fn empty(x: &CubeTensor, shape: Shape) -> CubeTensor {
-    empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32)
-}
-
 /// Mean and variance of each channel, and `activation(γ · (x − mean) / √(variance + ε) + β + residual)`: the output first.
 pub(crate) fn forward(
     x: CubeTensor,
@@ -87,7 +82,7 @@ pub(crate) fn forward(
     let residual = residual.map(into_contiguous);
     let grid = Grid::of(&x);
     let client = x.client.clone();
-    let partial = empty(&x, grid.partial_sums());
+    let partial = empty_beside(&x, grid.partial_sums());
     sum_deviations::launch(
         &client,
         grid.count(),
@@ -98,8 +93,8 @@ pub(crate) fn forward(
         grid.channels,
         UNITS,
     );
-    let output = empty(&x, x.shape());
-    let [mean, variance] = [(); 2].map(|()| empty(&x, grid.vector()));
+    let output = empty_beside(&x, x.shape());
+    let [mean, variance] = [(); 2].map(|()| empty_beside(&x, grid.vector()));
     let has_residual = residual.is_some();
     // An argument cannot be left out; this one is not read then.
     let residual = residual.unwrap_or_else(|| gamma.clone());
@@ -148,8 +143,8 @@ pub(crate) fn backward(gradient: CubeTensor, forward: Forward) -> [CubeTensor; 4
     let residual = residual.map(into_contiguous);
     let grid = Grid::of(&x);
     let client = x.client.clone();
-    let inner = empty(&x, x.shape());
-    let partial = empty(&x, grid.partial_sums());
+    let inner = empty_beside(&x, x.shape());
+    let partial = empty_beside(&x, grid.partial_sums());
     let has_residual = residual.is_some();
     // An argument cannot be left out; this one is not read then.
     let residual = residual.unwrap_or_else(|| gamma.clone());
@@ -174,8 +169,8 @@ pub(crate) fn backward(gradient: CubeTensor, forward: Forward) -> [CubeTensor; 4
         code(activation),
         has_residual,
     );
-    let of_x = empty(&x, x.shape());
-    let [of_gamma, of_beta] = [(); 2].map(|()| empty(&x, grid.vector()));
+    let of_x = empty_beside(&x, x.shape());
+    let [of_gamma, of_beta] = [(); 2].map(|()| empty_beside(&x, grid.vector()));
     gradient_of_input::launch(
         &client,
         grid.count(),

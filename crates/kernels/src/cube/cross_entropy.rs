@@ -1,13 +1,14 @@
 //! Cross-entropy of a batch in one launch, and its gradient in one.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, Shape};
+use burn::tensor::Shape;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+
+use super::empty_beside;
 
 /// Units of the one cube that adds up a batch.
 const UNITS: u32 = 256;
@@ -17,11 +18,8 @@ const UNITS: u32 = 256;
 pub(crate) fn forward(logits: CubeTensor, targets: CubeTensor) -> (CubeTensor, CubeTensor) {
     let (logits, targets) = (into_contiguous(logits), into_contiguous(targets));
     let [rows, classes] = logits.shape().dims();
-    let empty = |shape: Shape| {
-        let (client, device) = (logits.client.clone(), logits.device.clone());
-        empty_device_contiguous_dtype(client, device, shape, DType::F32)
-    };
-    let (loss, sums) = (empty(Shape::new([1])), empty(Shape::new([rows, 3])));
+    let (loss, sums) =
+        (empty_beside(&logits, Shape::new([1])), empty_beside(&logits, Shape::new([rows, 3])));
     let client = logits.client.clone();
     loss_of_batch::launch(
         &client,
@@ -48,12 +46,7 @@ pub(crate) fn backward(
     let [gradient, logits, targets, sums] = [gradient, logits, targets, sums].map(into_contiguous);
     let [_, classes]: [usize; 2] = logits.shape().dims();
     let (client, values) = (logits.client.clone(), logits.meta.num_elements());
-    let of_logits = empty_device_contiguous_dtype(
-        client.clone(),
-        logits.device.clone(),
-        logits.shape(),
-        DType::F32,
-    );
+    let of_logits = empty_beside(&logits, logits.shape());
     let dim = CubeDim::new(&client, values);
     gradient_of_logits::launch(
         &client,

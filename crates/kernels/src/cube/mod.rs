@@ -1,8 +1,17 @@
 //! Loops on graphics cards, written in CubeCL: one source for every backend that compiles it. Each knows CubeCL's tensors
 //! only; the operations that call them are in the files beside this folder.
 
+use burn::tensor::{DType, Shape};
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::tensor::CubeTensor;
+
 pub(crate) mod batch_norm;
 pub(crate) mod cross_entropy;
 pub(crate) mod optimizer_step;
 pub(crate) mod running_statistics;
 pub(crate) mod weight_gradient;
+
+/// A tensor of 32-bit floats beside `x`, row by row, of any content.
+fn empty_beside(x: &CubeTensor, shape: Shape) -> CubeTensor {
+    empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32)
+}

@@ -1,14 +1,13 @@
 //! An optimizer's step in one launch.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::DType;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::empty_beside;
 use crate::cpu::{OptimizerStep, Rule};
 
 const SGD: u32 = 0;
@@ -44,12 +43,7 @@ pub(crate) fn optimizer_step(
 ) -> (CubeTensor, CubeTensor, CubeTensor) {
     let [weights, gradient] = [weights, gradient].map(into_contiguous);
     let (rule, [a, b, c, d, e, f, epsilon]) = settings(step.rule);
-    let new = |is_moved: bool| {
-        is_moved.then(|| {
-            let (client, device) = (weights.client.clone(), weights.device.clone());
-            empty_device_contiguous_dtype(client, device, weights.shape(), DType::F32)
-        })
-    };
+    let new = |is_moved: bool| is_moved.then(|| empty_beside(&weights, weights.shape()));
     // An argument cannot be left out; what stands in its place is neither read nor written.
     let (new_first, new_second) = (new(rule != SGD), new(rule == ADAM));
     let Some(new_weights) = new(true) else { unreachable!("weights are always moved") };

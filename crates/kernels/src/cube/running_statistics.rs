@@ -1,13 +1,13 @@
 //! The running statistics of a normalization, moved in one launch.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::DType;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+
+use super::empty_beside;
 
 /// Mean and variance, `running · (1 − momentum) + batch · momentum` each.
 pub(crate) fn moved(
@@ -18,10 +18,7 @@ pub(crate) fn moved(
     let [mean, variance] = running.map(into_contiguous);
     let [mean_of_batch, variance_of_batch] = batch.map(into_contiguous);
     let (client, values) = (mean.client.clone(), mean.meta.num_elements());
-    let [new_mean, new_variance] = [(); 2].map(|()| {
-        let device = mean.device.clone();
-        empty_device_contiguous_dtype(client.clone(), device, mean.shape(), DType::F32)
-    });
+    let [new_mean, new_variance] = [(); 2].map(|()| empty_beside(&mean, mean.shape()));
     let dim = CubeDim::new(&client, values);
     move_statistics::launch(
         &client,

@@ -6,14 +6,14 @@
 //! faster ways, by which it is taken there.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, Shape};
+use burn::tensor::Shape;
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::calculate_cube_count_elemwise;
 use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
+use super::empty_beside;
 use crate::conv_options::ConvOptions;
 
 /// Units of a cube along each side of a tile.
@@ -50,15 +50,12 @@ pub(crate) fn weight_gradient(
     let most_parts = pixels.div_ceil(LEAST_PIXELS).max(1);
     let parts = ENOUGH_CUBES.div_ceil(tiles_down * tiles_across).clamp(1, most_parts);
     let client = x.client.clone();
-    let empty = |shape: Shape| {
-        empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32)
-    };
     let [to, kh, kw, from] =
         [outputs, kernel_height, kernel_width, inputs].map(|count| count as usize);
-    let sums = empty(Shape::new([to, from, kh, kw]));
+    let sums = empty_beside(&x, Shape::new([to, from, kh, kw]));
     let partial = match parts {
         1 => sums.clone(),
-        _ => empty(Shape::new([parts as usize, to * kh * kw * from])),
+        _ => empty_beside(&x, Shape::new([parts as usize, to * kh * kw * from])),
     };
     sum_products::launch(
         &client,
