@@ -265,8 +265,11 @@ fn every_augmentation_keeps_shape_and_range_and_repeats_itself() {
             }
             let batch = augmented(&set, &pipeline, 1, 1);
             assert_eq!(batch.shape, set.shape(), "{what}");
-            assert_eq!(batch.images.len(), 16 * set.shape().pixels(), "{what}");
-            assert!(batch.images.iter().all(|value| (0.0..=1.0).contains(value)), "{what}");
+            assert_eq!(batch.images.values().len(), 16 * set.shape().pixels(), "{what}");
+            assert!(
+                batch.images.values().iter().all(|value| (0.0..=1.0).contains(value)),
+                "{what}"
+            );
             for threads in [0, 1, 3] {
                 assert_eq!(augmented(&set, &pipeline, 1, threads), batch, "{what}");
             }

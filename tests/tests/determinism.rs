@@ -151,7 +151,7 @@ fn another_replicate_trains_the_same_network_on_the_same_data_in_another_way() {
     let look = |setup: &Setup<'_>| {
         let all = setup.batches(1).flat_map(|batch| {
             let size = batch.shape.pixels();
-            let image = move |place: usize| batch.images[place * size..][..size].to_vec();
+            let image = move |place: usize| batch.images.values()[place * size..][..size].to_vec();
             batch.indices.clone().into_iter().enumerate().map(move |(at, index)| (index, image(at)))
         });
         all.collect::<BTreeMap<usize, Vec<f32>>>()

@@ -5,7 +5,9 @@ use backburn_models::{LenetBnConfig, ModelConfig};
 use backburn_records::number::{count, percent};
 use backburn_records::statistics::Spread;
 use backburn_records::{Compared, Comparison, Floor, Unit};
-use backburn_regularization::{DisturbLabel, LabelRegularizers, LabelledBatch, Targets};
+use backburn_regularization::{
+    BatchImages, DisturbLabel, LabelRegularizers, LabelledBatch, Targets,
+};
 use backburn_report::Findings;
 use backburn_training::failure::Failure;
 use backburn_training::prepare::Prepared;
@@ -205,9 +207,10 @@ fn count_wrong(lab: &Lab, recipe: &Recipe) -> Result<Count, Failure> {
         lab.go_on()?;
         let batches = loader.epoch(&mut seeds.order(epoch), seeds.augmentation(epoch));
         for (number, batch) in batches.enumerate() {
-            let shape = [batch.len(), batch.shape.channels, batch.shape.height, batch.shape.width];
+            let shape = batch.dims();
             let targets = Targets::one_hot(&batch.labels, prepared.classes());
-            let mut disturbed = LabelledBatch { images: batch.images, shape, targets };
+            let mut disturbed =
+                LabelledBatch { images: BatchImages::OnDevice(None), shape, targets };
             recipe.labels.apply(&mut disturbed, |name| seeds.labels(name, epoch, number));
             count.add(&batch.labels, &disturbed.targets);
         }

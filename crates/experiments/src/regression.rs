@@ -52,7 +52,7 @@ impl Samples {
     fn batch(&self, chosen: &[usize]) -> LabelledBatch {
         let row = |&place: &usize| &self.features[place * self.width..(place + 1) * self.width];
         LabelledBatch {
-            images: chosen.iter().flat_map(row).copied().collect(),
+            images: chosen.iter().flat_map(row).copied().collect::<Vec<_>>().into(),
             shape: [chosen.len(), 1, 1, self.width],
             targets: Targets::values(chosen.iter().map(|&place| self.targets[place]).collect()),
         }
@@ -286,7 +286,7 @@ mod tests {
             targets: vec![7.0, 8.0, 9.0],
         };
         let batch = samples.batch(&[2, 0]);
-        assert_eq!((batch.images, batch.shape), (vec![5.0, 6.0, 1.0, 2.0], [2, 1, 1, 2]));
+        assert_eq!((batch.images.values(), batch.shape), (&[5.0, 6.0, 1.0, 2.0][..], [2, 1, 1, 2]));
         assert_eq!(batch.targets.into_probabilities(), [9.0, 7.0]);
     }
 

@@ -2,6 +2,8 @@
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
 use burn::backend::DispatchDevice;
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
+use burn::tensor::Device;
 use burn::tensor::Tensor;
 
 /// Whether `x` lies where our kernels run.
@@ -9,7 +11,7 @@ pub(crate) fn is_ours<const D: usize>(x: &Tensor<D>) -> bool {
     #[cfg(feature = "flex")]
     {
         use burn::tensor::DType;
-        matches!(without_gradients(x), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
+        matches!(without_gradients(&x.device()), DispatchDevice::Flex(_)) && x.dtype() == DType::F32
     }
     #[cfg(not(feature = "flex"))]
     {
@@ -21,28 +23,43 @@ pub(crate) fn is_ours<const D: usize>(x: &Tensor<D>) -> bool {
 /// Whether `x` lies on a graphics card that has room for our kernels, which small ones may lack.
 #[cfg(feature = "cube")]
 pub(crate) fn is_on_card<const D: usize>(x: &Tensor<D>) -> bool {
-    use burn::tensor::DType;
+    x.dtype() == burn::tensor::DType::F32 && is_card(&x.device())
+}
+
+/// Whether `device` is a graphics card that has room for our kernels.
+#[cfg(feature = "cube")]
+pub(crate) fn is_card(device: &Device) -> bool {
     /// Units of a cube, as all kernels in `cube/` have them.
     const UNITS: u32 = 256;
     /// Tensors that a kernel is given, with sizes and other numbers.
     const BINDINGS: u32 = 12;
-    let DispatchDevice::Cube(card) = without_gradients(x) else { return false };
+    let DispatchDevice::Cube(card) = without_gradients(device) else { return false };
     let client = card.client();
     let hardware = &client.properties().hardware;
-    let has_room = hardware.max_units_per_cube >= UNITS && hardware.max_bindings >= BINDINGS;
-    has_room && x.dtype() == DType::F32
+    hardware.max_units_per_cube >= UNITS && hardware.max_bindings >= BINDINGS
+}
+
+/// Whether a graphics card holds that many bytes in one piece, and twice as many at all, as far as it tells.
+#[cfg(feature = "cube")]
+pub(crate) fn has_room_for(device: &Device, bytes: usize) -> bool {
+    let DispatchDevice::Cube(card) = without_gradients(device) else { return false };
+    let client = card.client();
+    let memory = &client.properties().memory;
+    // Kernels count bytes by 32 bits.
+    let most = memory.max_page_size.min(memory.max_memory().unwrap_or(u64::MAX) / 2);
+    bytes as u64 <= most.min(u64::from(u32::MAX))
 }
 
 /// Whether `x` lies where a convolution is best made a matrix product.
 #[cfg(feature = "ndarray")]
 pub(crate) fn multiplies_windows<const D: usize>(x: &Tensor<D>) -> bool {
-    matches!(without_gradients(x), DispatchDevice::NdArray(_))
+    matches!(without_gradients(&x.device()), DispatchDevice::NdArray(_))
 }
 
-/// The device of `x`, whether or not it records gradients.
+/// `device`, whether or not it records gradients.
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
-fn without_gradients<const D: usize>(x: &Tensor<D>) -> DispatchDevice {
-    match x.device().as_dispatch() {
+fn without_gradients(device: &Device) -> DispatchDevice {
+    match device.as_dispatch() {
         DispatchDevice::Autodiff(inner) => inner.clone().inner(),
         device => device.clone(),
     }

@@ -18,6 +18,7 @@
 //! | pooling: maximum over windows | `max_pool.rs` |
 //! | dropout | `dropout.rs` |
 //! | cross-entropy | `cross_entropy.rs` |
+//! | batches of images that lie on a card | `image_batch.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |
 //! | how many images an evaluation takes at once | `pieces.rs` |
@@ -26,7 +27,7 @@
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone. Those for graphics cards,
 //! written in CubeCL, are in `cube/`: batch normalization, its running statistics, weights'
-//! gradients, cross-entropy, optimizer steps.
+//! gradients, cross-entropy, optimizer steps, batches of images.
 
 mod activate;
 mod batch_norm;
@@ -41,6 +42,7 @@ mod device;
 mod dropout;
 #[cfg(feature = "flex")]
 mod flex;
+mod image_batch;
 mod linear;
 mod matrix_product;
 mod max_pool;
@@ -62,6 +64,7 @@ pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use cross_entropy::cross_entropy;
 pub use dropout::dropout;
+pub use image_batch::{ByteImages, ByteTables, Looks, MixedLooks, PlacedImage};
 pub use linear::linear;
 pub use matrix_product::{matrix_product, product_with_transposed};
 pub use max_pool::{PoolOptions, max_pool, max_pool2x2};

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
-use crate::mixing::{blend, check_alpha, draw_partners, draw_share};
+use crate::mixing::{Mix, MixWay, check_alpha, draw_partners, draw_share};
 use crate::strength::{StrengthError, number};
 
 /// Pastes a box of another image of the batch into each image and blends their targets by its
@@ -44,26 +44,15 @@ impl LabelRegularizer for CutMix {
         if self.is_off() {
             return;
         }
-        let [images, channels, height, width] = batch.shape;
+        let [images, _, height, width] = batch.shape;
         let share = draw_share(self.alpha, rng);
         let partners = draw_partners(images, rng);
         let side = (1.0 - share).sqrt();
         let rows = stretch(side, height, rng);
         let columns = stretch(side, width, rng);
-
-        let old = batch.images.clone();
-        for (image, &partner) in partners.iter().enumerate() {
-            for channel in 0..channels {
-                for row in rows.clone() {
-                    let start = |image| ((image * channels + channel) * height + row) * width;
-                    let from = &old[start(partner)..][..width][columns.clone()];
-                    batch.images[start(image)..][..width][columns.clone()].copy_from_slice(from);
-                }
-            }
-        }
         let pasted = rows.len() * columns.len();
         let share = 1.0 - pasted as f64 / (height * width) as f64;
-        blend(batch.targets.probabilities_mut(), share, &partners);
+        batch.mix(Mix { partners, share, way: MixWay::Paste { rows, columns } });
     }
 }
 
@@ -87,7 +76,7 @@ mod tests {
     /// The image that each pixel of each image comes from, `[channel, row, column]`; fails if a
     /// pixel is not where it was.
     fn origins(batch: &LabelledBatch) -> Vec<Vec<usize>> {
-        let images = batch.images.chunks_exact(2 * PLANE);
+        let images = batch.images.values().chunks_exact(2 * PLANE);
         images
             .map(|pixels| {
                 let numbered = pixels.iter().enumerate().map(|(position, &pixel)| {

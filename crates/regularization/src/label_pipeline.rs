@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use crate::catalog::{CATALOG, OnLabels, Technique};
-use crate::labelled_batch::LabelledBatch;
+use crate::labelled_batch::{BatchImages, LabelledBatch};
 use crate::labels::LabelRegularizers;
 use crate::strength::StrengthError;
 
@@ -55,7 +55,9 @@ impl LabelRegularizers {
     /// If images or targets do not have the batch's shape; possibly if [`Self::check`] would fail.
     pub fn apply(self, batch: &mut LabelledBatch, mut rng: impl FnMut(&'static str) -> ChaCha8Rng) {
         let pixels: usize = batch.shape.iter().product();
-        assert_eq!(batch.images.len(), pixels, "pixels of the batch");
+        if let BatchImages::Values(values) = &batch.images {
+            assert_eq!(values.len(), pixels, "pixels of the batch");
+        }
         assert_eq!(batch.targets.len(), batch.shape[0], "targets of the batch");
         let mut settings = self;
         for (technique, labels) in self.of_a_batch(&mut rng) {
@@ -165,12 +167,14 @@ mod tests {
         for row in on_labels() {
             let mut batch = batch();
             // Lost by an addition of 0.
-            batch.images[1] = -0.0;
+            let mut values = batch.images.values().to_vec();
+            values[1] = -0.0;
+            batch.images = values.into();
             let mut same = batch.clone();
             let mut table = only(row, row.0.off);
             assert!(table.is_off(), "{}", row.0.flag);
             (row.1.setting)(&mut table).apply(&mut same, &mut rng(1));
-            assert_eq!(bits(&same.images), bits(&batch.images), "{}", row.0.flag);
+            assert_eq!(bits(same.images.values()), bits(batch.images.values()), "{}", row.0.flag);
             let targets = |batch: LabelledBatch| bits(&batch.targets.into_probabilities());
             assert_eq!(targets(same), targets(batch), "{}", row.0.flag);
         }
@@ -215,6 +219,26 @@ mod tests {
                 let mut table = table;
                 (row.1.setting)(&mut table).apply(&mut by_hand, &mut named(seed)(name));
                 assert_eq!(by_table, by_hand, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn images_on_a_device_leave_the_same_targets_and_say_how_they_are_mixed() {
+        for row in on_labels() {
+            let there = || LabelledBatch { images: BatchImages::OnDevice(None), ..batch() };
+            for seed in 0..20 {
+                let (mut here, mut there) = (batch(), there());
+                let table = only(row, row.0.usual);
+                table.apply(&mut here, named(seed));
+                table.apply(&mut there, named(seed));
+                assert_eq!(there.targets, here.targets, "{}", row.0.flag);
+                let BatchImages::OnDevice(mix) = there.images else { panic!("they were there") };
+                let mut values = batch().images.values().to_vec();
+                if let Some(mix) = mix {
+                    mix.of_images(&mut values, here.shape);
+                }
+                assert_eq!(bits(&values), bits(here.images.values()), "{}", row.0.flag);
             }
         }
     }

@@ -4,18 +4,70 @@ use std::fmt::Debug;
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::mixing::Mix;
 use crate::strength::StrengthError;
 use crate::targets::Targets;
 
 /// A training batch on its way to the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelledBatch {
-    /// `[batch, channels, height, width]`, normalized.
-    pub images: Vec<f32>,
+    /// What there is of them here.
+    pub images: BatchImages,
     /// Batch, channels, height and width.
     pub shape: [usize; 4],
     /// One row for each image.
     pub targets: Targets,
+}
+
+impl LabelledBatch {
+    /// Mixes images and targets in pairs; images that lie on a device will be mixed there.
+    ///
+    /// # Panics
+    ///
+    /// If it has not one partner for each image, or images on a device are to be mixed a second time.
+    pub fn mix(&mut self, mix: Mix) {
+        assert_eq!(mix.partners.len(), self.shape[0], "partners of the images");
+        mix.of_targets(self.targets.probabilities_mut());
+        match &mut self.images {
+            BatchImages::Values(values) => mix.of_images(values, self.shape),
+            BatchImages::OnDevice(before) => {
+                assert!(before.replace(mix).is_none(), "a device mixes a batch once");
+            }
+        }
+    }
+}
+
+/// The images of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchImages {
+    /// `[batch, channels, height, width]`, normalized.
+    Values(Vec<f32>),
+    /// They are made on a device, which has to mix them like this.
+    OnDevice(Option<Mix>),
+}
+
+impl BatchImages {
+    /// `[batch, channels, height, width]`, normalized; nothing of images that are made on a device.
+    pub fn values(&self) -> &[f32] {
+        match self {
+            Self::Values(values) => values,
+            Self::OnDevice(_) => &[],
+        }
+    }
+
+    /// The same, to change them in place. A regularizer that no recipe knows always finds them.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        match self {
+            Self::Values(values) => values,
+            Self::OnDevice(_) => &mut [],
+        }
+    }
+}
+
+impl From<Vec<f32>> for BatchImages {
+    fn from(values: Vec<f32>) -> Self {
+        Self::Values(values)
+    }
 }
 
 /// A random change of a batch's targets, and perhaps of its images, drawn anew for every batch.
@@ -90,7 +142,7 @@ pub(crate) mod tests {
             .collect();
         let labels: Vec<u16> = (0..u16::from(batch)).collect();
         LabelledBatch {
-            images,
+            images: BatchImages::Values(images),
             shape: [usize::from(batch), channels, height, width],
             targets: Targets::one_hot(&labels, usize::from(batch)),
         }
@@ -99,7 +151,7 @@ pub(crate) mod tests {
     /// One black pixel for each label.
     pub(crate) fn labels_only(labels: &[u16], classes: usize) -> LabelledBatch {
         LabelledBatch {
-            images: vec![0.0; labels.len()],
+            images: vec![0.0; labels.len()].into(),
             shape: [labels.len(), 1, 1, 1],
             targets: Targets::one_hot(labels, classes),
         }

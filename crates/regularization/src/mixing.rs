@@ -1,11 +1,63 @@
 //! What mixup and CutMix share: with which other image of the batch each is mixed, and how much of its own
 //! it keeps.
 
+use std::ops::Range;
+
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Beta, Distribution};
 
 use crate::strength::{StrengthError, within};
+
+/// Each image of a batch, and its target, mixed with another of the batch. One that is its own partner stays as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mix {
+    /// `[batch]`, the place in the batch of the image that each is mixed with.
+    pub partners: Vec<usize>,
+    /// Share of its own target that each keeps, in `[0, 1]`.
+    pub share: f64,
+    /// What becomes of the images.
+    pub way: MixWay,
+}
+
+/// How two images become one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MixWay {
+    /// Each pixel by the share that the targets are mixed by, as mixup does.
+    Blend,
+    /// This box is the partner's, as CutMix does.
+    Paste {
+        /// Of the image.
+        rows: Range<usize>,
+        /// Of the image.
+        columns: Range<usize>,
+    },
+}
+
+impl Mix {
+    /// `targets`: `[batch, classes]`
+    pub(crate) fn of_targets(&self, targets: &mut [f32]) {
+        blend(targets, self.share, &self.partners);
+    }
+
+    /// `images`: `[batch, channels, height, width]`, as `shape` says.
+    pub(crate) fn of_images(&self, images: &mut [f32], shape: [usize; 4]) {
+        let MixWay::Paste { rows, columns } = &self.way else {
+            return blend(images, self.share, &self.partners);
+        };
+        let [_, channels, height, width] = shape;
+        let old = images.to_vec();
+        for (image, &partner) in self.partners.iter().enumerate() {
+            for channel in 0..channels {
+                for row in rows.clone() {
+                    let start = |image| ((image * channels + channel) * height + row) * width;
+                    let from = &old[start(partner)..][..width][columns.clone()];
+                    images[start(image)..][..width][columns.clone()].copy_from_slice(from);
+                }
+            }
+        }
+    }
+}
 
 /// Checks the parameter of the Beta distribution that shares are drawn from.
 pub(crate) fn check_alpha(setting: &'static str, alpha: f64) -> Result<(), StrengthError> {
@@ -33,7 +85,7 @@ pub(crate) fn draw_partners(batch: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
 /// `row ← share · row + (1 − share) · partner's row`, for equally long rows, one for each partner.
 ///
 /// A row that is its own partner stays as it is, to the last bit.
-pub(crate) fn blend(values: &mut [f32], share: f64, partners: &[usize]) {
+fn blend(values: &mut [f32], share: f64, partners: &[usize]) {
     let length = values.len() / partners.len().max(1);
     let old = values.to_vec();
     let (own, other) = (share as f32, (1.0 - share) as f32);

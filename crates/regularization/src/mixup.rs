@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::labelled_batch::{LabelRegularizer, LabelledBatch};
-use crate::mixing::{blend, check_alpha, draw_partners, draw_share};
+use crate::mixing::{Mix, MixWay, check_alpha, draw_partners, draw_share};
 use crate::strength::{StrengthError, number};
 
 /// Blends each image and its target with another of the batch: `x ← λ x + (1 − λ) x_π` and
@@ -41,8 +41,7 @@ impl LabelRegularizer for Mixup {
         }
         let share = draw_share(self.alpha, rng);
         let partners = draw_partners(batch.shape[0], rng);
-        blend(&mut batch.images, share, &partners);
-        blend(batch.targets.probabilities_mut(), share, &partners);
+        batch.mix(Mix { partners, share, way: MixWay::Blend });
     }
 }
 
@@ -116,7 +115,9 @@ mod tests {
     #[test]
     fn images_are_blended_as_their_targets_say() {
         let original = numbered_batch(6, [2, 5, 3]);
-        let image = |batch: &LabelledBatch, index: usize| batch.images[index * 30..][..30].to_vec();
+        let image = |batch: &LabelledBatch, index: usize| {
+            batch.images.values()[index * 30..][..30].to_vec()
+        };
         for seed in 0..100 {
             let mut batch = original.clone();
             Mixup { alpha: 1.0 }.apply(&mut batch, &mut rng(seed));

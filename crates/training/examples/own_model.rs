@@ -44,7 +44,8 @@ struct PixelNoise(f32);
 
 impl LabelRegularizer for PixelNoise {
     fn apply(&self, batch: &mut LabelledBatch, rng: &mut ChaCha8Rng) {
-        batch.images.iter_mut().for_each(|pixel| *pixel += rng.random_range(-self.0..self.0));
+        let pixels = batch.images.values_mut().iter_mut();
+        pixels.for_each(|pixel| *pixel += rng.random_range(-self.0..self.0));
     }
 }
 

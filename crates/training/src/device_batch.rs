@@ -1,8 +1,10 @@
 //! A batch where a network is trained.
 
-use backburn_data::loader::Batch;
-use backburn_regularization::{LabelledBatch, Targets};
+use backburn_data::loader::{Batch, Delivered};
+use backburn_regularization::{BatchImages, LabelledBatch, Targets};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::device_images::DeviceImages;
 
 /// Images, what they should be answered with, and their labels, on a device.
 #[derive(Clone, Debug)]
@@ -16,37 +18,57 @@ pub struct DeviceBatch {
 }
 
 impl DeviceBatch {
-    /// Uploads a batch whose targets are its labels, of `classes` classes. `device`: with gradients where it is
-    /// trained on.
+    /// Uploads a batch of values whose targets are its labels, of `classes` classes. `device`: with gradients where it
+    /// is trained on.
     pub fn upload(batch: Batch, classes: usize, device: &Device) -> Self {
-        Self::upload_changed(batch, classes, device, |_| ())
+        Self::upload_changed(batch, classes, &DeviceImages::Values, device, |_| ())
     }
 
-    /// Uploads a batch after `regularize` has changed its images and targets.
+    /// Uploads a batch, delivered as `way` asks for, after `regularize` has changed its images and targets.
     pub fn upload_changed(
         batch: Batch,
         classes: usize,
+        way: &DeviceImages,
         device: &Device,
         regularize: impl FnOnce(&mut LabelledBatch),
     ) -> Self {
-        let size = batch.len();
-        let shape = [size, batch.shape.channels, batch.shape.height, batch.shape.width];
-        let Batch { images, labels, .. } = batch;
+        let shape = batch.dims();
+        let Batch { images: delivered, labels, indices, .. } = batch;
         let targets = Targets::one_hot(&labels, classes);
+        let (images, delivered) = match delivered {
+            Delivered::Values(values) => (BatchImages::Values(values), None),
+            delivered => (BatchImages::OnDevice(None), Some(delivered)),
+        };
         let mut batch = LabelledBatch { images, shape, targets };
         regularize(&mut batch);
-        Self::of(batch, &labels, device)
+        let (delivered, mix) = match (batch.images, delivered) {
+            (BatchImages::Values(values), _) => (Delivered::Values(values), None),
+            (BatchImages::OnDevice(mix), Some(delivered)) => (delivered, mix),
+            (BatchImages::OnDevice(_), None) => panic!("a regularizer took the values away"),
+        };
+        let images = way.on_device(delivered, &indices, shape, mix.as_ref(), device);
+        Self::with_images(images, batch.targets, &labels, device)
     }
 
-    /// Uploads a batch whose targets are there. `labels`: what counts as a right answer to each image.
+    /// Uploads a batch of values whose targets are there. `labels`: what counts as a right answer to each image.
+    ///
+    /// # Panics
+    ///
+    /// If the images are made on a device.
     pub fn of(batch: LabelledBatch, labels: &[u16], device: &Device) -> Self {
-        let (shape, outputs) = (batch.shape, batch.targets.classes());
-        let size = shape[0];
+        let LabelledBatch { images, shape, targets } = batch;
+        let BatchImages::Values(values) = images else { panic!("the batch has no values") };
+        let images = Tensor::from_data(TensorData::new(values, shape), device);
+        Self::with_images(images, targets, labels, device)
+    }
+
+    fn with_images(images: Tensor<4>, targets: Targets, labels: &[u16], device: &Device) -> Self {
+        let (size, outputs) = (labels.len(), targets.classes());
         let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-        let targets = TensorData::new(batch.targets.into_probabilities(), [size, outputs]);
+        let targets = TensorData::new(targets.into_probabilities(), [size, outputs]);
         let plain = device.clone().without_autodiff();
         Self {
-            images: Tensor::from_data(TensorData::new(batch.images, shape), device),
+            images,
             targets: Tensor::from_data(targets, device),
             labels: Tensor::from_data(TensorData::new(labels, [size, 1]), &plain),
         }

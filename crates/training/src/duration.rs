@@ -35,7 +35,8 @@ pub fn seconds(
     let started = Instant::now();
     let (open, prepared) = make_ready(recipe, watch)?;
     let mut state = State::new(recipe, &prepared, &open.device)?;
-    let setup = Setup::new(recipe, &prepared, threads).map_err(PrepareError::from)?;
+    let setup =
+        Setup::new(recipe, &prepared, threads).map_err(PrepareError::from)?.on_device(&open.device);
     let loading = started.elapsed().as_secs_f64();
     let numbered = (1..).flat_map(|epoch| {
         setup.batches(epoch).enumerate().map(move |(number, batch)| (epoch, number, batch))

@@ -68,8 +68,9 @@ pub fn explain<N: Classifier>(
     let device = device.clone().autodiff();
     let mut explained = Vec::with_capacity(images.len());
     for (batch, classes) in loader.in_order().zip(classes.chunks(batch_size)) {
-        let shape = [batch.len(), batch.shape.channels, batch.shape.height, batch.shape.width];
-        let input = Tensor::<4>::from_data(TensorData::new(batch.images, shape), &device);
+        let shape = batch.dims();
+        let values = TensorData::new(batch.images.into_values(), shape);
+        let input = Tensor::<4>::from_data(values, &device);
         let ClassMaps { method, size, values } = class_maps(network, input, classes);
         let maps = values.chunks(size.iter().product::<usize>().max(1));
         let maps = maps.zip(classes);

@@ -7,6 +7,7 @@ pub mod backend;
 pub mod class_weights;
 pub mod data_progress;
 pub mod device_batch;
+pub mod device_images;
 pub mod duration;
 pub mod evaluate;
 pub mod explain;

@@ -92,7 +92,9 @@ impl RateTest {
         detail(watch, &format!("{steps} {noun} with learning rates from {from:e} to {to:e}"));
         let setup = Setup {
             stop: options.stop.clone(),
-            ..Setup::new(recipe, &prepared, options.threads).map_err(PrepareError::from)?
+            ..Setup::new(recipe, &prepared, options.threads)
+                .map_err(PrepareError::from)?
+                .on_device(&open.device)
         };
         let curve = find_rate::measure(&setup, &mut state, range, watch);
         watch.event(Event::Ended);

@@ -122,11 +122,12 @@ pub fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder, RunErr
     }
 }
 
-/// Resumes the run in `path` from its newest checkpoint.
+/// Resumes the run in `path` from its newest checkpoint, after `change` to where it is trained, and, as long as it has no
+/// checkpoint, to the size of its batches: one that memory did not suffice for begins anew with less.
 ///
 /// # Errors
 ///
-/// If the run has ended or its checkpoint cannot be used; else as [`start`].
+/// If the run has ended, or its checkpoint cannot be used or was trained with other batches; else as [`start`].
 pub fn resume(
     path: &Path,
     change: impl FnOnce(&mut Recipe),
@@ -154,7 +155,13 @@ pub fn resume(
         ),
         _ => {}
     }
+    let Recipe { batch_size, accumulate, .. } = recipe;
     change(&mut recipe);
+    if (recipe.batch_size, recipe.accumulate) != (batch_size, accumulate) && folder.has_checkpoint()
+    {
+        let run = path.display().to_string();
+        return Err(SessionError::TrainedOtherwise { run, batch_size, accumulate });
+    }
     let (open, prepared) = make_ready(&recipe, watch)?;
     let _blamed = blame(&recipe, Some(&folder));
     need::check(&recipe, &prepared, &open.device, options.threads, watch)?;
@@ -304,8 +311,12 @@ pub fn verify_kernels(
     watch: &mut dyn Watch,
 ) -> Result<(), SessionError> {
     let task = verify_kernels::Task::of(recipe, prepared).map_err(VerifyError::from)?;
-    let verified = verify_kernels::verify(&task, recipe.place.backend, open)?;
-    note(watch, &format!("kernels of {}: {verified}", recipe.place.backend));
+    let backend = recipe.place.backend;
+    let verified = verify_kernels::verify(&task, backend, open)?;
+    note(watch, &format!("kernels of {backend}: {verified}"));
+    if let Some(verified) = verify_kernels::verify_batches(backend, open)? {
+        note(watch, &format!("batches made by {backend}: {verified}"));
+    }
     Ok(())
 }
 
@@ -407,7 +418,9 @@ fn train_and_score(
         stop: options.stop.clone(),
         checkpoint_every,
         weighing,
-        ..Setup::new(recipe, prepared, options.threads).map_err(PrepareError::from)?
+        ..Setup::new(recipe, prepared, options.threads)
+            .map_err(PrepareError::from)?
+            .on_device(state.device())
     };
     folder.keep_metrics(&state.epochs)?;
     let batches = setup.batches_per_epoch();

@@ -91,6 +91,13 @@ pub enum SessionError {
          learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },
+    /// Another number of images a batch is asked for than a checkpoint was trained with.
+    #[error(
+        "{run} has a checkpoint that was trained with batches of {batch_size} and steps of \
+         {accumulate}, and goes on with these; a run with others is a new one, `cargo xtask train \
+         --config {run}/config.toml --batch-size N`"
+    )]
+    TrainedOtherwise { run: String, batch_size: usize, accumulate: usize },
     /// The data have changed since the run was begun.
     #[error(
         "{file}: expected the file that the run was begun with, SHA-256 {expected}, found {found}; \

@@ -6,6 +6,7 @@ use burn::tensor::Device;
 
 use crate::class_weights::weigh;
 use crate::device_batch::DeviceBatch;
+use crate::device_images::DeviceImages;
 use crate::prepare::Prepared;
 use crate::recipe::Recipe;
 use crate::run_folder::checkpoint_every::CheckpointEvery;
@@ -23,6 +24,8 @@ pub struct Setup<'a> {
     pub prepared: &'a Prepared,
     /// Delivers training batches.
     pub loader: Loader,
+    /// How its images get to the device.
+    pub images: DeviceImages,
     /// Ends the training when it is asked to.
     pub stop: Stop,
     /// How often to write a checkpoint inside epochs; `None` for never.
@@ -49,11 +52,23 @@ impl<'a> Setup<'a> {
             recipe,
             prepared,
             loader: prepared.train_loader(recipe, threads)?,
+            images: DeviceImages::default(),
             stop: Stop::new(),
             checkpoint_every: None,
             weighing: Weighing::Images,
             regularizers: Vec::new(),
         })
+    }
+
+    /// The setup of a training on `device`, which a graphics card may hold all images for.
+    #[must_use]
+    pub fn on_device(mut self, device: &Device) -> Self {
+        // A regularizer that no recipe knows may ask for values.
+        if self.regularizers.is_empty() {
+            self.images = DeviceImages::of(&self.loader, device);
+        }
+        self.loader = self.loader.delivering(self.images.delivery());
+        self
     }
 
     /// Adds a regularizer that no recipe knows. What it draws depends on `name`, the recipe's seed, the epoch and
@@ -71,6 +86,8 @@ impl<'a> Setup<'a> {
         if !regularizer.is_off() {
             // A stream of its own, whatever the recipe's regularizers are called.
             self.regularizers.push((format!("own/{name}"), Box::new(regularizer)));
+            self.images = DeviceImages::default();
+            self.loader = self.loader.delivering(self.images.delivery());
         }
         Ok(self)
     }
@@ -104,7 +121,8 @@ impl Setup<'_> {
         device: &Device,
     ) -> DeviceBatch {
         let seeds = Seeds::of(self.recipe);
-        DeviceBatch::upload_changed(batch, self.loader.set().classes(), device, |batch| {
+        let classes = self.loader.set().classes();
+        DeviceBatch::upload_changed(batch, classes, &self.images, device, |batch| {
             self.recipe.labels.apply(batch, |name| seeds.labels(name, epoch, number));
             for (name, regularizer) in &self.regularizers {
                 regularizer.apply(batch, &mut seeds.labels(name, epoch, number));

@@ -2,9 +2,11 @@
 
 use rand_chacha::rand_core::Rng;
 
+use super::border::Border;
 use super::draw::Draw;
 use super::flip::mirror;
 use super::image::Image;
+use super::place::{Place, Placing};
 use super::step::Augment;
 
 /// Mirrors the image in every second epoch. A coin, tossed once for each image, says whether in the
@@ -26,10 +28,24 @@ impl Augment for AlternatingFlip {
     }
 
     fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        let coin = (draw.lasting.next_u32() >> 31) as usize;
-        if (draw.epoch + coin) % 2 == 1 {
+        if self.place(draw).mirrored {
             mirror(image);
         }
+    }
+
+    fn placing(&self) -> Option<&dyn Placing> {
+        Some(self)
+    }
+}
+
+impl Placing for AlternatingFlip {
+    fn border(&self) -> Option<Border> {
+        None
+    }
+
+    fn place(&self, draw: &mut Draw) -> Place {
+        let coin = (draw.lasting.next_u32() >> 31) as usize;
+        Place { mirrored: (draw.epoch + coin) % 2 == 1, ..Place::default() }
     }
 }
 

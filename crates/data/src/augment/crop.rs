@@ -6,6 +6,7 @@ use super::border::Border;
 use super::draw::Draw;
 use super::image::Image;
 use super::options;
+use super::place::{Place, Placing};
 use super::step::{Augment, AugmentError};
 use crate::image_set::ImageShape;
 
@@ -27,6 +28,11 @@ impl Crop {
     pub(super) fn from_options(options: &str) -> Option<Self> {
         let (padding, border) = Border::split_from(options);
         Some(Self { padding: options::number(padding, 0..=usize::MAX)?, border })
+    }
+
+    /// Row and column of a piece of the padded image.
+    fn corner(self, draw: &mut Draw) -> [usize; 2] {
+        [(); 2].map(|()| draw.rng.random_range(0..=2 * self.padding))
     }
 
     /// The piece whose upper left corner is at row `top`, column `left` of the padded image.
@@ -66,9 +72,12 @@ impl Augment for Crop {
     }
 
     fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        let mut place = || draw.rng.random_range(0..=2 * self.padding);
-        let (top, left) = (place(), place());
+        let [top, left] = self.corner(draw);
         self.cut(image, top, left);
+    }
+
+    fn placing(&self) -> Option<&dyn Placing> {
+        Some(self)
     }
 
     fn is_off(&self) -> bool {
@@ -82,6 +91,17 @@ impl Augment for Crop {
         }
         let expected = format!("the padding must be less than {side} pixels");
         Err(AugmentError::Shape { spec: self.spec(), shape, expected })
+    }
+}
+
+impl Placing for Crop {
+    fn border(&self) -> Option<Border> {
+        Some(self.border)
+    }
+
+    fn place(&self, draw: &mut Draw) -> Place {
+        let [down, right] = self.corner(draw).map(|place| place as i32 - self.padding as i32);
+        Place { down, right, mirrored: false }
     }
 }
 

@@ -2,8 +2,10 @@
 
 use rand_chacha::rand_core::Rng;
 
+use super::border::Border;
 use super::draw::Draw;
 use super::image::Image;
+use super::place::{Place, Placing};
 use super::step::Augment;
 
 /// Mirrors the image left and right with probability 0.5.
@@ -29,9 +31,23 @@ impl Augment for Flip {
     }
 
     fn apply(&self, image: &mut Image, draw: &mut Draw) {
-        if draw.rng.next_u32() >> 31 == 1 {
+        if self.place(draw).mirrored {
             mirror(image);
         }
+    }
+
+    fn placing(&self) -> Option<&dyn Placing> {
+        Some(self)
+    }
+}
+
+impl Placing for Flip {
+    fn border(&self) -> Option<Border> {
+        None
+    }
+
+    fn place(&self, draw: &mut Draw) -> Place {
+        Place { mirrored: draw.rng.next_u32() >> 31 == 1, ..Place::default() }
     }
 }
 

@@ -31,6 +31,7 @@ mod flip;
 mod image;
 mod operations;
 mod options;
+mod place;
 mod rand_augment;
 mod rotate;
 mod saturation;
@@ -57,6 +58,7 @@ pub use elastic::Elastic;
 pub use erase::Erase;
 pub use flip::Flip;
 pub use image::Image;
+pub use place::{Place, Placing};
 pub use rand_augment::RandAugment;
 pub use rotate::Rotate;
 pub use saturation::Saturation;
@@ -271,6 +273,33 @@ impl Pipeline {
         for step in self.steps.iter().filter(|step| !step.is_off()) {
             step.apply(image, draw);
         }
+    }
+
+    /// If it does no more than mirror images and move them once by whole pixels: what is shown beyond their edges.
+    pub fn places(&self) -> Option<Border> {
+        let mut border = None;
+        for step in self.steps.iter().filter(|step| !step.is_off()) {
+            if let Some(of_step) = step.placing()?.border()
+                && border.replace(of_step).is_some()
+            {
+                // The edge of the first move, which no place tells of, would move with the second.
+                return None;
+            }
+        }
+        Some(border.unwrap_or_default())
+    }
+
+    /// What [`apply`](Self::apply) would do from the same draw.
+    ///
+    /// # Panics
+    ///
+    /// If it does more than what [`places`](Self::places) asks for.
+    pub fn place(&self, draw: &mut Draw) -> Place {
+        let on = self.steps.iter().filter(|step| !step.is_off());
+        on.fold(Place::default(), |place, step| {
+            let placing = step.placing().expect("`places` was asked before");
+            place.then(placing.place(draw))
+        })
     }
 }
 

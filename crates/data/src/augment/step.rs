@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use super::draw::Draw;
 use super::image::Image;
+use super::place::Placing;
 use crate::image_set::ImageShape;
 
 /// A random change to one image.
@@ -19,6 +20,11 @@ pub trait Augment: Send + Sync + Debug {
 
     /// Changes `image` in place.
     fn apply(&self, image: &mut Image, draw: &mut Draw);
+
+    /// The same as a [`Place`](super::Place), if it does no more than mirror the image or move it by whole pixels.
+    fn placing(&self) -> Option<&dyn Placing> {
+        None
+    }
 
     /// Whether its strength is 0. A [`Pipeline`](super::Pipeline) leaves it out then, so that it draws
     /// nothing either and the other steps do what they would do without it.

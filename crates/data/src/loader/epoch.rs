@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use super::batch::Batch;
-use crate::augment::{Draw, Image, Pipeline};
+use super::batch::{Batch, Delivered, Delivery};
+use crate::augment::{Draw, Image, Pipeline, Place};
 use crate::image_set::ImageSet;
 
 /// How the images of an epoch are augmented.
@@ -22,6 +22,7 @@ pub(super) struct Draws {
 pub(super) struct Plan {
     pub(super) set: Arc<ImageSet>,
     pub(super) tables: Arc<[[f32; 256]]>,
+    pub(super) delivery: Delivery,
     /// Places in the set, in the order of delivery.
     pub(super) indices: Vec<usize>,
     pub(super) batch_size: usize,
@@ -40,22 +41,52 @@ impl Plan {
         let shape = self.set.shape();
         let indices = self.indices[start..end].to_vec();
         let labels = indices.iter().map(|&i| self.set.label(i)).collect();
-        let mut images = Vec::with_capacity(indices.len() * shape.pixels());
-        for (number, &i) in (start..).zip(&indices) {
-            let pixels = match &self.draws {
+        let pixels = indices.len() * shape.pixels();
+        let images = match self.delivery {
+            Delivery::Values => {
+                let mut values = Vec::with_capacity(pixels);
+                self.look(start, &indices, scratch, |image| {
+                    let planes = image.chunks_exact((shape.height * shape.width).max(1));
+                    for (plane, table) in planes.zip(self.tables.iter()) {
+                        values.extend(plane.iter().map(|&pixel| table[usize::from(pixel)]));
+                    }
+                });
+                Delivered::Values(values)
+            }
+            Delivery::Bytes => {
+                let mut bytes = Vec::with_capacity(pixels);
+                self.look(start, &indices, scratch, |image| bytes.extend_from_slice(image));
+                Delivered::Bytes(bytes)
+            }
+            Delivery::Places => {
+                let place = |(number, &i): (usize, &usize)| match &self.draws {
+                    None => Place::default(),
+                    Some(draws) => draws.pipeline.place(&mut (draws.draw)(number, i)),
+                };
+                Delivered::Places((start..).zip(&indices).map(place).collect())
+            }
+        };
+        Batch { images, labels, indices, shape }
+    }
+
+    /// Shows `see` each of the images as it is augmented. The first is number `start` of the epoch.
+    fn look(
+        &self,
+        start: usize,
+        indices: &[usize],
+        scratch: &mut Image,
+        mut see: impl FnMut(&[u8]),
+    ) {
+        for (number, &i) in (start..).zip(indices) {
+            see(match &self.draws {
                 None => self.set.image(i),
                 Some(draws) => {
                     scratch.load(self.set.image(i));
                     draws.pipeline.apply(scratch, &mut (draws.draw)(number, i));
                     scratch.pixels()
                 }
-            };
-            let planes = pixels.chunks_exact((shape.height * shape.width).max(1));
-            for (plane, table) in planes.zip(self.tables.iter()) {
-                images.extend(plane.iter().map(|&pixel| table[usize::from(pixel)]));
-            }
+            });
         }
-        Batch { images, labels, indices, shape }
     }
 }
 

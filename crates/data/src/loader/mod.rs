@@ -19,7 +19,7 @@ mod epoch;
 mod last_batch;
 mod sampling;
 
-pub use batch::Batch;
+pub use batch::{Batch, Delivered, Delivery};
 pub use epoch::Epoch;
 use epoch::{Draws, Plan};
 pub use last_batch::LastBatch;
@@ -99,6 +99,7 @@ pub struct Loader {
     /// Buffer that images are put into while they are changed.
     blank: Image,
     config: LoaderConfig,
+    delivery: Delivery,
 }
 
 impl Loader {
@@ -133,7 +134,29 @@ impl Loader {
         augment.check(set.shape())?;
         let tables = normalization.tables();
         let blank = Image::with_neutral(set.shape(), tables.iter().map(neutral).collect());
-        Ok(Self { set, tables: tables.into(), augment, blank, config })
+        Ok(Self { set, tables: tables.into(), augment, blank, config, delivery: Delivery::Values })
+    }
+
+    /// The loader that delivers images like this.
+    ///
+    /// # Panics
+    ///
+    /// If they are to be places and its augmentation has none.
+    #[must_use]
+    pub fn delivering(self, delivery: Delivery) -> Self {
+        let is_possible = delivery != Delivery::Places || self.augment.places().is_some();
+        assert!(is_possible, "`{}` is more than a change of places", self.augment);
+        Self { delivery, ..self }
+    }
+
+    /// What changes the images.
+    pub fn augmentation(&self) -> &Pipeline {
+        &self.augment
+    }
+
+    /// What each byte becomes, channel by channel.
+    pub fn tables(&self) -> &[[f32; 256]] {
+        &self.tables
     }
 
     /// The set that is loaded.
@@ -239,7 +262,8 @@ impl Loader {
         let LoaderConfig { threads, prefetch, .. } = self.config;
         let batch_size = self.full_batch();
         let blank = self.blank.clone();
-        let plan = Plan { set, tables, indices, batch_size, batches, draws, blank };
+        let delivery = self.delivery;
+        let plan = Plan { set, tables, delivery, indices, batch_size, batches, draws, blank };
         Epoch::new(plan, threads, prefetch)
     }
 }
@@ -312,7 +336,7 @@ mod tests {
         assert!(sorted.iter().copied().eq(0..23));
         assert_ne!(indices, sorted, "not shuffled");
         for batch in &batches {
-            assert_eq!(batch.images.len(), batch.len() * 40);
+            assert_eq!(batch.images.values().len(), batch.len() * 40);
             assert!(
                 batch.indices.iter().zip(&batch.labels).all(|(i, label)| (i % 3) as u16 == *label)
             );
@@ -349,13 +373,43 @@ mod tests {
     #[test]
     fn in_order_gives_the_normalized_images_themselves() {
         let set = images();
-        let all: Vec<f32> = loader(4, 2).in_order().flat_map(|batch| batch.images).collect();
+        let all: Vec<f32> =
+            loader(4, 2).in_order().flat_map(|batch| batch.images.into_values()).collect();
         let pixels: Vec<u8> = set.images().flatten().copied().collect();
         assert_eq!(all.len(), pixels.len());
         for (value, &pixel) in all.iter().zip(&pixels) {
             assert!((value - f32::from(pixel) / 255.0).abs() < 1e-6);
         }
         assert!(loader(4, 2).in_order().flat_map(|batch| batch.indices).eq(0..23));
+    }
+
+    #[test]
+    fn bytes_and_places_are_of_the_images_that_values_show() {
+        let batches = |delivery| {
+            epoch(&loader(4, 2).delivering(delivery)).zip(epoch(&loader(4, 0))).collect::<Vec<_>>()
+        };
+        for (found, expected) in batches(Delivery::Bytes) {
+            assert_eq!((&found.labels, &found.indices), (&expected.labels, &expected.indices));
+            let Delivered::Bytes(bytes) = found.images else { panic!("bytes were asked for") };
+            let values = bytes.iter().map(|&byte| loader(4, 0).tables()[0][usize::from(byte)]);
+            assert!(values.eq(expected.images.into_values()));
+        }
+        let pipeline = augment::parse("crop=1,flip").unwrap();
+        let mut places = Vec::new();
+        for (found, expected) in batches(Delivery::Places) {
+            assert_eq!(found.indices, expected.indices);
+            let Delivered::Places(of_batch) = found.images else { panic!("places were asked for") };
+            let drawn = found.indices.iter().map(|i| pipeline.place(&mut draw(100 + i)));
+            assert!(drawn.eq(of_batch.iter().copied()));
+            places.extend(of_batch);
+        }
+        assert!(places.iter().any(|place| place.mirrored && place.down < 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "`rotate=15` is more than a change of places")]
+    fn places_are_refused_where_images_are_changed_otherwise() {
+        let _ = load(LoaderConfig::new(4), "rotate").unwrap().delivering(Delivery::Places);
     }
 
     #[test]
@@ -382,7 +436,9 @@ mod tests {
 
     #[test]
     fn augmentation_does_not_depend_on_the_batch_size() {
-        let all = |batch_size| epoch(&loader(batch_size, 2)).flat_map(|b| b.images).collect();
+        let all = |batch_size| {
+            epoch(&loader(batch_size, 2)).flat_map(|b| b.images.into_values()).collect()
+        };
         let (small, large): (Vec<f32>, Vec<f32>) = (all(3), all(23));
         assert_eq!(small, large);
     }
@@ -410,7 +466,7 @@ mod tests {
     fn a_look_is_what_the_epoch_delivers() {
         let loader = loader(4, 2);
         for batch in epoch(&loader) {
-            for (&index, image) in batch.indices.iter().zip(batch.images.chunks(40)) {
+            for (&index, image) in batch.indices.iter().zip(batch.images.values().chunks(40)) {
                 let look = loader.look(index, draw(100 + index));
                 let look: Vec<f32> =
                     look.iter().map(|&byte| loader.tables[0][byte as usize]).collect();
@@ -428,7 +484,8 @@ mod tests {
         for (channel, scale) in fitted.scale.iter().enumerate() {
             let covered = loader.tables[channel][usize::from(neutral(&loader.tables[channel]))];
             assert!(covered.abs() <= scale / 2.0, "{covered}");
-            let planes = batch.images.chunks(20).skip(channel).step_by(2);
+            let values = batch.images.values();
+            let planes = values.chunks(20).skip(channel).step_by(2);
             // At least a corner of the square lies in each image.
             assert!(
                 planes.clone().all(|plane| plane.iter().filter(|&&v| v == covered).count() >= 4)
@@ -445,7 +502,8 @@ mod tests {
         assert_eq!(batches.iter().map(Batch::len).collect::<Vec<_>>(), [20; 8]);
         assert!(draw().skip_batches(1).eq(batches[1..].iter().cloned()));
         let looks = |batch: &Batch, image| -> Vec<Vec<f32>> {
-            let drawn = batch.indices.iter().zip(batch.images.chunks(40));
+            let values = batch.images.values();
+            let drawn = batch.indices.iter().zip(values.chunks(40));
             drawn.filter(|(i, _)| **i == image).map(|(_, look)| look.to_vec()).collect()
         };
         let same: Vec<_> = batches.iter().flat_map(|batch| looks(batch, 7)).collect();

@@ -7,6 +7,7 @@ use burn_cubecl::tensor::CubeTensor;
 
 pub(crate) mod batch_norm;
 pub(crate) mod cross_entropy;
+pub(crate) mod image_batch;
 pub(crate) mod optimizer_step;
 pub(crate) mod running_statistics;
 pub(crate) mod weight_gradient;

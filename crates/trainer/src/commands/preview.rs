@@ -160,7 +160,7 @@ mod tests {
             let mut found = 0;
             for batch in loader.epoch(&mut seeds.order(epoch), seeds.augmentation(epoch)) {
                 let size = batch.shape.pixels();
-                for (&index, seen) in batch.indices.iter().zip(batch.images.chunks(size)) {
+                for (&index, seen) in batch.indices.iter().zip(batch.images.values().chunks(size)) {
                     let Some(row) = sheet.rows.get(index) else { continue };
                     let drawn = row.images[epoch].pixels.iter();
                     let drawn = drawn.map(|&byte| prepared.normalization.apply(0, byte));

@@ -38,6 +38,9 @@ use crate::train_flags::Changes;
 /// The built-in recipe for people's own pictures.
 const PICTURES: &str = "pictures";
 
+/// Settings that a run which has no checkpoint yet can be resumed with.
+const BATCHES: [&str; 2] = ["batch-size", "accumulate"];
+
 /// Stands for stdin where a file is asked for.
 const STDIN: &str = "-";
 
@@ -144,7 +147,13 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
         args.check_resume(run)?;
         let backend = named_backend(args.backend.as_deref())?;
         let options = args.options(command)?;
-        let change = |recipe: &mut Recipe| args.change_place(recipe, backend);
+        let change = |recipe: &mut Recipe| {
+            args.change_place(recipe, backend);
+            // `check_resume` has seen that it can be.
+            if let Ok(changed) = args.changes.0.apply(recipe) {
+                *recipe = changed;
+            }
+        };
         return finish(session::resume(run, change, &options, &mut watch)?, args.json);
     }
     if let Some(run) = &args.extend {
@@ -343,9 +352,10 @@ impl TrainArgs {
 
     /// Checks that nothing is asked of a run that is resumed but to be what it is.
     fn check_resume(&self, run: &Path) -> Result<(), Failure> {
-        if !self.changes.0.is_empty() {
+        if !self.changes.0.values().all(|(name, _)| BATCHES.contains(&name)) {
             return Err(Failure::Usage(
-                "`--resume` continues with the run's own recipe; flags that change it need a new \
+                "`--resume` continues with the run's own recipe, but for `--batch-size` and \
+                 `--accumulate` of one without a checkpoint; other flags that change it need a new \
                  run, `cargo xtask train --config RUN/config.toml …`, or, for more epochs of a \
                  finished one, `--extend RUN --epochs N`"
                     .into(),
@@ -358,7 +368,10 @@ impl TrainArgs {
                 run.display()
             )));
         }
-        self.check_same_recipe("--resume", run)
+        self.check_same_recipe("--resume", run)?;
+        let recipe = RunFolder::open(run).and_then(|folder| folder.recipe());
+        self.changes.0.apply(&recipe.map_err(SessionError::from)?).map_err(usage)?;
+        Ok(())
     }
 
     /// Checks that no other data set or recipe is named beside a run that has its own.

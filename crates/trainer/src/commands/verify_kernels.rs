@@ -3,7 +3,7 @@
 use backburn_models::{Architecture, architecture};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::verify_kernels::{Task, verify};
+use backburn_training::verify_kernels::{Task, verify, verify_batches};
 use clap::Args;
 
 use crate::help;
@@ -21,6 +21,9 @@ pub struct VerifyKernelsArgs {
     /// of layer.
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     models: Vec<String>,
+    /// Only whether a graphics card makes the batches that the processor would have made.
+    #[arg(long, conflicts_with = "models")]
+    batches: bool,
     /// What computes, by its name.
     #[arg(long, help = help::backends())]
     backend: Option<String>,
@@ -41,6 +44,18 @@ pub fn verify_kernels(args: &VerifyKernelsArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&format!("{backend} on {} against double precision", open.name));
+    let verified =
+        verify_batches(backend, &open).map_err(|error| Failure::Error(error.to_string()))?;
+    match verified {
+        Some(verified) => print_line(&format!("batches: {verified}")),
+        None if args.batches => {
+            print_line("batches: given as values, so there is nothing to compare");
+        }
+        None => {}
+    }
+    if args.batches {
+        return Ok(());
+    }
     for row in rows {
         let verified = verify(&Task::of_architecture(row), backend, &open)
             .map_err(|error| Failure::Error(format!("{}: {error}", row.name)))?;

@@ -78,6 +78,39 @@ fn a_killed_run_resumes_from_its_last_epoch_to_the_same_weights() {
 
 #[cfg(unix)]
 #[test]
+fn a_run_without_a_checkpoint_is_resumed_with_smaller_batches() {
+    let place = Place::new();
+    let training = "train digits --train-size 400 --valid-size 10 --epochs 1 --model resnet20 \
+        --schedule constant --threads 1";
+    let smaller = "--batch-size 20 --accumulate 2";
+    place.run(&format!("{training} {smaller} --out whole")).expect(DONE, &[]);
+    let child = place.start(&format!("{training} --batch-size 2 --accumulate 200 --out run"));
+    child.wait_for("the training", || place.path("run/manifest.json").exists());
+    child.signal("KILL");
+    child.finish();
+    assert!(!place.path("run/checkpoints/latest.safetensors").exists());
+
+    for flags in ["--batch-size 20 --model mlp", "--batch-size 0", "--learning-rate 0.1"] {
+        place.run(&format!("train --resume run {flags}")).refuse(USAGE, &["batch-size"]);
+    }
+    place.run(&format!("train --resume run {smaller}")).expect(DONE, &[]);
+    assert!(place.bytes("run/model.safetensors") == place.bytes("whole/model.safetensors"));
+    assert!(place.bytes("run/config.toml") == place.bytes("whole/config.toml"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_with_a_checkpoint_goes_on_with_its_batches() {
+    let place = Place::with_mnist();
+    place.kill(&format!("train {LONG} --out run"), "run");
+    let config = place.bytes("run/config.toml");
+    let refused = place.run("train --resume run --batch-size 8");
+    refused.refuse(ERROR, &["run has a checkpoint", "--config run/config.toml --batch-size N"]);
+    assert!(place.bytes("run/config.toml") == config);
+}
+
+#[cfg(unix)]
+#[test]
 fn a_second_ctrl_c_quits_at_once() {
     let place = Place::new();
     // All batches of the only epoch make one step, so that it cannot be saved before minutes have gone by.

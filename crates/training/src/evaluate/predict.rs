@@ -9,8 +9,9 @@ use backburn_data::loader::{Loader, LoaderConfig, LoaderError};
 use backburn_data::normalization::FittedNormalization;
 use backburn_kernels::{images_at_once, keeping_packed_weights};
 use backburn_models::{Classifier, parameters};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
+use crate::device_images::DeviceImages;
 use crate::evaluate::predictions::Predictions;
 use crate::prepare::Prepared;
 
@@ -82,11 +83,13 @@ pub(super) fn pass(
 ) -> Result<Predictions, LoaderError> {
     let config = LoaderConfig::new(BATCH_SIZE.min(images.len().max(1)));
     let loader = Loader::new(Arc::clone(images), normalization, Pipeline::default(), config)?;
+    let way = DeviceImages::seen_once(&loader, device);
+    let loader = loader.delivering(way.delivery());
     let mut logits = Vec::new();
     keeping_packed_weights(|| {
         for (number, batch) in loader.in_order().enumerate() {
-            let shape = [batch.len(), batch.shape.channels, batch.shape.height, batch.shape.width];
-            let input = Tensor::<4>::from_data(TensorData::new(batch.images, shape), device);
+            let shape = batch.dims();
+            let input = way.on_device(batch.images, &batch.indices, shape, None, device);
             // On a training device each batch's graph ends here, so that none outlives its batch.
             logits.push(ask(number, input).without_autodiff());
         }

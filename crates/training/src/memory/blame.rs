@@ -30,9 +30,16 @@ pub struct Blamed(Option<Training>);
 /// A training by `recipe` begins, in `folder` if it has one already.
 pub fn blame(recipe: &Recipe, folder: Option<&RunFolder>) -> Blamed {
     let resume = folder.map_or_else(String::new, |folder| {
+        let run = folder.path().display();
+        let smaller = if folder.has_checkpoint() {
+            String::new()
+        } else {
+            let batch = smaller_batch(recipe).unwrap_or_else(|| "--batch-size N".to_owned());
+            format!("; `cargo xtask train --resume {run} {batch}` begins this run anew with less")
+        };
         format!(
-            "; where there is more memory, `cargo xtask train --resume {}` resumes this run",
-            folder.path().display()
+            "{smaller}; where there is more memory, `cargo xtask train --resume {run}` resumes \
+             this run"
         )
     });
     let cure = format!("{}: {}{resume}", subject(recipe), cure(recipe));
@@ -77,17 +84,16 @@ pub fn subject(recipe: &Recipe) -> String {
 
 /// What makes a training need less.
 pub fn cure(recipe: &Recipe) -> String {
-    let Recipe { batch_size, accumulate, .. } = recipe;
-    // The largest batch that divides the step, so that steps can stay as they are.
-    let parts = (2..=8).find(|parts| batch_size.is_multiple_of(*parts));
-    let batch = parts.map_or_else(String::new, |parts| {
-        format!(
-            " (`--batch-size {} --accumulate {}` takes steps of as many images)",
-            batch_size / parts,
-            accumulate * parts
-        )
-    });
+    let batch = smaller_batch(recipe)
+        .map_or_else(String::new, |flags| format!(" (`{flags}` takes steps of as many images)"));
     format!("use a smaller `--batch-size`{batch}, a smaller `--model`, or more memory")
+}
+
+/// Flags for a smaller batch with which steps stay as they are: the largest that divides the batch.
+fn smaller_batch(recipe: &Recipe) -> Option<String> {
+    let Recipe { batch_size, accumulate, .. } = recipe;
+    let parts = (2..=8).find(|parts| batch_size.is_multiple_of(*parts))?;
+    Some(format!("--batch-size {} --accumulate {}", batch_size / parts, accumulate * parts))
 }
 
 #[cfg(test)]

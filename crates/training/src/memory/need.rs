@@ -10,10 +10,11 @@
 
 use std::sync::Arc;
 
-use backburn_data::loader::{Batch, Loader};
+use backburn_data::loader::{Batch, Delivered, Loader};
 use backburn_models::parameters;
 use burn::tensor::Device;
 
+use crate::device_images::DeviceImages;
 use crate::evaluate::test_time_augmentation::at_a_time;
 use crate::evaluate::{self, predict};
 use crate::memory::allocator::Count;
@@ -174,6 +175,7 @@ impl<'a> Trial<'a> {
             recipe,
             prepared,
             loader,
+            images: DeviceImages::default(),
             stop: Stop::new(),
             checkpoint_every,
             weighing,
@@ -248,7 +250,7 @@ fn step(setup: &Setup<'_>, state: &mut State, images: usize) {
     let mut gradients = Accumulated::new(setup.weighing);
     for number in 0..batches {
         let batch = Batch {
-            images: vec![0.0; images * shape.pixels()],
+            images: Delivered::Values(vec![0.0; images * shape.pixels()]),
             labels: vec![0; images],
             indices: vec![0; images],
             shape,

@@ -1,12 +1,14 @@
 //! Tensors and images of noise, the same in every process. No computation here is faster or slower
 //! for what an image shows.
 
-use backburn_regularization::{LabelledBatch, Targets};
+use std::sync::Arc;
+
+use backburn_data::loader::{Loader, LoaderConfig};
+use backburn_data::normalization::Normalization;
+use backburn_data::{ImageSet, ImageShape};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-
-use crate::device_batch::DeviceBatch;
 
 /// Seed of the generator.
 const SEED: u64 = 1;
@@ -22,11 +24,21 @@ fn values(count: usize) -> Vec<f32> {
     (0..count).map(|_| draw() as f32).collect()
 }
 
-/// A batch of images of noise, `[batch, channels, height, width]`, in classes that take turns.
-pub fn batch(shape: [usize; 4], classes: usize, device: &Device) -> DeviceBatch {
-    let labels: Vec<u16> = (0..shape[0]).map(|image| (image * 7 % classes) as u16).collect();
-    let (images, targets) = (values(shape.iter().product()), Targets::one_hot(&labels, classes));
-    DeviceBatch::of(LabelledBatch { images, shape, targets }, &labels, device)
+/// A loader of one batch of images of noise, `[batch, channels, height, width]`, in classes that take turns.
+///
+/// # Panics
+///
+/// If there is no image in it.
+pub fn loader(shape: [usize; 4], classes: usize) -> Loader {
+    let [batch, channels, height, width] = shape;
+    let labels: Vec<u16> = (0..batch).map(|image| (image * 7 % classes) as u16).collect();
+    let pixels = bytes(shape.iter().product());
+    let image = ImageShape { channels, height, width };
+    let set = ImageSet::new(image, classes, pixels, labels).expect("its sizes suit each other");
+    let normalization = Normalization::PerChannel.fit(&set).expect("there are images");
+    let config = LoaderConfig { threads: 0, ..LoaderConfig::new(batch) };
+    let loader = Loader::new(Arc::new(set), &normalization, Default::default(), config);
+    loader.expect("there is an image")
 }
 
 /// Pixels of images.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use backburn_data::loader::Loader;
 use backburn_kernels::keeping_packed_weights;
 use backburn_models::{Initialization, ModelConfig, ModelError};
 use backburn_regularization::WeightDecay;
@@ -11,6 +12,7 @@ use super::noise;
 use super::stopwatch::{repeat, wait};
 use super::work::Work;
 use crate::device_batch::DeviceBatch;
+use crate::device_images::DeviceImages;
 use crate::evaluate::forward;
 use crate::learner::Learner;
 use crate::loss::Loss;
@@ -39,6 +41,10 @@ pub struct Training {
     learner: Learner,
     /// Device with gradients.
     device: Device,
+    /// Delivers the batch, over and over.
+    loader: Loader,
+    /// How its images get to the device.
+    images: DeviceImages,
     batch: DeviceBatch,
 }
 
@@ -61,7 +67,10 @@ impl Training {
     ) -> Result<(Self, f64), ModelError> {
         let device = device.clone().autodiff();
         let [channels, height, width] = image;
-        let batch = noise::batch([batch_size, channels, height, width], CLASSES, &device);
+        let loader = noise::loader([batch_size, channels, height, width], CLASSES);
+        let images = DeviceImages::of(&loader, &device);
+        let loader = loader.delivering(images.delivery());
+        let batch = upload(&loader, &images, &device);
         wait(&device);
 
         let started = Instant::now();
@@ -70,7 +79,7 @@ impl Training {
         let network = Initialization::default().apply(network, |name| seeds.weights(name));
         let adam = OptimizerConfig::named("adam").expect("it is one of the optimizers");
         let learner = Learner::new(network, Optimizer::new(adam, WeightDecay::default()));
-        let mut training = Self { learner, device, batch };
+        let mut training = Self { learner, device, loader, images, batch };
         training.step();
         wait(&training.device);
         Ok((training, started.elapsed().as_secs_f64()))
@@ -85,7 +94,7 @@ impl Training {
 
     /// A step on a batch that is uploaded for it.
     pub fn step_on_another_batch(&mut self) {
-        self.batch = noise::batch(self.batch.images.dims(), CLASSES, &self.device);
+        self.batch = upload(&self.loader, &self.images, &self.device);
         self.step();
     }
 
@@ -113,6 +122,12 @@ impl Training {
     fn batch_size(&self) -> usize {
         self.batch.images.dims()[0]
     }
+}
+
+/// The batch as a training gets it.
+fn upload(loader: &Loader, images: &DeviceImages, device: &Device) -> DeviceBatch {
+    let batch = loader.in_order().next().expect("there is one");
+    DeviceBatch::upload_changed(batch, CLASSES, images, device, |_| ())
 }
 
 #[cfg(test)]

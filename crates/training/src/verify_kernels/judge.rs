@@ -20,6 +20,8 @@ pub enum Quantity {
     RunningStatistic(String),
     /// The loss of the weights that the last step leads to, in evaluation.
     EvaluationLoss,
+    /// Batches that a graphics card makes of bytes, by how they were augmented and regularized.
+    Batch(String),
 }
 
 impl fmt::Display for Quantity {
@@ -30,6 +32,7 @@ impl fmt::Display for Quantity {
             Self::Step(name) => write!(f, "optimizer's step of `{name}`"),
             Self::RunningStatistic(name) => write!(f, "`{name}`"),
             Self::EvaluationLoss => write!(f, "loss in evaluation"),
+            Self::Batch(changes) => write!(f, "batch changed by {changes}"),
         }
     }
 }

@@ -30,9 +30,11 @@ use crate::optimize::optimizer::Optimizer;
 use crate::prepare::PrepareError;
 use crate::seeds::Seeds;
 
+mod batches;
 mod judge;
 mod task;
 
+pub use batches::BatchesVerified;
 pub use judge::{Deviation, Quantity};
 use judge::{Judge, worst};
 use task::Images;
@@ -148,6 +150,19 @@ impl fmt::Display for Verified {
 /// If one of its numbers is outside its tolerance; the error names the one furthest outside.
 pub fn verify(task: &Task, backend: Backend, open: &OpenDevice) -> Result<Verified, VerifyError> {
     compare(task, backend, &open.device, |_| {})
+}
+
+/// Compares the batches that a graphics card makes of bytes with those that the processor makes; `None` for a device that
+/// makes none.
+///
+/// # Errors
+///
+/// If they differ by more than the rounding of a blend.
+pub fn verify_batches(
+    backend: Backend,
+    open: &OpenDevice,
+) -> Result<Option<BatchesVerified>, VerifyError> {
+    batches::verify_batches(&open.device).map_err(|worst| VerifyError::Wrong { backend, worst })
 }
 
 /// Values by the name of their parameter.

@@ -51,7 +51,8 @@ impl Task {
         )?;
         let epoch = loader.epoch(&mut seeds.order(1), seeds.augmentation(1));
         let batches = epoch.take(MOST_STEPS);
-        let batches = batches.map(|batch| Images { pixels: batch.images, labels: batch.labels });
+        let batches = batches
+            .map(|batch| Images { pixels: batch.images.into_values(), labels: batch.labels });
         Ok(Self {
             recipe: undisturbed(recipe),
             shape: prepared.image(),

@@ -1,0 +1,204 @@
+//! Batches of images that lie on a graphics card as bytes.
+
+use std::ops::Range;
+
+use burn::tensor::{Device, Int, Tensor};
+
+/// Images on a graphics card as bytes, and what normalization makes of each byte.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "cube"), allow(dead_code))]
+pub struct ByteImages {
+    /// Four bytes each, image after image, `[image, channel, row, column]`.
+    words: Tensor<1, Int>,
+    tables: ByteTables,
+    /// Channels, height and width.
+    shape: [usize; 3],
+}
+
+/// What normalization makes of each byte of each channel, on a graphics card.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "cube"), allow(dead_code))]
+pub struct ByteTables(Tensor<1>);
+
+/// Where an image of a batch comes from: row `r`, column `c` shows what the original has at row `r + down` and column
+/// `c' + right`, where `c'` is `c`, or counts from the right edge if it is mirrored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlacedImage {
+    /// Place among the images on the card.
+    pub image: usize,
+    /// Rows further down in the original, less than its height.
+    pub down: i32,
+    /// Columns further right in the original, less than its width.
+    pub right: i32,
+    /// Whether left and right change sides.
+    pub mirrored: bool,
+}
+
+/// What a batch shows of images on a card.
+#[derive(Clone, Debug)]
+pub struct Looks<'a> {
+    /// `[batch]`
+    pub places: &'a [PlacedImage],
+    /// Whether images are mirrored at their edges where a place reaches beyond them; else that is the byte 0.
+    pub reflected: bool,
+    /// How images are mixed in pairs.
+    pub mixed: Option<MixedLooks<'a>>,
+}
+
+/// Images of a batch mixed with others of it. One that is its own partner stays as it is.
+#[derive(Clone, Debug)]
+pub struct MixedLooks<'a> {
+    /// `[batch]`, the place in the batch of the image that each is mixed with.
+    pub partners: &'a [usize],
+    /// Share of its own value that each pixel outside of the box keeps, in `[0, 1]`.
+    pub share: f64,
+    /// Rows of the box within which all pixels are the partner's.
+    pub rows: Range<usize>,
+    /// Its columns.
+    pub columns: Range<usize>,
+}
+
+impl ByteTables {
+    /// Uploads what each byte becomes, channel by channel; `None` if `device` is no graphics card that makes batches.
+    pub fn upload(tables: &[[f32; 256]], device: &Device) -> Option<Self> {
+        #[cfg(feature = "cube")]
+        if crate::device::is_card(device) {
+            let values = burn::tensor::TensorData::new(tables.concat(), [256 * tables.len()]);
+            return Some(Self(Tensor::from_data(values, &device.clone().without_autodiff())));
+        }
+        let _ = (tables, device);
+        None
+    }
+
+    /// Whether the card holds that many bytes in one piece, and twice as many at all, as far as it tells.
+    pub fn has_room_for(&self, bytes: usize) -> bool {
+        #[cfg(feature = "cube")]
+        return crate::device::has_room_for(&self.0.device(), bytes);
+        #[cfg(not(feature = "cube"))]
+        unreachable!(
+            "without a card there is no table, so {bytes} bytes of {self:?} were not asked for"
+        )
+    }
+
+    /// Uploads images of these channels, height and width, one after the other.
+    ///
+    /// # Panics
+    ///
+    /// If the bytes are more than [`has_room_for`](Self::has_room_for) says, or not those of whole images of as many
+    /// channels as there are tables.
+    pub fn images<'a>(
+        &self,
+        images: impl Iterator<Item = &'a [u8]>,
+        shape: [usize; 3],
+    ) -> ByteImages {
+        let mut words = Vec::new();
+        let (mut word, mut bytes) = (0_u32, 0_usize);
+        for &byte in images.flatten() {
+            word |= u32::from(byte) << (8 * (bytes % 4));
+            bytes += 1;
+            if bytes.is_multiple_of(4) {
+                words.push(std::mem::take(&mut word));
+            }
+        }
+        if !bytes.is_multiple_of(4) {
+            words.push(word);
+        }
+        assert!(
+            bytes.is_multiple_of(shape.iter().product()),
+            "{bytes} bytes of images of {shape:?}"
+        );
+        assert_eq!(self.0.dims(), [256 * shape[0]], "a table for each channel");
+        ByteImages { words: unsigned(words, &self.0.device()), tables: self.clone(), shape }
+    }
+}
+
+/// `values` as they are.
+fn unsigned<const D: usize>(values: Vec<u32>, device: &Device) -> Tensor<D, Int> {
+    use burn::tensor::{DType, TensorData};
+    let mut shape = [1; D];
+    shape[D - 1] = values.len();
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::U32))
+}
+
+impl ByteImages {
+    /// Images `[batch, channels, height, width]`, normalized, without gradients.
+    ///
+    /// # Panics
+    ///
+    /// If a place is none of an image here, or moves it by more than its size, or there is not one partner for each.
+    #[cfg_attr(not(feature = "cube"), allow(clippy::needless_pass_by_value))]
+    pub fn batch(&self, looks: Looks<'_>) -> Tensor<4> {
+        #[cfg(feature = "cube")]
+        return on_cards::batch(self, looks);
+        #[cfg(not(feature = "cube"))]
+        unreachable!(
+            "without a card there are no images on it, so {looks:?} of {self:?} were not asked for"
+        )
+    }
+}
+
+#[cfg(feature = "cube")]
+mod on_cards {
+    use burn::backend::fusion::custom::TensorSpec;
+    use burn::backend::tensor::{FloatTensor, IntTensor};
+    use burn::backend::{Backend, Dispatch, backend_extension};
+    use burn::tensor::{DType, Shape, Tensor};
+    use burn_cubecl::CubeBackend;
+
+    use super::{ByteImages, Looks, PlacedImage, unsigned};
+    use crate::cube::image_batch::{BatchOptions, image_batch};
+
+    #[backend_extension(Cube, Fusion)]
+    pub(super) trait ImageBatchOnCards: Backend {
+        #[fusion(meta = |_words, _tables, places, options| {
+            let [channels, height, width] = options.shape;
+            let words = places.shape.num_elements();
+            let shape = Shape::new([words / options.words_of_an_image(), channels, height, width]);
+            TensorSpec::new(shape, DType::F32)
+        })]
+        fn backburn_image_batch(
+            words: IntTensor<Self>,
+            tables: FloatTensor<Self>,
+            places: IntTensor<Self>,
+            options: BatchOptions,
+        ) -> FloatTensor<Self>;
+    }
+
+    impl ImageBatchOnCards for CubeBackend {
+        fn backburn_image_batch(
+            words: IntTensor<Self>,
+            tables: FloatTensor<Self>,
+            places: IntTensor<Self>,
+            options: BatchOptions,
+        ) -> FloatTensor<Self> {
+            image_batch(words, tables, places, options)
+        }
+    }
+
+    pub(super) fn batch(images: &ByteImages, looks: Looks<'_>) -> Tensor<4> {
+        let shape @ [channels, height, width] = images.shape;
+        let there = 4 * images.words.dims()[0] / (channels * height * width);
+        let pack = |place: &PlacedImage| {
+            let PlacedImage { image, down, right, mirrored } = *place;
+            assert!(image < there, "image {image} of {there}");
+            let is_near = |by: i32, length: usize| (by.unsigned_abs() as usize) < length.max(1);
+            assert!(is_near(down, height) && is_near(right, width), "{place:?} of {shape:?}");
+            BatchOptions::pack(image, down, right, mirrored)
+        };
+        let mut words = Vec::with_capacity(3 * looks.places.len());
+        for (number, place) in looks.places.iter().enumerate() {
+            words.extend(pack(place));
+            if let Some(mixed) = &looks.mixed {
+                words.push(mixed.partners[number] as u32);
+            }
+        }
+        let options = BatchOptions::new(shape, &looks);
+        let places: Tensor<1, burn::tensor::Int> = unsigned(words, &images.tables.0.device());
+        Tensor::from_dispatch(Dispatch::backburn_image_batch(
+            images.words.clone().into_dispatch(),
+            images.tables.0.clone().into_dispatch(),
+            places.into_dispatch(),
+            options,
+        ))
+    }
+}

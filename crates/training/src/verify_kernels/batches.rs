@@ -1,0 +1,171 @@
+//! Whether a graphics card makes the batches that the processor would have made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use backburn_data::augment::{self, Draw};
+use backburn_data::loader::{Batch, Delivery, Epoch, Loader, LoaderConfig};
+use backburn_data::normalization::Normalization;
+use backburn_data::{ImageSet, ImageShape};
+use backburn_regularization::LabelRegularizers;
+use burn::tensor::{Device, Tensor};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::judge::{Deviation, Quantity};
+use crate::device_batch::DeviceBatch;
+use crate::device_images::DeviceImages;
+
+/// Greatest error of a blended pixel, in units of the deviation that normalization makes 1.
+const BLEND_TOLERANCE: f64 = 1e-5;
+
+/// Images of a set, no multiple of the batch.
+const IMAGES: usize = 45;
+const BATCH: usize = 8;
+const CLASSES: usize = 10;
+
+/// Sides that are no multiples of anything, and with a plane of bytes that is not made of whole words.
+const SHAPES: [ImageShape; 2] = [
+    ImageShape { channels: 3, height: 19, width: 17 },
+    ImageShape { channels: 1, height: 7, width: 9 },
+];
+
+/// What changes images by places alone, and one that needs the processor.
+const AUGMENTATIONS: [&str; 6] = [
+    "none",
+    "flip",
+    "crop=3",
+    "crop=4:reflect,flip",
+    "alternating-flip,crop=2:reflect",
+    "brightness",
+];
+
+/// Label regularizers by flag and strength: those that change targets, and those that mix images.
+const REGULARIZERS: [&[(&str, &str)]; 4] = [
+    &[],
+    &[("disturb-label", "30"), ("label-smoothing", "0.1")],
+    &[("mixup", "1"), ("label-smoothing", "0.2:others")],
+    &[("cutmix", "1")],
+];
+
+/// The finding that batches are the processor's.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BatchesVerified {
+    /// Images that were compared.
+    pub images: usize,
+    /// Greatest error of a blended pixel; all others are equal bit for bit.
+    pub blend: f64,
+}
+
+impl fmt::Display for BatchesVerified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { images, blend } = self;
+        write!(
+            f,
+            "{images} images, targets and labels as the processor makes them, bit for bit; blends within \
+             {blend:.1e} (allowed {BLEND_TOLERANCE:.0e})"
+        )
+    }
+}
+
+/// Compares batches that `device` makes of bytes with those that it is given as values; `None` if it is always given
+/// values.
+///
+/// # Errors
+///
+/// If they differ by more than the rounding of a blend.
+pub(super) fn verify_batches(device: &Device) -> Result<Option<BatchesVerified>, Deviation> {
+    let mut found = BatchesVerified::default();
+    for (shape, spec) in SHAPES.iter().flat_map(|shape| AUGMENTATIONS.map(|spec| (*shape, spec))) {
+        let loader = loader(shape, spec);
+        let way = DeviceImages::of(&loader, device);
+        if way.delivery() == Delivery::Values {
+            return Ok(None);
+        }
+        let epochs = |loader: &Loader| [epoch(loader, 1), epoch(loader, 2)].into_iter().flatten();
+        let there = loader.clone().delivering(way.delivery());
+        for regularizers in REGULARIZERS {
+            for (number, (values, delivered)) in (1..).zip(epochs(&loader).zip(epochs(&there))) {
+                let expected = upload(values, &DeviceImages::Values, regularizers, number, device);
+                let batch = upload(delivered, &way, regularizers, number, device);
+                let blends = regularizers.iter().any(|(flag, _)| *flag == "mixup");
+                let error = difference(&batch, &expected, blends);
+                let allowed = if blends { BLEND_TOLERANCE } else { 0.0 };
+                if error > allowed {
+                    let quantity = Quantity::Batch(format!("{spec} {regularizers:?}"));
+                    return Err(Deviation { quantity, step: number, found: error, allowed });
+                }
+                found.blend = found.blend.max(error);
+                found.images += batch.images.dims()[0];
+            }
+        }
+    }
+    Ok(Some(found))
+}
+
+fn loader(shape: ImageShape, spec: &str) -> Loader {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let pixels = (0..IMAGES * shape.pixels()).map(|_| rng.random()).collect();
+    let labels = (0..IMAGES).map(|image| (image % CLASSES) as u16).collect();
+    let set = ImageSet::new(shape, CLASSES, pixels, labels).expect("its sizes suit each other");
+    let normalization = Normalization::PerChannel.fit(&set).expect("there are images");
+    let augment = augment::parse(spec).expect("it is written here");
+    let config = LoaderConfig { threads: 0, ..LoaderConfig::new(BATCH) };
+    Loader::new(Arc::new(set), &normalization, augment, config)
+        .expect("sides are larger than crops")
+}
+
+fn epoch(loader: &Loader, epoch: usize) -> Epoch {
+    let draw = move |image: usize| Draw {
+        rng: ChaCha8Rng::seed_from_u64((epoch * IMAGES + image) as u64),
+        lasting: ChaCha8Rng::seed_from_u64(image as u64),
+        epoch,
+    };
+    loader.epoch(&mut ChaCha8Rng::seed_from_u64(epoch as u64), draw)
+}
+
+fn upload(
+    batch: Batch,
+    way: &DeviceImages,
+    regularizers: &[(&str, &str)],
+    number: usize,
+    device: &Device,
+) -> DeviceBatch {
+    let mut labels = LabelRegularizers::default();
+    for (flag, strength) in regularizers {
+        labels.set(flag, strength).expect("they are of the catalog");
+    }
+    DeviceBatch::upload_changed(batch, CLASSES, way, device, |batch| {
+        labels.apply(batch, |_| ChaCha8Rng::seed_from_u64(number as u64));
+    })
+}
+
+/// The greatest difference of two pixels, never NaN; infinite if bits are to be equal and are not, and if targets or labels differ.
+fn difference(batch: &DeviceBatch, expected: &DeviceBatch, blends: bool) -> f64 {
+    fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+        let data = tensor.clone().into_data();
+        data.try_to_vec().expect("they are 32-bit floats")
+    }
+    let is_same =
+        |a: &[f32], b: &[f32]| a.iter().map(|a| a.to_bits()).eq(b.iter().map(|b| b.to_bits()));
+    let (found, wanted) = (values(&batch.images), values(&expected.images));
+    let labels = |batch: &DeviceBatch| values(&batch.labels.clone().float());
+    let is_same_target = is_same(&values(&batch.targets), &values(&expected.targets));
+    if !is_same_target || !is_same(&labels(batch), &labels(expected)) || found.len() != wanted.len()
+    {
+        return f64::INFINITY;
+    }
+    if is_same(&found, &wanted) {
+        return 0.0;
+    }
+    if !blends {
+        return f64::INFINITY;
+    }
+    let apart = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs();
+    found
+        .iter()
+        .zip(&wanted)
+        .map(apart)
+        .fold(0.0, |greatest: f64, it| if it.is_nan() { f64::INFINITY } else { greatest.max(it) })
+}
