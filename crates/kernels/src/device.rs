@@ -39,15 +39,17 @@ pub(crate) fn is_card(device: &Device) -> bool {
     hardware.max_units_per_cube >= UNITS && hardware.max_bindings >= BINDINGS
 }
 
-/// Whether a graphics card holds that many bytes in one piece, and twice as many at all, as far as it tells.
+/// Whether a graphics card may hold that many bytes for good: in one piece, and a quarter of what it has. Of one that does not
+/// tell what it has, as by `wgpu`, it is taken to be a gigabyte.
 #[cfg(feature = "cube")]
 pub(crate) fn has_room_for(device: &Device, bytes: usize) -> bool {
+    /// Kernels count bytes by 32 bits; and the processor holds a copy while they are uploaded.
+    const MOST_BYTES: u64 = 1 << 30;
     let DispatchDevice::Cube(card) = without_gradients(device) else { return false };
     let client = card.client();
     let memory = &client.properties().memory;
-    // Kernels count bytes by 32 bits.
-    let most = memory.max_page_size.min(memory.max_memory().unwrap_or(u64::MAX) / 2);
-    bytes as u64 <= most.min(u64::from(u32::MAX))
+    let most = memory.max_page_size.min(memory.max_memory().unwrap_or(1 << 30) / 4);
+    bytes as u64 <= most.min(MOST_BYTES)
 }
 
 /// Whether `x` lies where a convolution is best made a matrix product.

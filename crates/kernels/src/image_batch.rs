@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 /// Images on a graphics card as bytes, and what normalization makes of each byte.
 #[derive(Clone, Debug)]
@@ -10,6 +10,7 @@ use burn::tensor::{Device, Int, Tensor};
 pub struct ByteImages {
     /// Four bytes each, image after image, `[image, channel, row, column]`.
     words: Tensor<1, Int>,
+    count: usize,
     tables: ByteTables,
     /// Channels, height and width.
     shape: [usize; 3],
@@ -63,14 +64,15 @@ impl ByteTables {
     pub fn upload(tables: &[[f32; 256]], device: &Device) -> Option<Self> {
         #[cfg(feature = "cube")]
         if crate::device::is_card(device) {
-            let values = burn::tensor::TensorData::new(tables.concat(), [256 * tables.len()]);
+            let values = TensorData::new(tables.concat(), [256 * tables.len()]);
             return Some(Self(Tensor::from_data(values, &device.clone().without_autodiff())));
         }
         let _ = (tables, device);
         None
     }
 
-    /// Whether the card holds that many bytes in one piece, and twice as many at all, as far as it tells.
+    /// Whether the card may hold that many bytes for good: in one piece, a gigabyte at most, and a quarter of what it has, or
+    /// 256 MB if it does not tell.
     pub fn has_room_for(&self, bytes: usize) -> bool {
         #[cfg(feature = "cube")]
         return crate::device::has_room_for(&self.0.device(), bytes);
@@ -80,44 +82,39 @@ impl ByteTables {
         )
     }
 
-    /// Uploads images of these channels, height and width, one after the other.
+    /// Uploads images of these channels, height and width that stay there, `[images, channels, height, width]`.
     ///
     /// # Panics
     ///
-    /// If the bytes are more than [`has_room_for`](Self::has_room_for) says, or not those of whole images of as many
-    /// channels as there are tables.
-    pub fn images<'a>(
-        &self,
-        images: impl Iterator<Item = &'a [u8]>,
-        shape: [usize; 3],
-    ) -> ByteImages {
-        let mut words = Vec::new();
-        let (mut word, mut bytes) = (0_u32, 0_usize);
-        for &byte in images.flatten() {
-            word |= u32::from(byte) << (8 * (bytes % 4));
-            bytes += 1;
-            if bytes.is_multiple_of(4) {
-                words.push(std::mem::take(&mut word));
-            }
-        }
-        if !bytes.is_multiple_of(4) {
-            words.push(word);
-        }
-        assert!(
-            bytes.is_multiple_of(shape.iter().product()),
-            "{bytes} bytes of images of {shape:?}"
-        );
+    /// As [`images`](Self::images).
+    pub fn resident_images(&self, bytes: Vec<u8>, shape: [usize; 3]) -> ByteImages {
+        // In a piece of their own: in a pool, the next map would ask for another page of their size.
+        let upload = |bytes| self.images(bytes, shape);
+        self.0.device().memory_persistent_allocations(bytes, upload)
+    }
+
+    /// Uploads images of these channels, height and width, `[images, channels, height, width]`.
+    ///
+    /// # Panics
+    ///
+    /// If the bytes are not those of whole images of as many channels as there are tables.
+    pub fn images(&self, mut bytes: Vec<u8>, shape: [usize; 3]) -> ByteImages {
+        let of_image: usize = shape.iter().product();
+        let is_whole = of_image > 0 && bytes.len().is_multiple_of(of_image);
+        assert!(is_whole, "{} bytes of images of {shape:?}", bytes.len());
         assert_eq!(self.0.dims(), [256 * shape[0]], "a table for each channel");
-        ByteImages { words: unsigned(words, &self.0.device()), tables: self.clone(), shape }
+        let count = bytes.len() / of_image;
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        let (words, _) = bytes.as_chunks();
+        let words = words.iter().copied().map(u32::from_le_bytes).collect();
+        ByteImages { words: unsigned(words, &self.0.device()), count, tables: self.clone(), shape }
     }
 }
 
 /// `values` as they are.
-fn unsigned<const D: usize>(values: Vec<u32>, device: &Device) -> Tensor<D, Int> {
-    use burn::tensor::{DType, TensorData};
-    let mut shape = [1; D];
-    shape[D - 1] = values.len();
-    Tensor::from_data(TensorData::new(values, shape), (device, DType::U32))
+fn unsigned(values: Vec<u32>, device: &Device) -> Tensor<1, Int> {
+    let length = values.len();
+    Tensor::from_data(TensorData::new(values, [length]), (device, DType::U32))
 }
 
 impl ByteImages {
@@ -145,7 +142,7 @@ mod on_cards {
     use burn::tensor::{DType, Shape, Tensor};
     use burn_cubecl::CubeBackend;
 
-    use super::{ByteImages, Looks, PlacedImage, unsigned};
+    use super::{ByteImages, Looks, MixedLooks, PlacedImage, unsigned};
     use crate::cube::image_batch::{BatchOptions, image_batch};
 
     #[backend_extension(Cube, Fusion)]
@@ -176,16 +173,20 @@ mod on_cards {
     }
 
     pub(super) fn batch(images: &ByteImages, looks: Looks<'_>) -> Tensor<4> {
-        let shape @ [channels, height, width] = images.shape;
-        let there = 4 * images.words.dims()[0] / (channels * height * width);
+        let shape @ [_, height, width] = images.shape;
+        let [batch, there] = [looks.places.len(), images.count];
         let pack = |place: &PlacedImage| {
-            let PlacedImage { image, down, right, mirrored } = *place;
+            let PlacedImage { image, down, right, .. } = *place;
             assert!(image < there, "image {image} of {there}");
             let is_near = |by: i32, length: usize| (by.unsigned_abs() as usize) < length.max(1);
             assert!(is_near(down, height) && is_near(right, width), "{place:?} of {shape:?}");
-            BatchOptions::pack(image, down, right, mirrored)
+            BatchOptions::pack(*place)
         };
-        let mut words = Vec::with_capacity(3 * looks.places.len());
+        if let Some(MixedLooks { partners, .. }) = &looks.mixed {
+            let is_in_batch = partners.iter().all(|&partner| partner < batch);
+            assert!(is_in_batch && partners.len() == batch, "partners {partners:?} of {batch}");
+        }
+        let mut words = Vec::with_capacity(3 * batch);
         for (number, place) in looks.places.iter().enumerate() {
             words.extend(pack(place));
             if let Some(mixed) = &looks.mixed {
@@ -193,7 +194,7 @@ mod on_cards {
             }
         }
         let options = BatchOptions::new(shape, &looks);
-        let places: Tensor<1, burn::tensor::Int> = unsigned(words, &images.tables.0.device());
+        let places = unsigned(words, &images.tables.0.device());
         Tensor::from_dispatch(Dispatch::backburn_image_batch(
             images.words.clone().into_dispatch(),
             images.tables.0.clone().into_dispatch(),

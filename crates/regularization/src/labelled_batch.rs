@@ -47,19 +47,27 @@ pub enum BatchImages {
 }
 
 impl BatchImages {
-    /// `[batch, channels, height, width]`, normalized; nothing of images that are made on a device.
+    /// `[batch, channels, height, width]`, normalized.
+    ///
+    /// # Panics
+    ///
+    /// If they are made on a device. Those of a training with a regularizer that no recipe knows are here.
     pub fn values(&self) -> &[f32] {
         match self {
             Self::Values(values) => values,
-            Self::OnDevice(_) => &[],
+            Self::OnDevice(_) => unreachable!("these images are made on a device"),
         }
     }
 
-    /// The same, to change them in place. A regularizer that no recipe knows always finds them.
+    /// The same, to change them in place.
+    ///
+    /// # Panics
+    ///
+    /// As [`values`](Self::values).
     pub fn values_mut(&mut self) -> &mut [f32] {
         match self {
             Self::Values(values) => values,
-            Self::OnDevice(_) => &mut [],
+            Self::OnDevice(_) => unreachable!("these images are made on a device"),
         }
     }
 }

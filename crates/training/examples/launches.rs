@@ -1,8 +1,11 @@
-//! How many kernels a step of training launches, by what they are for, and what it uploads: `cargo run --release -p
-//! backburn-training --no-default-features --features wgpu --example launches -- [MODEL] [BATCH SIZE]`
+//! When the first step of a training is done, how many kernels a later one launches, by what they are for, and what it
+//! uploads: `cargo run --release -p
+//! backburn-training --no-default-features --features wgpu --example launches -- [MODEL] [BATCH SIZE]
+//! [FOLDER]`
 //!
 //! Counted on the device that the backend finds, which may be Mesa's Vulkan driver for CPUs: numbers of launches are those of
-//! any device on which tuning makes the same choices. A step is what the loop of `train` does: a batch is uploaded, then
+//! any device on which tuning makes the same choices. What was chosen is kept in the folder that is named third, for the next
+//! process: its first step is that of a second start. A step is what the loop of `train` does: a batch is uploaded, then
 //! forward pass, loss, backward pass and Adam.
 
 use std::collections::BTreeMap;
@@ -11,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use backburn_models::CATALOG;
 use backburn_training::backend::Backend;
 use backburn_training::speed::training::{Training, image};
+use backburn_training::tuning;
 use burn::backend::fusion::observer::{BlockOperations, FusionObservation, FusionObserver};
 use burn::backend::ir::{ModuleOperationIr, OperationIr};
 use cubecl::config::{TypeNameFormatLevel, type_name_format};
@@ -25,13 +29,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let batch_size = arguments.next().map_or(Ok(32), |text| text.parse())?;
     let architecture =
         CATALOG.iter().find(|it| it.name == name).ok_or("no architecture of that name")?;
+    if let Some(folder) = arguments.next() {
+        tuning::keep_in(folder.into());
+    }
     let model = (architecture.config)();
     let graphics: Vec<_> =
         Backend::compiled().into_iter().filter(|it| !it.computes_on_the_host()).collect();
     let backend =
         graphics.first().ok_or("this program was built without a backend that launches kernels")?;
     let device = backend.open()?;
-    let (mut training, _) = Training::start(&model, image(&name), batch_size, &device.device)?;
+    let (mut training, seconds) =
+        Training::start(&model, image(&name), batch_size, &device.device)?;
     for _ in 0..WARM_UP {
         training.step_on_another_batch();
     }
@@ -44,7 +52,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(observed);
 
     println!("{name}, batch {batch_size}, {backend} on {}", device.name);
+    println!("{seconds:>6.1} s until the first step was done");
     counts.print();
+    tuning::finish().iter().for_each(|problem| println!("note: {problem}"));
     Ok(())
 }
 

@@ -32,7 +32,9 @@ impl DeviceImages {
         let fits = tables.has_room_for(set.len() * set.shape().pixels());
         match loader.augmentation().places().filter(|_| fits) {
             Some(border) => {
-                let images = Box::new(tables.images(set.images(), dims(loader)));
+                let mut bytes = Vec::with_capacity(set.len() * set.shape().pixels());
+                set.images().for_each(|image| bytes.extend_from_slice(image));
+                let images = Box::new(tables.resident_images(bytes, dims(loader)));
                 Self::Resident { images, border }
             }
             None => Self::Bytes(Box::new(tables)),
@@ -72,7 +74,7 @@ impl DeviceImages {
             Delivered::Values(values) => {
                 return Tensor::from_data(TensorData::new(values, shape), device);
             }
-            delivered => self.made(&delivered, indices, shape, mix),
+            delivered => self.made(delivered, indices, shape, mix),
         };
         if device.is_autodiff() { images.autodiff() } else { images }
     }
@@ -80,7 +82,7 @@ impl DeviceImages {
     /// What the device makes of other things than values, without gradients.
     fn made(
         &self,
-        delivered: &Delivered,
+        delivered: Delivered,
         indices: &[usize],
         shape: [usize; 4],
         mix: Option<&Mix>,
@@ -92,7 +94,7 @@ impl DeviceImages {
         };
         match (self, delivered) {
             (Self::Bytes(tables), Delivered::Bytes(bytes)) => {
-                let images = tables.images(std::iter::once(&bytes[..]), [channels, height, width]);
+                let images = tables.images(bytes, [channels, height, width]);
                 let places: Vec<PlacedImage> = (0..indices.len())
                     .map(|image| PlacedImage { image, ..PlacedImage::default() })
                     .collect();
@@ -103,7 +105,7 @@ impl DeviceImages {
                     let Place { down, right, mirrored } = place;
                     PlacedImage { image, down, right, mirrored }
                 };
-                let places: Vec<PlacedImage> = indices.iter().zip(places).map(of).collect();
+                let places: Vec<PlacedImage> = indices.iter().zip(&places).map(of).collect();
                 looks(&places, *border, images)
             }
             _ => panic!("the loader delivers something else than {:?}", self.delivery()),

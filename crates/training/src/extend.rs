@@ -83,7 +83,7 @@ impl EndedRun {
         for text in prepared.check_length(recipe).map_err(PrepareError::from)? {
             note(watch, &format!("note: {text}"));
         }
-        let _blamed = blame(recipe, None);
+        let _blamed = blame(recipe, None, &options.command);
         need::check(recipe, &prepared, &open.device, options.threads, watch)?;
         self.check_weighing(recipe, &prepared)?;
         let mut state = self.state(recipe, &prepared, &open.device, watch)?;

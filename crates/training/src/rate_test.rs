@@ -75,7 +75,7 @@ impl RateTest {
         prepared
             .check_batches(recipe)
             .map_err(|error| SessionError::from(PrepareError::from(error)))?;
-        let _blamed = blame(recipe, None);
+        let _blamed = blame(recipe, None, &options.command);
         need::check(recipe, &prepared, &open.device, options.threads, watch)?;
         if options.verify_kernels {
             session::verify_kernels(recipe, &prepared, &open, watch)?;

@@ -79,7 +79,7 @@ pub fn start(
     for text in prepared.check_length(recipe).map_err(PrepareError::from)? {
         note(watch, &format!("note: {text}"));
     }
-    let _blamed = blame(recipe, None);
+    let _blamed = blame(recipe, None, &options.command);
     need::check(recipe, &prepared, &open.device, options.threads, watch)?;
     if options.verify_kernels {
         verify_kernels(recipe, &prepared, &open, watch)?;
@@ -163,7 +163,7 @@ pub fn resume(
         return Err(SessionError::TrainedOtherwise { run, batch_size, accumulate });
     }
     let (open, prepared) = make_ready(&recipe, watch)?;
-    let _blamed = blame(&recipe, Some(&folder));
+    let _blamed = blame(&recipe, Some(&folder), &options.command);
     need::check(&recipe, &prepared, &open.device, options.threads, watch)?;
     if options.verify_kernels {
         verify_kernels(&recipe, &prepared, &open, watch)?;
@@ -215,7 +215,12 @@ pub fn resume(
     let saved = restored.as_ref().map(|restored| Position::of(&restored.state));
     let mut state = match restored {
         Some(restored) => restored.state,
-        None => begin(&recipe, &prepared, &open.device, watch)?,
+        None => {
+            for text in prepared.check_length(&recipe).map_err(PrepareError::from)? {
+                note(watch, &format!("note: {text}"));
+            }
+            begin(&recipe, &prepared, &open.device, watch)?
+        }
     };
     folder.make_checkpoints()?;
     folder.remove_results()?;
@@ -377,7 +382,7 @@ pub(crate) fn carry_out(
     manifest.log.clone_from(&options.logs.names);
     manifest.rollbacks.clone_from(&state.rollbacks);
     folder.write_manifest(&manifest)?;
-    let _blamed = blame(recipe, Some(folder));
+    let _blamed = blame(recipe, Some(folder), &task.options.command);
     let outcome = train_and_score(task, &mut manifest, state, saved, watch);
     watch.event(Event::Ended);
     manifest.status = match &outcome {

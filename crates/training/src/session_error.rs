@@ -91,10 +91,10 @@ pub enum SessionError {
          learning rate, `cargo xtask train --config {run}/config.toml --learning-rate X`"
     )]
     EndedDiverged { run: String },
-    /// Another number of images a batch is asked for than a checkpoint was trained with.
+    /// Other batches, or steps of another number of them, are asked for than a checkpoint was trained with.
     #[error(
-        "{run} has a checkpoint that was trained with batches of {batch_size} and steps of \
-         {accumulate}, and goes on with these; a run with others is a new one, `cargo xtask train \
+        "{run} has a checkpoint that was trained with `--batch-size {batch_size} --accumulate \
+         {accumulate}`, and goes on with these; a run with others is a new one, `cargo xtask train \
          --config {run}/config.toml --batch-size N`"
     )]
     TrainedOtherwise { run: String, batch_size: usize, accumulate: usize },

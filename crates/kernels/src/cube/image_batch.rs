@@ -8,7 +8,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::empty_beside;
-use crate::image_batch::Looks;
+use crate::image_batch::{Looks, PlacedImage};
 
 /// What 0 is in the bits that hold rows.
 const NO_ROWS: i32 = 1 << 14;
@@ -50,7 +50,8 @@ impl BatchOptions {
     /// # Panics
     ///
     /// If it moves the image by more than 16 thousand rows or 32 thousand columns.
-    pub(crate) fn pack(image: usize, down: i32, right: i32, mirrored: bool) -> [u32; 2] {
+    pub(crate) fn pack(place: PlacedImage) -> [u32; 2] {
+        let PlacedImage { image, down, right, mirrored } = place;
         let (rows, columns) = (down + NO_ROWS, right + NO_COLUMNS);
         assert!(rows >> 15 == 0 && columns >> 16 == 0, "moved by {down} rows, {right} columns");
         [image as u32, (columns as u32) << 16 | (rows as u32) << 1 | u32::from(mirrored)]

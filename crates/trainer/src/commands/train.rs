@@ -60,7 +60,8 @@ pub struct TrainArgs {
     /// Recipe from a file, such as the config.toml of a run; - for stdin.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Resume a run that was interrupted.
+    /// Resume a run that was interrupted; if memory did not suffice and it has no checkpoint yet, with another
+    /// `--batch-size` and `--accumulate`.
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<PathBuf>,
     /// Train a finished run further, as a new run: with `--epochs`, the number of all epochs; with
@@ -350,7 +351,7 @@ impl TrainArgs {
         Ok(Some(start.chain(self.dataset()?).chain(flags.flatten()).chain(words).collect()))
     }
 
-    /// Checks that nothing is asked of a run that is resumed but to be what it is.
+    /// Checks that nothing is asked of a run that is resumed but to be what it is, or to take other batches.
     fn check_resume(&self, run: &Path) -> Result<(), Failure> {
         if !self.changes.0.values().all(|(name, _)| BATCHES.contains(&name)) {
             return Err(Failure::Usage(

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use backburn_records::command_name::as_typed;
 use backburn_records::number::either;
 
+use crate::backend::Backend;
 use crate::recipe::Recipe;
 use crate::run_folder::folder::RunFolder;
 
@@ -27,25 +28,32 @@ static TRAINING: Mutex<Option<Training>> = Mutex::new(None);
 #[must_use = "the blame ends when this is dropped"]
 pub struct Blamed(Option<Training>);
 
-/// A training by `recipe` begins, in `folder` if it has one already.
-pub fn blame(recipe: &Recipe, folder: Option<&RunFolder>) -> Blamed {
+/// A training by `recipe` begins, in `folder` if it has one already. `command`: what began it; a run of several, as a study
+/// has, stays as the others are.
+pub fn blame(recipe: &Recipe, folder: Option<&RunFolder>, command: &[String]) -> Blamed {
     let resume = folder.map_or_else(String::new, |folder| {
-        let run = folder.path().display();
-        let smaller = if folder.has_checkpoint() {
-            String::new()
-        } else {
-            let batch = smaller_batch(recipe).unwrap_or_else(|| "--batch-size N".to_owned());
-            format!("; `cargo xtask train --resume {run} {batch}` begins this run anew with less")
+        // xtask builds the backend that the command line names.
+        let backend = match recipe.place.backend {
+            Backend::Flex => String::new(),
+            other => format!(" --backend {other}"),
         };
-        format!(
-            "{smaller}; where there is more memory, `cargo xtask train --resume {run}` resumes \
-             this run"
-        )
+        let resume = format!("`cargo xtask train --resume {}{backend}", folder.path().display());
+        let smaller = smaller_batch(recipe).filter(|_| is_of_one_run(command));
+        let smaller = smaller.map_or_else(String::new, |batch| {
+            format!("; as long as it has no checkpoint, {resume} {batch}` begins it anew with less")
+        });
+        format!("{smaller}; where there is more memory, {resume}` resumes this run")
     });
     let cure = format!("{}: {}{resume}", subject(recipe), cure(recipe));
     let cure = as_typed(&cure).into_owned();
     let folder = folder.cloned();
     Blamed(in_turn().replace(Training { cure, folder }))
+}
+
+/// Whether a command line trains one run.
+fn is_of_one_run(command: &[String]) -> bool {
+    let is_of_many = |word: &String| word.starts_with("--seeds") || word.starts_with("--folds");
+    command.iter().any(|word| word == "train") && !command.iter().any(is_of_many)
 }
 
 /// The run in `folder` has ended well, and only its report is missing.
@@ -100,6 +108,17 @@ fn smaller_batch(recipe: &Recipe) -> Option<String> {
 mod tests {
     use super::*;
     use crate::recipe::built_in;
+
+    #[test]
+    fn a_run_of_several_is_not_to_be_changed_by_itself() {
+        let is_of_one =
+            |line: &str| is_of_one_run(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert!(is_of_one("backburn train mnist --epochs 3"));
+        assert!(is_of_one("cargo xtask train --resume run"));
+        for several in ["train mnist --seeds 3", "train mnist --folds=5", "compare-regularizers"] {
+            assert!(!is_of_one(&format!("backburn {several}")), "{several}");
+        }
+    }
 
     #[test]
     fn the_cure_keeps_the_size_of_the_steps_where_it_can() {

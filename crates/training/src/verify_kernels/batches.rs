@@ -32,13 +32,13 @@ const SHAPES: [ImageShape; 2] = [
 ];
 
 /// What changes images by places alone, and one that needs the processor.
-const AUGMENTATIONS: [&str; 6] = [
-    "none",
-    "flip",
-    "crop=3",
-    "crop=4:reflect,flip",
-    "alternating-flip,crop=2:reflect",
-    "brightness",
+const AUGMENTATIONS: [(&str, Delivery); 6] = [
+    ("none", Delivery::Places),
+    ("flip", Delivery::Places),
+    ("crop=3", Delivery::Places),
+    ("crop=4:reflect,flip", Delivery::Places),
+    ("alternating-flip,crop=2:reflect", Delivery::Places),
+    ("brightness", Delivery::Bytes),
 ];
 
 /// Label regularizers by flag and strength: those that change targets, and those that mix images.
@@ -77,11 +77,17 @@ impl fmt::Display for BatchesVerified {
 /// If they differ by more than the rounding of a blend.
 pub(super) fn verify_batches(device: &Device) -> Result<Option<BatchesVerified>, Deviation> {
     let mut found = BatchesVerified::default();
-    for (shape, spec) in SHAPES.iter().flat_map(|shape| AUGMENTATIONS.map(|spec| (*shape, spec))) {
+    let kinds =
+        SHAPES.iter().flat_map(|shape| AUGMENTATIONS.map(|(spec, way)| (*shape, spec, way)));
+    for (shape, spec, expected_way) in kinds {
         let loader = loader(shape, spec);
         let way = DeviceImages::of(&loader, device);
         if way.delivery() == Delivery::Values {
             return Ok(None);
+        }
+        if way.delivery() != expected_way {
+            let quantity = Quantity::Batch(format!("{spec} delivered as {:?}", way.delivery()));
+            return Err(Deviation { quantity, step: 0, found: f64::INFINITY, allowed: 0.0 });
         }
         let epochs = |loader: &Loader| [epoch(loader, 1), epoch(loader, 2)].into_iter().flatten();
         let there = loader.clone().delivering(way.delivery());
