@@ -1,8 +1,8 @@
 //! Batches of images that lie on a graphics card as bytes.
 
-use std::ops::Range;
-
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::looks::Looks;
 
 /// Images on a graphics card as bytes, and what normalization makes of each byte.
 #[derive(Clone, Debug)]
@@ -20,44 +20,6 @@ pub struct ByteImages {
 #[derive(Clone, Debug)]
 #[cfg_attr(not(feature = "cube"), allow(dead_code))]
 pub struct ByteTables(Tensor<1>);
-
-/// Where an image of a batch comes from: row `r`, column `c` shows what the original has at row `r + down` and column
-/// `c' + right`, where `c'` is `c`, or counts from the right edge if it is mirrored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PlacedImage {
-    /// Place among the images on the card.
-    pub image: usize,
-    /// Rows further down in the original, less than its height.
-    pub down: i32,
-    /// Columns further right in the original, less than its width.
-    pub right: i32,
-    /// Whether left and right change sides.
-    pub mirrored: bool,
-}
-
-/// What a batch shows of images on a card.
-#[derive(Clone, Debug)]
-pub struct Looks<'a> {
-    /// `[batch]`
-    pub places: &'a [PlacedImage],
-    /// Whether images are mirrored at their edges where a place reaches beyond them; else that is the byte 0.
-    pub reflected: bool,
-    /// How images are mixed in pairs.
-    pub mixed: Option<MixedLooks<'a>>,
-}
-
-/// Images of a batch mixed with others of it. One that is its own partner stays as it is.
-#[derive(Clone, Debug)]
-pub struct MixedLooks<'a> {
-    /// `[batch]`, the place in the batch of the image that each is mixed with.
-    pub partners: &'a [usize],
-    /// Share of its own value that each pixel outside of the box keeps, in `[0, 1]`.
-    pub share: f64,
-    /// Rows of the box within which all pixels are the partner's.
-    pub rows: Range<usize>,
-    /// Its columns.
-    pub columns: Range<usize>,
-}
 
 impl ByteTables {
     /// Uploads what each byte becomes, channel by channel; `None` if `device` is no graphics card that makes batches.
@@ -142,8 +104,9 @@ mod on_cards {
     use burn::tensor::{DType, Shape, Tensor};
     use burn_cubecl::CubeBackend;
 
-    use super::{ByteImages, Looks, MixedLooks, PlacedImage, unsigned};
+    use super::{ByteImages, unsigned};
     use crate::cube::image_batch::{BatchOptions, image_batch};
+    use crate::looks::{Looks, MixedLooks, PlacedImage};
 
     #[backend_extension(Cube, Fusion)]
     pub(super) trait ImageBatchOnCards: Backend {

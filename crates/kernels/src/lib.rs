@@ -18,7 +18,7 @@
 //! | pooling: maximum over windows | `max_pool.rs` |
 //! | dropout | `dropout.rs` |
 //! | cross-entropy | `cross_entropy.rs` |
-//! | batches of images that lie on a card | `image_batch.rs` |
+//! | batches of images that lie on a card | `image_batch.rs`; what they show: `looks.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |
 //! | how many images an evaluation takes at once | `pieces.rs` |
@@ -44,6 +44,7 @@ mod dropout;
 mod flex;
 mod image_batch;
 mod linear;
+mod looks;
 mod matrix_product;
 mod max_pool;
 mod optimizer_step;
@@ -64,8 +65,9 @@ pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use cross_entropy::cross_entropy;
 pub use dropout::dropout;
-pub use image_batch::{ByteImages, ByteTables, Looks, MixedLooks, PlacedImage};
+pub use image_batch::{ByteImages, ByteTables};
 pub use linear::linear;
+pub use looks::{Looks, MixedLooks, PlacedImage};
 pub use matrix_product::{matrix_product, product_with_transposed};
 pub use max_pool::{PoolOptions, max_pool, max_pool2x2};
 pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};

@@ -38,7 +38,8 @@ pub struct Setup<'a> {
 }
 
 impl<'a> Setup<'a> {
-    /// A training that nobody stops and that is saved at the ends of epochs only.
+    /// A training that nobody stops and that is saved at the ends of epochs only. Its images are uploaded as values; see
+    /// [`on_device`](Self::on_device).
     ///
     /// # Errors
     ///

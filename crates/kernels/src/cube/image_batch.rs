@@ -8,7 +8,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
 use super::empty_beside;
-use crate::image_batch::{Looks, PlacedImage};
+use crate::looks::{Looks, PlacedImage};
 
 /// What 0 is in the bits that hold rows.
 const NO_ROWS: i32 = 1 << 14;

@@ -16,8 +16,8 @@ use backburn_training::picture_names::{self, short_name};
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::recipe_change::RecipeChange;
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
+use backburn_training::run_folder::edited::changed_since;
 use backburn_training::run_folder::folder::RunFolder;
-use backburn_training::run_folder::names::CONFIG;
 use backburn_training::run_logs::RunLogs;
 use backburn_training::run_options::RunOptions;
 use backburn_training::session::{self, Outcome, Run};
@@ -522,18 +522,6 @@ fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
     }
     recipe.check().map_err(|error| in_file(&error))?;
     Ok(recipe)
-}
-
-/// What there is to say of a run's recipe that was edited after the run had ended.
-fn changed_since(path: &Path) -> Option<String> {
-    let folder = RunFolder::open(path.parent().filter(|_| path.ends_with(CONFIG))?).ok()?;
-    let manifest = folder.manifest().ok()?;
-    folder.read_as_written(CONFIG, &manifest).err()?;
-    Some(format!(
-        "{} has been edited since its run ended; what is trained now is what it says now, not a \
-         repetition of that run",
-        path.display()
-    ))
 }
 
 /// The same folder for whoever repeats the run from elsewhere.

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod checkpoint_every;
+pub mod edited;
 pub mod error;
 pub mod folder;
 pub mod inspect;

@@ -52,7 +52,7 @@ const REGULARIZERS: [&[(&str, &str)]; 4] = [
 /// The finding that batches are the processor's.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BatchesVerified {
-    /// Images that were compared.
+    /// Images that were compared; 0 for a device that is always given values.
     pub images: usize,
     /// Greatest error of a blended pixel; all others are equal bit for bit.
     pub blend: f64,
@@ -61,6 +61,9 @@ pub struct BatchesVerified {
 impl fmt::Display for BatchesVerified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { images, blend } = self;
+        if *images == 0 {
+            return f.write_str("given as values, so that there is nothing to compare");
+        }
         write!(
             f,
             "{images} images, targets and labels as the processor makes them, bit for bit; blends within \
@@ -69,13 +72,13 @@ impl fmt::Display for BatchesVerified {
     }
 }
 
-/// Compares batches that `device` makes of bytes with those that it is given as values; `None` if it is always given
-/// values.
+/// Compares batches that `device` makes of bytes with those that it is given as values; of none if it is
+/// always given values.
 ///
 /// # Errors
 ///
 /// If they differ by more than the rounding of a blend.
-pub(super) fn verify_batches(device: &Device) -> Result<Option<BatchesVerified>, Deviation> {
+pub(super) fn verify_batches(device: &Device) -> Result<BatchesVerified, Deviation> {
     let mut found = BatchesVerified::default();
     let kinds =
         SHAPES.iter().flat_map(|shape| AUGMENTATIONS.map(|(spec, way)| (*shape, spec, way)));
@@ -83,7 +86,7 @@ pub(super) fn verify_batches(device: &Device) -> Result<Option<BatchesVerified>,
         let loader = loader(shape, spec);
         let way = DeviceImages::of(&loader, device);
         if way.delivery() == Delivery::Values {
-            return Ok(None);
+            break;
         }
         if way.delivery() != expected_way {
             let quantity = Quantity::Batch(format!("{spec} delivered as {:?}", way.delivery()));
@@ -107,7 +110,7 @@ pub(super) fn verify_batches(device: &Device) -> Result<Option<BatchesVerified>,
             }
         }
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 fn loader(shape: ImageShape, spec: &str) -> Loader {

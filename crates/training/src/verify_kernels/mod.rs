@@ -152,16 +152,12 @@ pub fn verify(task: &Task, backend: Backend, open: &OpenDevice) -> Result<Verifi
     compare(task, backend, &open.device, |_| {})
 }
 
-/// Compares the batches that a graphics card makes of bytes with those that the processor makes; `None` for a device that
-/// makes none.
+/// Compares the batches that a graphics card makes of bytes with those that the processor makes.
 ///
 /// # Errors
 ///
 /// If they differ by more than the rounding of a blend.
-pub fn verify_batches(
-    backend: Backend,
-    open: &OpenDevice,
-) -> Result<Option<BatchesVerified>, VerifyError> {
+pub fn verify_batches(backend: Backend, open: &OpenDevice) -> Result<BatchesVerified, VerifyError> {
     batches::verify_batches(&open.device).map_err(|worst| VerifyError::Wrong { backend, worst })
 }
 
