@@ -2,7 +2,6 @@
 
 use rand_chacha::rand_core::Rng;
 
-use super::border::Border;
 use super::draw::Draw;
 use super::flip::mirror;
 use super::image::Image;
@@ -39,10 +38,6 @@ impl Augment for AlternatingFlip {
 }
 
 impl Placing for AlternatingFlip {
-    fn border(&self) -> Option<Border> {
-        None
-    }
-
     fn place(&self, draw: &mut Draw) -> Place {
         let coin = (draw.lasting.next_u32() >> 31) as usize;
         Place { mirrored: (draw.epoch + coin) % 2 == 1, ..Place::default() }

@@ -2,7 +2,6 @@
 
 use rand_chacha::rand_core::Rng;
 
-use super::border::Border;
 use super::draw::Draw;
 use super::image::Image;
 use super::place::{Place, Placing};
@@ -42,10 +41,6 @@ impl Augment for Flip {
 }
 
 impl Placing for Flip {
-    fn border(&self) -> Option<Border> {
-        None
-    }
-
     fn place(&self, draw: &mut Draw) -> Place {
         Place { mirrored: draw.rng.next_u32() >> 31 == 1, ..Place::default() }
     }

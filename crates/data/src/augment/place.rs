@@ -34,7 +34,9 @@ impl Place {
 /// An augmentation that does no more than mirror an image and move it by whole pixels.
 pub trait Placing {
     /// What a move shows beyond the edges; `None` if there is none.
-    fn border(&self) -> Option<Border>;
+    fn border(&self) -> Option<Border> {
+        None
+    }
 
     /// What [`apply`](super::Augment::apply) would do, from the same draw.
     fn place(&self, draw: &mut Draw) -> Place;
