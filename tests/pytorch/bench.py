@@ -6,6 +6,7 @@ the two sides can take turns.
 """
 
 import argparse
+import dataclasses
 import json
 import math
 import sys
@@ -30,7 +31,25 @@ LEARNING_RATE = 1e-6
 # How long the threads of an OpenMP may spin before they sleep: GNU's a few milliseconds, LLVM's
 # and Intel's 200. A process that has answered must leave the cores to the other side.
 SECONDS_TO_SETTLE = 0.25
-FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+@dataclasses.dataclass
+class Way:
+    """How PyTorch computes; crates/bench/src/way.rs says what each is."""
+
+    channels_last: bool = True
+    tf32: bool = False
+    autocast: bool = False
+    graph: bool = False
+
+
+WAYS = {
+    "contiguous": Way(channels_last=False),
+    "channels_last": Way(),
+    "tf32": Way(tf32=True),
+    "bfloat16": Way(autocast=True),
+    "graph": Way(graph=True),
+}
 
 
 def image(model: str) -> twins.Image:
@@ -51,36 +70,83 @@ class Training:
 
     def __init__(self, arguments: argparse.Namespace, device: torch.device):
         self.device = device
-        memory_format = FORMATS[arguments.memory_format]
+        self.way = WAYS[arguments.way]
+        torch.backends.cuda.matmul.allow_tf32 = self.way.tf32
+        torch.backends.cudnn.allow_tf32 = self.way.tf32
+        memory_format = torch.channels_last if self.way.channels_last else torch.contiguous_format
         shape = (arguments.batch_size, *image(arguments.model))
         torch.manual_seed(1)
         images = torch.randn(shape).to(device)
         self.images = images.contiguous(memory_format=memory_format)
+        self.graphs = {}
         self.labels = (torch.arange(arguments.batch_size) * 7 % CLASSES).to(device)
         wait(device)
 
         started = time.perf_counter()
         network = twins.build({"name": arguments.model}, shape[1:], CLASSES)
         self.network = network.to(device, memory_format=memory_format)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE)
+        parameters = self.network.parameters()
+        self.optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, capturable=self.way.graph)
         self.step()
         wait(device)
         self.first_step_seconds = time.perf_counter() - started
 
     def step(self) -> None:
         self.optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(self.network(self.images), self.labels)
+        with self.autocast():
+            loss = torch.nn.functional.cross_entropy(self.network(self.images), self.labels)
         loss.backward()
         self.optimizer.step()
 
+    def look(self) -> None:
+        with torch.inference_mode(), self.autocast():
+            self.network(self.images)
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.way.autocast)
+
     def train(self, seconds: float) -> dict:
         self.network.train()
-        return self.repeat(seconds, self.step)
+        return self.repeat(seconds, self.launched("train", self.step))
 
     def evaluate(self, seconds: float) -> dict:
         self.network.eval()
-        with torch.inference_mode():
-            return self.repeat(seconds, lambda: self.network(self.images))
+        return self.repeat(seconds, self.launched("evaluate", self.look))
+
+    def launched(self, name: str, step: Callable) -> Callable:
+        """The step, or what launches it as a whole if that is the way."""
+        if not self.way.graph:
+            return step
+        if name not in self.graphs:
+            # What is recorded must have been done before, on a stream of its own.
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(3):
+                    step()
+            torch.cuda.current_stream().wait_stream(side)
+            self.graphs[name] = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graphs[name]):
+                step()
+        return self.graphs[name].replay
+
+    def card(self) -> dict:
+        """What a training step launches, a graph once, and the most memory that was set aside."""
+        if self.device.type != "cuda":
+            return {"launches_of_a_step": None, "reserved_bytes": None}
+        self.network.train()
+        step = self.launched("train", self.step)
+        wait(self.device)
+        activities = [torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
+        with torch.profiler.profile(activities=activities) as profile:
+            step()
+            wait(self.device)
+        launches = ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cuGraphLaunch")
+        launches = [event for event in profile.events() if event.name.startswith(launches)]
+        return {
+            "launches_of_a_step": len(launches),
+            "reserved_bytes": torch.cuda.max_memory_reserved(self.device),
+        }
 
     def repeat(self, seconds: float, step: Callable) -> dict:
         """As crates/training/src/speed/stopwatch.rs does."""
@@ -116,6 +182,8 @@ def answer(training: Training, request: dict) -> dict:
             return training.evaluate(request["seconds"])
         case "peak_memory":
             return {"peak_memory_bytes": peak_memory()}
+        case "card":
+            return training.card()
         case other:
             sys.exit(f"error: `{other}` is nothing that PyTorch is measured by")
 
@@ -130,7 +198,7 @@ def main() -> None:
     parser.add_argument("--model", choices=twins.CATALOG, default="mlp")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--memory-format", choices=FORMATS, default="contiguous")
+    parser.add_argument("--way", choices=WAYS, default="contiguous")
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"), default="cpu")
     arguments = parser.parse_args()
     device = torch.device(arguments.device)

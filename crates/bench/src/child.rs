@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::case::Case;
-use super::protocol::{Greeting, PeakMemory, Request};
+use super::protocol::{Card, Greeting, PeakMemory, Request};
 use super::{loader, matrix_product, memory};
 
 /// What the answers are measured with.
@@ -60,6 +60,12 @@ impl Bench {
             Request::Loader { augment, seconds } => loader::load(&augment, seconds, self.threads)?,
             Request::PeakMemory => {
                 return Ok(as_json(&PeakMemory { peak_memory_bytes: memory::peak() }));
+            }
+            Request::Card => {
+                let training = training?;
+                let launches_of_a_step = training.launches_of_a_step();
+                let reserved_bytes = training.reserved_bytes();
+                return Ok(as_json(&Card { launches_of_a_step, reserved_bytes }));
             }
         };
         Ok(as_json(&work))

@@ -6,6 +6,7 @@
 //! compared can take turns (`turns.rs`). They must, because the speed of a machine that others use too
 //! drifts within minutes, by as much as what is to be found out.
 
+mod busy;
 mod bystanders;
 pub mod case;
 pub mod child;
@@ -25,3 +26,4 @@ pub mod pytorch;
 pub mod record;
 pub mod tables;
 mod turns;
+mod way;

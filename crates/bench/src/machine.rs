@@ -27,7 +27,7 @@ pub(crate) fn matrix_product(
     all: &mut Process,
 ) -> Result<MatrixProductRecord, Failure> {
     let request = Request::MatrixProduct { seconds: plan.seconds };
-    let mut one = if plan.threads > 1 { Some(plan.start(None, 1)?.0) } else { None };
+    let mut one = if plan.threads > 1 { Some(plan.start(None, 1, None)?.0) } else { None };
     let (mut with_all, mut with_one) = (Vec::new(), Vec::new());
     for _ in 0..plan.repetitions {
         with_all.push(all.work(&request)?.rate() / GIGA);

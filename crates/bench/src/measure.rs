@@ -25,7 +25,7 @@ pub fn measure(
 ) -> Result<BenchRecord, Failure> {
     let started = now();
     let mut others: Vec<f64> = bystanders::count().into_iter().collect();
-    let (mut process, greeting) = plan.start(None, plan.threads)?;
+    let (mut process, greeting) = plan.start(None, plan.threads, None)?;
     note(&format!("{} on {}: matrix products, layers, loader", plan.backend, greeting.name));
     let matrix_product = machine::matrix_product(plan, &mut process)?;
     let layers = machine::layers(plan, models, &mut process)?;
@@ -40,7 +40,9 @@ pub fn measure(
     let mut networks = Vec::new();
     for (number, case) in (1..).zip(cases) {
         note(&format!("{number}/{all} {}", case.name()));
-        let scales = plan.threads > 1 && Some(case.batch_size) == smallest;
+        let scales = plan.backend.computes_on_the_host()
+            && plan.threads > 1
+            && Some(case.batch_size) == smallest;
         let scaling = if scales { Scaling::Measure } else { Scaling::LeaveOut };
         networks.push(turns::measure(plan, &case, scaling)?);
         others.extend(bystanders::count());

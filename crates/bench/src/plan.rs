@@ -1,6 +1,6 @@
 //! What a bench is to measure, and the processes for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use backburn_training::backend::Backend;
@@ -33,7 +33,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Starts a process of this program, with a network or, without `case`, for everything else.
+    /// Starts a process of this program, with a network or, without `case`, for everything else. What it learns of a
+    /// graphics card it keeps in `kernels`, or where the user's programs keep it.
     ///
     /// # Errors
     ///
@@ -42,8 +43,12 @@ impl Plan {
         &self,
         case: Option<&Case>,
         threads: usize,
+        kernels: Option<&Path>,
     ) -> Result<(Process, Greeting), Failure> {
         let mut command = Command::new(&self.program);
+        if let Some(folder) = kernels {
+            command.env("BACKBURN_CACHE", folder);
+        }
         command.args(["bench-child", "--backend", self.backend.name()]);
         command.args(["--threads", &threads.to_string()]);
         if let Some(level) = chosen_level() {

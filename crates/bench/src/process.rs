@@ -11,7 +11,7 @@ use backburn_training::speed::work::Work;
 use backburn_training::stop::Stop;
 use serde::de::DeserializeOwned;
 
-use super::protocol::{Greeting, PeakMemory, Request};
+use super::protocol::{Card, Greeting, PeakMemory, Request};
 
 /// How often somebody who waits for an answer looks whether it is asked to stop.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -92,6 +92,15 @@ impl Process {
     pub(crate) fn peak_memory(&mut self) -> Result<Option<u64>, Failure> {
         let PeakMemory { peak_memory_bytes } = self.ask(&Request::PeakMemory)?;
         Ok(peak_memory_bytes)
+    }
+
+    /// Asks what it takes of a graphics card.
+    ///
+    /// # Errors
+    ///
+    /// As [`Process::work`].
+    pub(crate) fn card(&mut self) -> Result<Card, Failure> {
+        self.ask(&Request::Card)
     }
 
     fn ask<A: DeserializeOwned>(&mut self, request: &Request) -> Result<A, Failure> {

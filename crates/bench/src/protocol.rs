@@ -25,6 +25,8 @@ pub(crate) enum Request {
     Evaluation { seconds: f64 },
     /// [`PeakMemory`] so far.
     PeakMemory,
+    /// [`Card`] so far.
+    Card,
     /// `Work` in floating-point operations.
     MatrixProduct { seconds: f64 },
     /// A convolution; `Work` in floating-point operations.
@@ -40,4 +42,13 @@ pub(crate) enum Request {
 pub(crate) struct PeakMemory {
     /// `None` where the system does not tell.
     pub(crate) peak_memory_bytes: Option<u64>,
+}
+
+/// What a process takes of a graphics card.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Card {
+    /// Kernels that a training step launches.
+    pub(crate) launches_of_a_step: Option<u64>,
+    /// Bytes that its allocator has set aside at most.
+    pub(crate) reserved_bytes: Option<u64>,
 }

@@ -10,6 +10,7 @@ use backburn_training::stop::Stop;
 use super::case::Case;
 use super::process::Process;
 use super::protocol::Greeting;
+use super::way::Way;
 
 /// Path of the script in the workspace.
 const SCRIPT: &str = "tests/pytorch/bench.py";
@@ -29,43 +30,20 @@ pub struct PyTorch {
     pub name: String,
 }
 
-/// Order in which PyTorch keeps the values of images in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MemoryFormat {
-    /// PyTorch's default: channel after channel.
-    Contiguous,
-    /// Pixel after pixel.
-    ChannelsLast,
-}
-
-impl MemoryFormat {
-    /// Formats that make a difference to an architecture: one without convolutions sees images as rows of numbers.
-    pub(crate) fn of(model: &str) -> &'static [Self] {
-        if model == "mlp" { &[Self::Contiguous] } else { &[Self::Contiguous, Self::ChannelsLast] }
-    }
-
-    /// PyTorch's name.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Contiguous => "contiguous",
-            Self::ChannelsLast => "channels_last",
-        }
-    }
-}
-
 impl PyTorch {
-    /// Finds the script, and out whether `python` can run it.
+    /// Finds the script, and out whether `python` can run it on `device`, or, if none is named, on what `backend` computes
+    /// on.
     ///
     /// # Errors
     ///
-    /// If PyTorch has no such backend, or script, Python or PyTorch are not there.
-    pub fn find(python: &Path, backend: Backend, stop: &Stop) -> Result<Self, Failure> {
-        let device = backend.pytorch_device().ok_or_else(|| {
-            Failure::Usage(format!(
-                "`--against pytorch`: PyTorch has no counterpart of the backend `{backend}`; use \
-                 one that it has, such as `--backend flex`"
-            ))
-        })?;
+    /// If script, Python, PyTorch or the device are not there.
+    pub fn find(
+        python: &Path,
+        device: Option<&'static str>,
+        backend: Backend,
+        stop: &Stop,
+    ) -> Result<Self, Failure> {
+        let device = device.unwrap_or_else(|| backend.pytorch_device());
         let mut pytorch =
             Self { python: python.to_owned(), script: script()?, device, name: String::new() };
         let mut command = pytorch.command();
@@ -83,14 +61,19 @@ impl PyTorch {
     pub(crate) fn start(
         &self,
         case: &Case,
-        format: MemoryFormat,
+        way: Way,
         threads: usize,
         stop: &Stop,
     ) -> Result<(Process, Greeting), Failure> {
         let mut command = self.command();
         command.args(["--model", &case.model, "--batch-size", &case.batch_size.to_string()]);
-        command.args(["--threads", &threads.to_string(), "--memory-format", format.name()]);
+        command.args(["--threads", &threads.to_string(), "--way", way.name()]);
         Process::start(command, format!("{} in PyTorch", case.name()), CURE, stop)
+    }
+
+    /// The ways in which an architecture is computed.
+    pub(crate) fn ways(&self, model: &str) -> Vec<Way> {
+        Way::of(model, self.device)
     }
 
     /// OpenMP's threads wait as PyTorch's users have it, spinning for milliseconds: on free cores every

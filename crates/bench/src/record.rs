@@ -53,7 +53,24 @@ pub(crate) struct NetworkRecord {
     pub(crate) peak_memory_bytes: Option<u64>,
     /// Speed with one thread, for the smallest batch size, if there is more than one thread.
     pub(crate) one_thread: Option<OneThreadRecord>,
+    /// What it takes of a graphics card, if it computes on one.
+    pub(crate) card: Option<CardRecord>,
     pub(crate) pytorch: Option<PyTorchRecord>,
+}
+
+/// What a network takes of a graphics card. What is absent the card or its driver does not tell.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct CardRecord {
+    /// As `first_step_seconds`, of the first process, when nothing was kept from an earlier one.
+    pub(crate) first_start_seconds: f64,
+    /// The same of the later ones.
+    pub(crate) later_start_seconds: Option<Figure>,
+    /// Kernels that a training step launches.
+    pub(crate) launches_of_a_step: Option<u64>,
+    /// Bytes that the allocator has set aside at most.
+    pub(crate) reserved_bytes: Option<u64>,
+    /// For how much of the time of training a kernel was at work, in `[0, 1]`.
+    pub(crate) busy_share: Option<f64>,
 }
 
 /// What more threads bring to training.
@@ -64,10 +81,10 @@ pub(crate) struct OneThreadRecord {
     pub(crate) gain: Figure,
 }
 
-/// PyTorch in eager mode. Ratios are ours over PyTorch's in the faster memory format.
+/// PyTorch. Ratios are ours over PyTorch's in eager mode and the faster memory format, where not said otherwise.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct PyTorchRecord {
-    pub(crate) formats: Vec<FormatRecord>,
+    pub(crate) ways: Vec<WayRecord>,
     pub(crate) training: ComparisonRecord,
     pub(crate) evaluation: ComparisonRecord,
     /// Ours over PyTorch's in the format that trains faster: below 1, ours is earlier.
@@ -76,14 +93,20 @@ pub(crate) struct PyTorchRecord {
     pub(crate) peak_memory_ratio: Option<f64>,
 }
 
-/// PyTorch in one memory format.
+/// PyTorch in one of the ways in which it computes.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct FormatRecord {
-    pub(crate) memory_format: &'static str,
+pub(crate) struct WayRecord {
+    pub(crate) way: &'static str,
     pub(crate) training_images_per_second: Figure,
+    /// Ours over PyTorch's in this way, turn by turn.
+    pub(crate) training_ratio: Figure,
     pub(crate) evaluation_images_per_second: Figure,
+    /// The same of evaluation.
+    pub(crate) evaluation_ratio: Figure,
     pub(crate) first_step_seconds: Figure,
     pub(crate) peak_memory_bytes: Option<u64>,
+    /// What it takes of a graphics card, if it computes on one.
+    pub(crate) card: Option<CardRecord>,
 }
 
 /// Ours against PyTorch's.

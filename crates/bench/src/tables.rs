@@ -7,8 +7,10 @@ use super::bystanders;
 use super::case::Case;
 use super::figure::Figure;
 use super::record::{
-    BenchRecord, ComparisonRecord, LayerRecord, LoaderRecord, NetworkRecord, PyTorchRecord,
+    BenchRecord, CardRecord, ComparisonRecord, LayerRecord, LoaderRecord, NetworkRecord,
+    PyTorchRecord, WayRecord,
 };
+use super::way::Way;
 
 /// What stands below the tables.
 const NOTE: &str = "\
@@ -24,6 +26,9 @@ pub fn tables(record: &BenchRecord) -> String {
     if !record.networks.is_empty() {
         parts.extend([training(record), evaluation(record), start(record)]);
     }
+    if record.networks.iter().any(|network| network.card.is_some()) {
+        parts.push(card(record));
+    }
     if let Some(name) = &record.pytorch {
         let title = |what| format!("{what} against {name}, eager, its faster memory format\n");
         let training = comparison(record, |pytorch| &pytorch.training);
@@ -31,6 +36,10 @@ pub fn tables(record: &BenchRecord) -> String {
         let evaluation = comparison(record, |pytorch| &pytorch.evaluation);
         parts.push(title("evaluation") + &evaluation);
         parts.push(start_comparison(record));
+        if record.networks.iter().any(has_other_ways) {
+            parts.push(ways(record, "training", |way| way.training_ratio));
+            parts.push(ways(record, "evaluation", |way| way.evaluation_ratio));
+        }
     }
     parts.push(matrix_product(record));
     if !record.layers.is_empty() {
@@ -86,6 +95,48 @@ fn start(record: &BenchRecord) -> String {
         [name(network), median, lowest, highest, mebibytes(network.peak_memory_bytes)]
     };
     with_head(head, record.networks.iter().map(row))
+}
+
+/// What the networks take of a graphics card; PyTorch's, where it is compared with, in the lines below.
+fn card(record: &BenchRecord) -> String {
+    let head = ["on the card", "1st start, s", "later", "launches", "MiB", "busy"];
+    let row = |name: String, card: &CardRecord| {
+        [
+            name,
+            digits(card.first_start_seconds),
+            card.later_start_seconds.map_or(ABSENT.into(), |it| digits(it.median)),
+            card.launches_of_a_step.map_or(ABSENT.into(), |it| rate(it as f64)),
+            mebibytes(card.reserved_bytes),
+            card.busy_share.map_or(ABSENT.into(), |busy| format!("{:.0} %", 100.0 * busy)),
+        ]
+    };
+    let rows = record.networks.iter().flat_map(|network| {
+        let ours = network.card.iter().map(|card| row(name(network), card));
+        let pytorch = network.pytorch.iter().filter(|_| record.pytorch.is_some());
+        let ways = pytorch.flat_map(|pytorch| &pytorch.ways);
+        ours.chain(ways.filter_map(|it| Some(row(format!("  PyTorch, {}", it.way), &it.card?))))
+    });
+    with_head(head, rows)
+}
+
+fn has_other_ways(network: &NetworkRecord) -> bool {
+    network.pytorch.as_ref().is_some_and(|pytorch| pytorch.ways.len() > 2)
+}
+
+/// Ours over PyTorch's in each of its ways.
+fn ways(record: &BenchRecord, what: &str, ratio: impl Fn(&WayRecord) -> Figure) -> String {
+    let title = format!("{what}, ours/PyTorch's, in all its ways\n");
+    let row = |network: &NetworkRecord| {
+        let ways = &network.pytorch.as_ref()?.ways;
+        let [first, second, third, fourth, fifth] = Way::ALL.map(|way| {
+            let way = ways.iter().find(|it| it.way == way.name());
+            way.map_or(ABSENT.into(), |it| times(ratio(it).median))
+        });
+        Some([name(network), first, second, third, fourth, fifth])
+    };
+    let [first, second, third, fourth, fifth] = Way::ALL.map(Way::name);
+    let head = ["images/s", first, second, third, fourth, fifth];
+    title + &with_head(head, record.networks.iter().filter_map(row))
 }
 
 fn comparison(record: &BenchRecord, side: impl Fn(&PyTorchRecord) -> &ComparisonRecord) -> String {
@@ -196,7 +247,7 @@ fn mebibytes(bytes: Option<u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::layers::{LAYERS, Layer};
-    use super::super::record::{FormatRecord, MatrixProductRecord, OneThreadRecord};
+    use super::super::record::{MatrixProductRecord, OneThreadRecord};
     use super::*;
 
     /// Everything there can be, with numbers as wide as they come.
@@ -209,7 +260,25 @@ mod tests {
             images_per_second: figure,
             ratio,
         };
+        let card = CardRecord {
+            first_start_seconds: 123.4,
+            later_start_seconds: Some(ratio),
+            launches_of_a_step: Some(12_345),
+            reserved_bytes: Some(123 << 30),
+            busy_share: Some(0.987),
+        };
+        let way = |way: Way| WayRecord {
+            way: way.name(),
+            training_images_per_second: figure,
+            training_ratio: ratio,
+            evaluation_images_per_second: figure,
+            evaluation_ratio: ratio,
+            first_step_seconds: ratio,
+            peak_memory_bytes: None,
+            card: Some(CardRecord { later_start_seconds: None, busy_share: None, ..card }),
+        };
         let network = NetworkRecord {
+            card: Some(card),
             model: "resnet18".into(),
             image: [3, 32, 32],
             batch_size: 1024,
@@ -219,13 +288,7 @@ mod tests {
             peak_memory_bytes: Some(123 << 30),
             one_thread: Some(OneThreadRecord { training_images_per_second: figure, gain: ratio }),
             pytorch: Some(PyTorchRecord {
-                formats: vec![FormatRecord {
-                    memory_format: "channels_last",
-                    training_images_per_second: figure,
-                    evaluation_images_per_second: figure,
-                    first_step_seconds: ratio,
-                    peak_memory_bytes: None,
-                }],
+                ways: Way::of("resnet18", "cuda").into_iter().map(way).collect(),
                 training: comparison.clone(),
                 evaluation: comparison,
                 first_step_ratio: ratio,
@@ -274,7 +337,9 @@ mod tests {
     fn the_tables_fit_80_columns() {
         let text = tables(&record());
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        for part in ["812,346", "0.987 ×", "channels_last", "125,952", "99 %", ABSENT] {
+        for part in
+            ["812,346", "0.987 ×", "channels_last", "125,952", "99 %", "12,345", "bfloat16", ABSENT]
+        {
             assert!(text.contains(part), "no {part} in:\n{text}");
         }
     }

@@ -1,28 +1,37 @@
 //! Networks that are measured in turns: ours with all threads, ours with one, PyTorch's. While one
 //! computes, the others wait at a pipe and use no core.
 
+use std::path::Path;
+
 use backburn_training::failure::Failure;
 use backburn_training::speed::training;
 
+use super::busy;
 use super::case::Case;
 use super::figure::Figure;
 use super::plan::Plan;
 use super::process::Process;
-use super::protocol::{Greeting, Request};
-use super::pytorch::MemoryFormat;
+use super::protocol::{Card, Greeting, Request};
 use super::record::{
-    ComparisonRecord, FormatRecord, NetworkRecord, OneThreadRecord, PyTorchRecord,
+    CardRecord, ComparisonRecord, NetworkRecord, OneThreadRecord, PyTorchRecord, WayRecord,
 };
+use super::way::Way;
 
 /// Processes of each player, for the time until the first step.
 const STARTS: usize = 3;
+
+/// Those of PyTorch on a graphics card, where there are many ways, and a process takes seconds to begin.
+const STARTS_OF_A_WAY: usize = 1;
+
+/// Least seconds of training for which a card is watched: its driver tells ten times a second.
+const WATCHED_SECONDS: f64 = 3.0;
 
 /// Whose turn it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Player {
     Ours,
     OursWithOneThread,
-    PyTorch(MemoryFormat),
+    PyTorch(Way),
 }
 
 /// A player's process, and what it has done so far.
@@ -36,6 +45,8 @@ struct Seat {
     /// Images a second in evaluation, turn by turn.
     evaluation: Vec<f64>,
     peak_memory_bytes: Option<u64>,
+    /// On a graphics card.
+    card: Option<(Card, Option<f64>)>,
 }
 
 /// Whether the network is also trained with one thread.
@@ -55,11 +66,22 @@ pub(crate) fn measure(
     case: &Case,
     scaling: Scaling,
 ) -> Result<NetworkRecord, Failure> {
-    let mut seats = sit_down(plan, case, scaling)?;
+    // What a first start has to find out, later ones find there.
+    let kernels = tempfile::tempdir().map_err(|error| {
+        Failure::Error(format!("cannot make a temporary folder: {error}; see to TMPDIR"))
+    })?;
+    let mut seats = sit_down(plan, case, scaling, kernels.path())?;
     let train = |seconds| Request::Training { seconds };
     take_turns(&mut seats, plan, train, |seat| &mut seat.training)?;
     for seat in &mut seats {
         seat.peak_memory_bytes = seat.process.peak_memory()?;
+    }
+    if !plan.backend.computes_on_the_host() {
+        for seat in &mut seats {
+            let seconds = plan.seconds.max(WATCHED_SECONDS);
+            let busy = busy::share(|| seat.process.work(&train(seconds)).map(|_| ()))?;
+            seat.card = Some((seat.process.card()?, busy));
+        }
     }
     // One thread is measured in training only.
     let one_thread = seats.iter().position(|seat| seat.player == Player::OursWithOneThread);
@@ -71,16 +93,23 @@ pub(crate) fn measure(
 
 /// Starts the processes one after the other, several times, because a process has but one first step.
 /// The last of each stays.
-fn sit_down(plan: &Plan, case: &Case, scaling: Scaling) -> Result<Vec<Seat>, Failure> {
+fn sit_down(
+    plan: &Plan,
+    case: &Case,
+    scaling: Scaling,
+    kernels: &Path,
+) -> Result<Vec<Seat>, Failure> {
     let mut players = vec![Player::Ours];
-    if plan.pytorch.is_some() {
-        players.extend(MemoryFormat::of(&case.model).iter().copied().map(Player::PyTorch));
+    if let Some(pytorch) = &plan.pytorch {
+        players.extend(pytorch.ways(&case.model).into_iter().map(Player::PyTorch));
     }
     let mut first_steps = vec![Vec::new(); players.len()];
-    for _ in 1..STARTS {
+    for number in 1..STARTS {
         for (player, seconds) in players.iter().zip(&mut first_steps) {
-            let (_, greeting) = start(plan, case, *player)?;
-            seconds.extend(greeting.first_step_seconds);
+            if number < starts(plan, *player) {
+                let (_, greeting) = start(plan, case, *player, kernels)?;
+                seconds.extend(greeting.first_step_seconds);
+            }
         }
     }
     if scaling == Scaling::Measure {
@@ -88,7 +117,7 @@ fn sit_down(plan: &Plan, case: &Case, scaling: Scaling) -> Result<Vec<Seat>, Fai
         first_steps.push(Vec::new());
     }
     let seat = |(player, mut first_step_seconds): (Player, Vec<f64>)| {
-        let (process, greeting) = start(plan, case, player)?;
+        let (process, greeting) = start(plan, case, player, kernels)?;
         // A process that does not tell, such as a script of another version, is found out here.
         let seconds = greeting.first_step_seconds.ok_or_else(|| {
             Failure::Error(format!(
@@ -105,18 +134,29 @@ fn sit_down(plan: &Plan, case: &Case, scaling: Scaling) -> Result<Vec<Seat>, Fai
             training: Vec::new(),
             evaluation: Vec::new(),
             peak_memory_bytes: None,
+            card: None,
         })
     };
     players.into_iter().zip(first_steps).map(seat).collect()
 }
 
-fn start(plan: &Plan, case: &Case, player: Player) -> Result<(Process, Greeting), Failure> {
+fn starts(plan: &Plan, player: Player) -> usize {
+    match player {
+        Player::PyTorch(_) if !plan.backend.computes_on_the_host() => STARTS_OF_A_WAY,
+        _ => STARTS,
+    }
+}
+
+fn start(
+    plan: &Plan,
+    case: &Case,
+    player: Player,
+    kernels: &Path,
+) -> Result<(Process, Greeting), Failure> {
     match (player, &plan.pytorch) {
-        (Player::PyTorch(format), Some(pytorch)) => {
-            pytorch.start(case, format, plan.threads, &plan.stop)
-        }
-        (Player::OursWithOneThread, _) => plan.start(Some(case), 1),
-        _ => plan.start(Some(case), plan.threads),
+        (Player::PyTorch(way), Some(pytorch)) => pytorch.start(case, way, plan.threads, &plan.stop),
+        (Player::OursWithOneThread, _) => plan.start(Some(case), 1, Some(kernels)),
+        _ => plan.start(Some(case), plan.threads, Some(kernels)),
     }
 }
 
@@ -155,38 +195,56 @@ fn record(case: &Case, seats: &[Seat], one_thread: Option<&Seat>) -> NetworkReco
             training_images_per_second: Figure::of(&one.training),
             gain: Figure::of_ratios(&ours.training, &one.training),
         }),
+        card: card(ours),
         pytorch: against_pytorch(ours, seats),
     }
 }
 
+/// `None` of a player that computes on the host.
+fn card(seat: &Seat) -> Option<CardRecord> {
+    let (Card { launches_of_a_step, reserved_bytes }, busy_share) = seat.card?;
+    let (first, later) = seat.first_step_seconds.split_first()?;
+    Some(CardRecord {
+        first_start_seconds: *first,
+        later_start_seconds: (!later.is_empty()).then(|| Figure::of(later)),
+        launches_of_a_step,
+        reserved_bytes,
+        busy_share,
+    })
+}
+
 /// `None` if PyTorch did not play.
 fn against_pytorch(ours: &Seat, seats: &[Seat]) -> Option<PyTorchRecord> {
-    let mut theirs: Vec<(MemoryFormat, &Seat)> = seats
+    let mut theirs: Vec<(Way, &Seat)> = seats
         .iter()
         .filter_map(|seat| match seat.player {
-            Player::PyTorch(format) => Some((format, seat)),
+            Player::PyTorch(way) => Some((way, seat)),
             _ => None,
         })
         .collect();
-    theirs.sort_by_key(|(format, _)| format.name());
+    theirs.sort_by_key(|(way, _)| *way);
     let faster = |rates: fn(&Seat) -> &Vec<f64>| {
         let median = |seat: &Seat| Figure::of(rates(seat)).median;
-        theirs.iter().copied().max_by(|(_, a), (_, b)| median(a).total_cmp(&median(b)))
+        let alike = theirs.iter().copied().filter(|(way, _)| way.is_eager_and_exact());
+        alike.max_by(|(_, a), (_, b)| median(a).total_cmp(&median(b)))
     };
     let compare = |rates: fn(&Seat) -> &Vec<f64>| {
-        faster(rates).map(|(format, seat)| ComparisonRecord {
-            faster_memory_format: format.name(),
+        faster(rates).map(|(way, seat)| ComparisonRecord {
+            faster_memory_format: way.name(),
             images_per_second: Figure::of(rates(seat)),
             ratio: Figure::of_ratios(rates(ours), rates(seat)),
         })
     };
     let (_, trainer) = faster(|seat| &seat.training)?;
-    let record = |(format, seat): &(MemoryFormat, &Seat)| FormatRecord {
-        memory_format: format.name(),
+    let record = |(way, seat): &(Way, &Seat)| WayRecord {
+        way: way.name(),
         training_images_per_second: Figure::of(&seat.training),
+        training_ratio: Figure::of_ratios(&ours.training, &seat.training),
         evaluation_images_per_second: Figure::of(&seat.evaluation),
+        evaluation_ratio: Figure::of_ratios(&ours.evaluation, &seat.evaluation),
         first_step_seconds: Figure::of(&seat.first_step_seconds),
         peak_memory_bytes: seat.peak_memory_bytes,
+        card: card(seat),
     };
     let memory = ours.peak_memory_bytes.zip(trainer.peak_memory_bytes);
     Some(PyTorchRecord {
@@ -194,6 +252,6 @@ fn against_pytorch(ours: &Seat, seats: &[Seat]) -> Option<PyTorchRecord> {
         evaluation: compare(|seat| &seat.evaluation)?,
         first_step_ratio: Figure::of_ratios(&ours.first_step_seconds, &trainer.first_step_seconds),
         peak_memory_ratio: memory.map(|(ours, theirs)| ours as f64 / theirs as f64),
-        formats: theirs.iter().map(record).collect(),
+        ways: theirs.iter().map(record).collect(),
     })
 }

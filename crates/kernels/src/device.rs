@@ -2,9 +2,9 @@
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
 use burn::backend::DispatchDevice;
-#[cfg(any(feature = "flex", feature = "ndarray", feature = "cube"))]
-use burn::tensor::Device;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
+#[cfg(feature = "cube")]
+use burn_cubecl::cubecl::MemoryScope;
 
 /// Whether `x` lies where our kernels run.
 pub(crate) fn is_ours<const D: usize>(x: &Tensor<D>) -> bool {
@@ -50,6 +50,18 @@ pub(crate) fn has_room_for(device: &Device, bytes: usize) -> bool {
     let memory = &client.properties().memory;
     let most = memory.max_page_size.min(memory.max_memory().unwrap_or(1 << 30) / 4);
     bytes as u64 <= most.min(MOST_BYTES)
+}
+
+/// Bytes of a graphics card's memory that are set aside for this process: its tensors, and what is kept for others. `None` of
+/// a device that is none.
+pub fn reserved_bytes(device: &Device) -> Option<u64> {
+    #[cfg(feature = "cube")]
+    if let DispatchDevice::Cube(card) = without_gradients(device) {
+        let report = card.client().memory_report(MemoryScope::Device);
+        return Some(report.usage().bytes_reserved);
+    }
+    let _ = device;
+    None
 }
 
 /// Whether `x` lies where a convolution is best made a matrix product.

@@ -64,6 +64,7 @@ pub use conv2d_batch_norm::conv2d_batch_norm;
 pub use cpu::Activation;
 pub use cpu::{OptimizerStep, Rule};
 pub use cross_entropy::cross_entropy;
+pub use device::reserved_bytes;
 pub use dropout::dropout;
 pub use image_batch::{ByteImages, ByteTables};
 pub use linear::linear;

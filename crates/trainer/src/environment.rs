@@ -58,7 +58,7 @@ pub const CATALOG: &[Variable] = &[
     row("COLUMNS", "N", "width of help where there is no terminal, at most 100"),
     row("HTTPS_PROXY", "URL", "proxy of downloads; also ALL_PROXY, HTTP_PROXY, NO_PROXY=HOSTS"),
     row("RAYON_NUM_THREADS", "N", "without effect wherever there is --threads"),
-    row("MIMALLOC_PURGE_DELAY", "MS", "when unused memory goes back to the system; 60000 if unset"),
+    row("MIMALLOC_PURGE_DELAY", "MS", "when unused memory goes back to the system; 5000 if unset"),
     row(
         "CUBECL_AUTOTUNE_LEVEL",
         "LEVEL",

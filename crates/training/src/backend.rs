@@ -128,13 +128,12 @@ impl Backend {
         matches!(self, Self::Flex | Self::Ndarray)
     }
 
-    /// PyTorch's name of the device that this backend computes on; `None` where PyTorch has none.
-    pub fn pytorch_device(self) -> Option<&'static str> {
+    /// PyTorch's name of what this backend computes on. WGSL and SPIR-V run on any card; PyTorch runs on Nvidia's.
+    pub fn pytorch_device(self) -> &'static str {
         match self {
-            Self::Flex | Self::Ndarray => Some("cpu"),
-            Self::Cuda | Self::Rocm => Some("cuda"),
-            Self::Metal => Some("mps"),
-            Self::Wgpu | Self::Vulkan => None,
+            Self::Flex | Self::Ndarray => "cpu",
+            Self::Cuda | Self::Rocm | Self::Wgpu | Self::Vulkan => "cuda",
+            Self::Metal => "mps",
         }
     }
 

@@ -50,6 +50,7 @@ pub mod starting_weights;
 pub mod state;
 pub mod stop;
 pub mod train;
+mod training_split;
 pub mod tuning;
 pub mod verify_kernels;
 pub mod version;

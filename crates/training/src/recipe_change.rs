@@ -12,7 +12,7 @@ use backburn_data::nearest::nearest;
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::recipe::{Recipe, RecipeError};
+use crate::recipe::{BuiltIn, Recipe, RecipeError, built_in};
 use crate::recipe_settings::{CATALOG, Setting};
 
 /// Values for settings. One that is named in [`CATALOG`] takes what its flag takes; any other is a path of names
@@ -75,6 +75,24 @@ impl RecipeChange {
     pub fn and(mut self, then: &Self) -> Self {
         self.values.extend(then.values.clone());
         self
+    }
+
+    /// The built-in recipe that this is a change to if only a data set is named, with its name: the set's own, or, if
+    /// another model or an optimizer is asked for and the set's own is fitted to one network, the plain one beside it.
+    ///
+    /// # Errors
+    ///
+    /// If there is no recipe of the data set's name.
+    pub fn base(&self, dataset: &str) -> Result<(&'static str, Recipe), RecipeError> {
+        let row = BuiltIn::named(dataset)?;
+        let recipe = built_in(row.name)?;
+        let model = self.value("model").and_then(Value::as_str);
+        let asks_for_other =
+            model.is_some_and(|model| model != recipe.model.name()) || self.sets("optimizer");
+        match row.plain {
+            Some(plain) if asks_for_other => Ok((plain, built_in(plain)?)),
+            _ => Ok((row.name, recipe)),
+        }
     }
 
     /// The recipe with this change; see [`Recipe::check`] for what is right in its kind and outside its range.
@@ -181,14 +199,14 @@ mod tests {
     use crate::optimize::muon::{MuonConfig, StepScale, WeightLength};
     use crate::optimize::optimizer::OptimizerConfig;
     use crate::optimize::parameter_group::ParameterGroup;
-    use crate::recipe::{self, built_in};
+    use crate::recipe;
 
     fn change(text: &str) -> RecipeChange {
         toml::from_str(text).unwrap()
     }
 
     fn changed(text: &str) -> Result<Recipe, String> {
-        let recipe = change(text).apply(&built_in("cifar10").unwrap());
+        let recipe = change(text).apply(&built_in("cifar10-plain").unwrap());
         recipe.and_then(|recipe| recipe.check().map(|()| recipe)).map_err(|error| error.to_string())
     }
 
@@ -198,6 +216,24 @@ mod tests {
             let recipe = built_in(row.name).unwrap();
             assert_eq!(RecipeChange::default().apply_as_arm(&recipe), Ok(recipe));
         }
+    }
+
+    #[test]
+    fn another_model_or_optimizer_changes_a_plain_recipe() {
+        let name = |dataset: &str, text: &str| change(text).base(dataset).unwrap().0;
+        for row in recipe::CATALOG {
+            let Some(plain) = row.plain else { continue };
+            let own = built_in(row.name).unwrap().model.name();
+            assert_eq!(name(row.name, &format!("model = \"{own}\"\nseed = 3")), row.name);
+            for asked in ["model = \"resnet20\"", "optimizer = \"sgd\"", "optimizer = \"muon\""] {
+                let change = change(asked);
+                let (name, base) = change.base(row.name).unwrap();
+                assert_eq!((name, &base), (plain, &built_in(plain).unwrap()));
+                assert_eq!(change.apply(&base).and_then(|recipe| recipe.check()), Ok(()));
+            }
+        }
+        assert_eq!(name("mnist", "model = \"mlp\""), "mnist");
+        assert!(change("").base("minst").unwrap_err().to_string().contains("did you mean `mnist`"));
     }
 
     #[test]
@@ -241,7 +277,7 @@ mod tests {
     fn another_optimizer_starts_with_its_own_decay() {
         let decay = |name| changed(&format!("optimizer = \"{name}\"")).unwrap().weight_decay;
         assert_eq!(decay("adam"), WeightDecay::default());
-        let adamw = built_in("cifar10").unwrap().weight_decay;
+        let adamw = built_in("cifar10-plain").unwrap().weight_decay;
         assert_eq!(decay("adamw"), adamw);
         assert_eq!((adamw.strength, adamw.mode), (0.01, DecayMode::Decoupled));
         let muon = decay("muon");
@@ -388,7 +424,7 @@ mod tests {
         assert_eq!(pairs.label_noise, "45.5:pairs".parse().ok());
         for off in ["0", "\"none\""] {
             let off = format!("label-noise = {off}\ndata-seed = \"none\"\nreplicate = 0");
-            assert_eq!(change(&off).apply(&recipe), built_in("cifar10"));
+            assert_eq!(change(&off).apply(&recipe), built_in("cifar10-plain"));
         }
     }
 
@@ -396,7 +432,7 @@ mod tests {
     fn views_are_switched_on_and_off() {
         let recipe = changed("tta = \"diagonal=1,flip\"").unwrap();
         assert_eq!(recipe.tta.map(|views| views.to_string()).as_deref(), Some("flip,diagonal=1"));
-        assert_eq!(change("tta = \"none\"").apply(&recipe), built_in("cifar10"));
+        assert_eq!(change("tta = \"none\"").apply(&recipe), built_in("cifar10-plain"));
     }
 
     #[test]

@@ -471,7 +471,11 @@ impl TrainArgs {
                     known.join(", ")
                 )));
             };
-            (recipe::built_in(name).map_err(usage)?, name.clone())
+            let recipe = match self.recipe {
+                Some(_) => recipe::built_in(name).map_err(usage)?,
+                None => self.default_for(name)?,
+            };
+            (recipe, name.clone())
         };
         if let Some(dataset) = asked {
             recipe.dataset = dataset;
@@ -485,6 +489,17 @@ impl TrainArgs {
         let recipe = self.changes.0.apply(&recipe).map_err(usage)?;
         recipe.check().map_err(usage)?;
         Ok((recipe, name))
+    }
+
+    /// The recipe of a data set, which depends on what else is asked for.
+    fn default_for(&self, dataset: &str) -> Result<Recipe, Failure> {
+        let (name, recipe) = self.changes.0.base(dataset).map_err(usage)?;
+        if name != dataset {
+            say(&format!(
+                "recipe {name}: that of {dataset} is fitted to its own model and optimizer"
+            ));
+        }
+        Ok(recipe)
     }
 }
 

@@ -44,7 +44,7 @@ fn a_bench_prints_tables_and_leaves_every_figure_with_its_unit() {
     expect_keys(
         network,
         "model image batch_size training_images_per_second evaluation_images_per_second \
-         first_step_seconds peak_memory_bytes one_thread pytorch",
+         first_step_seconds peak_memory_bytes one_thread card pytorch",
     );
     for key in ["training_images_per_second", "evaluation_images_per_second", "first_step_seconds"]
     {
@@ -157,7 +157,7 @@ done
             let ratio = pytorch[side]["ratio"]["median"].as_f64().unwrap();
             assert!((ratio * 400.0 / ours - 1.0).abs() < 1e-9, "{network}");
         }
-        assert_eq!(pytorch["formats"].as_array().unwrap().len(), 2);
+        assert_eq!(pytorch["ways"].as_array().unwrap().len(), 2);
         #[cfg(target_os = "linux")]
         assert!(pytorch["peak_memory_ratio"].as_f64().unwrap() < 1.0, "{pytorch}");
 

@@ -80,8 +80,9 @@ const PURGE_DELAY: c_int = 15;
 
 /// What that option is unless the user sets `MIMALLOC_PURGE_DELAY`: longer than a step of training takes. Each step asks
 /// for the maps of the one before again, and memory that the system has taken back comes anew, page by page and
-/// cleared: a tenth of the time where a step takes a second.
-const PATIENT_DELAY: c_long = 60_000;
+/// cleared: a tenth of the time where a step takes a second. And no longer than some steps: blocks of other sizes are laid
+/// beside what is kept, until ResNet-18 has half as much memory again as it needs.
+const PATIENT_DELAY: c_long = 5_000;
 
 /// Has mimalloc keep for a step of training what the one before it gave back, from the first large block on.
 #[inline]

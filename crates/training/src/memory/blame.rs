@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_cure_keeps_the_size_of_the_steps_where_it_can() {
         let cure_of = |batch_size, accumulate| {
-            let mut recipe = built_in("cifar10").unwrap();
+            let mut recipe = built_in("cifar10-plain").unwrap();
             (recipe.batch_size, recipe.accumulate) = (batch_size, accumulate);
             cure(&recipe)
         };

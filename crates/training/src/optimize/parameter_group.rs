@@ -137,7 +137,7 @@ impl ParameterGroup {
                 return Err(format!(
                     "`groups`: number {number}{} chooses no parameter that is not in a group \
                      before it; the network's modules are {}, and its parameters are named as in \
-                     model.safetensors",
+                     model.safetensors; for another network take a recipe without groups",
                     path.unwrap_or_default(),
                     modules.join(", ")
                 ));

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use backburn_data::loader::Loader;
-use backburn_kernels::keeping_packed_weights;
+use backburn_kernels::{keeping_packed_weights, reserved_bytes};
 use backburn_models::{Initialization, ModelConfig, ModelError};
 use backburn_regularization::WeightDecay;
 use burn::tensor::Device;
 
+use super::launches::Launches;
 use super::noise;
 use super::stopwatch::{repeat, wait};
 use super::work::Work;
@@ -117,6 +118,20 @@ impl Training {
         let pass = || drop(forward(&network, images.clone()));
         let elapsed = keeping_packed_weights(|| repeat(seconds, || wait(&self.device), pass));
         Work { amount: (elapsed.times * self.batch_size()) as f64, seconds: elapsed.seconds }
+    }
+
+    /// Kernels that a step launches on a graphics card; `None` of a device that is none.
+    pub fn launches_of_a_step(&mut self) -> Option<u64> {
+        self.wait();
+        let launches = Launches::begin();
+        self.step();
+        self.wait();
+        launches.filter(|_| reserved_bytes(&self.device).is_some()).map(|it| it.so_far())
+    }
+
+    /// Bytes that a graphics card has set aside for this process; `None` of a device that is none.
+    pub fn reserved_bytes(&self) -> Option<u64> {
+        reserved_bytes(&self.device)
     }
 
     fn batch_size(&self) -> usize {
