@@ -25,7 +25,7 @@ pub struct PyTorch {
     python: PathBuf,
     script: PathBuf,
     /// Device, as PyTorch names it.
-    device: &'static str,
+    device: String,
     /// `PyTorch` and its version.
     pub name: String,
 }
@@ -39,11 +39,11 @@ impl PyTorch {
     /// If script, Python, PyTorch or the device are not there.
     pub fn find(
         python: &Path,
-        device: Option<&'static str>,
+        device: Option<&str>,
         backend: Backend,
         stop: &Stop,
     ) -> Result<Self, Failure> {
-        let device = device.unwrap_or_else(|| backend.pytorch_device());
+        let device = device.unwrap_or_else(|| backend.pytorch_device()).to_owned();
         let mut pytorch =
             Self { python: python.to_owned(), script: script()?, device, name: String::new() };
         let mut command = pytorch.command();
@@ -73,7 +73,7 @@ impl PyTorch {
 
     /// The ways in which an architecture is computed.
     pub(crate) fn ways(&self, model: &str) -> Vec<Way> {
-        Way::of(model, self.device)
+        Way::of(model, &self.device)
     }
 
     /// OpenMP's threads wait as PyTorch's users have it, spinning for milliseconds: on free cores every
@@ -81,7 +81,7 @@ impl PyTorch {
     /// too good; that is why the bench warns of busy cores.
     fn command(&self) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(&self.script).args(["--device", self.device]);
+        command.arg(&self.script).args(["--device", &self.device]);
         command
     }
 }

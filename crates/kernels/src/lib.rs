@@ -13,6 +13,7 @@
 //! | linear layer, with bias and activation | `linear.rs` |
 //! | product of two matrices | `matrix_product.rs` |
 //! | batch normalization, with a residual and an activation | `batch_norm.rs` |
+//! | batch normalization in training with the convolution behind it | `batch_norm_conv2d.rs` |
 //! | running statistics of a normalization | `running_statistics.rs` |
 //! | an activation by itself | `activate.rs` |
 //! | pooling: maximum over windows | `max_pool.rs` |
@@ -31,6 +32,7 @@
 
 mod activate;
 mod batch_norm;
+mod batch_norm_conv2d;
 mod conv2d;
 mod conv2d_batch_norm;
 mod conv_options;
@@ -58,6 +60,7 @@ pub use activate::activate;
 pub use batch_norm::{
     BatchNormParameters, BatchStatistics, Normalized, batch_norm, batch_norm_train,
 };
+pub use batch_norm_conv2d::batch_norm_train_conv2d;
 pub use conv_options::ConvOptions;
 pub use conv2d::conv2d;
 pub use conv2d_batch_norm::conv2d_batch_norm;

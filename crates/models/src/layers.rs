@@ -69,7 +69,7 @@ pub(crate) fn convolve_and_normalize(
 }
 
 /// Whether this is training, in which a batch is normalized by itself.
-fn takes_batch_statistics(norm: &BatchNorm, device: &Device) -> bool {
+pub(crate) fn takes_batch_statistics(norm: &BatchNorm, device: &Device) -> bool {
     device.is_autodiff() && norm.training.is_enabled()
 }
 
@@ -129,14 +129,38 @@ pub(crate) fn normalize<const D: usize>(
         return kernels::batch_norm(x, parameters, statistics, residual, activation);
     }
     let normalized = kernels::batch_norm_train(x, parameters, residual, activation);
+    move_statistics(norm, normalized.statistics, &device);
+    normalized.output
+}
+
+/// `conv(activation(norm(x)))` in training, as one operation, which keeps no map between the two.
+///
+/// # Shapes
+///
+/// - `x`: `[batch, height, width, channels]`; returns the same
+pub(crate) fn normalize_and_convolve(
+    norm: &BatchNorm,
+    x: Tensor<4>,
+    activation: Activation,
+    conv: &Conv2d,
+) -> Tensor<4> {
+    let (device, parameters) = (x.device(), norm_parameters(norm));
+    let (weight, bias) = (conv.weight.val(), conv.bias.as_ref().map(Param::val));
+    let normalized =
+        kernels::batch_norm_train_conv2d(x, parameters, activation, weight, bias, options(conv));
+    move_statistics(norm, normalized.statistics, &device);
+    normalized.output
+}
+
+/// Moves the running statistics towards those of a batch.
+fn move_statistics(norm: &BatchNorm, of_batch: BatchStatistics, device: &Device) {
     let running = BatchStatistics {
-        mean: norm.running_mean.value_sync().to_device(&device),
-        variance: norm.running_var.value_sync().to_device(&device),
+        mean: norm.running_mean.value_sync().to_device(device),
+        variance: norm.running_var.value_sync().to_device(device),
     };
-    let moved = kernels::moved_statistics(running, normalized.statistics, norm.momentum);
+    let moved = kernels::moved_statistics(running, of_batch, norm.momentum);
     norm.running_mean.update(moved.mean);
     norm.running_var.update(moved.variance);
-    normalized.output
 }
 
 /// Images as data sets have them, with a pixel's channels side by side.

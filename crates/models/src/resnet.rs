@@ -14,7 +14,8 @@ use crate::classifier::Tap;
 use crate::description::{DescribeError, Describer, Value};
 use crate::layers::{
     Activation, Convolution, PoolOptions, activate, apply, batch_norm, channels_last, convolve,
-    convolve_and_normalize, global_average_pool, linear, max_pool, subsample,
+    convolve_and_normalize, global_average_pool, linear, max_pool, normalize,
+    normalize_and_convolve, subsample, takes_batch_statistics,
 };
 
 /// What of a [`ResNet`] may be chosen; its depth comes with its name.
@@ -294,19 +295,41 @@ impl ResNet {
 impl Block {
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let shortcut = self.shortcut(x.clone());
-        let mut residual =
-            convolve_and_maybe_normalize(&self.conv1, &self.norm1, x, None, Activation::Relu);
-        let (mut last, mut norm) = (&self.conv2, &self.norm2);
-        if let Some(conv3) = &self.conv3 {
-            residual = convolve_and_maybe_normalize(last, norm, residual, None, Activation::Relu);
-            (last, norm) = (conv3, &self.norm3);
-        }
-        if self.stochastic_depth.acts_on(&residual) {
-            let residual =
-                convolve_and_maybe_normalize(last, norm, residual, None, Activation::Identity);
+        if self.stochastic_depth.acts_on(&x) {
+            let residual = self.residual(x, None, Activation::Identity);
             return activate(shortcut + self.stochastic_depth.forward(residual), Activation::Relu);
         }
-        convolve_and_maybe_normalize(last, norm, residual, Some(shortcut), Activation::Relu)
+        self.residual(x, Some(shortcut), Activation::Relu)
+    }
+
+    /// `activation(norm(conv(relu(norm(conv(x))))) + shortcut)`, with a convolution and a normalization more in a
+    /// bottleneck.
+    fn residual(
+        &self,
+        x: Tensor<4>,
+        shortcut: Option<Tensor<4>>,
+        activation: Activation,
+    ) -> Tensor<4> {
+        let first = (&self.conv1, &self.norm1);
+        let third = self.conv3.as_ref().map(|conv3| (conv3, &self.norm3));
+        let later = [(&self.conv2, &self.norm2)].into_iter().chain(third);
+        if let Some(norm1) = first.1
+            && takes_batch_statistics(norm1, &x.device())
+        {
+            let mut maps = convolve(first.0, x, Activation::Identity);
+            let mut before = norm1;
+            for (conv, norm) in later {
+                maps = normalize_and_convolve(before, maps, Activation::Relu, conv);
+                before = norm.as_ref().expect("a network has all its normalizations or none");
+            }
+            return normalize(before, maps, shortcut, activation);
+        }
+        let (mut maps, (mut conv, mut norm)) = (x, first);
+        for next in later {
+            maps = convolve_and_maybe_normalize(conv, norm, maps, None, Activation::Relu);
+            (conv, norm) = next;
+        }
+        convolve_and_maybe_normalize(conv, norm, maps, shortcut, activation)
     }
 
     fn describe(

@@ -36,6 +36,7 @@ pub mod prepare;
 pub mod rate_test;
 pub mod recipe;
 pub mod recipe_change;
+pub mod recipe_file;
 pub mod recipe_settings;
 pub mod replay;
 pub mod run_folder;

@@ -67,8 +67,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PATH", requires = "against")]
     python: Option<PathBuf>,
     /// What PyTorch computes on; the backend's card or the processor if not given.
-    #[arg(long, value_enum, requires = "against")]
-    pytorch_device: Option<PytorchDevice>,
+    #[arg(long, value_parser = ["cpu", "cuda", "mps"], requires = "against")]
+    pytorch_device: Option<String>,
     /// Print everything as JSON on stdout instead of tables.
     #[arg(long)]
     json: bool,
@@ -79,24 +79,6 @@ pub struct BenchArgs {
 enum Rival {
     /// PyTorch in eager mode, in its faster memory format; by cuda also with TF32, with bfloat16 and as CUDA graphs.
     Pytorch,
-}
-
-/// What PyTorch can compute on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PytorchDevice {
-    Cpu,
-    Cuda,
-    Mps,
-}
-
-impl PytorchDevice {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::Mps => "mps",
-        }
-    }
 }
 
 /// Measures, prints and writes `bench.json`.
@@ -126,10 +108,8 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Error(format!("cannot tell where this program is: {error}")))?;
     let stop = interrupt::stop();
     let python = args.python.clone().unwrap_or_else(|| "python3".into());
-    let pytorch = args.against.map(|Rival::Pytorch| {
-        let device = args.pytorch_device.map(PytorchDevice::name);
-        PyTorch::find(&python, device, backend, &stop)
-    });
+    let device = args.pytorch_device.as_deref();
+    let pytorch = args.against.map(|Rival::Pytorch| PyTorch::find(&python, device, backend, &stop));
     let pytorch = pytorch.transpose()?;
     let repetitions = if is_alone { REPETITIONS } else { REPETITIONS_AGAINST };
     let plan = Plan { program, backend, threads, seconds, repetitions, pytorch, stop };

@@ -2,8 +2,6 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use backburn_data::augment;
@@ -15,6 +13,7 @@ use backburn_training::failure::{Failure, usage};
 use backburn_training::picture_names::{self, short_name};
 use backburn_training::recipe::{self, Recipe};
 use backburn_training::recipe_change::RecipeChange;
+use backburn_training::recipe_file::{self, STDIN};
 use backburn_training::run_folder::checkpoint_every::CheckpointEvery;
 use backburn_training::run_folder::edited::changed_since;
 use backburn_training::run_folder::folder::RunFolder;
@@ -40,9 +39,6 @@ const PICTURES: &str = "pictures";
 
 /// Settings that a run which has no checkpoint yet can be resumed with.
 const BATCHES: [&str; 2] = ["batch-size", "accumulate"];
-
-/// Stands for stdin where a file is asked for.
-const STDIN: &str = "-";
 
 /// `train [DATASET|PATH]`
 #[derive(Args, Clone, Debug, Default)]
@@ -452,7 +448,7 @@ impl TrainArgs {
         }
         let asked = self.dataset()?;
         let (mut recipe, name) = if let Some(path) = &self.config {
-            let recipe = read_recipe(path)?;
+            let recipe = recipe_file::read(path)?;
             if let Some(note) = changed_since(path) {
                 say(&format!("note: {note}"));
             }
@@ -505,38 +501,6 @@ impl TrainArgs {
 
 fn named_backend(name: Option<&str>) -> Result<Option<Backend>, Failure> {
     name.map(Backend::named).transpose().map_err(usage)
-}
-
-fn read_recipe(path: &Path) -> Result<Recipe, Failure> {
-    let origin = if path == Path::new(STDIN) { Path::new("stdin") } else { path };
-    // A pipe will do, but not one without end.
-    let read = || -> io::Result<String> {
-        let mut text = String::new();
-        let source: &mut dyn Read =
-            if path == Path::new(STDIN) { &mut io::stdin().lock() } else { &mut File::open(path)? };
-        source.take(recipe::MOST_BYTES + 1).read_to_string(&mut text)?;
-        match text.len() as u64 > recipe::MOST_BYTES {
-            true => Err(io::Error::other(format!("more than {} bytes", recipe::MOST_BYTES))),
-            false => Ok(text),
-        }
-    };
-    let text = read().map_err(|error| {
-        Failure::Error(format!(
-            "cannot read {}: {error}; `--config` wants a recipe such as the config.toml of a run",
-            origin.display()
-        ))
-    })?;
-    let recipe = Recipe::parse(&text, &origin.display().to_string())
-        .map_err(|error| Failure::Error(error.to_string()))?;
-    // Flags are checked later; what is wrong before them is wrong in the file.
-    let in_file = |error: &dyn std::fmt::Display| {
-        Failure::Error(format!("{}: {error}; set it right in the file", origin.display()))
-    };
-    if picture_names::folder(&recipe.dataset).is_none() {
-        backburn_data::entry(&recipe.dataset).map_err(|error| in_file(&error))?;
-    }
-    recipe.check().map_err(|error| in_file(&error))?;
-    Ok(recipe)
 }
 
 /// The same folder for whoever repeats the run from elsewhere.
