@@ -492,7 +492,7 @@ impl TrainArgs {
         let (name, recipe) = self.changes.0.base(dataset).map_err(usage)?;
         if name != dataset {
             say(&format!(
-                "recipe {name}: that of {dataset} is fitted to its own model and optimizer"
+                "note: recipe {name}: that of {dataset} is fitted to its own model and optimizer"
             ));
         }
         Ok(recipe)
