@@ -6,6 +6,7 @@ the two sides can take turns.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import math
@@ -98,12 +99,11 @@ class Training:
         loss.backward()
         self.optimizer.step()
 
-    def look(self) -> None:
-        with torch.inference_mode(), self.autocast():
-            self.network(self.images)
-
-    def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.way.autocast)
+    def autocast(self) -> contextlib.AbstractContextManager:
+        """Costs nothing where it is not the way."""
+        if self.way.autocast:
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return contextlib.nullcontext()
 
     def train(self, seconds: float) -> dict:
         self.network.train()
@@ -111,7 +111,9 @@ class Training:
 
     def evaluate(self, seconds: float) -> dict:
         self.network.eval()
-        return self.repeat(seconds, self.launched("evaluate", self.look))
+        with torch.inference_mode(), self.autocast():
+            look = self.launched("evaluate", lambda: self.network(self.images))
+            return self.repeat(seconds, look)
 
     def launched(self, name: str, step: Callable) -> Callable:
         """The step, or what launches it as a whole if that is the way."""

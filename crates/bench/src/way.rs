@@ -3,7 +3,8 @@
 /// How PyTorch computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Way {
-    /// As PyTorch does if nothing is said: 32-bit numbers, the values of an image channel after channel.
+    /// 32-bit numbers throughout, where PyTorch by itself would take TensorFloat-32 for convolutions on cards; the values of an
+    /// image channel after channel, as PyTorch has them if nothing is said.
     Contiguous,
     /// The same, pixel after pixel.
     ChannelsLast,

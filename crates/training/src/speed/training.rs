@@ -8,7 +8,7 @@ use backburn_models::{Initialization, ModelConfig, ModelError};
 use backburn_regularization::WeightDecay;
 use burn::tensor::Device;
 
-use super::launches::Launches;
+use super::launches::launches_of;
 use super::noise;
 use super::stopwatch::{repeat, wait};
 use super::work::Work;
@@ -122,11 +122,12 @@ impl Training {
 
     /// Kernels that a step launches on a graphics card; `None` of a device that is none.
     pub fn launches_of_a_step(&mut self) -> Option<u64> {
+        self.reserved_bytes()?;
         self.wait();
-        let launches = Launches::begin();
-        self.step();
-        self.wait();
-        launches.filter(|_| reserved_bytes(&self.device).is_some()).map(|it| it.so_far())
+        Some(launches_of(|| {
+            self.step();
+            self.wait();
+        }))
     }
 
     /// Bytes that a graphics card has set aside for this process; `None` of a device that is none.
