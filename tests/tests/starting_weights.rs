@@ -125,7 +125,7 @@ fn what_is_begun_is_resumed_and_extended_without_the_file() {
     let mut config = ended.recipe().clone();
     config.init_from.as_mut().unwrap().file = "/nowhere/model.safetensors".into();
     fs::write(killed.join("config.toml"), config.to_toml()).unwrap();
-    session::resume(&killed, |_| {}, &options, &mut Silent).unwrap();
+    session::resume(&killed, |_| Ok(()), &options, &mut Silent).unwrap();
     assert_eq!(tensors(&model(&killed)), tensors(&model(&out("half"))));
 }
 

@@ -10,6 +10,7 @@ mod busy;
 mod bystanders;
 pub mod case;
 pub mod child;
+mod cores;
 mod disk_space;
 pub mod doctor;
 mod figure;

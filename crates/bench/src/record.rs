@@ -53,6 +53,9 @@ pub(crate) struct NetworkRecord {
     pub(crate) peak_memory_bytes: Option<u64>,
     /// Speed with one thread, for the smallest batch size, if there is more than one thread.
     pub(crate) one_thread: Option<OneThreadRecord>,
+    /// Products that the machine gives all threads, over those that it gives one, looked at between the turns; if the
+    /// network computes on the processor with more than one thread.
+    pub(crate) threads_over_one: Option<Figure>,
     /// What it takes of a graphics card, if it computes on one.
     pub(crate) card: Option<CardRecord>,
     pub(crate) pytorch: Option<PyTorchRecord>,

@@ -3,7 +3,6 @@
 use backburn_records::number::{ABSENT, rate};
 use backburn_records::text_table::table;
 
-use super::bystanders;
 use super::case::Case;
 use super::figure::Figure;
 use super::record::{
@@ -11,6 +10,7 @@ use super::record::{
     PyTorchRecord, WayRecord,
 };
 use super::way::Way;
+use super::{bystanders, cores};
 
 /// What stands below the tables.
 const NOTE: &str = "\
@@ -48,6 +48,8 @@ pub fn tables(record: &BenchRecord) -> String {
     parts.push(loader(record));
     parts.push(NOTE.to_owned());
     parts.extend(record.busy_threads_of_others.and_then(bystanders::warning));
+    let gains: Vec<Figure> = record.networks.iter().filter_map(|it| it.threads_over_one).collect();
+    parts.extend(cores::warning(&gains));
     parts.iter().map(|part| part.trim_end()).collect::<Vec<_>>().join("\n\n")
 }
 
@@ -287,6 +289,7 @@ mod tests {
             first_step_seconds: ratio,
             peak_memory_bytes: Some(123 << 30),
             one_thread: Some(OneThreadRecord { training_images_per_second: figure, gain: ratio }),
+            threads_over_one: Some(ratio),
             pytorch: Some(PyTorchRecord {
                 ways: Way::of("resnet18", "cuda").into_iter().map(way).collect(),
                 training: comparison.clone(),

@@ -6,7 +6,6 @@ use std::path::Path;
 use backburn_training::failure::Failure;
 use backburn_training::speed::training;
 
-use super::busy;
 use super::case::Case;
 use super::figure::Figure;
 use super::plan::Plan;
@@ -16,6 +15,7 @@ use super::record::{
     CardRecord, ComparisonRecord, NetworkRecord, OneThreadRecord, PyTorchRecord, WayRecord,
 };
 use super::way::Way;
+use super::{busy, cores};
 
 /// Processes of each player, for the time until the first step.
 const STARTS: usize = 3;
@@ -72,7 +72,7 @@ pub(crate) fn measure(
     })?;
     let mut seats = sit_down(plan, case, scaling, kernels.path())?;
     let train = |seconds| Request::Training { seconds };
-    take_turns(&mut seats, plan, train, |seat| &mut seat.training)?;
+    let mut gains = take_turns(&mut seats, plan, train, |seat| &mut seat.training)?;
     for seat in &mut seats {
         seat.peak_memory_bytes = seat.process.peak_memory()?;
     }
@@ -87,8 +87,8 @@ pub(crate) fn measure(
     let one_thread = seats.iter().position(|seat| seat.player == Player::OursWithOneThread);
     let one_thread = one_thread.map(|place| seats.remove(place));
     let evaluate = |seconds| Request::Evaluation { seconds };
-    take_turns(&mut seats, plan, evaluate, |seat| &mut seat.evaluation)?;
-    Ok(record(case, &seats, one_thread.as_ref()))
+    gains.extend(take_turns(&mut seats, plan, evaluate, |seat| &mut seat.evaluation)?);
+    Ok(record(case, &seats, one_thread.as_ref(), &gains))
 }
 
 /// Starts the processes one after the other, several times, because a process has but one first step.
@@ -161,27 +161,31 @@ fn start(
 }
 
 /// Each warms up, and then they do a repetition in turn, in an order that is turned round from one
-/// to the next: a machine that becomes slower and slower favours nobody.
+/// to the next: a machine that becomes slower and slower favours nobody. Before each repetition it is looked how much
+/// the machine gives all threads, if it is the processor that computes.
 fn take_turns(
     seats: &mut [Seat],
     plan: &Plan,
     request: impl Fn(f64) -> Request,
     rates: impl Fn(&mut Seat) -> &mut Vec<f64>,
-) -> Result<(), Failure> {
+) -> Result<Vec<f64>, Failure> {
+    let looks = plan.threads > 1 && plan.backend.computes_on_the_host();
+    let mut gains = Vec::new();
     for seat in seats.iter_mut() {
         seat.process.work(&request(plan.seconds / 2.0))?;
     }
     for _ in 0..plan.repetitions {
+        gains.extend(looks.then(|| cores::gain(plan.threads)));
         for seat in seats.iter_mut() {
             let work = seat.process.work(&request(plan.seconds))?;
             rates(seat).push(work.rate());
         }
         seats.reverse();
     }
-    Ok(())
+    Ok(gains)
 }
 
-fn record(case: &Case, seats: &[Seat], one_thread: Option<&Seat>) -> NetworkRecord {
+fn record(case: &Case, seats: &[Seat], one_thread: Option<&Seat>, gains: &[f64]) -> NetworkRecord {
     let ours = seats.iter().find(|seat| seat.player == Player::Ours).expect("ours always plays");
     NetworkRecord {
         model: case.model.clone(),
@@ -195,6 +199,7 @@ fn record(case: &Case, seats: &[Seat], one_thread: Option<&Seat>) -> NetworkReco
             training_images_per_second: Figure::of(&one.training),
             gain: Figure::of_ratios(&ours.training, &one.training),
         }),
+        threads_over_one: (!gains.is_empty()).then(|| Figure::of(gains)),
         card: card(ours),
         pytorch: against_pytorch(ours, seats),
     }

@@ -5,9 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use backburn_records::record::EVALUATION_FILE;
 use backburn_records::whole_file::{folder_of, write_whole};
-use backburn_records::{RunRecord, enclosing_run, without_links};
+use backburn_records::{EVALUATION_FILE, RunRecord, enclosing_run, without_links};
 use backburn_training::backend::Backend;
 use backburn_training::predict::Predictor;
 use backburn_training::session_error::SessionError;

@@ -15,10 +15,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use backburn_records::record::{CONFIG_FILE, MANIFEST_FILE, SUMMARY_FILE};
 use backburn_records::seed_group::arm;
 use backburn_records::whole_file::{folder_of, sync_folder, write_whole};
-use backburn_records::{Manifest, RunRecord, Status, sha256};
+use backburn_records::{
+    CONFIG_FILE, MANIFEST_FILE, Manifest, RunRecord, SUMMARY_FILE, Status, sha256,
+};
 use backburn_training::picture_names::short_name;
 use serde_json::Value;
 

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::origin::Origin;
-use crate::record::{RunRecord, Summary};
+use crate::run_record::RunRecord;
 use crate::statistics::Spread;
+use crate::summary::Summary;
 
 /// The folds' scores, and their mean and spread.
 #[derive(Clone, Debug, Serialize)]

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::record::{CONFIG_FILE, MANIFEST_FILE};
+use crate::manifest::MANIFEST_FILE;
+use crate::run_record::CONFIG_FILE;
 
 /// The innermost folder of a run that `path` lies in, without links, by what is there now; the path itself need not be
 /// there.

@@ -12,6 +12,9 @@ use crate::nan::null_as_nan;
 use crate::pixels::{from_base64, to_base64};
 use crate::tta::TtaRecord;
 
+/// File name of the [`EvaluationRecord`].
+pub const EVALUATION_FILE: &str = "evaluation.json";
+
 /// A network's answers on one split, counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EvaluationRecord {

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::agreement::{Agreement, Floor, Reference};
+use crate::manifest::{DatasetRecord, TestRead};
 use crate::number;
-use crate::record::{DatasetRecord, TestRead};
 use crate::statistics::{Spread, finite};
 
 /// How an experiment was carried out.

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::checksum::FileRecord;
 use crate::experiment::Provenance;
-use crate::record::{DatasetRecord, RunRecord};
+use crate::manifest::DatasetRecord;
+use crate::run_record::RunRecord;
 use crate::shell::quoted;
 
 /// The folder, seeds, program and data that numbers come from. Several runs may share it, so that what

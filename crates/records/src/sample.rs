@@ -6,21 +6,23 @@ use std::path::Path;
 use crate::arms::{Arm, ArmRun, ArmsComparison, ComparisonOf};
 use crate::checksum::FileRecord;
 use crate::confusion::Confusion;
+use crate::epoch_record::EpochRecord;
 use crate::evaluation::{
     ClassRecord, EvaluationRecord, Mistake, ReliabilityBin, TemperatureRecord, TopKRecord,
 };
 use crate::explanation::{Explanation, ExplanationMethod};
 use crate::label_errors::{FoundByNoise, LabelErrorsRecord, Suspect, SuspectPicture};
+use crate::manifest::{
+    DatasetRecord, LabelNoiseRecord, Manifest, ResumeRecord, RollbackRecord, Status, TestRead,
+};
 use crate::near_copies::{CopyCount, CopyPair, CopyPicture, CopySearch, NearCopiesRecord};
 use crate::origin::Origin;
-use crate::record::{
-    DatasetRecord, EpochRecord, Manifest, Memorized, ResumeRecord, RollbackRecord, RunRecord,
-    Status, Summary, TestRead,
-};
+use crate::run_record::RunRecord;
 use crate::search::{
     SearchRecord, TrialEndRecord, TrialRecord, VariedRange, VariedRecord, WinnerRecord,
 };
 use crate::statistics::Spread;
+use crate::summary::{Memorized, Summary};
 use crate::tta::{PlainScores, TtaRecord};
 
 /// Ten epochs of a small network on digits.
@@ -504,4 +506,10 @@ fn arm_of(name: &str, runs: Vec<ArmRun>) -> Arm {
         runs,
         absent: None,
     }
+}
+
+/// A fifth of 6,000 labels replaced.
+pub fn label_noise() -> LabelNoiseRecord {
+    let sha256 = "5a".repeat(32);
+    LabelNoiseRecord { setting: "20".into(), replaced: 1200, wrong: 1081, sha256 }
 }

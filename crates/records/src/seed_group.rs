@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use crate::record::{RunRecord, Status, Summary};
+use crate::manifest::Status;
+use crate::run_record::RunRecord;
 use crate::statistics::Spread;
+use crate::summary::Summary;
 
 /// Settings of a recipe that say what is drawn, and nothing else.
 const SEEDS: [&str; 3] = ["seed", "data_seed", "replicate"];
@@ -140,7 +142,7 @@ impl SeedGroup<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::ExtensionRecord;
+    use crate::manifest::ExtensionRecord;
     use crate::sample;
 
     fn names(runs: &[RunRecord]) -> Vec<(String, usize)> {

@@ -2,10 +2,10 @@
 
 use backburn_records::number::{ABSENT, bare_percent, bare_points, count, counted, duration};
 use backburn_records::origin::Origin;
-use backburn_records::record::{Manifest, RunRecord, Status, Summary};
 use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
 use backburn_records::statistics::Spread;
 use backburn_records::tta::by_views;
+use backburn_records::{Manifest, RunRecord, Status, Summary};
 
 use crate::curves;
 use crate::figure::svg::escape;

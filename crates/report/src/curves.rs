@@ -1,8 +1,8 @@
 //! Learning curves: loss, accuracy and learning rate by epoch.
 
-use backburn_records::record::{EpochRecord, RunRecord};
 use backburn_records::seed_group::{Grouped, SeedGroup, grouped};
 use backburn_records::statistics::Spread;
+use backburn_records::{EpochRecord, RunRecord};
 
 use crate::figure::{Axis, Drawing, LineChart, Mark, Series};
 

@@ -1,8 +1,8 @@
 //! The page of a cross-validation.
 
+use backburn_records::RunRecord;
 use backburn_records::cross_validation::{CAUTION, CrossValidation, FoldScores};
 use backburn_records::number::{bare_percent, count, loss};
-use backburn_records::record::RunRecord;
 use backburn_records::statistics::Spread;
 
 use crate::curves;

@@ -3,9 +3,9 @@
 use backburn_records::evaluation::{EvaluationRecord, FEW_TO_CALIBRATE};
 use backburn_records::number::{self, count, counted, duration, loss, percent, points};
 use backburn_records::origin::Origin;
-use backburn_records::record::{Manifest, RunRecord, Status, Summary};
 use backburn_records::shell::quoted;
 use backburn_records::tta::{TtaRecord, by_views};
+use backburn_records::{Manifest, RunRecord, Status, Summary};
 
 use crate::figure::svg::escape;
 use crate::html::Content::{Numbers, Words};

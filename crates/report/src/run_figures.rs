@@ -1,7 +1,6 @@
 //! The figures of a run: those that its records allow.
 
-use backburn_records::ExplanationMethod;
-use backburn_records::record::RunRecord;
+use backburn_records::{ExplanationMethod, RunRecord};
 
 use crate::figure::Drawing;
 use crate::{curves, diagnosis};

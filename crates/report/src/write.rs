@@ -8,9 +8,8 @@ use backburn_records::cross_validation::CrossValidation;
 use backburn_records::label_errors::LabelErrorsRecord;
 use backburn_records::near_copies::NearCopiesRecord;
 use backburn_records::origin::Origin;
-use backburn_records::record::RunRecord;
 use backburn_records::search::SearchRecord;
-use backburn_records::whole_file;
+use backburn_records::{RunRecord, whole_file};
 
 use crate::arms_csv::arms_csv;
 use crate::arms_figures::arms_figures;

@@ -189,7 +189,7 @@ impl Trial {
                 let run = self.path.display().to_string();
                 return Ok(TrialEnd::Diverged(SessionError::EndedDiverged { run }.to_string()));
             }
-            Found::Part => session::resume(&self.path, |_| {}, options, watch),
+            Found::Part => session::resume(&self.path, |_| Ok(()), options, watch),
             Found::Nothing => session::start(&self.recipe, Some(&self.path), "run", options, watch),
         };
         match run.map(|run| run.outcome) {

@@ -86,9 +86,11 @@ impl RecipeChange {
     pub fn base(&self, dataset: &str) -> Result<(&'static str, Recipe), RecipeError> {
         let row = BuiltIn::named(dataset)?;
         let recipe = built_in(row.name)?;
-        let model = self.value("model").and_then(Value::as_str);
+        // `model` and `optimizer` are settings; `model.name` is the same as a path.
+        let asked = |name: &str| self.value(name).or_else(|| self.value(&format!("{name}.name")));
+        let model = asked("model").and_then(Value::as_str);
         let asks_for_other =
-            model.is_some_and(|model| model != recipe.model.name()) || self.sets("optimizer");
+            model.is_some_and(|model| model != recipe.model.name()) || asked("optimizer").is_some();
         match row.plain {
             Some(plain) if asks_for_other => Ok((plain, built_in(plain)?)),
             _ => Ok((row.name, recipe)),
@@ -233,6 +235,9 @@ mod tests {
             }
         }
         assert_eq!(name("mnist", "model = \"mlp\""), "mnist");
+        for path in ["\"model.name\" = \"resnet20\"", "\"optimizer.name\" = \"adam\""] {
+            assert_eq!(name("cifar10", path), "cifar10-plain");
+        }
         assert!(change("").base("minst").unwrap_err().to_string().contains("did you mean `mnist`"));
     }
 

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use backburn_models::parameters;
-use backburn_records::record::MANIFEST_FILE;
-use backburn_records::{Manifest, ResumeRecord, RunRecord, Status, Summary, number};
+use backburn_records::{MANIFEST_FILE, Manifest, ResumeRecord, RunRecord, Status, Summary, number};
 use burn::tensor::Device;
 
 use crate::backend::{Backend, OpenDevice};
@@ -17,7 +16,7 @@ use crate::memory::blame::{blame, blame_report};
 use crate::memory::need;
 use crate::origin::dataset_record;
 use crate::prepare::{PrepareError, Prepared};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, RecipeError};
 use crate::run_folder::checkpoint::{self, Position};
 use crate::run_folder::checkpoint_every::CheckpointEvery;
 use crate::run_folder::error::{Fault, MISSING, RunError};
@@ -127,16 +126,19 @@ pub fn create_folder(out: Option<&Path>, name: &str) -> Result<RunFolder, RunErr
 ///
 /// # Errors
 ///
-/// If the run has ended, or its checkpoint cannot be used or was trained with other batches; else as [`start`].
+/// If the change is none, the run has ended, or its checkpoint cannot be used or was trained with other batches; else as
+/// [`start`].
 pub fn resume(
     path: &Path,
-    change: impl FnOnce(&mut Recipe),
+    change: impl FnOnce(&mut Recipe) -> Result<(), RecipeError>,
     options: &RunOptions,
     watch: &mut dyn Watch,
 ) -> Result<Run, SessionError> {
     let folder = RunFolder::open(path)?;
     let _lock = folder.lock(watch)?;
     let mut recipe = folder.recipe()?;
+    let Recipe { batch_size, accumulate, .. } = recipe;
+    change(&mut recipe).map_err(PrepareError::from)?;
     let manifest = if folder.has_only_its_recipe() { None } else { Some(folder.manifest()?) };
     match manifest.as_ref().map(|manifest| manifest.status) {
         Some(status @ (Status::Finished | Status::StoppedEarly)) => {
@@ -155,8 +157,6 @@ pub fn resume(
         ),
         _ => {}
     }
-    let Recipe { batch_size, accumulate, .. } = recipe;
-    change(&mut recipe);
     if (recipe.batch_size, recipe.accumulate) != (batch_size, accumulate) && folder.has_checkpoint()
     {
         let run = path.display().to_string();

@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use backburn_records::record::{
-    EVALUATION_FILE, MANIFEST_FILE, METRICS_FILE, RunRecord, SUMMARY_FILE,
-};
+use backburn_records::{EVALUATION_FILE, MANIFEST_FILE, METRICS_FILE, RunRecord, SUMMARY_FILE};
 use backburn_report::run_figures::{curve_figures, diagnosis_figures};
 use backburn_report::{comparison_page, comparison_table, run_page, sentence};
 

@@ -35,7 +35,7 @@ pub use pool::{PoolShape, max_pool, max_pool_gradient};
 pub use pool_windows::{PoolWindows, max_pool_windows, max_pool_windows_gradient};
 /// For the example `layers` alone.
 #[doc(hidden)]
-pub use rate::product_rate;
+pub use rate::{product_rate, products_of_a_thread};
 pub use shape::ConvShape;
 pub use simd::{INSTRUCTION_SETS, available_instruction_sets, instruction_set};
 pub use weight_gradient::{bias_gradient, weight_gradient};

@@ -16,16 +16,17 @@ const REPEATS: usize = 2000;
 /// Multiply-adds a second that all threads reach together on numbers that lie in their first-level caches.
 pub fn product_rate() -> f64 {
     let threads = rayon::current_num_threads();
-    let work = || -> usize {
-        (0..threads)
-            .into_par_iter()
-            .map(|_| (0..REPEATS).map(|_| simd::run(Products)).sum::<usize>())
-            .sum()
-    };
+    let work = || -> usize { (0..threads).into_par_iter().map(|_| products_of_a_thread()).sum() };
     work();
     let began = Instant::now();
     let products = work();
     products as f64 / began.elapsed().as_secs_f64()
+}
+
+/// Multiplies and adds for some milliseconds, on this thread and without memory; returns how often. What several threads
+/// that do so beside each other reach together, over what one reaches, tells how many cores they have.
+pub fn products_of_a_thread() -> usize {
+    (0..REPEATS).map(|_| simd::run(Products)).sum()
 }
 
 /// A tile of as many rows as the registers hold.

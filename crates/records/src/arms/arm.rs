@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::record::Summary;
+use crate::summary::Summary;
 
 /// One arm and what its runs came to.
 #[derive(Clone, Debug, PartialEq, Serialize)]

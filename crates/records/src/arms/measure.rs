@@ -2,8 +2,8 @@
 
 use super::arm::ArmRun;
 use crate::number::{ABSENT, decimals, signed_decimals};
-use crate::record::Summary;
 use crate::statistics::{Better, Spread};
+use crate::summary::Summary;
 
 /// A score that arms are compared by.
 #[derive(Clone, Copy, Debug)]

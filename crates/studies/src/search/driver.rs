@@ -5,8 +5,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use backburn_records::record::MANIFEST_FILE;
-use backburn_records::{EpochRecord, number};
+use backburn_records::{EpochRecord, MANIFEST_FILE, number};
 use backburn_training::failure::Failure;
 use backburn_training::prepare::PrepareError;
 use backburn_training::recipe_change::RecipeChange;

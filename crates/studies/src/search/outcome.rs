@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use backburn_records::record::MANIFEST_FILE;
 use backburn_records::search::{
     SearchRecord, TrialEndRecord, TrialRecord, VariedRange, VariedRecord, WinnerRecord,
 };
 use backburn_records::statistics::Spread;
-use backburn_records::{Origin, RunRecord};
+use backburn_records::{MANIFEST_FILE, Origin, RunRecord};
 use backburn_training::failure::Failure;
 use backburn_training::recipe_change::RecipeChange;
 use serde_json::Value;

@@ -4,8 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use backburn_records::RunRecord;
-use backburn_records::record::MANIFEST_FILE;
+use backburn_records::{MANIFEST_FILE, RunRecord};
 use backburn_training::failure::Failure;
 use backburn_training::outside_runs::check_outside_runs;
 use backburn_training::run_folder::folder::RunFolder;

@@ -146,10 +146,8 @@ pub fn train(args: &TrainArgs, command: Vec<String>) -> Result<(), Failure> {
         let options = args.options(command)?;
         let change = |recipe: &mut Recipe| {
             args.change_place(recipe, backend);
-            // `check_resume` has seen that it can be.
-            if let Ok(changed) = args.changes.0.apply(recipe) {
-                *recipe = changed;
-            }
+            *recipe = args.changes.0.apply(recipe)?;
+            Ok(())
         };
         return finish(session::resume(run, change, &options, &mut watch)?, args.json);
     }
@@ -365,10 +363,7 @@ impl TrainArgs {
                 run.display()
             )));
         }
-        self.check_same_recipe("--resume", run)?;
-        let recipe = RunFolder::open(run).and_then(|folder| folder.recipe());
-        self.changes.0.apply(&recipe.map_err(SessionError::from)?).map_err(usage)?;
-        Ok(())
+        self.check_same_recipe("--resume", run)
     }
 
     /// Checks that no other data set or recipe is named beside a run that has its own.

@@ -44,13 +44,14 @@ fn a_bench_prints_tables_and_leaves_every_figure_with_its_unit() {
     expect_keys(
         network,
         "model image batch_size training_images_per_second evaluation_images_per_second \
-         first_step_seconds peak_memory_bytes one_thread card pytorch",
+         first_step_seconds peak_memory_bytes one_thread threads_over_one card pytorch",
     );
     for key in ["training_images_per_second", "evaluation_images_per_second", "first_step_seconds"]
     {
         expect_figure(&network[key]);
     }
     expect_figure(&network["one_thread"]["gain"]);
+    expect_figure(&network["threads_over_one"]);
     // A hundred gigabytes would be a mistake of the unit.
     #[cfg(target_os = "linux")]
     assert!((1e6..1e11).contains(&network["peak_memory_bytes"].as_f64().unwrap()), "{network}");
@@ -70,6 +71,7 @@ fn one_thread_has_nothing_to_scale_and_json_is_what_is_written() {
     let printed: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(printed, place.json("bench.json"));
     assert_eq!(printed["networks"][0]["one_thread"], Value::Null);
+    assert_eq!(printed["networks"][0]["threads_over_one"], Value::Null);
     assert_eq!(printed["matrix_product"]["gain"], Value::Null);
 }
 

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use backburn_data::normalization::FittedNormalization;
 use backburn_records::at_work::LOCK_FILE;
-use backburn_records::record::{CHANGED_RECIPE, MANIFEST_FILE};
 use backburn_records::whole_file::{
     folder_of, is_leftover, remove_leftovers, replace_verified, sync_folder, write_whole,
 };
 use backburn_records::{
-    EpochRecord, EvaluationRecord, FileRecord, Manifest, OtherFolder, Status, Summary, read_bounded,
+    CHANGED_RECIPE, EpochRecord, EvaluationRecord, FileRecord, MANIFEST_FILE, Manifest,
+    OtherFolder, Status, Summary, read_bounded,
 };
 use serde::Serialize;
 use time::OffsetDateTime;

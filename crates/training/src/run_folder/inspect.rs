@@ -6,9 +6,9 @@
 
 use backburn_models::{Role, weights};
 use backburn_records::number::{counted, either};
-use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
-    EpochRecord, EvaluationRecord, Manifest, Memorized, RollbackRecord, Status, Summary,
+    EpochRecord, EvaluationRecord, MANIFEST_FILE, Manifest, Memorized, RollbackRecord, Status,
+    Summary,
 };
 
 use crate::prepare::TRAIN_SAMPLE;

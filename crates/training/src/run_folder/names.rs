@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use backburn_records::record::MOST_BYTES;
-pub use backburn_records::record::{
+use backburn_records::MOST_BYTES;
+pub use backburn_records::{
     CONFIG_FILE as CONFIG, EVALUATION_FILE as EVALUATION, METRICS_FILE as METRICS,
     SUMMARY_FILE as SUMMARY,
 };

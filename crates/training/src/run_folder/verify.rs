@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use backburn_records::number::{counted, either};
-use backburn_records::record::MANIFEST_FILE;
 use backburn_records::{
-    AtWork, EpochRecord, EvaluationRecord, Manifest, Status, Summary, number, read_bounded,
+    AtWork, EpochRecord, EvaluationRecord, MANIFEST_FILE, Manifest, Status, Summary, number,
+    read_bounded,
 };
 use serde::de::DeserializeOwned;
 

@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use backburn_records::record::TuningRecord;
+use backburn_records::TuningRecord;
 use cubecl::config::autotune::{AutotuneLevel, BenchConfig};
 use cubecl::config::cache::CacheConfig;
 use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};

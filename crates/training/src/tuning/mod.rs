@@ -18,7 +18,7 @@ mod kept_file;
 mod level;
 mod settings;
 
-use backburn_records::record::TuningRecord;
+use backburn_records::TuningRecord;
 
 #[cfg(feature = "cube")]
 pub(crate) use exchange::{configure, exchange_with};
