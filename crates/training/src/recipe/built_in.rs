@@ -46,7 +46,7 @@ pub static CATALOG: &[BuiltIn] = &[
     },
     BuiltIn {
         name: "cifar100",
-        summary: "the default for CIFAR-100: as for CIFAR-10; not measured",
+        summary: "the default for CIFAR-100: as cifar10-plain; not measured",
         plain: None,
         text: include_str!("../recipes/cifar100.toml"),
     },
