@@ -42,6 +42,7 @@ class Way:
     tf32: bool = False
     autocast: bool = False
     graph: bool = False
+    compiled: bool = False
 
 
 WAYS = {
@@ -50,6 +51,7 @@ WAYS = {
     "tf32": Way(tf32=True),
     "bfloat16": Way(autocast=True),
     "graph": Way(graph=True),
+    "compiled": Way(compiled=True),
 }
 
 
@@ -86,6 +88,7 @@ class Training:
         started = time.perf_counter()
         network = twins.build({"name": arguments.model}, shape[1:], CLASSES)
         self.network = network.to(device, memory_format=memory_format)
+        self.forward = torch.compile(self.network) if self.way.compiled else self.network
         parameters = self.network.parameters()
         self.optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, capturable=self.way.graph)
         self.step()
@@ -95,7 +98,7 @@ class Training:
     def step(self) -> None:
         self.optimizer.zero_grad()
         with self.autocast():
-            loss = torch.nn.functional.cross_entropy(self.network(self.images), self.labels)
+            loss = torch.nn.functional.cross_entropy(self.forward(self.images), self.labels)
         loss.backward()
         self.optimizer.step()
 
@@ -112,7 +115,7 @@ class Training:
     def evaluate(self, seconds: float) -> dict:
         self.network.eval()
         with torch.inference_mode(), self.autocast():
-            look = self.launched("evaluate", lambda: self.network(self.images))
+            look = self.launched("evaluate", lambda: self.forward(self.images))
             return self.repeat(seconds, look)
 
     def launched(self, name: str, step: Callable) -> Callable:

@@ -26,13 +26,15 @@ pub struct PyTorch {
     script: PathBuf,
     /// Device, as PyTorch names it.
     device: String,
+    /// Whether `torch.compile` is measured, too.
+    compiles: bool,
     /// `PyTorch` and its version.
     pub name: String,
 }
 
 impl PyTorch {
     /// Finds the script, and out whether `python` can run it on `device`, or, if none is named, on what `backend` computes
-    /// on.
+    /// on. `compiles`: whether `torch.compile` is to be measured, too.
     ///
     /// # Errors
     ///
@@ -40,12 +42,13 @@ impl PyTorch {
     pub fn find(
         python: &Path,
         device: Option<&str>,
+        compiles: bool,
         backend: Backend,
         stop: &Stop,
     ) -> Result<Self, Failure> {
         let device = device.unwrap_or_else(|| backend.pytorch_device()).to_owned();
-        let mut pytorch =
-            Self { python: python.to_owned(), script: script()?, device, name: String::new() };
+        let (python, script) = (python.to_owned(), script()?);
+        let mut pytorch = Self { python, script, device, compiles, name: String::new() };
         let mut command = pytorch.command();
         command.arg("--probe");
         let (_, greeting) = Process::start(command, "--against pytorch".into(), CURE, stop)?;
@@ -73,7 +76,7 @@ impl PyTorch {
 
     /// The ways in which an architecture is computed.
     pub(crate) fn ways(&self, model: &str) -> Vec<Way> {
-        Way::of(model, &self.device)
+        Way::of(model, &self.device, self.compiles)
     }
 
     /// OpenMP's threads wait as PyTorch's users have it, spinning for milliseconds: on free cores every

@@ -37,8 +37,12 @@ pub fn tables(record: &BenchRecord) -> String {
         parts.push(title("evaluation") + &evaluation);
         parts.push(start_comparison(record));
         if record.networks.iter().any(has_other_ways) {
-            parts.push(ways(record, "training", |way| way.training_ratio));
-            parts.push(ways(record, "evaluation", |way| way.evaluation_ratio));
+            parts.push(ways(record, "training", |way| {
+                [way.training_images_per_second, way.training_ratio]
+            }));
+            parts.push(ways(record, "evaluation", |way| {
+                [way.evaluation_images_per_second, way.evaluation_ratio]
+            }));
         }
     }
     parts.push(matrix_product(record));
@@ -122,23 +126,31 @@ fn card(record: &BenchRecord) -> String {
 }
 
 fn has_other_ways(network: &NetworkRecord) -> bool {
-    network.pytorch.as_ref().is_some_and(|pytorch| pytorch.ways.len() > 2)
+    network.pytorch.iter().any(|pytorch| other_ways(pytorch).next().is_some())
 }
 
-/// Ours over PyTorch's in each of its ways.
-fn ways(record: &BenchRecord, what: &str, ratio: impl Fn(&WayRecord) -> Figure) -> String {
-    let title = format!("{what}, ours/PyTorch's, in all its ways\n");
-    let row = |network: &NetworkRecord| {
-        let ways = &network.pytorch.as_ref()?.ways;
-        let [first, second, third, fourth, fifth] = Way::ALL.map(|way| {
-            let way = ways.iter().find(|it| it.way == way.name());
-            way.map_or(ABSENT.into(), |it| times(ratio(it).median))
-        });
-        Some([name(network), first, second, third, fourth, fifth])
+/// The ways that are not compared with in tables of their own.
+fn other_ways(pytorch: &PyTorchRecord) -> impl Iterator<Item = &WayRecord> {
+    let eager_and_exact = Way::ALL.into_iter().filter(|way| way.is_eager_and_exact());
+    let names: Vec<&str> = eager_and_exact.map(Way::name).collect();
+    pytorch.ways.iter().filter(move |it| !names.contains(&it.way))
+}
+
+/// Ours over PyTorch's in its other ways.
+fn ways(record: &BenchRecord, what: &str, side: impl Fn(&WayRecord) -> [Figure; 2]) -> String {
+    let title = format!("{what} against its other ways\n");
+    let row = |name: String, way: &WayRecord| {
+        let [rate, ratio] = side(way);
+        let rate = digits(rate.median);
+        let [median, lowest, highest] = [ratio.median, ratio.lowest, ratio.highest].map(times);
+        [name, way.way.to_owned(), rate, median, lowest, highest]
     };
-    let [first, second, third, fourth, fifth] = Way::ALL.map(Way::name);
-    let head = ["images/s", first, second, third, fourth, fifth];
-    title + &with_head(head, record.networks.iter().filter_map(row))
+    let rows = record.networks.iter().flat_map(|network| {
+        let ways = network.pytorch.iter().flat_map(other_ways);
+        ways.map(|way| row(name(network), way))
+    });
+    let head = ["images/s", "way", "PyTorch's", "ours/PyTorch's", "lowest", "highest"];
+    title + &with_head(head, rows)
 }
 
 fn comparison(record: &BenchRecord, side: impl Fn(&PyTorchRecord) -> &ComparisonRecord) -> String {
@@ -291,7 +303,7 @@ mod tests {
             one_thread: Some(OneThreadRecord { training_images_per_second: figure, gain: ratio }),
             threads_over_one: Some(ratio),
             pytorch: Some(PyTorchRecord {
-                ways: Way::of("resnet18", "cuda").into_iter().map(way).collect(),
+                ways: Way::of("resnet18", "cuda", true).into_iter().map(way).collect(),
                 training: comparison.clone(),
                 evaluation: comparison,
                 first_step_ratio: ratio,

@@ -20,7 +20,8 @@ use super::{busy, cores};
 /// Processes of each player, for the time until the first step.
 const STARTS: usize = 3;
 
-/// Those of PyTorch on a graphics card, where there are many ways, and a process takes seconds to begin.
+/// Those of PyTorch on a graphics card, where there are many ways and a process takes seconds to begin, and of what it
+/// compiles.
 const STARTS_OF_A_WAY: usize = 1;
 
 /// Least seconds of training for which a card is watched: its driver tells ten times a second.
@@ -142,6 +143,7 @@ fn sit_down(
 
 fn starts(plan: &Plan, player: Player) -> usize {
     match player {
+        Player::PyTorch(Way::Compiled) => STARTS_OF_A_WAY,
         Player::PyTorch(_) if !plan.backend.computes_on_the_host() => STARTS_OF_A_WAY,
         _ => STARTS,
     }

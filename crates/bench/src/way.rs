@@ -14,20 +14,29 @@ pub(crate) enum Way {
     Bfloat16,
     /// As [`ChannelsLast`](Self::ChannelsLast), a training step recorded once and launched as a whole, a CUDA graph.
     Graph,
+    /// As [`ChannelsLast`](Self::ChannelsLast), by kernels that `torch.compile` makes for the network and its batches.
+    Compiled,
 }
 
 impl Way {
     /// All of them, in the order of tables.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Contiguous, Self::ChannelsLast, Self::Tf32, Self::Bfloat16, Self::Graph];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Contiguous,
+        Self::ChannelsLast,
+        Self::Tf32,
+        Self::Bfloat16,
+        Self::Graph,
+        Self::Compiled,
+    ];
 
     /// The ways that make a difference to an architecture on a device of PyTorch's: what has no convolutions sees images
-    /// as rows of numbers.
-    pub(crate) fn of(model: &str, device: &str) -> Vec<Self> {
+    /// as rows of numbers. `compiles`: with [`Compiled`](Self::Compiled), which takes a C++ compiler and up to minutes.
+    pub(crate) fn of(model: &str, device: &str, compiles: bool) -> Vec<Self> {
         let makes_a_difference = |way: &Self| match way {
             Self::Contiguous => true,
             Self::ChannelsLast => model != "mlp",
             Self::Tf32 | Self::Bfloat16 | Self::Graph => device == "cuda",
+            Self::Compiled => compiles,
         };
         Self::ALL.into_iter().filter(makes_a_difference).collect()
     }
@@ -40,6 +49,7 @@ impl Way {
             Self::Tf32 => "tf32",
             Self::Bfloat16 => "bfloat16",
             Self::Graph => "graph",
+            Self::Compiled => "compiled",
         }
     }
 

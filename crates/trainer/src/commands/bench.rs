@@ -69,6 +69,9 @@ pub struct BenchArgs {
     /// What PyTorch computes on; the backend's card or the processor if not given.
     #[arg(long, value_parser = ["cpu", "cuda", "mps"], requires = "against")]
     pytorch_device: Option<String>,
+    /// Also measure PyTorch with torch.compile, which takes a C++ compiler.
+    #[arg(long, requires = "against")]
+    pytorch_compile: bool,
     /// Print everything as JSON on stdout instead of tables.
     #[arg(long)]
     json: bool,
@@ -109,7 +112,9 @@ pub fn bench(args: &BenchArgs) -> Result<(), Failure> {
     let stop = interrupt::stop();
     let python = args.python.clone().unwrap_or_else(|| "python3".into());
     let device = args.pytorch_device.as_deref();
-    let pytorch = args.against.map(|Rival::Pytorch| PyTorch::find(&python, device, backend, &stop));
+    let compiles = args.pytorch_compile;
+    let pytorch =
+        args.against.map(|Rival::Pytorch| PyTorch::find(&python, device, compiles, backend, &stop));
     let pytorch = pytorch.transpose()?;
     let repetitions = if is_alone { REPETITIONS } else { REPETITIONS_AGAINST };
     let plan = Plan { program, backend, threads, seconds, repetitions, pytorch, stop };

@@ -90,6 +90,7 @@ fn what_cannot_be_measured_is_refused_before_anything_is() {
         ("--out nowhere/bench.json", &["`--out`", "no folder nowhere"]),
         ("--against caffe", &["caffe", "pytorch"]),
         ("--python python3", &["--against"]),
+        ("--pytorch-compile", &["--against"]),
     ] {
         place.run(&format!("bench {arguments}")).refuse(USAGE, parts);
     }
@@ -169,6 +170,19 @@ done
         let formats: Vec<&str> = training.map(|line| &line[..3]).collect();
         assert_eq!(formats[..8], ["100", "400", "100", "400", "400", "100", "100", "400"]);
         assert_eq!(formats.len(), 12);
+    }
+
+    #[test]
+    fn what_pytorch_compiles_is_a_way_of_its_own() {
+        let place = with_python(HONEST);
+        let run =
+            place.run(&format!("{BENCH} --against pytorch --pytorch-compile --python ./python"));
+        run.expect(DONE, &["against its other ways", "compiled"]);
+        expect_narrow(run.stdout.lines());
+        let pytorch = place.json("bench.json")["networks"][0]["pytorch"].clone();
+        assert_eq!(pytorch["training"]["faster_memory_format"], "contiguous");
+        assert_eq!(pytorch["ways"][1]["way"], "compiled");
+        expect_figure(&pytorch["ways"][1]["training_ratio"]);
     }
 
     #[test]
