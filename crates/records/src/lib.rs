@@ -1,10 +1,9 @@
 //! What runs, comparisons and experiments leave behind, as types. Knows neither Burn nor drawing.
 //!
 //! [`Manifest`], [`EpochRecord`], [`Summary`] and [`evaluation`] are the files of a run folder; [`RunRecord::read`] reads
-//! them all. [`arms`] is what a
-//! comparison of whole runs writes, [`experiment`] what an experiment does; [`Origin`] says where any of them comes
-//! from. [`whole_file`] writes a file whole or not at all. [`statistics`] and [`agreement`] judge numbers, and
-//! [`number`] writes them.
+//! them all. [`arms`] is what a comparison of whole runs writes, [`experiment`] what an experiment does; [`Origin`] says
+//! where any of them comes from. [`whole_file`] writes a file whole or not at all. [`statistics`] and [`agreement`] judge
+//! numbers, and [`number`] writes them.
 
 // What a run folder holds must not end the program.
 #![deny(

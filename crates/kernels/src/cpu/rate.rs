@@ -10,8 +10,8 @@ use super::simd::{self, Simd, Task};
 
 /// Products of a row: few enough that all that is read stays in the first-level cache.
 const DEPTH: usize = 128;
-/// Tiles that each thread computes, one after the other: some milliseconds, far longer than threads take to begin.
-const REPEATS: usize = 2000;
+/// Multiply-adds of each thread, with vectors of any width: a millisecond or more, far longer than threads take to begin.
+const PRODUCTS_OF_A_THREAD: usize = 100_000_000;
 
 /// Multiply-adds a second that all threads reach together on numbers that lie in their first-level caches.
 pub fn product_rate() -> f64 {
@@ -49,7 +49,9 @@ fn products<S: Simd, const M: usize>(simd: S) -> usize {
     let mut sums = [0.0_f32; 12 * 2 * 16];
     let start = [simd.splat(0.0); 2];
     let taps = [TapOffset { shift: 0, row: 0 }];
-    for _ in 0..REPEATS {
+    let products_of_a_tile = M * 2 * S::LANES * DEPTH;
+    let tiles = PRODUCTS_OF_A_THREAD / products_of_a_tile;
+    for _ in 0..tiles {
         // A compiler that knew the numbers could compute the sums itself, and one that saw that nobody reads them leave
         // them out.
         let (pixels, panel) = (black_box(&pixels), black_box(&panel));
@@ -67,5 +69,5 @@ fn products<S: Simd, const M: usize>(simd: S) -> usize {
         }
         black_box(&mut sums);
     }
-    REPEATS * M * 2 * S::LANES * DEPTH
+    tiles * products_of_a_tile
 }
