@@ -113,7 +113,7 @@ mod on_cards {
         #[fusion(meta = |_words, _tables, places, options| {
             let [channels, height, width] = options.shape;
             let words = places.shape.num_elements();
-            let shape = Shape::new([words / options.words_of_an_image(), channels, height, width]);
+            let shape = Shape::new([words / options.words_of_an_image(), height, width, channels]);
             TensorSpec::new(shape, DType::F32)
         })]
         fn backburn_image_batch(
@@ -136,7 +136,7 @@ mod on_cards {
     }
 
     pub(super) fn batch(images: &ByteImages, looks: Looks<'_>) -> Tensor<4> {
-        let shape @ [_, height, width] = images.shape;
+        let shape @ [channels, height, width] = images.shape;
         let [batch, there] = [looks.places.len(), images.count];
         let pack = |place: &PlacedImage| {
             let PlacedImage { image, down, right, .. } = *place;
@@ -158,11 +158,16 @@ mod on_cards {
         }
         let options = BatchOptions::new(shape, &looks);
         let places = unsigned(words, &images.tables.0.device());
-        Tensor::from_dispatch(Dispatch::backburn_image_batch(
+        let channels_last: Tensor<4> = Tensor::from_dispatch(Dispatch::backburn_image_batch(
             images.words.clone().into_dispatch(),
             images.tables.0.clone().into_dispatch(),
             places.into_dispatch(),
             options,
-        ))
+        ));
+        // As convolutions take them, so that none copies the batch. A single channel lies in either order.
+        match channels {
+            1 => channels_last.reshape([batch, 1, height, width]),
+            _ => channels_last.permute([0, 3, 1, 2]),
+        }
     }
 }

@@ -20,6 +20,7 @@
 //! | dropout | `dropout.rs` |
 //! | cross-entropy | `cross_entropy.rs` |
 //! | batches of images that lie on a card | `image_batch.rs`; what they show: `looks.rs` |
+//! | what a batch should be answered with, on a device | `targets.rs`; in words: `target_records.rs` |
 //! | an optimizer's step | `optimizer_step.rs` |
 //! | weights packed once for many batches | `packed_weights.rs` |
 //! | how many images an evaluation takes at once | `pieces.rs` |
@@ -27,8 +28,8 @@
 //!
 //! The loops themselves are in `cpu/`, which knows slices only. They give the same bits for any
 //! number of threads: what is summed by several threads is cut into parts by the shapes alone. Those for graphics cards,
-//! written in CubeCL, are in `cube/`: batch normalization, its running statistics, weights'
-//! gradients, cross-entropy, optimizer steps, batches of images.
+//! written in CubeCL, are in `cube/`: batch normalization, its running statistics, gradients
+//! of convolutions, cross-entropy, optimizer steps, batches of images and their targets.
 
 mod activate;
 mod batch_norm;
@@ -53,6 +54,8 @@ mod optimizer_step;
 mod packed_weights;
 mod pieces;
 mod running_statistics;
+mod target_records;
+mod targets;
 #[cfg(any(all(test, feature = "flex"), feature = "ndarray"))]
 mod window_product;
 
@@ -78,3 +81,4 @@ pub use optimizer_step::{Moved, fuses_optimizer_steps, optimizer_step};
 pub use packed_weights::keeping_packed_weights;
 pub use pieces::images_at_once;
 pub use running_statistics::moved_statistics;
+pub use targets::upload_targets;

@@ -170,7 +170,11 @@ fn move_statistics(norm: &BatchNorm, of_batch: BatchStatistics, device: &Device)
 /// - `images`: `[batch, channels, height, width]`
 /// - returns: `[batch, height, width, channels]`
 pub(crate) fn channels_last(images: Tensor<4>) -> Tensor<4> {
-    images.permute([0, 2, 3, 1])
+    match images.dims() {
+        // In the same order either way, which nobody need copy.
+        [batch, 1, height, width] => images.reshape([batch, height, width, 1]),
+        _ => images.permute([0, 2, 3, 1]),
+    }
 }
 
 /// Feature maps in a row, channel by channel, as PyTorch flattens them.

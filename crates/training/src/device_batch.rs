@@ -1,6 +1,7 @@
 //! A batch where a network is trained.
 
 use backburn_data::loader::{Batch, Delivered};
+use backburn_kernels::upload_targets;
 use backburn_regularization::{BatchImages, LabelledBatch, Targets};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -63,14 +64,9 @@ impl DeviceBatch {
     }
 
     fn with_images(images: Tensor<4>, targets: Targets, labels: &[u16], device: &Device) -> Self {
-        let (size, outputs) = (labels.len(), targets.classes());
-        let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-        let targets = TensorData::new(targets.into_probabilities(), [size, outputs]);
-        let plain = device.clone().without_autodiff();
-        Self {
-            images,
-            targets: Tensor::from_data(targets, device),
-            labels: Tensor::from_data(TensorData::new(labels, [size, 1]), &plain),
-        }
+        let classes = targets.classes();
+        let (targets, labels) =
+            upload_targets(targets.into_probabilities(), classes, labels, device);
+        Self { images, targets, labels }
     }
 }

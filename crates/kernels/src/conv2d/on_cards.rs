@@ -1,18 +1,22 @@
-//! Convolution on graphics cards: Burn's, but for the weights' gradient, for which Burn's two ways are a copy for each
-//! position of the kernel, or a convolution with windows as large as the map.
+//! Convolution on graphics cards: Burn's, but for both gradients where there are no matrix units. Burn's ways there are, for
+//! the weights, a copy for each position of the kernel, or a convolution with windows as large as the map; for the inputs, a
+//! matrix of all products that is added up in a second launch, or a convolution of copies in another order.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::{FloatTensorOps, ModuleOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, TensorMetadata, backend_extension};
 use burn::tensor::{Shape, Tensor};
 use burn_cubecl::CubeBackend;
+use burn_cubecl::tensor::CubeTensor;
 
 use crate::activate::activate;
 use crate::conv_options::ConvOptions;
 use crate::cpu::Activation;
+use crate::cube::input_gradient::input_gradient;
 use crate::cube::weight_gradient::weight_gradient;
 
 /// From channels last to channels second.
@@ -39,7 +43,15 @@ pub(super) trait ConvolveOnCards: Backend {
 }
 
 #[backend_extension(Cube, Fusion)]
-pub(super) trait WeightGradientOnCards: Backend {
+pub(super) trait GradientsOnCards: Backend {
+    #[fusion(dtype = x, shape = x)]
+    fn backburn_input_gradient_on_cards(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self>;
+
     #[fusion(dtype = weight, shape = weight)]
     fn backburn_weight_gradient_on_cards(
         x: FloatTensor<Self>,
@@ -71,23 +83,44 @@ pub(super) fn conv2d(
 
 impl ConvolveOnCards for CubeBackend {}
 
-impl WeightGradientOnCards for CubeBackend {
+impl GradientsOnCards for CubeBackend {
+    fn backburn_input_gradient_on_cards(
+        x: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        options: ConvOptions,
+    ) -> FloatTensor<Self> {
+        if !has_matrix_units(&x) {
+            let [_, height, width, _] = x.shape().dims();
+            let weight = Self::float_permute(weight, &CHANNELS_LAST);
+            return input_gradient(gradient, weight, [height, width], options);
+        }
+        let x = Self::float_permute(x, &CHANNELS_SECOND);
+        let gradient = Self::float_permute(gradient, &CHANNELS_SECOND);
+        let of_x = Self::conv2d_x_backward(x, weight, gradient, of_burn(options));
+        Self::float_permute(of_x, &CHANNELS_LAST)
+    }
+
     fn backburn_weight_gradient_on_cards(
         x: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         options: ConvOptions,
     ) -> FloatTensor<Self> {
-        let units = &x.client.properties().features.matmul;
-        if units.cmma.is_empty() && units.cube_mma.is_empty() && units.mma.is_empty() {
+        if !has_matrix_units(&x) {
             let [.., height, width] = weight.shape().dims::<4>();
             return weight_gradient(x, gradient, [height, width], options);
         }
-        use burn::backend::ops::{FloatTensorOps, ModuleOps};
         let x = Self::float_permute(x, &CHANNELS_SECOND);
         let gradient = Self::float_permute(gradient, &CHANNELS_SECOND);
         Self::conv2d_weight_backward(x, weight, gradient, of_burn(options))
     }
+}
+
+/// Whether the card has matrix units that CubeCL knows, for which Burn has kernels.
+fn has_matrix_units(x: &CubeTensor) -> bool {
+    let units = &x.client.properties().features.matmul;
+    !(units.cmma.is_empty() && units.cube_mma.is_empty() && units.mma.is_empty())
 }
 
 /// The weights with their input channels side by side in memory, as Burn's convolution and its inputs' gradient have them
@@ -111,7 +144,7 @@ struct State<B: Backend> {
 #[derive(Debug)]
 struct ConvolveBackward;
 
-impl<B: Backend + WeightGradientOnCards> Backward<B, 2> for ConvolveBackward {
+impl<B: Backend + GradientsOnCards> Backward<B, 2> for ConvolveBackward {
     type State = State<B>;
 
     fn backward(
@@ -133,17 +166,15 @@ impl<B: Backend + WeightGradientOnCards> Backward<B, 2> for ConvolveBackward {
             gradients.register::<B>(node.id, of_weight);
         }
         if let Some(node) = node_x {
-            let x = B::float_permute(x, &CHANNELS_SECOND);
-            let gradient = B::float_permute(gradient, &CHANNELS_SECOND);
-            let of_x = B::conv2d_x_backward(x, weight, gradient, of_burn(options));
-            gradients.register::<B>(node.id, B::float_permute(of_x, &CHANNELS_LAST));
+            let of_x = B::backburn_input_gradient_on_cards(x, gradient, weight, options);
+            gradients.register::<B>(node.id, of_x);
         }
     }
 }
 
 impl<B, C> ConvolveOnCards for Autodiff<B, C>
 where
-    B: Backend + ConvolveOnCards + WeightGradientOnCards,
+    B: Backend + ConvolveOnCards + GradientsOnCards,
     C: CheckpointStrategy,
 {
     fn backburn_convolve_on_cards(

@@ -188,21 +188,19 @@ impl PixelBlocks {
         let all: Vec<Vec<(u32, u32)>> = (0..shape.taps()).map(|tap| meetings(shape, tap)).collect();
         let block = |number| {
             let output = number * pixels / count..(number + 1) * pixels / count;
-            let inside = |&(_, o): &(u32, u32)| output.contains(&(o as usize));
-            let mut places = vec![u32::MAX; shape.input_pixels()];
-            for &(i, _) in all.iter().flatten().filter(|meeting| inside(meeting)) {
-                places[i as usize] = 0;
-            }
-            let used = |&pixel: &usize| places[pixel] == 0;
-            let input: Vec<usize> = (0..places.len()).filter(used).collect();
-            for (place, &pixel) in input.iter().enumerate() {
-                places[pixel] = place as u32;
-            }
-            let local = |&(i, o): &(u32, u32)| (places[i as usize], o - output.start as u32);
-            let of_tap = |all: &Vec<(u32, u32)>| {
-                all.iter().filter(|meeting| inside(meeting)).map(local).collect()
+            // They come in the order of the output's pixels.
+            let inside = |all: &Vec<(u32, u32)>| {
+                let before = |end: usize| all.partition_point(|&(_, o)| (o as usize) < end);
+                before(output.start)..before(output.end)
             };
-            let meetings = all.iter().map(of_tap).collect();
+            let here: Vec<&[(u32, u32)]> = all.iter().map(|all| &all[inside(all)]).collect();
+            let mut input: Vec<usize> =
+                here.iter().copied().flatten().map(|&(i, _)| i as usize).collect();
+            input.sort_unstable();
+            input.dedup();
+            let place = |i: u32| input.partition_point(|&pixel| pixel < i as usize) as u32;
+            let local = |&(i, o): &(u32, u32)| (place(i), o - output.start as u32);
+            let meetings = here.iter().map(|here| here.iter().map(local).collect()).collect();
             Block { input, output, meetings }
         };
         Self { images: (at_a_time / pixels).max(1), blocks: (0..count).map(block).collect() }

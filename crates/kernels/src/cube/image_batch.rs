@@ -59,7 +59,7 @@ impl BatchOptions {
 }
 
 /// `words`: four bytes each, images of `options.shape` one after the other; `tables`: `[channels · 256]`; `places`: `[images ·
-/// words_of_an_image]`. Gives `[images, channels, height, width]`.
+/// words_of_an_image]`. Gives `[images, height, width, channels]`.
 pub(crate) fn image_batch(
     words: CubeTensor,
     tables: CubeTensor,
@@ -69,7 +69,7 @@ pub(crate) fn image_batch(
     let [words, tables, places] = [words, tables, places].map(into_contiguous);
     let [channels, height, width] = options.shape;
     let images = places.meta.num_elements() / options.words_of_an_image();
-    let shape = Shape::new([images, channels, height, width]);
+    let shape = Shape::new([images, height, width, channels]);
     let (client, values) = (tables.client.clone(), shape.num_elements());
     let batch = empty_beside(&tables, shape);
     let dim = CubeDim::new(&client, values);
@@ -117,9 +117,9 @@ fn place_images(
 ) {
     if ABSOLUTE_POS < images.len() {
         let place = ABSOLUTE_POS as u32;
-        let column = place % width;
-        let row = place / width % height;
-        let channel = place / (width * height) % channels;
+        let channel = place % channels;
+        let column = place / channels % width;
+        let row = place / (channels * width) % height;
         let number = place / (width * height * channels);
         if comptime!(mixes) {
             let own = shown(

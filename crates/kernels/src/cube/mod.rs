@@ -8,8 +8,10 @@ use burn_cubecl::tensor::CubeTensor;
 pub(crate) mod batch_norm;
 pub(crate) mod cross_entropy;
 pub(crate) mod image_batch;
+pub(crate) mod input_gradient;
 pub(crate) mod optimizer_step;
 pub(crate) mod running_statistics;
+pub(crate) mod targets;
 pub(crate) mod weight_gradient;
 
 /// A tensor of 32-bit floats beside `x`, row by row, of any content.

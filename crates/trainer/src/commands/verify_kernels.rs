@@ -3,7 +3,9 @@
 use backburn_models::{Architecture, architecture};
 use backburn_training::backend::Backend;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::verify_kernels::{Task, verify, verify_batches};
+use backburn_training::verify_kernels::{
+    Task, VerifyError, verify, verify_batches, verify_convolutions,
+};
 use clap::Args;
 
 use crate::help;
@@ -24,6 +26,9 @@ pub struct VerifyKernelsArgs {
     /// Only whether a graphics card makes the batches that the processor would have made.
     #[arg(long, conflicts_with = "models")]
     batches: bool,
+    /// Only gradients of convolutions, with strides and borders of many kinds.
+    #[arg(long, conflicts_with = "models")]
+    convolutions: bool,
     /// What computes, by its name.
     #[arg(long, help = help::backends())]
     backend: Option<String>,
@@ -44,12 +49,16 @@ pub fn verify_kernels(args: &VerifyKernelsArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&format!("{backend} on {} against double precision", open.name));
-    if args.batches || !backend.computes_on_the_host() {
-        let verified = verify_batches(backend, &open);
-        let verified = verified.map_err(|error| Failure::Error(error.to_string()))?;
-        print_line(&format!("batches: {verified}"));
+    let is_all = !args.batches && !args.convolutions;
+    let failed = |error: VerifyError| Failure::Error(error.to_string());
+    if args.batches || is_all && !backend.computes_on_the_host() {
+        print_line(&format!("batches: {}", verify_batches(backend, &open).map_err(failed)?));
     }
-    for row in if args.batches { Vec::new() } else { rows } {
+    if args.convolutions || is_all {
+        let verified = verify_convolutions(backend, &open).map_err(failed)?;
+        print_line(&format!("convolutions: {verified}"));
+    }
+    for row in if is_all { rows } else { Vec::new() } {
         let verified = verify(&Task::of_architecture(row), backend, &open)
             .map_err(|error| Failure::Error(format!("{}: {error}", row.name)))?;
         print_line(&format!("{}: {verified}", row.name));

@@ -72,6 +72,24 @@ impl fmt::Display for Deviation {
     }
 }
 
+/// `‖found − expected‖ / max(‖expected‖, least)` in the Euclidean norm; infinite if there are more or
+/// fewer values than expected.
+pub(super) fn distance(found: &[f64], expected: &[f64], least: f64) -> f64 {
+    if found.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let difference: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+    match norm(&difference) {
+        0.0 => 0.0,
+        difference => difference / norm(expected).max(least),
+    }
+}
+
+/// The Euclidean norm.
+pub(super) fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
 /// The one furthest outside its tolerance, or nearest to it.
 pub(super) fn worst(deviations: impl IntoIterator<Item = Deviation>) -> Option<Deviation> {
     deviations.into_iter().max_by(|a, b| a.size().total_cmp(&b.size()))

@@ -31,12 +31,14 @@ use crate::prepare::PrepareError;
 use crate::seeds::Seeds;
 
 mod batches;
+mod convolutions;
 mod judge;
 mod task;
 
 pub use batches::BatchesVerified;
+pub use convolutions::ConvolutionsVerified;
 pub use judge::{Deviation, Quantity};
-use judge::{Judge, worst};
+use judge::{Judge, distance, norm, worst};
 use task::Images;
 pub use task::Task;
 
@@ -159,6 +161,19 @@ pub fn verify(task: &Task, backend: Backend, open: &OpenDevice) -> Result<Verifi
 /// If they differ by more than the rounding of a blend.
 pub fn verify_batches(backend: Backend, open: &OpenDevice) -> Result<BatchesVerified, VerifyError> {
     batches::verify_batches(&open.device).map_err(|worst| VerifyError::Wrong { backend, worst })
+}
+
+/// Compares both gradients of convolutions of many shapes with those of double precision.
+///
+/// # Errors
+///
+/// If one is outside its tolerance; the error names the one furthest outside.
+pub fn verify_convolutions(
+    backend: Backend,
+    open: &OpenDevice,
+) -> Result<ConvolutionsVerified, VerifyError> {
+    convolutions::verify_convolutions(&open.device.clone().autodiff())
+        .map_err(|worst| VerifyError::Wrong { backend, worst })
 }
 
 /// Values by the name of their parameter.
@@ -437,23 +452,6 @@ fn values(network: &Network, wanted: fn(Role) -> bool) -> ByName {
     let mut gather = Gather { path: Path::default(), wanted, by_name: ByName::new() };
     network.visit(&mut gather);
     gather.by_name
-}
-
-/// `‖found − expected‖ / max(‖expected‖, least)` in the Euclidean norm; infinite if there are more or
-/// fewer values than expected.
-fn distance(found: &[f64], expected: &[f64], least: f64) -> f64 {
-    if found.len() != expected.len() {
-        return f64::INFINITY;
-    }
-    let difference: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
-    match norm(&difference) {
-        0.0 => 0.0,
-        difference => difference / norm(expected).max(least),
-    }
-}
-
-fn norm(values: &[f64]) -> f64 {
-    values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
 /// Root mean square of all values together.
