@@ -91,6 +91,7 @@ data verify no-such-data
 data preview digits --images 2 --epochs 2 --out preview.png
 data fetch mnist --from nowhere --data-dir fetched
 verify-kernels --models mlp --threads 1
+verify-kernels --convolutions
 verify-kernels --models no-such-model
 bench --models mlp --batch-sizes 8 --seconds 0.01 --threads 1 --out bench.json --json
 bench --models no-such-model

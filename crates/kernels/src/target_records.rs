@@ -3,7 +3,7 @@
 #![cfg_attr(not(feature = "cube"), allow(dead_code))]
 
 /// What follows the word for the label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// The value of most classes, two other classes, and theirs.
     Few,
@@ -25,14 +25,14 @@ impl Form {
         let rows = || labels.iter().zip(targets.chunks_exact(classes));
         // With fewer, all values are as short.
         if classes > 4 {
-            let few = rows().map(|(&label, row)| {
+            let record = |(&label, row): (&u16, &[f32])| {
                 let (of_most, [first, second]) = few(row)?;
                 let values = [row[first], row[second]].map(f32::to_bits);
-                let classes = u32::try_from(second << 16 | first).ok()?;
-                Some([label.into(), of_most.to_bits(), classes, values[0], values[1]])
-            });
-            if let Some(words) = few.collect::<Option<Vec<_>>>() {
-                return (Self::Few, words.concat());
+                let others = u32::try_from(second << 16 | first).ok()?;
+                Some([label.into(), of_most.to_bits(), others, values[0], values[1]])
+            };
+            if let Some(records) = rows().map(record).collect::<Option<Vec<_>>>() {
+                return (Self::Few, records.concat());
             }
         }
         let word = |(&label, row): (&u16, &[f32])| {

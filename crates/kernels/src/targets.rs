@@ -2,8 +2,9 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Uploads targets and labels. A graphics card is given five words for each image, however many classes there are, where at
-/// most two of a row's probabilities differ from all others, and makes the rows itself.
+/// Uploads targets and labels. A graphics card makes the rows itself: if in every row all classes but two at most have the
+/// same value, it is given five words for each image, however many classes there are; else, and of four classes or fewer, all
+/// values.
 ///
 /// # Shapes
 ///

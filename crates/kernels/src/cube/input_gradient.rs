@@ -53,6 +53,10 @@ pub(crate) fn input_gradient(
     let (tiles_down, tiles_across) = tiles(UNITS * numbers);
     let [images, inputs_wide] = [batch as usize, inputs as usize];
     let of_input = empty_beside(&gradient, Shape::new([images, input[0], input[1], inputs_wide]));
+    for tensor in [&gradient, &weight, &of_input] {
+        // Places are counted in as many bits.
+        number(tensor.meta.num_elements());
+    }
     let client = gradient.client.clone();
     gradient_of_pixels::launch(
         &client,

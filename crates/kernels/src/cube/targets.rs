@@ -32,7 +32,7 @@ pub(crate) fn targets(records: CubeTensor, classes: usize, form: Form) -> (CubeT
         targets.clone().into_tensor_arg(),
         labels.clone().into_tensor_arg(),
         classes,
-        form == Form::Few,
+        form,
     );
     (targets, labels)
 }
@@ -43,14 +43,14 @@ fn fill_rows(
     targets: &mut Tensor<f32>,
     labels: &mut Tensor<i32>,
     classes: usize,
-    #[comptime] few: bool,
+    #[comptime] form: Form,
 ) {
     if ABSOLUTE_POS < targets.len() {
         let image = ABSOLUTE_POS / classes;
         let class = ABSOLUTE_POS % classes;
         let record = image * (records.len() / (targets.len() / classes));
         let mut bits = records[record + 1];
-        if comptime!(few) {
+        if comptime!(form == Form::Few) {
             let others = records[record + 2];
             if class == (others & 65535u32) as usize {
                 bits = records[record + 3];

@@ -53,6 +53,10 @@ pub(crate) fn weight_gradient(
     let [to, kh, kw, from] =
         [outputs, kernel_height, kernel_width, inputs].map(|count| count as usize);
     let sums = empty_beside(&x, Shape::new([to, from, kh, kw]));
+    for tensor in [&x, &gradient, &sums] {
+        // Places are counted in as many bits.
+        number(tensor.meta.num_elements());
+    }
     let partial = match parts {
         1 => sums.clone(),
         _ => empty_beside(&x, Shape::new([parts as usize, to * kh * kw * from])),

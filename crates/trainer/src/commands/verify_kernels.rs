@@ -1,4 +1,5 @@
-//! `backburn verify-kernels`: every architecture's first steps on a backend, beside double precision.
+//! `backburn verify-kernels`: every architecture's first steps on a backend, and single convolutions, beside double precision;
+//! a graphics card's batches beside the processor's.
 
 use backburn_models::{Architecture, architecture};
 use backburn_training::backend::Backend;
@@ -23,10 +24,10 @@ pub struct VerifyKernelsArgs {
     /// of layer.
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     models: Vec<String>,
-    /// Only whether a graphics card makes the batches that the processor would have made.
+    /// Whether a graphics card makes the batches that the processor would have made, and no network.
     #[arg(long, conflicts_with = "models")]
     batches: bool,
-    /// Only gradients of convolutions, with strides and borders of many kinds.
+    /// Gradients of single convolutions, with strides and borders of many kinds, and no network.
     #[arg(long, conflicts_with = "models")]
     convolutions: bool,
     /// What computes, by its name.
@@ -37,7 +38,8 @@ pub struct VerifyKernelsArgs {
     threads: Option<usize>,
 }
 
-/// Prints a line for each architecture.
+/// Prints a line for each architecture; before them, if none is named, one for the batches of a graphics card, and behind them one
+/// for single convolutions.
 ///
 /// # Errors
 ///
@@ -49,19 +51,20 @@ pub fn verify_kernels(args: &VerifyKernelsArgs) -> Result<(), Failure> {
     set_threads(args.threads)?;
     let open = backend.open().map_err(|error| Failure::Error(error.to_string()))?;
     print_line(&format!("{backend} on {} against double precision", open.name));
-    let is_all = !args.batches && !args.convolutions;
     let failed = |error: VerifyError| Failure::Error(error.to_string());
+    let has_parts = args.batches || args.convolutions;
+    let is_all = !has_parts && args.models.is_empty();
     if args.batches || is_all && !backend.computes_on_the_host() {
         print_line(&format!("batches: {}", verify_batches(backend, &open).map_err(failed)?));
+    }
+    for row in if has_parts { Vec::new() } else { rows } {
+        let verified = verify(&Task::of_architecture(row), backend, &open)
+            .map_err(|error| Failure::Error(format!("{}: {error}", row.name)))?;
+        print_line(&format!("{}: {verified}", row.name));
     }
     if args.convolutions || is_all {
         let verified = verify_convolutions(backend, &open).map_err(failed)?;
         print_line(&format!("convolutions: {verified}"));
-    }
-    for row in if is_all { rows } else { Vec::new() } {
-        let verified = verify(&Task::of_architecture(row), backend, &open)
-            .map_err(|error| Failure::Error(format!("{}: {error}", row.name)))?;
-        print_line(&format!("{}: {verified}", row.name));
     }
     Ok(())
 }

@@ -242,6 +242,15 @@ fn kernels_of_named_architectures_are_verified_and_unknown_ones_refused() {
     let place = Place::new();
     let run = place.run("verify-kernels --models mlp,lenet-bn --threads 2");
     run.expect(DONE, &["flex on ", "\nmlp: largest relative errors", "\nlenet-bn: largest"]);
+    assert!(!run.stdout.contains("convolutions:"), "{}", run.stdout);
+    let run = place.run("verify-kernels --convolutions --batches");
+    run.expect(
+        DONE,
+        &["batches: given as values", "\nconvolutions: 8 shapes, largest relative error"],
+    );
+    place
+        .run("verify-kernels --convolutions --models mlp")
+        .refuse(USAGE, &["'--convolutions' cannot be used with '--models"]);
     place.run("verify-kernels --models vgg").refuse(USAGE, &["unknown model `vgg`"]);
     place.run("verify-kernels --backend cuda").refuse(ERROR, &["built without the backend `cuda`"]);
     place.expect_empty();

@@ -125,7 +125,7 @@ impl Training {
         self.reserved_bytes()?;
         self.wait();
         Some(launches_of(|| {
-            self.step();
+            self.step_on_another_batch();
             self.wait();
         }))
     }

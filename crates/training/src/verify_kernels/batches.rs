@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use backburn_data::augment::{self, Draw};
-use backburn_data::loader::{Batch, Delivery, Epoch, Loader, LoaderConfig};
+use backburn_data::loader::{Batch, Delivered, Delivery, Epoch, Loader, LoaderConfig};
 use backburn_data::normalization::Normalization;
 use backburn_data::{ImageSet, ImageShape};
-use backburn_regularization::LabelRegularizers;
-use burn::tensor::{Device, Tensor};
+use backburn_kernels::upload_targets;
+use backburn_regularization::{LabelRegularizers, LabelledBatch, Targets};
+use burn::tensor::{Device, Int, Tensor};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -47,6 +48,17 @@ const REGULARIZERS: [&[(&str, &str)]; 4] = [
     &[("disturb-label", "30"), ("label-smoothing", "0.1")],
     &[("mixup", "1"), ("label-smoothing", "0.2:others")],
     &[("cutmix", "1")],
+];
+
+/// Classes of a row that have something else than the others, and what.
+type Others = &'static [(usize, f32)];
+
+/// Numbers of classes, and rows: of as many classes as there can be, with more that stand out than two, of too few classes for it.
+const TARGETS: [(usize, &[Others]); 4] = [
+    (65_536, &[&[(65_535, 1.0)], &[(65_534, 0.7), (3, 0.3)], &[]]),
+    (6, &[&[(5, 0.5), (0, 0.25), (2, 0.25)], &[(1, 1.0)]]),
+    (3, &[&[(2, 1.0)], &[(0, 0.5), (1, 0.25)]]),
+    (1, &[&[(0, -2.5)], &[]]),
 ];
 
 /// The finding that batches are the processor's.
@@ -96,7 +108,7 @@ pub(super) fn verify_batches(device: &Device) -> Result<BatchesVerified, Deviati
         let there = loader.clone().delivering(way.delivery());
         for regularizers in REGULARIZERS {
             for (number, (values, delivered)) in (1..).zip(epochs(&loader).zip(epochs(&there))) {
-                let expected = upload(values, &DeviceImages::Values, regularizers, number, device);
+                let expected = OnProcessor::new(values, regularizers, number);
                 let batch = upload(delivered, &way, regularizers, number, device);
                 let blends = regularizers.iter().any(|(flag, _)| *flag == "mixup");
                 let error = difference(&batch, &expected, blends);
@@ -110,7 +122,27 @@ pub(super) fn verify_batches(device: &Device) -> Result<BatchesVerified, Deviati
             }
         }
     }
+    if found.images > 0 {
+        verify_targets(device)?;
+    }
     Ok(found)
+}
+
+/// Compares rows of targets of every kind, of few classes and of as many as there can be, with what they were made of.
+fn verify_targets(device: &Device) -> Result<(), Deviation> {
+    for (classes, rows) in TARGETS {
+        let mut targets = vec![0.01; rows.len() * classes];
+        for (row, others) in targets.chunks_exact_mut(classes).zip(rows) {
+            others.iter().for_each(|&(class, value)| row[class] = value);
+        }
+        let labels: Vec<u16> = (0..rows.len()).map(|row| u16::MAX - row as u16).collect();
+        let (found, found_labels) = upload_targets(targets.clone(), classes, &labels, device);
+        if !is_same(&values(&found), &targets) || !is_same_labels(&found_labels, &labels) {
+            let quantity = Quantity::Batch(format!("targets of {classes} classes"));
+            return Err(Deviation { quantity, step: 0, found: f64::INFINITY, allowed: 0.0 });
+        }
+    }
+    Ok(())
 }
 
 fn loader(shape: ImageShape, spec: &str) -> Loader {
@@ -141,31 +173,48 @@ fn upload(
     number: usize,
     device: &Device,
 ) -> DeviceBatch {
+    DeviceBatch::upload_changed(batch, CLASSES, way, device, |batch| {
+        regularize(batch, regularizers, number);
+    })
+}
+
+fn regularize(batch: &mut LabelledBatch, regularizers: &[(&str, &str)], number: usize) {
     let mut labels = LabelRegularizers::default();
     for (flag, strength) in regularizers {
         labels.set(flag, strength).expect("they are of the catalog");
     }
-    DeviceBatch::upload_changed(batch, CLASSES, way, device, |batch| {
-        labels.apply(batch, |_| ChaCha8Rng::seed_from_u64(number as u64));
-    })
+    labels.apply(batch, |_| ChaCha8Rng::seed_from_u64(number as u64));
+}
+
+/// A batch as the processor makes it, which never was on the device.
+struct OnProcessor {
+    images: Vec<f32>,
+    targets: Vec<f32>,
+    labels: Vec<u16>,
+}
+
+impl OnProcessor {
+    fn new(batch: Batch, regularizers: &[(&str, &str)], number: usize) -> Self {
+        let shape = batch.dims();
+        let Batch { images, labels, .. } = batch;
+        let Delivered::Values(values) = images else { unreachable!("values were asked for") };
+        let targets = Targets::one_hot(&labels, CLASSES);
+        let mut batch = LabelledBatch { images: values.into(), shape, targets };
+        regularize(&mut batch, regularizers, number);
+        let images = batch.images.values().to_vec();
+        Self { images, targets: batch.targets.into_probabilities(), labels }
+    }
 }
 
 /// The greatest difference of two pixels, never NaN; infinite if bits are to be equal and are not, and if targets or labels differ.
-fn difference(batch: &DeviceBatch, expected: &DeviceBatch, blends: bool) -> f64 {
-    fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-        let data = tensor.clone().into_data();
-        data.try_to_vec().expect("they are 32-bit floats")
-    }
-    let is_same =
-        |a: &[f32], b: &[f32]| a.iter().map(|a| a.to_bits()).eq(b.iter().map(|b| b.to_bits()));
-    let (found, wanted) = (values(&batch.images), values(&expected.images));
-    let labels = |batch: &DeviceBatch| values(&batch.labels.clone().float());
-    let is_same_target = is_same(&values(&batch.targets), &values(&expected.targets));
-    if !is_same_target || !is_same(&labels(batch), &labels(expected)) || found.len() != wanted.len()
-    {
+fn difference(batch: &DeviceBatch, expected: &OnProcessor, blends: bool) -> f64 {
+    let (found, wanted) = (values(&batch.images), &expected.images);
+    let is_same_target = is_same(&values(&batch.targets), &expected.targets)
+        && is_same_labels(&batch.labels, &expected.labels);
+    if !is_same_target || found.len() != wanted.len() {
         return f64::INFINITY;
     }
-    if is_same(&found, &wanted) {
+    if is_same(&found, wanted) {
         return 0.0;
     }
     if !blends {
@@ -174,7 +223,19 @@ fn difference(batch: &DeviceBatch, expected: &DeviceBatch, blends: bool) -> f64 
     let apart = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).abs();
     found
         .iter()
-        .zip(&wanted)
+        .zip(wanted)
         .map(apart)
         .fold(0.0, |greatest: f64, it| if it.is_nan() { f64::INFINITY } else { greatest.max(it) })
+}
+
+fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
+    tensor.clone().into_data().try_to_vec().expect("they are 32-bit floats")
+}
+
+fn is_same(a: &[f32], b: &[f32]) -> bool {
+    a.iter().map(|a| a.to_bits()).eq(b.iter().map(|b| b.to_bits()))
+}
+
+fn is_same_labels(found: &Tensor<2, Int>, expected: &[u16]) -> bool {
+    found.clone().into_data().iter::<i64>().eq(expected.iter().copied().map(i64::from))
 }

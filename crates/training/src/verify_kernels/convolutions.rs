@@ -6,9 +6,9 @@ use backburn_kernels::{Activation, ConvOptions, conv2d};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 use super::judge::{Deviation, Quantity, distance, worst};
+use crate::seeds::Seeds;
 
 /// Greatest relative error of a gradient, in the Euclidean norm over the tensor.
 const TOLERANCE: f64 = 1e-4;
@@ -99,7 +99,7 @@ impl fmt::Display for ConvolutionsVerified {
 pub(super) fn verify_convolutions(device: &Device) -> Result<ConvolutionsVerified, Deviation> {
     let mut deviations = Vec::new();
     for (step, convolution) in (1..).zip(CONVOLUTIONS) {
-        let mut rng = ChaCha8Rng::seed_from_u64(step as u64);
+        let mut rng = Seeds::new(step as u64).data("verify-kernels convolutions");
         let Convolution { batch, image, channels: [inputs, outputs], kernel, .. } = convolution;
         let [height, width] = convolution.output();
         let x = random(&mut rng, [batch, image[0], image[1], inputs]);
@@ -109,7 +109,7 @@ pub(super) fn verify_convolutions(device: &Device) -> Result<ConvolutionsVerifie
         let found = gradients_on(device, convolution, [x, weight, of_output]);
         for ((name, found), expected) in ["inputs", "weights"].iter().zip(found).zip(expected) {
             deviations.push(Deviation {
-                quantity: Quantity::Gradient(format!("{name} of {convolution}")),
+                quantity: Quantity::Convolution(format!("{name} of {convolution}")),
                 step,
                 found: distance(&found, &expected, 0.0),
                 allowed: TOLERANCE,
@@ -200,16 +200,59 @@ mod tests {
         assert!(found.gradient.found > 0.0, "something was computed in single precision");
     }
 
+    /// The sum of the output times `of_output`, output by output.
+    fn objective(of: &Convolution, [x, weight, of_output]: [&[f64]; 3]) -> f64 {
+        let ([out_height, out_width], [inputs, outputs]) = (of.output(), of.channels);
+        let mut sum = 0.0;
+        for (place, factor) in of_output.iter().enumerate() {
+            let (pixel, output) = (place / outputs, place % outputs);
+            let (out_row, out_column) = (pixel / out_width % out_height, pixel % out_width);
+            let number = pixel / out_width / out_height;
+            for (tap_y, tap_x) in
+                (0..of.kernel[0]).flat_map(|y| (0..of.kernel[1]).map(move |x| (y, x)))
+            {
+                let row = (out_row * of.stride[0] + tap_y) as isize - of.padding[0] as isize;
+                let column = (out_column * of.stride[1] + tap_x) as isize - of.padding[1] as isize;
+                let [height, width] = of.image.map(|side| side as isize);
+                if !(0..height).contains(&row) || !(0..width).contains(&column) {
+                    continue;
+                }
+                let at = ((number as isize * height + row) * width + column) as usize * inputs;
+                for input in 0..inputs {
+                    let tap = (output * inputs + input) * of.kernel[0] + tap_y;
+                    sum += factor * x[at + input] * weight[tap * of.kernel[1] + tap_x];
+                }
+            }
+        }
+        sum
+    }
+
     #[test]
-    fn a_gradient_by_the_definition_is_that_of_a_difference() {
-        // Linear in the weights: one that is larger by 1 changes the sum by its gradient.
-        let convolution = square(1, 3, [1, 1], 2, 1, 0);
-        let data = |values: Vec<f32>, side: usize| TensorData::new(values, [1, side, side, 1]);
-        let x = data((1..=9).map(|value| value as f32).collect(), 3);
-        let weight = data(vec![1.0, 0.0, 0.0, 2.0], 2);
-        let of_output = data(vec![1.0, 0.0, 0.0, 10.0], 2);
-        let [of_x, of_weight] = convolution.gradients(&x, &weight, &of_output);
-        assert_eq!(of_weight, [1.0 + 50.0, 2.0 + 60.0, 4.0 + 80.0, 5.0 + 90.0]);
-        assert_eq!(of_x, [1.0, 0.0, 0.0, 0.0, 2.0 + 10.0, 0.0, 0.0, 0.0, 20.0]);
+    fn gradients_by_the_definition_are_differences_of_the_sum() {
+        let convolution = Convolution {
+            batch: 2,
+            image: [5, 4],
+            channels: [2, 3],
+            kernel: [3, 2],
+            stride: [2, 1],
+            padding: [1, 0],
+        };
+        let mut rng = Seeds::new(1).data("differences");
+        let [height, width] = convolution.output();
+        let x = random(&mut rng, [2, 5, 4, 2]);
+        let weight = random(&mut rng, [3, 2, 3, 2]);
+        let of_output = random(&mut rng, [2, height, width, 3]);
+        let found = convolution.gradients(&x, &weight, &of_output);
+        let values = [&x, &weight, &of_output].map(|data| data.iter::<f64>().collect::<Vec<_>>());
+        let before = objective(&convolution, [&values[0], &values[1], &values[2]]);
+        for (which, gradient) in found.iter().enumerate() {
+            for (place, expected) in gradient.iter().enumerate() {
+                // The sum is linear in each value, so that any step will do.
+                let mut moved = values.clone();
+                moved[which][place] += 1.0;
+                let after = objective(&convolution, [&moved[0], &moved[1], &moved[2]]);
+                assert!((after - before - expected).abs() < 1e-12, "{which}, {place}");
+            }
+        }
     }
 }

@@ -22,6 +22,8 @@ pub enum Quantity {
     EvaluationLoss,
     /// Batches that a graphics card makes of bytes, by how they were augmented and regularized.
     Batch(String),
+    /// A gradient of a single convolution, by what it is of.
+    Convolution(String),
 }
 
 impl fmt::Display for Quantity {
@@ -33,6 +35,7 @@ impl fmt::Display for Quantity {
             Self::RunningStatistic(name) => write!(f, "`{name}`"),
             Self::EvaluationLoss => write!(f, "loss in evaluation"),
             Self::Batch(changes) => write!(f, "batch changed by {changes}"),
+            Self::Convolution(shape) => write!(f, "gradient of the {shape}"),
         }
     }
 }
@@ -42,7 +45,7 @@ impl fmt::Display for Quantity {
 pub struct Deviation {
     /// What was compared.
     pub quantity: Quantity,
-    /// Step, counted from 1.
+    /// Step, or batch or convolution, counted from 1.
     pub step: usize,
     /// The relative error; infinite where a tensor is missing.
     pub found: f64,
@@ -65,10 +68,11 @@ impl Deviation {
 impl fmt::Display for Deviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { quantity, step, found, allowed } = self;
-        write!(
-            f,
-            "relative error {found:.1e} of the {quantity} in step {step}, allowed {allowed:.0e}"
-        )
+        write!(f, "relative error {found:.1e} of the {quantity}")?;
+        if !matches!(quantity, Quantity::Batch(_) | Quantity::Convolution(_)) {
+            write!(f, " in step {step}")?;
+        }
+        write!(f, ", allowed {allowed:.0e}")
     }
 }
 

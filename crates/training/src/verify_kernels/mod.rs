@@ -4,7 +4,8 @@
 //! The reference is Burn's own operations on Flex with 64-bit floats. Our kernels are for 32-bit floats
 //! ([`backburn_kernels::fuses_optimizer_steps`] says on which tensors they work), so that not even on
 //! Flex does the reference share a loop with what it judges. Every backend is held against this one
-//! reference, so that two that pass agree with each other to twice the tolerance.
+//! reference, so that two that pass agree with each other to twice the tolerance. Single convolutions have
+//! the definition as theirs, and a graphics card's batches those of the processor.
 //!
 //! Each step starts from the same weights on both sides and takes the reference's gradients: errors
 //! are those of one step, not of a training that has amplified them. What draws from the device's
