@@ -13,7 +13,7 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::empty_beside;
+use super::{assert_countable, empty_beside, number};
 use crate::conv_options::ConvOptions;
 
 /// Units of a cube along each side of a tile.
@@ -36,7 +36,6 @@ pub(crate) fn input_gradient(
     options: ConvOptions,
 ) -> CubeTensor {
     let (gradient, weight) = (into_contiguous(gradient), into_contiguous(weight));
-    let number = |count: usize| u32::try_from(count).expect("fewer than four billion numbers");
     let [height, width] = input.map(number);
     let [batch, out_height, out_width, outputs] = gradient.shape().dims().map(number);
     let [_, kernel_height, kernel_width, inputs] = weight.shape().dims().map(number);
@@ -53,10 +52,7 @@ pub(crate) fn input_gradient(
     let (tiles_down, tiles_across) = tiles(UNITS * numbers);
     let [images, inputs_wide] = [batch as usize, inputs as usize];
     let of_input = empty_beside(&gradient, Shape::new([images, input[0], input[1], inputs_wide]));
-    for tensor in [&gradient, &weight, &of_input] {
-        // Places are counted in as many bits.
-        number(tensor.meta.num_elements());
-    }
+    assert_countable(&[&gradient, &weight, &of_input]);
     let client = gradient.client.clone();
     gradient_of_pixels::launch(
         &client,

@@ -14,6 +14,18 @@ pub(crate) mod running_statistics;
 pub(crate) mod targets;
 pub(crate) mod weight_gradient;
 
+/// `count` as kernels count.
+fn number(count: usize) -> u32 {
+    u32::try_from(count).expect("fewer than four billion numbers")
+}
+
+/// Makes sure that every place in the tensors can be counted in 32 bits.
+fn assert_countable(tensors: &[&CubeTensor]) {
+    for tensor in tensors {
+        number(tensor.meta.num_elements());
+    }
+}
+
 /// A tensor of 32-bit floats beside `x`, row by row, of any content.
 fn empty_beside(x: &CubeTensor, shape: Shape) -> CubeTensor {
     empty_device_contiguous_dtype(x.client.clone(), x.device.clone(), shape, DType::F32)

@@ -13,7 +13,7 @@ use burn_cubecl::cubecl::prelude::*;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 
-use super::empty_beside;
+use super::{assert_countable, empty_beside, number};
 use crate::conv_options::ConvOptions;
 
 /// Units of a cube along each side of a tile.
@@ -35,7 +35,6 @@ pub(crate) fn weight_gradient(
     options: ConvOptions,
 ) -> CubeTensor {
     let (x, gradient) = (into_contiguous(x), into_contiguous(gradient));
-    let number = |count: usize| u32::try_from(count).expect("fewer than four billion numbers");
     let [batch, height, width, inputs] = x.shape().dims().map(number);
     let [_, out_height, out_width, outputs] = gradient.shape().dims().map(number);
     let [kernel_height, kernel_width] = kernel.map(number);
@@ -53,10 +52,7 @@ pub(crate) fn weight_gradient(
     let [to, kh, kw, from] =
         [outputs, kernel_height, kernel_width, inputs].map(|count| count as usize);
     let sums = empty_beside(&x, Shape::new([to, from, kh, kw]));
-    for tensor in [&x, &gradient, &sums] {
-        // Places are counted in as many bits.
-        number(tensor.meta.num_elements());
-    }
+    assert_countable(&[&x, &gradient, &sums]);
     let partial = match parts {
         1 => sums.clone(),
         _ => empty_beside(&x, Shape::new([parts as usize, to * kh * kw * from])),
