@@ -98,7 +98,11 @@ impl Job<'_> {
             files.filter(|file| self.verified(file).is_none()).collect();
         match from {
             // What can be done without is not worth a download of its own.
-            _ if lacking.iter().all(|file| file.optional) => {}
+            None if lacking.iter().all(|file| file.optional) => {}
+            Some(from) if lacking.iter().all(|file| file.optional) => {
+                let note = format!("all files are there already and verified; {from} was not read");
+                self.notes.push(note);
+            }
             Some(address) if address.starts_with("http://") || address.starts_with("https://") => {
                 self.download_all(&lacking, &[address.to_owned()])?;
             }
@@ -279,7 +283,9 @@ impl Job<'_> {
             };
             let Some(archive) = archive else {
                 let path = from.join(file.offered().0);
-                return Err(read_error(&path, io::Error::from(io::ErrorKind::NotFound)));
+                let names = file.names().join(" or ");
+                let reason = format!("expected {names} there, found no such file");
+                return Err(read_error(&path, io::Error::new(io::ErrorKind::NotFound, reason)));
             };
             let reader = File::open(&archive).map_err(|source| read_error(&archive, source))?;
             if let Some(published) = &self.publication.archive {

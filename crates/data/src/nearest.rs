@@ -6,14 +6,23 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     nearest.map_or_else(String::new, |known| format!(" (did you mean `{known}`?)"))
 }
 
-/// The known name that is nearest to `name`, at most a third of its letters away; `_` and `-` are the same here.
+/// Letters of a name that are enough to be the beginning of another.
+const BEGINNING: usize = 3;
+
+/// The known name that is nearest to `name`, at most a third of its letters away, or else the shortest that begins with
+/// it; `_` and `-` are the same here.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.to_lowercase().replace('_', "-");
     let name = plain(name);
     let most = name.chars().count() / 3;
-    let distances = known.into_iter().map(|known| (distance(&name, &plain(known)), known));
+    let known: Vec<&str> = known.into_iter().collect();
+    let distances = known.iter().map(|known| (distance(&name, &plain(known)), *known));
     let near = distances.filter(|(distance, _)| *distance <= most);
-    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
+    let begun = || {
+        let begun = known.iter().copied().filter(|known| plain(known).starts_with(&name));
+        begun.filter(|_| name.len() >= BEGINNING).min_by_key(|known| known.len())
+    };
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known).or_else(begun)
 }
 
 /// Letters that are put in, left out, replaced, or exchanged with their neighbour (optimal string alignment).
@@ -73,6 +82,11 @@ mod tests {
         assert_eq!(nearest("nothing", known), None);
         assert_eq!(did_you_mean("mnits", known), " (did you mean `mnist`?)");
         assert_eq!(did_you_mean("vgg", known), "");
+        assert_eq!(
+            did_you_mean("fash", ["fashion-mnist-plain", "fashion-mnist"]),
+            " (did you mean `fashion-mnist`?)"
+        );
+        assert_eq!(did_you_mean("", ["mnist"]), "");
         // Of two letters, one is half of the name.
         assert_eq!(nearest("lr", ["l1", "l2"]), None);
     }

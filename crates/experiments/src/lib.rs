@@ -4,6 +4,7 @@
 //! `Trainee`s or as whole runs with `runs.rs`, and says what came out. The lab knows what was asked for; a
 //! [`request::Request`] makes one, and writes the findings.
 
+use backburn_data::nearest::did_you_mean;
 use backburn_report::Findings;
 use backburn_training::failure::Failure;
 
@@ -311,6 +312,8 @@ pub static CATALOG: &[Experiment] = &[
 pub fn experiment(name: &str) -> Result<&'static Experiment, Failure> {
     CATALOG.iter().find(|experiment| experiment.name == name).ok_or_else(|| {
         let known: Vec<&str> = CATALOG.iter().map(|experiment| experiment.name).collect();
-        Failure::Usage(format!("unknown experiment `{name}`; known: all, {}", known.join(", ")))
+        let meant = did_you_mean(name, known.iter().copied());
+        let known = known.join(", ");
+        Failure::Usage(format!("unknown experiment `{name}`{meant}; known: all, {known}"))
     })
 }

@@ -75,7 +75,7 @@ impl Request {
         let (started, clock) = (now(), Instant::now());
         let findings = row.carry_out(&lab).inspect_err(|failure| {
             if matches!(failure, Failure::Interrupted) {
-                tell(Event::Note("interrupted; nothing was written but whole runs"));
+                tell(Event::Note("interrupted: no report was written, and runs are kept"));
             }
         })?;
         let record = record(row, &lab, findings, started, clock.elapsed().as_secs_f64());

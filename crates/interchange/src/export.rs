@@ -51,7 +51,7 @@ pub fn export(run: &Path, options: &ExportOptions) -> Result<Vec<PathBuf>, Expor
     check_options(options)?;
     let out = match &options.out {
         Some(out) => out.clone(),
-        None => run.join(FOLDER).join(options.format.row().file),
+        None => run.join(FOLDER).join(default_file(options)),
     };
     check_place(run, &out)?;
     let to_bytes: ToBytes = match options.format {
@@ -65,6 +65,14 @@ pub fn export(run: &Path, options: &ExportOptions) -> Result<Vec<PathBuf>, Expor
         Format::Safetensors => |network, _| Ok(safetensors_file::to_bytes(network)),
     };
     export_weights(run, options, out, to_bytes)
+}
+
+/// What the file is called if nothing was said. Two ONNX graphs of other inputs and outputs do not replace each other.
+fn default_file(options: &ExportOptions) -> &'static str {
+    match (options.format, options.onnx.ends) {
+        (Format::Onnx, Ends::Pixels) => "model-with-preparation.onnx",
+        _ => options.format.row().file,
+    }
 }
 
 /// What makes a format's file of a network.

@@ -76,6 +76,7 @@ impl CnnConfig {
         classes: usize,
         device: &Device,
     ) -> Result<Cnn, ModelError> {
+        let image = format!("{height}×{width}");
         let (mut height, mut width, mut inputs) = (height, width, channels);
         let mut blocks = Vec::new();
         for &outputs in &self.widths {
@@ -86,8 +87,9 @@ impl CnnConfig {
         if features == 0 {
             return Err(ModelError::Setting {
                 setting: "widths",
-                expected: "fewer blocks: each one halves the image, and nothing is left of it",
-                found: format!("{} blocks", self.widths.len()),
+                expected: "fewer blocks or larger images: each block halves the image, and \
+                           nothing is left of it",
+                found: format!("{} blocks for images of {image} pixels", self.widths.len()),
             });
         }
         let dense = (self.dense > 0).then(|| linear(features, self.dense, device));

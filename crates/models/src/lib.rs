@@ -360,21 +360,41 @@ impl ModelConfig {
         }
     }
 
-    fn check(&self) -> Result<(), ModelError> {
+    /// The rates at which activations are dropped while it trains, by their settings.
+    fn rates(&self) -> [(&'static str, Option<f64>); 3] {
         let mut config = self.clone();
-        let rates = [
+        [
             ("dropout", Some(*config.dropout_mut())),
             ("spatial_dropout", config.spatial_dropout_mut().copied()),
             ("stochastic_depth", config.stochastic_depth_mut().copied()),
-        ];
-        for (setting, rate) in rates {
+        ]
+    }
+
+    /// Its name, size and [`drops`](Self::drops), as a training introduces it: `mlp with 1195018 parameters, dropout 0.3`.
+    pub fn introduced(&self, parameters: usize) -> String {
+        let drops = self.drops();
+        let drops = if drops.is_empty() { drops } else { format!(", {drops}") };
+        format!("{} with {parameters} parameters{drops}", self.name())
+    }
+
+    /// What is dropped while it trains, in words: `dropout 0.3`, `dropout 0.2, spatial dropout 0.1`; empty if nothing is.
+    pub fn drops(&self) -> String {
+        let rates = self.rates().into_iter();
+        let rates = rates.filter_map(|(setting, rate)| Some((setting, rate.filter(|&r| r > 0.0)?)));
+        let words = rates.map(|(setting, rate)| format!("{} {rate}", setting.replace('_', " ")));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        for (setting, rate) in self.rates() {
             if let Some(rate) = rate.filter(|rate| !(0.0..1.0).contains(rate)) {
                 let (expected, found) = ("a rate in [0, 1)", rate.to_string());
                 return Err(ModelError::Setting { setting, expected, found });
             }
         }
-        if let Some(resnet) = config.resnet_mut().map(|config| config.stem)
-            && resnet != Stem::Small
+        let mut config = self.clone();
+        if let Some(stem) = config.resnet_mut().map(|config| config.stem)
+            && stem != Stem::Small
             && config.stem_mut().is_none()
         {
             let expected = "small: the CIFAR networks are for images of 32×32 pixels";

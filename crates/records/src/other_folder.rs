@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A folder that a command made in which several runs belong together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is the folder of a {made_by}, not of a run; name one of its runs, {}", path.display(), runs(path, run.as_deref()))]
+#[error("{} is the folder of {made_by}, not of a run; name one of its runs, {}", path.display(), runs(path, run.as_deref()))]
 pub struct OtherFolder {
     /// The folder.
     pub path: PathBuf,
@@ -20,8 +20,12 @@ const OF_A_RUN: [&str; 2] = [MANIFEST, "config.toml"];
 const MANIFEST: &str = "manifest.json";
 
 /// What tells such a folder, and what it is then.
-const KINDS: [(&str, &str); 3] =
-    [("study.toml", "study"), ("search.toml", "search"), ("fold-1", "cross-validation")];
+const KINDS: [(&str, &str); 4] = [
+    ("study.toml", "a study"),
+    ("search.toml", "a search"),
+    ("fold-1", "a cross-validation"),
+    ("result.json", "an experiment"),
+];
 
 /// Folders between such a folder and its runs' files: `<arm>/seed-<N>`, `trial-<NNNN>/seed-<N>`, `fold-<k>`.
 const DEPTH: usize = 2;
@@ -40,7 +44,7 @@ impl OtherFolder {
 fn runs(path: &Path, run: Option<&Path>) -> String {
     match run {
         Some(run) => format!("such as {}", run.display()),
-        None => format!("of which none has begun in {}", path.display()),
+        None => format!("of which there is none in {}", path.display()),
     }
 }
 
@@ -73,7 +77,7 @@ mod tests {
         };
         let at = |name: &str| OtherFolder::at(&folder.path().join(name));
         make("study/study.toml");
-        assert!(at("study").unwrap().to_string().contains("of which none has begun"));
+        assert!(at("study").unwrap().to_string().contains("of which there is none"));
         make("study/none/seed-2/manifest.json");
         make("study/none/seed-1/manifest.json");
         let message = at("study").unwrap().to_string();
@@ -81,9 +85,12 @@ mod tests {
         assert!(message.ends_with(&format!("such as {run}")), "{message}");
         assert!(message.contains("is the folder of a study, not of a run"), "{message}");
         make("folds/fold-1/manifest.json");
-        assert_eq!(at("folds").unwrap().made_by, "cross-validation");
+        assert_eq!(at("folds").unwrap().made_by, "a cross-validation");
         make("search/search.toml");
-        assert_eq!(at("search").unwrap().made_by, "search");
+        assert_eq!(at("search").unwrap().made_by, "a search");
+        make("experiment/result.json");
+        let message = at("experiment").unwrap().to_string();
+        assert!(message.contains("of an experiment, not of a run"), "{message}");
         // A run, and a folder of anything.
         assert_eq!((at("folds/fold-1"), at("folds/none"), at("")), (None, None, None));
     }

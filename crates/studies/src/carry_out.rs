@@ -241,6 +241,15 @@ fn forecast(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let missing = missing(study)?;
+    // A name such as `none` does not tell what its network brings along.
+    if let Some(first) = study.arms.first()
+        && let Ok(recipe) = &first.recipe
+        && !recipe.model.drops().is_empty()
+    {
+        let (name, model) = (&first.name, &recipe.model);
+        let text = format!("the first arm, `{name}`: `{}` with {}", model.name(), model.drops());
+        watch.event(Event::Note(&text));
+    }
     let (mut seconds, mut timed) = (0.0, 0.0);
     for (recipe, runs) in missing.iter().take(FORECAST_ARMS) {
         // What the data do not allow is said when its turn comes.

@@ -131,14 +131,15 @@ fn least() -> f64 {
 fn sentence(set: &DataSet, found: CopyCount) -> String {
     let CopyCount { threshold, images, other_label, .. } = found;
     let all = number::counted(set.test.len(), "test image");
-    let measure = format!("like a training image (a correlation of {threshold} and more)");
+    let training = number::counted(set.train.len(), "published training image");
+    let measure = format!("like one of the {training} (a correlation of {threshold} and more)");
     if images == 0 {
         return format!("near copies: none of the {all} is {measure}");
     }
     let are = number::either(images, "is", "are");
     format!(
         "near copies: {images} of the {all} {are} {measure}, {other_label} of them with another \
-         label"
+         label; `--page FILE` of the command that counted them shows which"
     )
 }
 

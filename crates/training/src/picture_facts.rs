@@ -9,6 +9,7 @@ use backburn_records::number::{bare_percent, count, counted};
 use backburn_records::shell::quoted;
 
 use crate::near_copies::CopiesFound;
+use crate::picture_names;
 use crate::recipe::{Recipe, built_in};
 
 /// Classes that are listed.
@@ -18,8 +19,6 @@ const MOST_NAMED: usize = 20;
 
 /// Images that a first training should see, all epochs together.
 const SEEN: usize = 100_000;
-/// The recipe that pictures are trained by if none is named.
-const FOR_PICTURES: &str = "pictures";
 /// From this imbalance on, weights are proposed.
 const UNEVEN: f64 = 2.0;
 
@@ -156,15 +155,14 @@ fn split_by(recipe: &Recipe, found: &Description) -> (usize, usize) {
 ///
 /// Why a training would not begin, or one of the classes have no picture to be learnt from, with the cure.
 pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> Result<String, String> {
-    let recipe = built_in(FOR_PICTURES).map_err(|error| error.to_string())?;
+    let recipe = built_in(picture_names::RECIPE).map_err(|error| error.to_string())?;
     let smallest = found.classes.iter().min_by_key(|class| class.pictures);
     if let Some(class) = smallest.filter(|class| class.pictures < 2) {
-        return Err(format!(
-            "class `{}` has {}, which cannot be both learnt from and tested; put more in, or \
-             remove the class",
-            class.name,
-            one_or_many(class.pictures, "picture", "pictures")
-        ));
+        let has = match class.pictures {
+            0 => "no picture",
+            _ => "one picture, which would be learnt from and not tested",
+        };
+        return Err(format!("class `{}` has {has}; put more in, or remove the class", class.name));
     }
     let (trained, valid) = split_by(&recipe, found);
     if valid == 0 {

@@ -7,6 +7,9 @@ use std::path::Path;
 /// What stands before the path of a folder of pictures, or of a table of them, in place of a data set's name.
 pub const FOLDER: &str = "folder:";
 
+/// The built-in recipe that trains on people's own pictures.
+pub const RECIPE: &str = "pictures";
+
 /// The folder or table of pictures that a data set's name stands for; `None` of a data set of the catalog.
 pub fn folder(dataset: &str) -> Option<&Path> {
     dataset.strip_prefix(FOLDER).map(Path::new)
@@ -26,6 +29,26 @@ pub fn named(path: &Path) -> Result<String, String> {
              name, or a link",
             absolute.display()
         )),
+    }
+}
+
+/// The data set that somebody asks for, by its name in a recipe: one of the catalog, or pictures by their absolute path.
+///
+/// # Errors
+///
+/// If there is neither.
+pub fn data_set(asked: &str) -> Result<String, String> {
+    if backburn_data::entry(asked).is_ok() {
+        return Ok(asked.to_owned());
+    }
+    let path = folder(asked);
+    let looks_like_a_path = asked.contains(['/', '\\', '.']) || Path::new(asked).exists();
+    let path = path.or_else(|| looks_like_a_path.then(|| Path::new(asked)));
+    match path {
+        Some(path) => named(path),
+        None => backburn_data::entry(asked)
+            .map(|entry| entry.name.to_owned())
+            .map_err(|error| format!("{error}; or the path of a folder with pictures")),
     }
 }
 

@@ -366,7 +366,8 @@ fn check_normalized(recipe: &Recipe, train: &ImageSet) -> Result<(), RecipeError
     let values = recipe.model.normalized_values([shape.channels, shape.height, shape.width]);
     let (images, batch_size) = (train.len(), recipe.batch_size);
     let smallest = batch_size.min(recipe.last_batch.last_images(images, batch_size));
-    if values.is_none_or(|values| values * smallest > 1) {
+    // None at all are of an image that is too small, which the network says.
+    if values.is_none_or(|values| values == 0 || values * smallest > 1) {
         return Ok(());
     }
     let model = recipe.model.name();

@@ -82,11 +82,10 @@ impl RateTest {
         }
         let mut state = State::new(recipe, &prepared, &open.device)?;
         watch.event(Event::CanBeStopped);
-        let (images, model) = (prepared.train.len(), recipe.model.name());
-        let images = number::counted(images, "training image");
+        let images = number::counted(prepared.train.len(), "training image");
         detail(watch, &format!("{}: {images}", recipe.dataset));
-        let parameters = parameters::count(state.network());
-        detail(watch, &format!("{model} with {parameters} parameters, seed {}", recipe.seed));
+        let model = recipe.model.introduced(parameters::count(state.network()));
+        detail(watch, &format!("{model}, seed {}", recipe.seed));
         let RateRange { from, to, steps } = range;
         let noun = number::either(steps, "step", "steps");
         detail(watch, &format!("{steps} {noun} with learning rates from {from:e} to {to:e}"));

@@ -931,14 +931,9 @@ fn set_optimizer(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeErro
     Ok(())
 }
 
-/// Whether a group is what `--freeze` makes: a part that is frozen and nothing else.
-fn is_frozen_part(group: &ParameterGroup) -> bool {
-    group.path.as_ref().is_some_and(|path| *group == ParameterGroup::of(path).frozen())
-}
-
 /// Puts a group before all others for each part that is to be frozen, in place of those of an earlier `--freeze`.
 fn set_frozen(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeError> {
-    recipe.groups.retain(|group| !is_frozen_part(group));
+    recipe.groups.retain(|group| !group.is_frozen_part());
     if given.text == NONE {
         return Ok(());
     }
@@ -966,7 +961,7 @@ fn set_head_rate(recipe: &mut Recipe, given: Given<'_>) -> Result<(), RecipeErro
     };
     recipe.groups.retain(|group| !is_of_head(group));
     if rate_factor != head.rate_factor {
-        let behind = recipe.groups.iter().take_while(|group| is_frozen_part(group)).count();
+        let behind = recipe.groups.iter().take_while(|group| group.is_frozen_part()).count();
         recipe.groups.insert(behind, ParameterGroup { rate_factor, ..head });
     }
     Ok(())

@@ -564,9 +564,8 @@ fn introduce(
     if let Some(noise) = manifest.label_noise_in_words() {
         detail(watch, &format!("label noise {noise}"));
     }
-    let (model, seeds) = (recipe.model.name(), manifest.seeds());
-    let parameters = parameters::count(state.network());
-    detail(watch, &format!("{model} with {parameters} parameters, seed {seeds}"));
+    let model = recipe.model.introduced(parameters::count(state.network()));
+    detail(watch, &format!("{model}, seed {}", manifest.seeds()));
     let (backend, device, threads) = manifest.machine();
     let threads = number::threads(threads);
     detail(watch, &format!("{backend} on {device}, {threads}"));

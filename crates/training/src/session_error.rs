@@ -12,7 +12,7 @@ use crate::backend::BackendError;
 use crate::failure::Failure;
 use crate::prepare::PrepareError;
 use crate::run_folder::checkpoint::CheckpointError;
-use crate::run_folder::error::{Fault, RunError};
+use crate::run_folder::error::{Fault, RunError, how_to_finish};
 use crate::run_folder::pages::DrawError;
 use crate::verify_kernels::VerifyError;
 
@@ -221,19 +221,6 @@ pub enum ExtendError {
         /// Epochs that it has.
         trained: usize,
     },
-}
-
-/// What to do about a run that has not come to its end.
-pub fn how_to_finish(run: &Path, status: Status) -> String {
-    let run = run.display();
-    match status {
-        Status::Diverged => format!(
-            "start a new run with a smaller learning rate, `cargo xtask train --config \
-             {run}/config.toml --learning-rate X`"
-        ),
-        Status::Running => "wait until it has ended".to_owned(),
-        _ => format!("resume it with `cargo xtask train --resume {run}`"),
-    }
 }
 
 impl From<SessionError> for Failure {

@@ -14,7 +14,7 @@ use backburn_records::number::counted;
 
 use crate::init_from::InitFrom;
 use crate::recipe::Recipe;
-use crate::run_folder::error::RunError;
+use crate::run_folder::error::{RunError, how_to_finish};
 use crate::run_folder::folder::RunFolder;
 use crate::run_folder::names::WEIGHTS;
 
@@ -50,8 +50,8 @@ pub enum StartingWeightsError {
     Run(#[from] RunError),
     /// The folder is that of a run without weights.
     #[error(
-        "`--init-from`: {} has no {WEIGHTS} yet: it is {status}; finish it first, `cargo xtask \
-         train --resume {}`, or name a file", path.display(), path.display()
+        "`--init-from`: {} has no {WEIGHTS}: it is {status}; {}, or name a file",
+        path.display(), how_to_finish(path, *status)
     )]
     Unfinished {
         /// Folder of the run.

@@ -6,6 +6,7 @@ use super::draw::Draw;
 use super::image::Image;
 use super::place::Placing;
 use crate::image_set::ImageShape;
+use crate::nearest::did_you_mean;
 
 /// A random change to one image.
 ///
@@ -47,7 +48,7 @@ pub trait Augment: Send + Sync + Debug {
 #[non_exhaustive]
 pub enum AugmentError {
     /// No row of the catalog has this name.
-    #[error("unknown augmentation `{name}`; known: {known}")]
+    #[error("unknown augmentation `{name}`{}; known: {known}", did_you_mean(name, known.split(", ")))]
     Unknown {
         /// The name that was asked for.
         name: String,

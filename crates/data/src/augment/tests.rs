@@ -327,7 +327,10 @@ fn nothing_is_written_as_none_and_draws_nothing() {
 #[test]
 fn errors_name_what_is_wrong_and_what_would_be_right() {
     let message = |spec: &str| parse(spec).unwrap_err().to_string();
-    assert!(message("flop").starts_with("unknown augmentation `flop`; known: crop, flip, "));
+    assert!(
+        message("flop")
+            .starts_with("unknown augmentation `flop` (did you mean `flip`?); known: crop, flip, ")
+    );
     assert!(message("flip,,crop").starts_with("unknown augmentation ``; known: crop, flip, "));
     assert_eq!(message("flip=1"), "augmentation `flip=1`: expected no options, just `flip`");
     assert!(message("crop=x").contains("crop=4:reflect"));

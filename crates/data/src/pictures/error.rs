@@ -116,7 +116,7 @@ pub enum PicturesError {
         found: String,
     },
     /// A setting is out of its range.
-    #[error("{name}: {reason}")]
+    #[error("`{name}`: {reason}")]
     Setting {
         /// The setting's name.
         name: &'static str,

@@ -239,7 +239,7 @@ fn loaded(
         notes.push(format!("not taken for pictures: {}", survey.skipped));
     }
     let places = Places::of(survey, &contents);
-    let split = split(&all, &places, settings, groups, &mut notes)?;
+    let split = split(&all, &survey.class_names, &places, settings, groups, &mut notes)?;
     check_train(&survey.class_names, &split.train)?;
     notes
         .extend(copies_note(&split, survey.files.iter().any(|file| file.part == Some(Part::Test))));
@@ -356,6 +356,7 @@ struct Split {
 
 fn split(
     all: &ImageSet,
+    names: &[String],
     places: &Places,
     settings: &PictureSettings,
     groups: &dyn Fn(&ImageSet) -> Result<Vec<usize>, PicturesError>,
@@ -378,10 +379,13 @@ fn split(
             test.len(),
             labels.len()
         ));
-        let alone = candidates.class_counts().into_iter().filter(|&count| count == 1).count();
-        if alone > 0 {
+        let counts = names.iter().zip(candidates.class_counts());
+        let alone: Vec<_> =
+            counts.filter(|(_, count)| *count == 1).map(|(name, _)| format!("`{name}`")).collect();
+        if !alone.is_empty() {
             notes.push(format!(
-                "classes with one picture, which is learnt from and not tested: {alone}"
+                "classes with one picture, which is learnt from and not tested: {}",
+                alone.join(", ")
             ));
         }
     } else if settings.group_near_copies && !valid.is_empty() {

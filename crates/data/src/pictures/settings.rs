@@ -116,11 +116,14 @@ impl PictureSettings {
         match self.test_size {
             SplitSize::Share(share) if !(share > 0.0 && share < 1.0) => refuse(
                 "test_size",
-                format!("{share} is not between 0 and 1; set 0.2 or a number of pictures"),
+                format!(
+                    "expected a share between 0 and 1, or a number of pictures, found {share}; \
+                     set `--test-size 20%`"
+                ),
             ),
             SplitSize::Count(0) => refuse(
                 "test_size",
-                "a test split of no picture scores nothing; set 20% or a number".to_owned(),
+                "a test split of no picture scores nothing; set `--test-size 20%`".to_owned(),
             ),
             _ => Ok(()),
         }

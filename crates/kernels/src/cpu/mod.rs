@@ -1,6 +1,7 @@
 //! The kernels themselves: slices in, slices out, nothing of Burn.
 
 mod activation;
+mod arrange;
 mod buffer;
 mod convolve;
 mod dropout;

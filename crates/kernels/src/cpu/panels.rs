@@ -91,12 +91,22 @@ impl<'a> Panels<'a> {
         (first, if self.outputs - first > self.lanes { 2 } else { 1 })
     }
 
+    /// Output channels of the panels of these numbers, which must not be none, filled up to whole vectors.
+    pub(crate) fn outputs_of(&self, numbers: &Range<usize>) -> Range<usize> {
+        let (last, vectors) = self.place(numbers.end - 1);
+        self.place(numbers.start).0..last + vectors * self.lanes
+    }
+
+    /// The same panels, of some input channels alone.
+    pub(crate) fn of_inputs(&self, inputs: Range<usize>) -> Self {
+        let weights = &self.weights[inputs.start * self.layout.input..];
+        Self { weights, inputs: inputs.len(), ..*self }
+    }
+
     /// The panels of these numbers, which must not be none.
     pub(crate) fn pack(&self, numbers: Range<usize>) -> PackedPanels {
         let Self { weights, layout, lanes, inputs, outputs, taps } = *self;
-        let last = self.place(numbers.end - 1);
-        let end = last.0 + last.1 * lanes;
-        let begin = self.place(numbers.start).0;
+        let Range { start: begin, end } = self.outputs_of(&numbers);
         let mut buffer = Buffer::new((end - begin) * inputs * taps);
         let to = buffer.writer();
         let first_number = numbers.start;
@@ -183,12 +193,16 @@ impl Task for Pack<'_> {
                 let mut block = [[0.0; LINE]; LINE];
                 for lane in 0..outputs.saturating_sub(first_lane).min(lanes) {
                     let from = &weights[(first + first_lane + lane) * layout.output..];
-                    for (row, &place) in block.iter_mut().zip(&places[..numbers.len()]) {
-                        row[lane] = from[place];
+                    for at in 0..numbers.len() {
+                        block[at][lane] = from[places[at]];
                     }
                 }
-                for (from, number) in block.iter().zip(numbers.clone()) {
-                    panel[row(number) + first_lane..][..lanes].copy_from_slice(&from[..lanes]);
+                for at in 0..numbers.len() {
+                    let row = &mut panel[row(first_number + at) + first_lane..][..lanes];
+                    match row.first_chunk_mut() {
+                        Some(row) => *row = block[at],
+                        None => row.copy_from_slice(&block[at][..lanes]),
+                    }
                 }
             }
         }

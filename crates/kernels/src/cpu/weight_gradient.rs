@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::buffer::{Buffer, Writer};
+use super::arrange::arrange;
+use super::buffer::Writer;
 use super::kept::Kept;
 use super::panels::WeightLayout;
 use super::product::outer;
@@ -57,8 +58,7 @@ pub fn weight_gradient(
     assert_eq!(input.len(), batch * shape.input_pixels() * inputs);
     assert_eq!(gradient.len(), batch * shape.output_pixels() * outputs);
     if winograd::filters_weight_gradient(shape) {
-        let sums = winograd::weight_gradient(shape, input, gradient);
-        return arrange(&sums, [outputs, inputs, taps], 2 * lanes, layout);
+        return winograd::weight_gradient(shape, input, gradient, layout);
     }
     let size = taps * inputs * padded;
     let parts = if size <= FEW_WEIGHTS { PARTS.min(batch).max(1) } else { 1 };
@@ -103,53 +103,6 @@ pub fn weight_gradient(
     });
     sums.truncate(size);
     arrange(&sums, [outputs, inputs, taps], 2 * lanes, layout)
-}
-
-/// Moves weights from panels of `[inputs, taps, width]` to where `layout` keeps each of them.
-fn arrange(
-    sums: &[f32],
-    [outputs, inputs, taps]: [usize; 3],
-    widest: usize,
-    layout: WeightLayout,
-) -> Vec<f32> {
-    let rows = inputs * taps;
-    let mut weights = Buffer::new(outputs * rows);
-    let to = weights.writer();
-    sums.par_chunks(widest * rows).enumerate().for_each(|(number, panel)| {
-        let first_output = number * widest;
-        let width = panel.len() / rows;
-        let count = (outputs - first_output).min(width);
-        let place = |row: usize| row / taps * layout.input + row % taps * layout.tap;
-        if layout.output == 1 {
-            for (row, sums) in panel.chunks_exact(width).enumerate() {
-                // SAFETY: every weight has a place of its own.
-                let weights = unsafe { to.slice(first_output + place(row), count) };
-                weights.copy_from_slice(&sums[..count]);
-            }
-            return;
-        }
-        // A line of the cache at a time, because the rows of `weights` lie a power of two apart,
-        // where caches hold few of them.
-        const LINE: usize = 16;
-        for (number, lines) in panel.chunks(LINE * width).enumerate() {
-            let first_row = number * LINE;
-            let mut places = [0; LINE];
-            for (row, to) in places.iter_mut().enumerate() {
-                *to = place(first_row + row);
-            }
-            let rows = lines.len() / width;
-            for output in 0..count {
-                let start = (first_output + output) * layout.output;
-                for row in 0..rows {
-                    let sum = lines[row * width + output];
-                    // SAFETY: every weight has a place of its own.
-                    unsafe { *to.at(start + places[row], 1) = sum };
-                }
-            }
-        }
-    });
-    // SAFETY: the layout has a place for each weight and no others.
-    unsafe { weights.assume_written() }
 }
 
 /// Which pixels are taken together.

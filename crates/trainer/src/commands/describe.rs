@@ -82,7 +82,7 @@ pub(crate) fn describe(args: &DescribeArgs, command: Vec<String>) -> Result<(), 
     print_data(&format!("contact sheet: {}", args.out.display()));
     print_line(&match start(&args.path, &found, copies) {
         Ok(command) => format!("\nto start with:\n  {command}"),
-        Err(reason) => format!("\nnot to be trained on as it is: {reason}"),
+        Err(reason) => format!("\nbefore a training: {reason}"),
     });
     Ok(())
 }

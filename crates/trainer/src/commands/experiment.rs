@@ -26,7 +26,7 @@ const SEARCH: &str = "hyperparameter-search";
 /// `experiment NAME`
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ExperimentArgs {
-    /// Name of the experiment, or `all` for every one of them, and a page that links them.
+    /// Name of the experiment, one of those of `--list`, or `all` for every one of them, and a page that links them.
     #[arg(required_unless_present = "list")]
     name: Option<String>,
     /// List the experiments, and carry out none.

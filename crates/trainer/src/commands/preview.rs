@@ -9,6 +9,7 @@ use backburn_report::write_png;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::origin::origin;
 use backburn_training::outside_runs::check_outside_runs;
+use backburn_training::picture_names::{self, short_name};
 use backburn_training::prepare::{PrepareError, Prepared};
 use backburn_training::recipe::built_in;
 use backburn_training::seeds::Seeds;
@@ -28,8 +29,8 @@ const LINE: usize = 80;
 /// `data preview NAME`
 #[derive(Debug, Args)]
 pub struct PreviewArgs {
-    /// Data set, by its name in the catalog.
-    #[arg(help = help::data_sets())]
+    /// Data set, by its name in the catalog, or pictures by their path.
+    #[arg(help = help::data_sets_or_pictures())]
     name: String,
     /// Augmentation, as for `train`; that of the data set's recipe if not given.
     #[arg(long, value_name = "LIST")]
@@ -62,8 +63,10 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     check_outside_runs("--out", &args.out)?;
     within("--images", args.images, MOST_IMAGES)?;
     within("--epochs", args.epochs, MOST_EPOCHS)?;
-    backburn_data::entry(&args.name).map_err(usage)?;
-    let mut recipe = built_in(&args.name).map_err(usage)?;
+    let dataset = picture_names::data_set(&args.name).map_err(usage)?;
+    let of_pictures = picture_names::folder(&dataset).map(|_| picture_names::RECIPE);
+    let mut recipe = built_in(of_pictures.unwrap_or(&dataset)).map_err(usage)?;
+    recipe.dataset = dataset;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.place.data_dir = args.data_dir.clone();
     if let Some(list) = &args.augment {
@@ -113,7 +116,7 @@ fn sheet(
     let names = (1..=epochs).map(|epoch| epoch.to_string());
     let columns = ["original".to_owned()].into_iter().chain(names).collect();
     Ok(ContactSheet {
-        title: format!("{}, augmented with seed {seed}, by epoch", prepared.data.name),
+        title: format!("{}, augmented with seed {seed}, by epoch", short_name(&prepared.data.name)),
         notes: lines(&augment.to_string()),
         columns,
         rows: (0..images.min(train.len())).map(row).collect(),

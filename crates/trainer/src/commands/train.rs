@@ -34,9 +34,6 @@ use crate::terminal::Terminal;
 use crate::threads::set_threads;
 use crate::train_flags::Changes;
 
-/// The built-in recipe for people's own pictures.
-const PICTURES: &str = "pictures";
-
 /// Settings that a run which has no checkpoint yet can be resumed with.
 const BATCHES: [&str; 2] = ["batch-size", "accumulate"];
 
@@ -205,7 +202,7 @@ fn result(summary: &Summary, run: &Path) -> String {
     let percent = |share: f64| format!("{:.2} %", 100.0 * share);
     let valid = summary
         .valid_accuracy
-        .map_or_else(String::new, |accuracy| format!(", validation {}", percent(accuracy)));
+        .map_or_else(String::new, |accuracy| format!("; validation {}", percent(accuracy)));
     let memorized = summary.memorized.map_or_else(String::new, |it| {
         format!(
             "{}, {} learnt by heart; {} of the other training images right\n",
@@ -215,11 +212,12 @@ fn result(summary: &Summary, run: &Path) -> String {
         )
     });
     let views = summary.tta.as_ref();
-    let views =
-        views.map_or_else(String::new, |views| format!("test and validation by views: {views}\n"));
+    let views = views.map_or_else(String::new, |views| {
+        format!("test and validation by views: {views}; training by one look\n")
+    });
     format!(
         "test accuracy {} with the weights of epoch {} of {}\n\
-         training {}{valid}, generalization gap {} points\n{views}{memorized}\
+         training {}, generalization gap {} points{valid}\n{views}{memorized}\
          test loss {:.4}, calibration error {}\n\
          trained in {} at {:.0} images/s\n\
          report: {}",
@@ -308,18 +306,7 @@ impl TrainArgs {
         let Some(asked) = self.dataset.as_ref().or(self.named_dataset.as_ref()) else {
             return Ok(None);
         };
-        if backburn_data::entry(asked).is_ok() {
-            return Ok(Some(asked.clone()));
-        }
-        let path = picture_names::folder(asked);
-        let looks_like_a_path = asked.contains(['/', '\\', '.']) || Path::new(asked).exists();
-        let path = path.or_else(|| looks_like_a_path.then(|| Path::new(asked.as_str())));
-        match path {
-            Some(path) => picture_names::named(path).map(Some).map_err(Failure::Usage),
-            None => backburn_data::entry(asked).map(|entry| Some(entry.name.to_owned())).map_err(
-                |error| Failure::Usage(format!("{error}; or the path of a folder with pictures")),
-            ),
-        }
+        picture_names::data_set(asked).map(Some).map_err(Failure::Usage)
     }
 
     /// The words of a command that trains the recipe of these flags with `change` on top; `None` if the recipe came by a
@@ -452,7 +439,7 @@ impl TrainArgs {
         } else if let (None, Some(dataset)) = (&self.recipe, &asked)
             && picture_names::folder(dataset).is_some()
         {
-            (recipe::built_in(PICTURES).map_err(usage)?, short_name(dataset))
+            (recipe::built_in(picture_names::RECIPE).map_err(usage)?, short_name(dataset))
         } else {
             let Some(name) = self.recipe.as_ref().or(asked.as_ref()) else {
                 let known: Vec<&str> = backburn_data::CATALOG.iter().map(|row| row.name).collect();

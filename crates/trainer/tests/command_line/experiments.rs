@@ -62,7 +62,7 @@ fn what_cannot_be_is_refused_with_what_can() {
     let place = Place::new();
     let refusals: [(&str, &[&str]); 7] = [
         ("experiment", &["<NAME>"]),
-        ("experiment nothing", &["unknown experiment `nothing`", "compare-optimizers"]),
+        ("experiment wieght-decay", &["unknown experiment `wieght-decay`", "`weight-decay`?"]),
         ("experiment compare-optimizers --seeds 0", &["--seeds", "1 to 1000"]),
         ("experiment compare-optimizers --dataset cifar10", &["--dataset", "mnist", "digits"]),
         ("experiment optimizer-paths --dataset mnist", &["--dataset", "no data set"]),

@@ -12,6 +12,10 @@ fn a_run_is_exported_to_every_format_with_a_card_and_is_still_whole() {
     let weights = place.bytes("run/model.safetensors");
     for (format, files) in [
         ("onnx --test-data 2", ["model.onnx", "model.onnx.md"].as_slice()),
+        (
+            "onnx --with-preparation",
+            &["model-with-preparation.onnx", "model-with-preparation.onnx.md"],
+        ),
         ("torch", &["model.pt", "model.py", "model.pt.md"]),
         ("safetensors", &["model.safetensors", "model.safetensors.md"]),
         ("mistakes-csv", &["mistakes.csv"]),

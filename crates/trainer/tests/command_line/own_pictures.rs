@@ -173,6 +173,10 @@ fn pictures_that_cannot_be_used_are_named_and_damaged_ones_left_out_on_request()
     assert!(place.text("run/config.toml").contains("skip_damaged = true"));
 
     train("--image-size 0", "none").refuse(USAGE, &["--image-size"]);
+    train("--skip-damaged --image-size 5 --model cnn", "none")
+        .refuse(USAGE, &["fewer blocks or larger images", "images of 5×5 pixels"]);
+    let share = ["`pictures.test_size`: expected a share", "--test-size 20%"];
+    train("--test-size 100%", "none").refuse(USAGE, &share);
     let colours = ["for each of 1 channels, found 3", "per-channel"];
     train("--skip-damaged --normalization imagenet", "none").refuse(USAGE, &colours);
     train("--skip-damaged --channels rgb --normalization imagenet", "colours").expect(DONE, &[]);
@@ -258,8 +262,22 @@ fn pictures_are_described_with_their_near_copies_and_what_was_found_is_quoted_by
         assert!(place.path(file).metadata().unwrap().len() > 0, "{file}");
     }
     place.run(&format!("train ./pictures {SMALL} --out run")).expect(DONE, &["near copies: "]);
-    assert!(place.text("run/report.html").contains("are like a training image"));
+    assert!(
+        place.text("run/report.html").contains("are like one of the 36 published training images")
+    );
     place.run("data describe ./none").refuse(ERROR, &["none"]);
+    let preview = "data preview ./pictures --images 2 --epochs 1 --augment flip --out preview.png";
+    place.run(preview).expect(DONE, &["preview.png"]);
+    fs::create_dir_all(place.path("pictures/lonely")).unwrap();
+    fs::copy(place.path("sheet.png"), place.path("pictures/lonely/one.png")).unwrap();
+    place.run("data describe ./pictures --out sheet.png").expect(
+        DONE,
+        &["before a training: class `lonely` has one picture, which would be learnt"],
+    );
+    place
+        .run(&format!("train ./pictures {SMALL} --out lonely"))
+        .expect(DONE, &["learnt from and not tested: `lonely`"]);
+    fs::remove_dir_all(place.path("pictures/lonely")).unwrap();
 
     let folds = place.run(&format!("train ./pictures {SMALL} --folds 2 --out folds"));
     folds.expect(DONE, &["over 2 folds"]);

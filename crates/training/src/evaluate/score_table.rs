@@ -182,7 +182,11 @@ impl ScoreTable {
                 percent(class.f1),
             ]
         });
-        table(&[head].into_iter().chain(rows).collect::<Vec<_>>())
+        let rows = table(&[head].into_iter().chain(rows).collect::<Vec<_>>());
+        match (&self.scored_by, self.variants.as_slice()) {
+            (None, [_, ..]) => format!("by class, plain:\n\n{rows}"),
+            _ => rows,
+        }
     }
 }
 

@@ -11,10 +11,11 @@ use crate::prepare::{PrepareError, Prepared};
 use crate::recipe::Recipe;
 use crate::run_folder::checkpoint::Position;
 use crate::run_folder::error::RunError;
+use crate::run_folder::error::how_to_finish;
 use crate::run_folder::folder::RunFolder;
 use crate::run_folder::names::WEIGHTS;
 use crate::run_folder::restore::{Restored, restore_newest};
-use crate::session_error::{SessionError, how_to_finish};
+use crate::session_error::SessionError;
 use crate::state::State;
 use crate::watch::{Watch, note};
 

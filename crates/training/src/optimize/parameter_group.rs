@@ -100,6 +100,11 @@ impl ParameterGroup {
         is_below && self.role.is_none_or(|slot| slot.includes(role))
     }
 
+    /// Whether it is what `--freeze` makes: a part that is frozen and nothing else.
+    pub(crate) fn is_frozen_part(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| *self == Self::of(path).frozen())
+    }
+
     /// Weight decay of its parameters, where that of the recipe is `of_recipe`.
     pub fn decay(&self, of_recipe: WeightDecay) -> WeightDecay {
         match self.weight_decay {
@@ -133,14 +138,21 @@ impl ParameterGroup {
                         modules.push(module);
                     }
                 }
-                let path = group.path.as_ref().map(|path| format!(", `{path}`,"));
-                return Err(format!(
-                    "`groups`: number {number}{} chooses no parameter that is not in a group \
-                     before it; the network's modules are {}, and its parameters are named as in \
-                     model.safetensors; for another network take a recipe without groups",
-                    path.unwrap_or_default(),
-                    modules.join(", ")
-                ));
+                let modules = modules.join(", ");
+                return Err(match &group.path {
+                    Some(path) if group.is_frozen_part() => format!(
+                        "`--freeze`: expected a part of the network that is not frozen already, \
+                         found `{path}`; its modules are {modules}, and its parameters are named \
+                         as in model.safetensors"
+                    ),
+                    path => format!(
+                        "`groups`: number {number}{} chooses no parameter that is not in a group \
+                         before it; the network's modules are {modules}, and its parameters are \
+                         named as in model.safetensors; for another network take a recipe without \
+                         groups",
+                        path.as_ref().map(|path| format!(", `{path}`,")).unwrap_or_default(),
+                    ),
+                });
             }
             frozen += if group.training == GroupTraining::Frozen { chosen } else { 0 };
         }

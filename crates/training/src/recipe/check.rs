@@ -3,6 +3,7 @@
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use backburn_data::LabelNoise;
+use backburn_data::pictures::PicturesError;
 use backburn_models::FirstLayerInitialization;
 use backburn_models::whitening::WhiteningError;
 use backburn_records::number::counted;
@@ -188,7 +189,12 @@ impl Recipe {
                 self.dataset
             )));
         }
-        self.pictures.check().map_err(|error| RecipeError::Invalid(format!("`pictures.{error}`")))
+        self.pictures.check().map_err(|error| {
+            RecipeError::Invalid(match error {
+                PicturesError::Setting { name, reason } => format!("`pictures.{name}`: {reason}"),
+                other => other.to_string(),
+            })
+        })
     }
 
     fn check_initialization(&self) -> Result<(), RecipeError> {

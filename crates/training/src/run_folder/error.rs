@@ -1,15 +1,28 @@
 //! Why a run folder cannot be used.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use backburn_records::{Changed, OtherFolder};
+use backburn_records::{Changed, OtherFolder, Status};
 
 use crate::recipe::RecipeError;
 use crate::run_folder::names::CONFIG;
 
 /// What is wrong with a file that is not there.
 pub const MISSING: &str = "the file is missing";
+
+/// What to do about a run that has not come to its end.
+pub fn how_to_finish(run: &Path, status: Status) -> String {
+    let run = run.display();
+    match status {
+        Status::Diverged => format!(
+            "start a new run with a smaller learning rate, `cargo xtask train --config \
+             {run}/config.toml --learning-rate X`"
+        ),
+        Status::Running => "wait until it has ended".to_owned(),
+        _ => format!("resume it with `cargo xtask train --resume {run}`"),
+    }
+}
 
 /// Why a run folder cannot be written or read.
 #[derive(Debug, thiserror::Error)]

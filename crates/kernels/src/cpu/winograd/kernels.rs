@@ -20,6 +20,12 @@ pub(crate) struct TransformedKernels {
     first: usize,
 }
 
+/// Rows from one product of a panel to the next: one more than there are inputs, and empty, so that products do not lie a
+/// power of two apart, where caches hold few of them.
+fn rows(inputs: usize) -> usize {
+    inputs + 1
+}
+
 /// Which way a kernel is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Direction {
@@ -32,16 +38,15 @@ pub(super) enum Direction {
 impl TransformedKernels {
     /// The panels of these numbers, which must not be none.
     pub(super) fn new(panels: &Panels<'_>, numbers: Range<usize>, direction: Direction) -> Self {
-        let packed = panels.pack(numbers.clone());
-        let first = panels.panel(&packed, numbers.start).first;
-        let last = panels.panel(&packed, numbers.end - 1);
-        let width = |panel: &Panel<'_>| panel.values.len() / (panels.inputs * TAPS);
-        let length = (last.first + width(&last) - first) * panels.inputs * PRODUCTS;
-        let mut buffer = Buffer::new(length);
+        let Range { start: first, end } = panels.outputs_of(&numbers);
+        let mut buffer = Buffer::new((end - first) * rows(panels.inputs) * PRODUCTS);
         let to = buffer.writer();
         let task = |(number, inputs): (usize, Range<usize>)| {
-            let panel = panels.panel(&packed, number);
-            let from = (panel.first - first) * panels.inputs * PRODUCTS;
+            // Packed here and not all at once before, so that they are read while they are in a core's cache.
+            let some = panels.of_inputs(inputs.clone());
+            let packed = some.pack(number..number + 1);
+            let panel = some.panel(&packed, number);
+            let from = (panel.first - first) * rows(panels.inputs) * PRODUCTS;
             simd::run(Transform { panel, inputs, depth: panels.inputs, direction, from, to });
         };
         let parts = |number: usize| {
@@ -69,13 +74,14 @@ impl TransformedKernels {
         inputs: usize,
         product: usize,
     ) -> &[f32] {
-        let from = (first - self.first) * inputs * PRODUCTS + product * inputs * width;
+        let from = ((first - self.first) * PRODUCTS + product * width) * rows(inputs);
         &self.values[from..][..inputs * width]
     }
 }
 
 /// Some input channels of a panel.
 struct Transform<'a> {
+    /// Of these input channels alone.
     panel: Panel<'a>,
     inputs: Range<usize>,
     /// All input channels.
@@ -92,8 +98,18 @@ impl Task for Transform<'_> {
     fn run<S: Simd>(self, simd: S) {
         let Self { panel, inputs, depth, direction, from, to } = self;
         let width = panel.vectors * S::LANES;
-        assert_eq!(panel.values.len(), TAPS * depth * width);
-        for input in inputs {
+        let count = inputs.len();
+        assert_eq!(panel.values.len(), TAPS * count * width);
+        if inputs.end == depth {
+            for product in 0..PRODUCTS {
+                for lane in (0..width).step_by(S::LANES) {
+                    let place = (product * rows(depth) + depth) * width + lane;
+                    // SAFETY: this task alone writes what follows the last input of this panel.
+                    unsafe { simd.store(to.at(from + place, S::LANES), simd.splat(0.0)) };
+                }
+            }
+        }
+        for (number, input) in inputs.enumerate() {
             for lane in (0..width).step_by(S::LANES) {
                 let mut kernel = [[simd.splat(0.0); 3]; 3];
                 for (i, row) in kernel.iter_mut().enumerate() {
@@ -102,7 +118,7 @@ impl Task for Transform<'_> {
                             Direction::Forward => 3 * i + j,
                             Direction::Backward => TAPS - 1 - (3 * i + j),
                         };
-                        let place = (tap * depth + input) * width + lane;
+                        let place = (tap * count + number) * width + lane;
                         // SAFETY: the panel has a row of `width` for every tap and input.
                         *weight = unsafe { simd.load(panel.values.as_ptr().add(place)) };
                     }
@@ -110,7 +126,7 @@ impl Task for Transform<'_> {
                 let products = in_two_dimensions::<S, Kernel, 3, ROOTS>(simd, &kernel);
                 for (i, row) in products.iter().enumerate() {
                     for (j, &value) in row.iter().enumerate() {
-                        let place = ((ROOTS * i + j) * depth + input) * width + lane;
+                        let place = ((ROOTS * i + j) * rows(depth) + input) * width + lane;
                         // SAFETY: this task alone writes these inputs of this panel.
                         unsafe { simd.store(to.at(from + place, S::LANES), value) };
                     }

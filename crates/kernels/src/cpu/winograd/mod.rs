@@ -23,7 +23,7 @@ use std::ffi::OsStr;
 use std::sync::OnceLock;
 
 use super::finish::Finish;
-use super::panels::Panels;
+use super::panels::{Panels, WeightLayout};
 use super::shape::ConvShape;
 use filtering::Filtering;
 use kernels::Direction;
@@ -111,11 +111,15 @@ pub(crate) fn input_gradient(shape: &ConvShape, gradient: &[f32], panels: Panels
     .run()
 }
 
-/// The sums of [`weight_gradient`](super::weight_gradient::weight_gradient), by panel, input channel, kernel position,
-/// output channel of the panel.
-pub(crate) fn weight_gradient(shape: &ConvShape, input: &[f32], gradient: &[f32]) -> Vec<f32> {
+/// As [`weight_gradient`](super::weight_gradient::weight_gradient).
+pub(crate) fn weight_gradient(
+    shape: &ConvShape,
+    input: &[f32],
+    gradient: &[f32],
+    layout: WeightLayout,
+) -> Vec<f32> {
     let channels = [shape.inputs, shape.outputs];
-    weight_gradient::weight_gradient(forward_tiles(shape), input, gradient, channels)
+    weight_gradient::weight_gradient(forward_tiles(shape), input, gradient, channels, layout)
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::super::arrange::arrange_rows;
 use super::super::buffer::{Buffer, Writer};
+use super::super::panels::WeightLayout;
 use super::super::simd::{self, Simd, Task};
 use super::tiles::{TILE, Tiles, window};
 use super::transform::{Gradient, Input, KernelGradient, PRODUCTS, ROOTS, TAPS, in_two_dimensions};
@@ -18,11 +20,12 @@ const NUMBERS_AT_A_TIME: usize = 2 * 1024 * 1024;
 const FEWEST_TILES: usize = 64;
 /// Tiles that a task transforms.
 const TILES_OF_A_TASK: usize = 8;
+/// Numbers between the products of a block, so that they do not lie a power of two apart, where caches hold few of them.
+const GAP: usize = 16;
 /// Most vectors of input channels of a task.
 const GROUPS_OF_A_TASK: usize = 4;
 
-/// Sums over all tiles, by panel, input channel, kernel position, output channel of the panel; the last panel is filled up
-/// with whatever comes out of zeros.
+/// Sums over all tiles, where `layout` keeps the weights that they are for.
 ///
 /// # Shapes
 ///
@@ -33,8 +36,9 @@ pub(super) fn weight_gradient(
     input: &[f32],
     gradient: &[f32],
     channels: [usize; 2],
+    layout: WeightLayout,
 ) -> Vec<f32> {
-    in_blocks(tiles, input, gradient, channels, tiles_at_a_time(tiles, channels))
+    in_blocks(tiles, input, gradient, channels, layout, tiles_at_a_time(tiles, channels))
 }
 
 /// Tiles of a block: those whose windows and gradients are made at a time.
@@ -59,6 +63,7 @@ fn in_blocks(
     input: &[f32],
     gradient: &[f32],
     [inputs, outputs]: [usize; 2],
+    layout: WeightLayout,
     at_a_time: usize,
 ) -> Vec<f32> {
     let lanes = simd::lanes();
@@ -69,11 +74,11 @@ fn in_blocks(
     let blocks = tiles.count().div_ceil(at_a_time.max(1));
     if blocks == 0 {
         // No task would write the sums of nothing.
-        return vec![0.0; inputs * TAPS * padded];
+        return vec![0.0; outputs * inputs * TAPS];
     }
-    let mut result = Buffer::new(inputs * TAPS * padded);
-    let mut windows = Buffer::new(PRODUCTS * at_a_time * groups * lanes);
-    let mut gradients = Buffer::new(PRODUCTS * at_a_time * padded);
+    let mut result = Buffer::new(outputs * inputs * TAPS);
+    let mut windows = Buffer::new(PRODUCTS * (at_a_time * groups * lanes + GAP));
+    let mut gradients = Buffer::new(PRODUCTS * (at_a_time * padded + GAP));
     // Sums that one block hands to the next.
     let mut sums = Buffer::new(if blocks > 1 { panels * groups * sums_of_a_unit } else { 0 });
     let shared = Shared {
@@ -83,6 +88,7 @@ fn in_blocks(
         inputs,
         outputs,
         padded,
+        layout,
         at_a_time,
         windows: windows.writer(),
         gradients: gradients.writer(),
@@ -112,7 +118,7 @@ fn in_blocks(
             });
         });
     }
-    // SAFETY: the last block writes the sums of all panels and inputs.
+    // SAFETY: the last block writes the sums of all weights.
     unsafe { result.assume_written() }
 }
 
@@ -125,6 +131,8 @@ struct Shared<'a> {
     outputs: usize,
     /// Output channels, filled up to whole vectors.
     padded: usize,
+    /// Where weights lie in `result`.
+    layout: WeightLayout,
     /// Tiles of a block.
     at_a_time: usize,
     /// By product, vector of input channels, tile.
@@ -151,13 +159,15 @@ impl Shared<'_> {
     /// Where the windows of a product and a vector of input channels begin.
     #[inline(always)]
     fn windows_from<S: Simd>(&self, product: usize, group: usize) -> usize {
-        (product * self.groups::<S>() + group) * self.at_a_time * S::LANES
+        let of_product = self.at_a_time * self.groups::<S>() * S::LANES + GAP;
+        product * of_product + group * self.at_a_time * S::LANES
     }
 
     /// Where the gradients of a product and a panel begin.
     #[inline(always)]
     fn gradients_from<S: Simd>(&self, product: usize, panel: usize) -> usize {
-        product * self.at_a_time * self.padded + panel * 2 * S::LANES * self.at_a_time
+        let of_product = self.at_a_time * self.padded + GAP;
+        product * of_product + panel * 2 * S::LANES * self.at_a_time
     }
 }
 
@@ -249,21 +259,21 @@ impl Task for Products<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let mut own = Vec::new();
-        if self.is_first && self.is_last {
-            own.resize(PRODUCTS * S::LANES * 2 * S::LANES, 0.0);
-        }
+        let of_a_unit = S::LANES * 2 * S::LANES;
+        let mut own =
+            vec![0.0; if self.is_first && self.is_last { PRODUCTS * of_a_unit } else { 0 }];
+        let mut kernels = vec![0.0; if self.is_last { TAPS * of_a_unit } else { 0 }];
         if self.shared.width::<S>(self.panel) == 2 * S::LANES {
-            self.panel::<S, 2>(simd, &mut own);
+            self.panel::<S, 2>(simd, &mut own, &mut kernels);
         } else {
-            self.panel::<S, 1>(simd, &mut own);
+            self.panel::<S, 1>(simd, &mut own, &mut kernels);
         }
     }
 }
 
 impl Products<'_> {
     #[inline(always)]
-    fn panel<S: Simd, const N: usize>(&self, simd: S, own: &mut [f32]) {
+    fn panel<S: Simd, const N: usize>(&self, simd: S, own: &mut [f32], kernels: &mut [f32]) {
         let Self { shared, panel, .. } = *self;
         let of_a_unit = PRODUCTS * S::LANES * 2 * S::LANES;
         for group in self.groups.clone() {
@@ -288,8 +298,8 @@ impl Products<'_> {
                 }
             }
             if self.is_last {
-                // SAFETY: the sums of this unit, which the loop above wrote.
-                unsafe { self.finish::<S, N>(simd, group, sums) };
+                // SAFETY: the sums of this unit, which the loop above wrote; room for its kernels.
+                unsafe { self.finish::<S, N>(simd, group, sums, kernels) };
             }
         }
     }
@@ -344,18 +354,26 @@ impl Products<'_> {
         }
     }
 
-    /// Transforms the sums of a unit back into gradients of kernels.
+    /// Transforms the sums of a unit back into gradients of kernels. These go to their places while they are in the
+    /// first-level cache: kernels of a vector of input channels lie side by side there.
     ///
     /// # Safety
     ///
-    /// `sums` has them all.
+    /// `sums` has them all; `kernels` has room for the kernels of a unit.
     #[inline(always)]
-    unsafe fn finish<S: Simd, const N: usize>(&self, simd: S, group: usize, sums: *const f32) {
+    unsafe fn finish<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        group: usize,
+        sums: *const f32,
+        kernels: &mut [f32],
+    ) {
         let Self { shared, panel, .. } = *self;
         let width = N * S::LANES;
-        let of_panel = panel * 2 * S::LANES * shared.inputs * TAPS;
-        for lane in 0..(shared.inputs - group * S::LANES).min(S::LANES) {
-            let input = group * S::LANES + lane;
+        let first = group * S::LANES;
+        let inputs = (shared.inputs - first).min(S::LANES);
+        let kernels = &mut kernels[..inputs * TAPS * width];
+        for lane in 0..inputs {
             for n in 0..N {
                 let mut products = [[simd.splat(0.0); ROOTS]; ROOTS];
                 for (i, row) in products.iter_mut().enumerate() {
@@ -368,13 +386,18 @@ impl Products<'_> {
                 let kernel = in_two_dimensions::<S, KernelGradient, ROOTS, 3>(simd, &products);
                 for (i, row) in kernel.iter().enumerate() {
                     for (j, &value) in row.iter().enumerate() {
-                        let place = of_panel + (input * TAPS + 3 * i + j) * width + n * S::LANES;
-                        // SAFETY: these kernels belong to this task.
-                        unsafe { simd.store(shared.result.at(place, S::LANES), value) };
+                        let place = (lane * TAPS + 3 * i + j) * width + n * S::LANES;
+                        // SAFETY: a vector of a row of these kernels.
+                        unsafe { simd.store(kernels.as_mut_ptr().add(place), value) };
                     }
                 }
             }
         }
+        let from = panel * 2 * S::LANES;
+        let outputs = from..(from + width).min(shared.outputs);
+        let (layout, to) = (shared.layout, shared.result);
+        // SAFETY: the weights of these channels belong to this task.
+        unsafe { arrange_rows(kernels, first * TAPS, width, outputs, TAPS, layout, to) };
     }
 }
 
@@ -400,7 +423,8 @@ mod tests {
             let pixels = 3 * 9 * 14;
             let input = numbers(pixels * channels[0], 1);
             let gradient = numbers(pixels * channels[1], 2);
-            let sums = |at_a_time| in_blocks(tiles, &input, &gradient, channels, at_a_time);
+            let layout = WeightLayout::convolution(channels[0], TAPS);
+            let sums = |at_a_time| in_blocks(tiles, &input, &gradient, channels, layout, at_a_time);
             let in_one = sums(tiles.count());
             assert!(in_one.iter().any(|&sum| sum != 0.0));
             for at_a_time in [1, 7, 12, 18, tiles.count() - 1] {

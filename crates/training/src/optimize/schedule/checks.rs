@@ -2,6 +2,8 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+use backburn_records::number;
+
 use super::Schedule;
 use crate::optimize::warm_up::WarmUp;
 
@@ -103,9 +105,9 @@ impl Schedule {
     pub fn idle(&self, epochs: usize, steps_per_epoch: usize) -> Option<String> {
         let steps = epochs * steps_per_epoch;
         let constant = |why: &str| {
+            let epochs = number::epochs(epochs);
             Some(format!(
-                "the schedule `{self}` does the same as `constant` in a run of {epochs} epochs: \
-                 {why}"
+                "the schedule `{self}` does the same as `constant` in a run of {epochs}: {why}"
             ))
         };
         match *self {
