@@ -209,7 +209,14 @@ impl StudyFile {
     ///
     /// If the file cannot be read or is no study.
     pub fn read(path: &Path) -> Result<Self, StudyError> {
-        let text = read(path)?;
+        let text = read(path).map_err(|error| match error {
+            StudyError::File { action, path, reason } => {
+                let cure =
+                    "name the TOML file of a study, or the folder that one is carried out in";
+                StudyError::File { action, path, reason: format!("{reason}; {cure}") }
+            }
+            other => other,
+        })?;
         toml::from_str(&text).map_err(|error| StudyError::Format {
             path: path.to_owned(),
             reason: error.to_string().trim_end().to_owned(),

@@ -131,7 +131,7 @@ fn least() -> f64 {
 fn sentence(set: &DataSet, found: CopyCount) -> String {
     let CopyCount { threshold, images, other_label, .. } = found;
     let all = number::counted(set.test.len(), "test image");
-    let training = number::counted(set.train.len(), "published training image");
+    let training = number::counted(set.train.len(), "training image");
     let measure = format!("like one of the {training} (a correlation of {threshold} and more)");
     if images == 0 {
         return format!("near copies: none of the {all} is {measure}");

@@ -26,6 +26,11 @@ use crate::run_folder::folder::RunFolder;
 use crate::run_folder::names::{EVALUATION, NORMALIZATION, WEIGHTS};
 use crate::session_error::SessionError;
 
+/// Most pictures that are answered together.
+const MOST_AT_A_TIME: usize = 500;
+/// Most numbers of theirs, so that many large images of a run need no more memory than small ones.
+const MOST_VALUES: usize = 64 << 20;
+
 /// A run's network, with all that stands between pixels and calibrated probabilities.
 #[derive(Debug)]
 pub struct Predictor {
@@ -169,6 +174,11 @@ impl Predictor {
             )
         });
         calibration.into_iter().chain(one_look).collect()
+    }
+
+    /// Pictures that are read and answered together: enough for the processor, few enough for any memory.
+    pub fn at_a_time(&self) -> usize {
+        MOST_AT_A_TIME.min(MOST_VALUES / self.shape.pixels().max(1)).max(1)
     }
 
     /// How a picture's file is decoded. `most_pixels`: those of a picture that is read.

@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder,
 };
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageResult, Limits};
+use rayon::prelude::*;
 
 use super::colour::Colour;
 use super::error::DecodeError;
@@ -76,6 +77,16 @@ pub fn decode(bytes: &[u8], decoding: &Decoding) -> Result<Picture, DecodeError>
 /// As [`decode`], or what the system says.
 pub fn read(path: &Path, decoding: &Decoding) -> Result<Picture, DecodeError> {
     decode(&read_bytes(path, decoding)?, decoding)
+}
+
+/// Reads files, several at the same time, and gives what `prepare` makes of each picture, in the order of `paths`.
+pub fn read_all<T: Send>(
+    paths: &[PathBuf],
+    decoding: &Decoding,
+    prepare: impl Fn(&Picture) -> T + Sync,
+) -> Vec<Result<T, DecodeError>> {
+    let one = |path: &PathBuf| read(path, decoding).map(|picture| prepare(&picture));
+    paths.par_iter().map(one).collect()
 }
 
 /// The bytes of a file, unless there are more than any picture of the allowed size could need.

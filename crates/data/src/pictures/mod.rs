@@ -45,7 +45,7 @@ mod whole_file;
 
 pub use build::PictureProgress;
 pub use colour::Colour;
-pub use decode::{DEFAULT_MOST_PIXELS, Decoding, decode, read};
+pub use decode::{DEFAULT_MOST_PIXELS, Decoding, decode, read, read_all};
 pub use describe::{ClassCount, Description, SizeSpread, Suspicion};
 pub use digit::prepare as prepare_digit;
 pub use error::{DamagedPicture, DecodeError, PicturesError};

@@ -23,8 +23,9 @@ pub struct EvaluateArgs {
     /// The split to score on. Every access to the test split is recorded in the run's manifest.
     #[arg(long, value_enum, default_value_t = Split::Valid)]
     pub split: Split,
-    /// Score on other test sets of the same classes instead: a folder or file of CIFAR-10-C, CIFAR-100-C or
-    /// CIFAR-10.1. Needs no other data; counts as one access to the test split.
+    /// Score on other test sets of the same classes instead: pictures in a folder for each class, or in a table
+    /// `path,label`; a folder or file of CIFAR-10-C, CIFAR-100-C or CIFAR-10.1. Needs no other data; counts as one access
+    /// to the test split.
     #[arg(long, value_name = "PATH")]
     #[arg(conflicts_with_all = ["split", "temperature", "tta", "mc_dropout", "top_k", "data_dir"])]
     pub on: Option<PathBuf>,

@@ -55,12 +55,6 @@ pub struct PredictArgs {
 /// Classes that are named if nothing was said.
 const TOP_K: usize = 3;
 
-/// Pictures that are read and answered together: enough for the processor, few enough for any memory.
-const CHUNK: usize = 500;
-
-/// Most pixels of a chunk, so that many large images of a run need no more memory than small ones.
-const CHUNK_VALUES: usize = 64 << 20;
-
 /// Stands for stdin among the paths.
 const STDIN: &str = "-";
 
@@ -95,7 +89,7 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
     let printer = PredictionRows { class_names, top_k, format, explained: explained_too };
     printer.head().iter().for_each(|head| print_data(head));
     let decoding = predictor.decoding(args.most_pixels);
-    let size = CHUNK.min(CHUNK_VALUES / predictor.shape().pixels().max(1)).max(1);
+    let size = predictor.at_a_time();
     let (mut all, mut bad) = (0, 0);
     let mut paths = args.paths.iter().flat_map(|path| named(path));
     loop {

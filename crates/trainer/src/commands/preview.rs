@@ -67,6 +67,8 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     let of_pictures = picture_names::folder(&dataset).map(|_| picture_names::RECIPE);
     let mut recipe = built_in(of_pictures.unwrap_or(&dataset)).map_err(usage)?;
     recipe.dataset = dataset;
+    // Nothing is trained, so that any number of images will do.
+    recipe.batch_size = recipe.batch_size.min(2);
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.place.data_dir = args.data_dir.clone();
     if let Some(list) = &args.augment {

@@ -5,7 +5,7 @@ use std::fs;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::{GrayImage, Luma, Rgb, RgbImage};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::place::*;
 
@@ -173,7 +173,8 @@ fn pictures_that_cannot_be_used_are_named_and_damaged_ones_left_out_on_request()
     assert!(place.text("run/config.toml").contains("skip_damaged = true"));
 
     train("--image-size 0", "none").refuse(USAGE, &["--image-size"]);
-    train("--skip-damaged --image-size 5 --model cnn", "none")
+    place
+        .run("train ./pictures --skip-damaged --image-size 5 --model cnn --batch-size 8")
         .refuse(USAGE, &["fewer blocks or larger images", "images of 5×5 pixels"]);
     let share = ["`pictures.test_size`: expected a share", "--test-size 20%"];
     train("--test-size 100%", "none").refuse(USAGE, &share);
@@ -238,7 +239,44 @@ fn a_run_is_scored_on_other_test_sets_of_its_classes_and_that_is_one_access() {
     assert!(reads[1]["purpose"].as_str().unwrap().starts_with("evaluate on "), "{reads}");
     let table = place.run(&format!("evaluate run --on {formats}/CIFAR-10.1"));
     table.expect(DONE, &["cifar10.1_v6"]);
-    place.run("evaluate run --on ten").refuse(ERROR, &["ten: expected CIFAR-10-C's files"]);
+    // Pictures, here those of the run itself, in two parts of which each is scored for itself.
+    let ten = place.run("evaluate run --on ten --json");
+    ten.expect(DONE, &["this is access 4 to the test split"]);
+    let object: Value = serde_json::from_str(ten.stdout.trim()).unwrap();
+    assert_eq!(
+        (&object["sets"][0]["set"], &object["sets"][0]["images"]),
+        (&json!("ten"), &json!(40))
+    );
+    let rows = lines(&place.run("predict run ten --json --top-k 1"));
+    let is_right = |row: &&Value| {
+        let class = row["predictions"][0]["class"].as_str().unwrap();
+        row["path"].as_str().unwrap().starts_with(&format!("ten/{class}/"))
+    };
+    let right = rows.iter().filter(is_right).count();
+    assert_eq!(object["sets"][0]["accuracy"], json!(right as f64 / 40.0));
+    for part in ["train", "test"] {
+        let place = place.path("parts").join(part);
+        fs::create_dir_all(&place).unwrap();
+        for class in ["0", "7"] {
+            fs::create_dir(place.join(class)).unwrap();
+            let from = place.join("../../ten").join(class).join("1.png");
+            fs::copy(from, place.join(class).join("1.png")).unwrap();
+        }
+    }
+    place.run("evaluate run --on parts").expect(DONE, &["train       2", "test        2"]);
+    fs::write(place.path("parts/test/7/bad.png"), "no picture").unwrap();
+    place
+        .run("evaluate run --on parts")
+        .refuse(ERROR, &["1 of 5 pictures in parts cannot be read", "test/7/bad.png"]);
+    fs::rename(place.path("parts/train/0"), place.path("parts/train/zero")).unwrap();
+    fs::rename(place.path("parts/test/0"), place.path("parts/test/zero")).unwrap();
+    place
+        .run("evaluate run --on parts")
+        .refuse(ERROR, &["expected the run's classes, 0, 1, 2, ", "found `zero`"]);
+    fs::create_dir(place.path("empty")).unwrap();
+    place
+        .run("evaluate run --on empty")
+        .refuse(ERROR, &["empty: expected CIFAR-10-C's files", "or pictures in a folder for each"]);
     place.run(&format!("evaluate run --on {formats} --tta flip")).refuse(USAGE, &["--tta"]);
 }
 
@@ -262,9 +300,7 @@ fn pictures_are_described_with_their_near_copies_and_what_was_found_is_quoted_by
         assert!(place.path(file).metadata().unwrap().len() > 0, "{file}");
     }
     place.run(&format!("train ./pictures {SMALL} --out run")).expect(DONE, &["near copies: "]);
-    assert!(
-        place.text("run/report.html").contains("are like one of the 36 published training images")
-    );
+    assert!(place.text("run/report.html").contains(" are like one of the 35 training images ("));
     place.run("data describe ./none").refuse(ERROR, &["none"]);
     let preview = "data preview ./pictures --images 2 --epochs 1 --augment flip --out preview.png";
     place.run(preview).expect(DONE, &["preview.png"]);

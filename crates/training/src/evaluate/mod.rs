@@ -3,9 +3,10 @@
 //! [`predict`](predict()) asks the network once. [`temperature`] rescales what it said, and
 //! [`test_time_augmentation`] and [`monte_carlo_dropout`] ask it several times and take the mean of
 //! the probabilities. All of these are [`Predictions`], which know their scores. [`of_run`] scores a run's weights in
-//! the ways that are asked for, [`other_sets`] on test sets that are not its own.
+//! the ways that are asked for, [`other_sets`] on test sets and pictures that are not its own.
 
 pub mod calibration;
+mod labelled_pictures;
 pub mod memorized;
 pub mod monte_carlo_dropout;
 pub mod of_run;

@@ -1,17 +1,19 @@
-//! A run's network on other test sets of its classes.
+//! A run's network on other test sets of its classes, published ones or pictures.
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 use std::path::Path;
 
-use backburn_data::TestLog;
-use backburn_data::robustness::{self, CORRUPTIONS, NamedTestSet};
+use backburn_data::pictures::{Survey, survey};
+use backburn_data::robustness::{self, CORRUPTIONS, NamedTestSet, RobustnessError, TestSets};
+use backburn_data::{ImageShape, TestLog};
 use backburn_records::Status;
 use backburn_records::number::{count, loss, percent};
 use backburn_records::statistics::Spread;
 use backburn_records::text_table::table;
 use serde_json::{Value, json};
 
+use super::{Predictions, Scores, labelled_pictures};
 use crate::backend::Backend;
 use crate::failure::{Failure, usage};
 use crate::predict::Predictor;
@@ -57,7 +59,8 @@ impl TestLog for OneAccess<'_> {
     }
 }
 
-/// Scores the selected weights of the run in the folder `run` on the test sets at `path`, a score for each. `backend`: by
+/// Scores the selected weights of the run in the folder `run` on the test sets at `path`, a score for each: published ones,
+/// or a folder or table of pictures, whose parts are scored each for itself. `backend`: by
 /// its name; the run's own if `None`. `pages` draw anew what counts the accesses to the test split.
 ///
 /// # Errors
@@ -82,9 +85,8 @@ pub fn evaluate_on(
     };
     let predictor = Predictor::of(&folder, &manifest, status, backend)?;
     let classes = predictor.class_names().len();
-    let sets = robustness::load(path, predictor.shape(), classes);
-    let sets = sets.map_err(|error| Failure::Error(error.to_string()))?;
-    for text in sets.notes() {
+    let other = other(path, predictor.shape(), classes)?;
+    for text in other.notes() {
         note(watch, &format!("note: {text}"));
     }
     if let Some(views) = predictor.recipe().tta {
@@ -96,12 +98,67 @@ pub fn evaluate_on(
     let log = ManifestLog { folder: &folder, manifest: &mut manifest, status, pages, watch };
     let mut log = OneAccess { log, look: None, purpose: format!("evaluate on {}", path.display()) };
     let mut rows = Vec::new();
-    for file in sets {
-        for set in file.map_err(|error| Failure::Error(error.to_string()))? {
-            rows.push(score(&predictor, &set, &mut log)?);
+    match other {
+        Other::Published(sets) => {
+            for file in sets {
+                for set in file.map_err(|error| Failure::Error(error.to_string()))? {
+                    rows.push(score(&predictor, &set, &mut log)?);
+                }
+            }
+        }
+        Other::Pictures(survey) => {
+            let name = short_name(path);
+            // Counted before anything is seen.
+            log.record(&name, "selected").map_err(SessionError::from)?;
+            let sets = labelled_pictures::answers(&predictor, &survey, &name)?;
+            rows.extend(sets.into_iter().map(|(name, answers)| SetScore::of(name, &answers)));
         }
     }
     Ok(rows)
+}
+
+/// What is there to score on.
+enum Other {
+    Published(TestSets),
+    Pictures(Survey),
+}
+
+impl Other {
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Published(sets) => sets.notes().to_vec(),
+            Self::Pictures(survey) if survey.skipped.total() > 0 => {
+                vec![format!("not taken for pictures: {}", survey.skipped)]
+            }
+            Self::Pictures(_) => Vec::new(),
+        }
+    }
+}
+
+/// Looks for published test sets at `path`, and else for pictures.
+fn other(path: &Path, shape: ImageShape, classes: usize) -> Result<Other, Failure> {
+    match robustness::load(path, shape, classes) {
+        Ok(sets) => Ok(Other::Published(sets)),
+        Err(nothing @ RobustnessError::Nothing { .. }) => match survey(path) {
+            Ok(survey) => Ok(Other::Pictures(survey)),
+            Err(error) => Err(Failure::Error(format!(
+                "{nothing}; or pictures in a folder for each class, but {error}"
+            ))),
+        },
+        Err(error) => Err(Failure::Error(error.to_string())),
+    }
+}
+
+/// The last part of a path.
+fn short_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+impl SetScore {
+    fn of(name: String, answers: &Predictions) -> Self {
+        let Scores { loss, accuracy } = answers.scores();
+        Self { name, images: answers.images(), accuracy, loss, ece: answers.calibration_error() }
+    }
 }
 
 fn score(
@@ -111,14 +168,7 @@ fn score(
 ) -> Result<SetScore, Failure> {
     let images = set.images.open(log, &set.name, "selected").map_err(SessionError::from)?;
     let predictions = predictor.score(images.for_final_scores()).map_err(SessionError::from)?;
-    let scores = predictions.scores();
-    Ok(SetScore {
-        name: set.name.clone(),
-        images: predictions.images(),
-        accuracy: scores.accuracy,
-        loss: scores.loss,
-        ece: predictions.calibration_error(),
-    })
+    Ok(SetScore::of(set.name.clone(), &predictions))
 }
 
 /// The rows of the published benchmark among those of corruptions.

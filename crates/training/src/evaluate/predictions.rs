@@ -57,6 +57,17 @@ impl Predictions {
         self
     }
 
+    /// Adds the answers to other images behind these.
+    ///
+    /// # Panics
+    ///
+    /// If they are of another number of classes.
+    pub(super) fn append(&mut self, others: Self) {
+        assert_eq!(self.classes, others.classes);
+        self.log_probabilities.extend(others.log_probabilities);
+        self.labels.extend(others.labels);
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
