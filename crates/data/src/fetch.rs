@@ -29,7 +29,7 @@ use crate::{
 pub struct Fetched {
     /// Where the files are.
     pub files: Vec<PathBuf>,
-    /// What the user should be told: which files were in the way, and where they are now.
+    /// What the user should be told: which files were in the way, and where they are now; that nothing was to be done.
     pub notes: Vec<String>,
 }
 
@@ -81,12 +81,16 @@ pub fn fetch_published(
     result
 }
 
+fn is_address(from: &str) -> bool {
+    from.starts_with("http://") || from.starts_with("https://")
+}
+
 /// The fetching of one publication into one folder.
 struct Job<'a> {
     publication: &'a Publication,
     folder: &'a Path,
     progress: &'a mut dyn FnMut(FetchProgress<'_>),
-    /// What was set aside, and what was taken without a checksum.
+    /// What was set aside, what was taken without a checksum, and what was not read.
     notes: Vec<String>,
 }
 
@@ -97,16 +101,13 @@ impl Job<'_> {
         let lacking: Vec<&PublishedFile> =
             files.filter(|file| self.verified(file).is_none()).collect();
         match from {
+            Some(from) if lacking.is_empty() => {
+                self.notes.push(format!("all files are there already; {from} was not read"));
+            }
+            Some(path) if !is_address(path) => self.copy_all(&lacking, Path::new(path))?,
             // What can be done without is not worth a download of its own.
-            None if lacking.iter().all(|file| file.optional) => {}
-            Some(from) if lacking.iter().all(|file| file.optional) => {
-                let note = format!("all files are there already and verified; {from} was not read");
-                self.notes.push(note);
-            }
-            Some(address) if address.starts_with("http://") || address.starts_with("https://") => {
-                self.download_all(&lacking, &[address.to_owned()])?;
-            }
-            Some(path) => self.copy_all(&lacking, Path::new(path))?,
+            _ if lacking.iter().all(|file| file.optional) => {}
+            Some(address) => self.download_all(&lacking, &[address.to_owned()])?,
             None => self.download_all(&lacking, &publication.mirrors)?,
         }
         let mut files = Vec::new();
@@ -282,10 +283,10 @@ impl Job<'_> {
                 (None, _) => None,
             };
             let Some(archive) = archive else {
-                let path = from.join(file.offered().0);
-                let names = file.names().join(" or ");
-                let reason = format!("expected {names} there, found no such file");
-                return Err(read_error(&path, io::Error::new(io::ErrorKind::NotFound, reason)));
+                let archive = self.publication.archive.as_ref().map(|archive| archive.name.clone());
+                let names: Vec<String> = file.names().into_iter().chain(archive).collect();
+                let reason = format!("expected {} in it, found none", names.join(" or "));
+                return Err(read_error(from, io::Error::new(io::ErrorKind::NotFound, reason)));
             };
             let reader = File::open(&archive).map_err(|source| read_error(&archive, source))?;
             if let Some(published) = &self.publication.archive {

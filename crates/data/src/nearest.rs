@@ -20,7 +20,7 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let near = distances.filter(|(distance, _)| *distance <= most);
     let begun = || {
         let begun = known.iter().copied().filter(|known| plain(known).starts_with(&name));
-        begun.filter(|_| name.len() >= BEGINNING).min_by_key(|known| known.len())
+        begun.filter(|_| name.chars().count() >= BEGINNING).min_by_key(|known| known.len())
     };
     near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known).or_else(begun)
 }

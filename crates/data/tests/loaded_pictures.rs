@@ -450,7 +450,7 @@ fn near_copies_stay_on_one_side_if_somebody_says_which_they_are() {
     let place = Place::new();
     place.classes(2, 20);
     let settings = PictureSettings { group_near_copies: true, ..DEFAULT() };
-    assert!(place.load(&settings).unwrap_err().to_string().starts_with("group_near_copies"));
+    assert!(place.load(&settings).unwrap_err().to_string().starts_with("`group_near_copies`: "));
     let pairs = |images: &ImageSet| Ok((0..images.len()).map(|image| image / 2).collect());
     let path = place.folder.path();
     let loaded =

@@ -67,11 +67,12 @@ pub fn export(run: &Path, options: &ExportOptions) -> Result<Vec<PathBuf>, Expor
     export_weights(run, options, out, to_bytes)
 }
 
-/// What the file is called if nothing was said. Two ONNX graphs of other inputs and outputs do not replace each other.
+/// What the file is called if nothing was said.
 fn default_file(options: &ExportOptions) -> &'static str {
-    match (options.format, options.onnx.ends) {
-        (Format::Onnx, Ends::Pixels) => "model-with-preparation.onnx",
-        _ => options.format.row().file,
+    let row = options.format.row();
+    match options.onnx.ends {
+        Ends::Pixels => row.file_with_preparation.unwrap_or(row.file),
+        Ends::Network => row.file,
     }
 }
 

@@ -28,6 +28,9 @@ pub struct FormatRow {
     pub name: &'static str,
     /// What the file, or folder, is called if nothing was said.
     pub file: &'static str,
+    /// The same with preparation inside, of other inputs and outputs, so that it does not take the other's place; `None`
+    /// where it cannot be inside.
+    pub file_with_preparation: Option<&'static str>,
     /// One line for help.
     pub summary: &'static str,
 }
@@ -38,30 +41,35 @@ pub static FORMATS: &[FormatRow] = &[
         format: Format::Onnx,
         name: "onnx",
         file: "model.onnx",
+        file_with_preparation: Some("model-with-preparation.onnx"),
         summary: "the whole network, for onnxruntime and others (opset 17)",
     },
     FormatRow {
         format: Format::Torch,
         name: "torch",
         file: "model.pt",
+        file_with_preparation: None,
         summary: "weights for torch.load, and a Python file that builds the network",
     },
     FormatRow {
         format: Format::Safetensors,
         name: "safetensors",
         file: "model.safetensors",
+        file_with_preparation: None,
         summary: "weights by PyTorch's names, with classes and normalization in the header",
     },
     FormatRow {
         format: Format::MistakesCsv,
         name: "mistakes-csv",
         file: "mistakes.csv",
+        file_with_preparation: None,
         summary: "the worst mistakes on the test split: index, label, predicted, probability, loss, path",
     },
     FormatRow {
         format: Format::Mlflow,
         name: "mlflow",
         file: "mlflow",
+        file_with_preparation: None,
         summary: "a folder for mlflow migrate-filestore: settings, every epoch, final scores",
     },
 ];

@@ -217,6 +217,42 @@ fn minimal_filtering_is_near_double_precision() {
 }
 
 #[test]
+fn where_weights_lie_changes_no_bit() {
+    let rng = &mut generator(8);
+    for shape in [FILTERED[1], FILTERED[2], square(2, 5, [20, 36], 3, 2, 1)] {
+        let ConvShape { batch, inputs, outputs, .. } = shape;
+        let taps = shape.taps();
+        let usual = WeightLayout::convolution(inputs, taps);
+        let other = WeightLayout { output: 1, input: outputs, tap: inputs * outputs };
+        let moved = |weights: &[f32]| {
+            let mut moved = vec![0.0; weights.len()];
+            for (output, input, tap) in (0..outputs).flat_map(|output| {
+                (0..inputs).flat_map(move |input| (0..taps).map(move |tap| (output, input, tap)))
+            }) {
+                let place = |layout: WeightLayout| {
+                    output * layout.output + input * layout.input + tap * layout.tap
+                };
+                moved[place(other)] = weights[place(usual)];
+            }
+            moved
+        };
+        let [height, width] = shape.output();
+        let input = eighths(rng, batch * shape.input[0] * shape.input[1] * inputs);
+        let gradient = eighths(rng, batch * height * width * outputs);
+        let weights = eighths(rng, outputs * inputs * taps);
+        let forward = |weights: &[f32], layout| {
+            cpu::convolve(&shape, &input, weights, layout, Finish::default())
+        };
+        assert!(forward(&weights, usual) == forward(&moved(&weights), other), "{shape:?}");
+        let back =
+            |weights: &[f32], layout| cpu::input_gradient(&shape, &gradient, weights, layout);
+        assert!(back(&weights, usual) == back(&moved(&weights), other), "{shape:?}");
+        let of_weights = |layout| cpu::weight_gradient(&shape, &input, &gradient, layout);
+        assert!(moved(&of_weights(usual)) == of_weights(other), "{shape:?}");
+    }
+}
+
+#[test]
 fn an_image_is_filtered_alike_in_every_batch() {
     let rng = &mut generator(7);
     // So many images that tasks are cut in other ways.

@@ -496,6 +496,17 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_introduced_with_what_it_drops() {
+        let mut cnn = (architecture("cnn").unwrap().config)();
+        *cnn.dropout_mut() = 0.25;
+        assert_eq!(cnn.introduced(7), "cnn with 7 parameters, dropout 0.25");
+        *cnn.spatial_dropout_mut().unwrap() = 0.5;
+        assert_eq!(cnn.drops(), "dropout 0.25, spatial dropout 0.5");
+        let resnet = (architecture("resnet20").unwrap().config)();
+        assert_eq!(resnet.introduced(7), "resnet20 with 7 parameters");
+    }
+
+    #[test]
     fn batch_normalization_sees_the_pixels_of_its_smallest_map() {
         // Three blocks see 32, 16 and 8 pixels a side; four stages 32, 16, 8 and 4; LeNet 28 and 10;
         // the speed runs' network 31, 15, 7 and 3.

@@ -102,6 +102,7 @@ impl PlannedStudy {
         let each = (options.threads / at_a_time).max(1);
         // Which look is the last is not known before.
         let bound = if self.file.until_resolved { "at most " } else { "" };
+        introduce(study, watch);
         forecast(study, bound, at_a_time, each, watch)?;
         self.write()?;
         let command = processes.map(|Processes { program, .. }| {
@@ -230,6 +231,18 @@ fn trial_command(program: &Path, folder: &Path, index: usize, threads: usize) ->
     command
 }
 
+/// Says what the network of the first arm drops, which a name such as `none` does not tell.
+fn introduce(study: &Study, watch: &mut dyn Watch) {
+    if let Some(first) = study.arms.first()
+        && let Ok(recipe) = &first.recipe
+        && !recipe.model.drops().is_empty()
+    {
+        let (name, model) = (&first.name, &recipe.model);
+        let text = format!("the first arm, `{name}`: `{}` with {}", model.name(), model.drops());
+        watch.event(Event::Note(&text));
+    }
+}
+
 /// Says how long all will take that is missing, if anything is. `bound`: what stands before numbers that may turn out
 /// smaller. `threads`: those of each of the trials.
 fn forecast(
@@ -241,15 +254,6 @@ fn forecast(
 ) -> Result<(), Failure> {
     let started = Instant::now();
     let missing = missing(study)?;
-    // A name such as `none` does not tell what its network brings along.
-    if let Some(first) = study.arms.first()
-        && let Ok(recipe) = &first.recipe
-        && !recipe.model.drops().is_empty()
-    {
-        let (name, model) = (&first.name, &recipe.model);
-        let text = format!("the first arm, `{name}`: `{}` with {}", model.name(), model.drops());
-        watch.event(Event::Note(&text));
-    }
     let (mut seconds, mut timed) = (0.0, 0.0);
     for (recipe, runs) in missing.iter().take(FORECAST_ARMS) {
         // What the data do not allow is said when its turn comes.

@@ -131,8 +131,10 @@ fn least() -> f64 {
 fn sentence(set: &DataSet, found: CopyCount) -> String {
     let CopyCount { threshold, images, other_label, .. } = found;
     let all = number::counted(set.test.len(), "test image");
-    let training = number::counted(set.train.len(), "training image");
-    let measure = format!("like one of the {training} (a correlation of {threshold} and more)");
+    let others = number::counted(set.train.len(), "image");
+    let measure = format!(
+        "like one of the {others} to train and validate on (a correlation of {threshold} and more)"
+    );
     if images == 0 {
         return format!("near copies: none of the {all} is {measure}");
     }

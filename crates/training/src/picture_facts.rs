@@ -153,7 +153,7 @@ fn split_by(recipe: &Recipe, found: &Description) -> (usize, usize) {
 ///
 /// # Errors
 ///
-/// Why a training would not begin, or one of the classes have no picture to be learnt from, with the cure.
+/// Why a training would not begin, or would leave a class untested, with the cure.
 pub fn start(path: &Path, found: &Description, copies: CopiesFound) -> Result<String, String> {
     let recipe = built_in(picture_names::RECIPE).map_err(|error| error.to_string())?;
     let smallest = found.classes.iter().min_by_key(|class| class.pictures);
@@ -285,7 +285,7 @@ mod tests {
         // 40 less 8 for the test and 3 for validation: 29.
         assert!(of(&[20, 20]).unwrap().ends_with(" --batch-size 8"));
         assert!(of(&[2, 2]).unwrap_err().contains("4 pictures are too few"));
-        assert!(of(&[30, 1]).unwrap_err().contains("class `of-1` has 1 picture,"));
+        assert!(of(&[30, 1]).unwrap_err().contains("class `of-1` has one picture, which"));
         assert_eq!([1, 2, 3, 8, 24, 29, 64].map(fitting_batch), [1, 2, 2, 4, 8, 8, 32]);
     }
 

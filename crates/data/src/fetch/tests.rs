@@ -277,7 +277,7 @@ fn a_folder_that_lacks_a_file_or_is_not_there_is_an_error_that_names_it() {
     let (from, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     fs::write(from.path().join("fruit.txt"), FRUIT).unwrap();
     let error = fetch_from_path(&groceries(), from.path(), root.path()).unwrap_err().to_string();
-    assert!(error.contains("pulse.txt"), "{error}");
+    assert!(error.contains("expected pulse.txt or pulse.txt.gz in it, found none"), "{error}");
     let nowhere = from.path().join("nowhere");
     let error = fetch_from_path(&groceries(), &nowhere, root.path()).unwrap_err().to_string();
     assert!(error.contains("nowhere"), "{error}");
@@ -433,8 +433,22 @@ fn files_without_a_checksum_are_taken_for_format_and_size_with_a_note() {
         assert_eq!(notes.count(), fetched.files.len());
         // They are left alone from now on, as they are known to be no others.
         let again = fetch_published(&publication, root.path(), Some(from), &mut |_| {}).unwrap();
-        assert_eq!(again, Fetched { notes: Vec::new(), ..fetched });
+        assert_eq!(again.files, fetched.files);
+        assert!(!again.notes.iter().any(|note| note.contains("no checksum of it")), "{again:?}");
     }
+}
+
+#[test]
+fn a_file_that_can_be_done_without_is_brought_later_and_what_is_there_is_told() {
+    let (from, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    write_groceries(from.path());
+    let path = from.path().to_str().unwrap();
+    let fetch = || fetch_published(&groceries(), root.path(), Some(path), &mut |_| {}).unwrap();
+    assert_eq!(fetch().files.len(), 2);
+    fs::write(from.path().join("nuts.txt"), NUTS).unwrap();
+    let Fetched { files, notes } = fetch();
+    assert_eq!((files.len(), notes.len()), (3, 0));
+    assert_eq!(fetch().notes, [format!("all files are there already; {path} was not read")]);
 }
 
 #[test]

@@ -56,20 +56,46 @@ pub struct Survey {
 /// If something cannot be read, there are fewer than 2 classes or more than 65,535, a class has no picture to learn
 /// from, names of classes differ by case only, parts have other classes than `train`, or a link leads back.
 pub fn survey(path: &Path) -> Result<Survey, PicturesError> {
+    survey_for(path, Purpose::Training)
+}
+
+/// Finds the pictures of a folder or table like [`survey`], to score a network by that knows its classes: one class will do,
+/// parts may lack `train` and have classes of their own, and a class may have no picture.
+///
+/// # Errors
+///
+/// If something cannot be read, there is no class or no picture, names of classes differ by case only, or a link leads back.
+pub fn survey_to_score(path: &Path) -> Result<Survey, PicturesError> {
+    let survey = survey_for(path, Purpose::Scoring)?;
+    if survey.files.is_empty() {
+        let cure = "put pictures there (png, jpg, jpeg, jfif, webp, bmp, gif)".to_owned();
+        return Err(layout(path, "pictures", "none".to_owned(), cure));
+    }
+    Ok(survey)
+}
+
+/// What pictures are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Training,
+    Scoring,
+}
+
+fn survey_for(path: &Path, purpose: Purpose) -> Result<Survey, PicturesError> {
     let metadata = path.metadata();
     let metadata =
         metadata.map_err(|source| PicturesError::Read { path: path.to_owned(), source })?;
     if !metadata.is_dir() {
-        return of_table(path);
+        return of_table(path, purpose);
     }
     let mut skipped = Skipped::default();
     let top = list(path, &mut skipped)?;
     for file in &top.files {
         skipped.without_class += usize::from(skipped.takes(Path::new(file)));
     }
-    match parts(path, &top.folders)? {
-        None => of_classes(path, &top.folders, skipped),
-        Some(parts) => of_parts(path, &parts, skipped),
+    match parts(path, &top.folders, purpose)? {
+        None => of_classes(path, &top.folders, purpose, skipped),
+        Some(parts) => of_parts(path, &parts, purpose, skipped),
     }
 }
 
@@ -77,6 +103,7 @@ pub fn survey(path: &Path) -> Result<Survey, PicturesError> {
 fn parts(
     path: &Path,
     folders: &[OsString],
+    purpose: Purpose,
 ) -> Result<Option<BTreeMap<Part, OsString>>, PicturesError> {
     let part = |name: &OsStr| name.to_str().and_then(|name| name.parse::<Part>().ok());
     let (of_part, others): (Vec<&OsString>, Vec<&OsString>) =
@@ -95,7 +122,7 @@ fn parts(
         return Ok(None);
     }
     if !others.is_empty() && parts.contains_key(&Part::Train) {
-        let found = format!("{} and also {}", names(&of_part), names(&others));
+        let found = format!("{} and also {}", named(&of_part), named(&others));
         let cure = "move the latter elsewhere, or, if all are classes, name their pictures in a \
          table (path,label)";
         return Err(layout(
@@ -108,13 +135,13 @@ fn parts(
     if !others.is_empty() {
         return Ok(None);
     }
-    if !parts.contains_key(&Part::Train) {
+    if purpose == Purpose::Training && !parts.contains_key(&Part::Train) {
         let cure = "put the pictures to learn from into a folder `train`, with a folder for each \
          class in it";
         return Err(layout(
             path,
             "a folder `train`",
-            format!("only {}", names(&of_part)),
+            format!("only {}", named(&of_part)),
             cure.to_owned(),
         ));
     }
@@ -124,14 +151,15 @@ fn parts(
 fn of_classes(
     path: &Path,
     folders: &[OsString],
+    purpose: Purpose,
     mut skipped: Skipped,
 ) -> Result<Survey, PicturesError> {
-    let class_names = class_names(path, folders, &skipped)?;
+    let class_names = class_names(path, folders, purpose, &skipped)?;
     let mut files = Vec::new();
     for (label, class) in folders.iter().enumerate() {
         files.extend(of_class(path, Path::new(class), label, None, &mut skipped)?);
     }
-    check_classes(path, &class_names, &files)?;
+    check_classes(path, purpose, &class_names, &files)?;
     let (folder, arrangement) = (path.to_owned(), Arrangement::Classes);
     Ok(Survey { folder, arrangement, class_names, files, skipped })
 }
@@ -139,6 +167,7 @@ fn of_classes(
 fn of_parts(
     path: &Path,
     parts: &BTreeMap<Part, OsString>,
+    purpose: Purpose,
     mut skipped: Skipped,
 ) -> Result<Survey, PicturesError> {
     let mut classes: Vec<OsString> = Vec::new();
@@ -150,11 +179,18 @@ fn of_parts(
         for file in &listing.files {
             skipped.without_class += usize::from(skipped.takes(Path::new(file)));
         }
-        if part == Part::Train {
-            names = class_names(&inside, &listing.folders, &skipped)?;
-            classes = listing.folders;
-        } else {
-            check_same_classes(&inside, &listing.folders, &classes)?;
+        match (purpose, part) {
+            (Purpose::Training, Part::Train) => {
+                names = class_names(&inside, &listing.folders, purpose, &skipped)?;
+                classes = listing.folders;
+            }
+            (Purpose::Training, _) => check_same_classes(&inside, &listing.folders, &classes)?,
+            (Purpose::Scoring, _) => {
+                let all = listing.folders.into_iter();
+                let new: Vec<OsString> = all.filter(|name| !classes.contains(name)).collect();
+                classes.extend(new);
+                names = class_names(&inside, &classes, purpose, &skipped)?;
+            }
         }
         for (label, class) in classes.iter().enumerate() {
             let class = Path::new(folder).join(class);
@@ -163,12 +199,12 @@ fn of_parts(
             }
         }
     }
-    check_classes(path, &names, &files)?;
+    check_classes(path, purpose, &names, &files)?;
     let (folder, arrangement) = (path.to_owned(), Arrangement::Parts);
     Ok(Survey { folder, arrangement, class_names: names, files, skipped })
 }
 
-fn of_table(path: &Path) -> Result<Survey, PicturesError> {
+fn of_table(path: &Path, purpose: Purpose) -> Result<Survey, PicturesError> {
     let is_table = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
     if !is_table {
         let found = "a file of another kind".to_owned();
@@ -179,7 +215,7 @@ fn of_table(path: &Path) -> Result<Survey, PicturesError> {
     let labels: BTreeSet<&str> = rows.iter().map(|row| row.label.as_str()).collect();
     let mut labels: Vec<OsString> = labels.into_iter().map(OsString::from).collect();
     labels.sort_by(|a, b| natural_order::compare(a.as_encoded_bytes(), b.as_encoded_bytes()));
-    let class_names = class_names(path, &labels, &Skipped::default())?;
+    let class_names = class_names(path, &labels, purpose, &Skipped::default())?;
     let numbers: HashMap<&str, u16> =
         class_names.iter().map(String::as_str).zip(0..=u16::MAX).collect();
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -193,7 +229,7 @@ fn of_table(path: &Path) -> Result<Survey, PicturesError> {
         let order = (a.part, a.label).cmp(&(b.part, b.label));
         order.then_with(|| natural_order::compare_paths(&a.path, &b.path))
     });
-    check_classes(path, &class_names, &files)?;
+    check_classes(path, purpose, &class_names, &files)?;
     let (arrangement, skipped) = (Arrangement::Table, Skipped::default());
     Ok(Survey { folder, arrangement, class_names, files, skipped })
 }
@@ -216,6 +252,7 @@ fn of_class(
 fn class_names(
     path: &Path,
     folders: &[OsString],
+    purpose: Purpose,
     skipped: &Skipped,
 ) -> Result<Vec<String>, PicturesError> {
     let expected = "a folder for each of at least two classes, with its pictures in it";
@@ -228,7 +265,7 @@ fn class_names(
     };
     match folders {
         [] => return Err(layout(path, expected, format!("no folder{beside}"), cure.to_owned())),
-        [one] => {
+        [one] if purpose == Purpose::Training => {
             let found = format!("only `{}`{beside}", one.display());
             return Err(layout(path, expected, found, cure.to_owned()));
         }
@@ -261,7 +298,7 @@ fn check_same_classes(
     if other.is_empty() {
         return Ok(());
     }
-    let found = format!("{}, which train has not", names(&other));
+    let found = format!("{}, which train has not", named(&other));
     let cure = "rename or remove them, or put pictures of them into train".to_owned();
     Err(layout(folder, "no other classes than those of train", found, cure))
 }
@@ -269,6 +306,7 @@ fn check_same_classes(
 /// Whether every class has a picture to learn from.
 fn check_classes(
     path: &Path,
+    purpose: Purpose,
     class_names: &[String],
     files: &[PictureFile],
 ) -> Result<(), PicturesError> {
@@ -281,10 +319,10 @@ fn check_classes(
         .filter(|(label, _)| !there.contains(label))
         .map(|it| it.1)
         .collect();
-    if empty.is_empty() {
+    if empty.is_empty() || purpose == Purpose::Scoring {
         return Ok(());
     }
-    let found = format!("none of {}", names(&empty));
+    let found = format!("none of {}", named(&empty));
     let cure =
         "put pictures of them there (png, jpg, jpeg, jfif, webp, bmp, gif), or remove the class"
             .to_owned();
@@ -294,8 +332,8 @@ fn check_classes(
 /// Most names that a message lists.
 const MOST_NAMES: usize = 20;
 
-/// Names for a message, quoted: a class may be called `only`.
-fn names<N: AsRef<OsStr>>(all: &[N]) -> String {
+/// Names for a message, quoted: a class may be called `only`. Of many the first twenty.
+pub fn named<N: AsRef<OsStr>>(all: &[N]) -> String {
     let shown = all.iter().take(MOST_NAMES);
     let quoted = shown.map(|name| format!("`{}`", name.as_ref().to_string_lossy()));
     let mut text = quoted.collect::<Vec<_>>().join(", ");
@@ -387,6 +425,37 @@ mod tests {
         let parts: Vec<_> =
             survey.files.iter().map(|file| (file.part.unwrap(), file.label)).collect();
         assert_eq!(parts, [(Part::Train, 0), (Part::Train, 1), (Part::Valid, 1), (Part::Test, 0)]);
+    }
+
+    #[test]
+    fn to_score_any_parts_and_classes_will_do() {
+        let of = |paths: &[&str]| {
+            let folder = folder(paths);
+            survey_to_score(folder.path())
+                .map(|survey| (survey.class_names.clone(), paths_of(&survey)))
+        };
+        let (classes, files) = of(&["test/cat/1.png", "test/ant/2.png"]).unwrap();
+        assert_eq!(classes, ["ant", "cat"]);
+        assert_eq!(files, ["0 test/ant/2.png", "1 test/cat/1.png"]);
+        let (classes, files) = of(&["valid/cat/1.png", "test/ant/2.png", "test/bee/"]).unwrap();
+        assert_eq!(classes, ["cat", "ant", "bee"]);
+        assert_eq!(files, ["0 valid/cat/1.png", "1 test/ant/2.png"]);
+        let (classes, files) = of(&["cat/1.png"]).unwrap();
+        assert_eq!((classes, files), (vec!["cat".to_owned()], vec!["0 cat/1.png".to_owned()]));
+        for paths in [&["cat/", "dog/"][..], &["1.png"]] {
+            assert!(of(paths).is_err(), "{paths:?}");
+        }
+        let folder = folder(&["a.png"]);
+        let table = folder.path().join("table.csv");
+        fs::write(&table, "path,label,split\na.png,cat,test\n").unwrap();
+        assert!(survey(&table).is_err());
+        assert_eq!(survey_to_score(&table).unwrap().class_names, ["cat"]);
+    }
+
+    /// Labels and paths.
+    fn paths_of(survey: &Survey) -> Vec<String> {
+        let line = |file: &PictureFile| format!("{} {}", file.label, file.path.display());
+        survey.files.iter().map(line).collect()
     }
 
     #[test]

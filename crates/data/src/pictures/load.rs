@@ -16,7 +16,7 @@ use super::cache::{self, Contents, Found, PreparedWith, SizeFrom};
 use super::describe::Description;
 use super::error::{DamagedPicture, PicturesError};
 use super::facts::{Looked, look};
-use super::layout::{Survey, survey};
+use super::layout::{Survey, named, survey};
 use super::part::Part;
 use super::preparation::Preparation;
 use super::settings::PictureSettings;
@@ -380,12 +380,12 @@ fn split(
             labels.len()
         ));
         let counts = names.iter().zip(candidates.class_counts());
-        let alone: Vec<_> =
-            counts.filter(|(_, count)| *count == 1).map(|(name, _)| format!("`{name}`")).collect();
+        let alone: Vec<&String> =
+            counts.filter(|(_, count)| *count == 1).map(|(name, _)| name).collect();
         if !alone.is_empty() {
             notes.push(format!(
                 "classes with one picture, which is learnt from and not tested: {}",
-                alone.join(", ")
+                named(&alone)
             ));
         }
     } else if settings.group_near_copies && !valid.is_empty() {

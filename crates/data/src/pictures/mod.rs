@@ -51,7 +51,7 @@ pub use digit::prepare as prepare_digit;
 pub use error::{DamagedPicture, DecodeError, PicturesError};
 pub use fit::Fit;
 pub use format::PictureFormat;
-pub use layout::{Arrangement, Survey, survey};
+pub use layout::{Arrangement, Survey, named, survey, survey_to_score};
 pub use listed::{Listed, listed, listed_by_lines};
 pub use load::{Described, Loaded, PicturePaths, load, load_described, load_with_groups, name_in};
 pub use part::Part;

@@ -172,7 +172,7 @@ mod tests {
             (PictureSettings { test_size: SplitSize::Count(0), ..good }, "test_size"),
         ] {
             let error = settings.check().unwrap_err().to_string();
-            assert!(error.starts_with(name), "{error}");
+            assert!(error.starts_with(&format!("`{name}`: ")), "{error}");
         }
     }
 

@@ -29,6 +29,18 @@ impl WeightLayout {
         Self { output: 1, input: outputs, tap: 0 }
     }
 
+    /// Whether it has a place for each of these weights and no others.
+    pub(crate) fn is_of(self, [outputs, inputs, taps]: [usize; 3]) -> bool {
+        let mut axes = [(self.output, outputs), (self.input, inputs), (self.tap, taps)];
+        axes.sort_unstable();
+        let mut next = 1;
+        axes.into_iter().filter(|(_, count)| *count != 1).all(|(stride, count)| {
+            let is_next = stride == next;
+            next *= count;
+            is_next
+        })
+    }
+
     /// The same weights with inputs and outputs exchanged.
     pub(crate) fn exchanged(self) -> Self {
         Self { output: self.input, input: self.output, tap: self.tap }

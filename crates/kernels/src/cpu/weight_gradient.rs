@@ -57,6 +57,8 @@ pub fn weight_gradient(
     let padded = outputs.next_multiple_of(lanes);
     assert_eq!(input.len(), batch * shape.input_pixels() * inputs);
     assert_eq!(gradient.len(), batch * shape.output_pixels() * outputs);
+    // Where there are none, there is nothing to put anywhere.
+    assert!(outputs * inputs * taps == 0 || layout.is_of([outputs, inputs, taps]));
     if winograd::filters_weight_gradient(shape) {
         return winograd::weight_gradient(shape, input, gradient, layout);
     }

@@ -29,6 +29,9 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "PATH")]
     #[arg(conflicts_with_all = ["split", "temperature", "tta", "mc_dropout", "top_k", "data_dir"])]
     pub on: Option<PathBuf>,
+    /// Most pixels of a picture that `--on` reads; a larger one is an error. The run's own limit if not given.
+    #[arg(long, value_name = "N", requires = "on")]
+    pub most_pixels: Option<u64>,
     /// Also score with logits divided by the temperature that suits the validation split best.
     #[arg(long)]
     pub temperature: bool,
@@ -77,7 +80,8 @@ pub fn evaluate(args: &EvaluateArgs) -> Result<(), Failure> {
     let mut watch = Terminal::new();
     if let Some(path) = &args.on {
         let backend = args.backend.as_deref();
-        let scores = other_sets::evaluate_on(&args.run, path, backend, pages(), &mut watch)?;
+        let most = args.most_pixels;
+        let scores = other_sets::evaluate_on(&args.run, path, most, backend, pages(), &mut watch)?;
         match args.json {
             true => print_data(&other_sets::as_json(&scores).to_string()),
             false => print_line(other_sets::as_text(&scores).trim_end()),

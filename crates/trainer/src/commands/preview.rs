@@ -17,7 +17,7 @@ use clap::Args;
 
 use crate::data_bar::DataBar;
 use crate::help;
-use crate::output::print_data;
+use crate::output::{print_data, say};
 
 /// Rows of a sheet at most.
 const MOST_IMAGES: usize = 64;
@@ -32,7 +32,7 @@ pub struct PreviewArgs {
     /// Data set, by its name in the catalog, or pictures by their path.
     #[arg(help = help::data_sets_or_pictures())]
     name: String,
-    /// Augmentation, as for `train`; that of the data set's recipe if not given.
+    /// Augmentation, as for `train`; that of the data set's recipe, or of `pictures`, if not given.
     #[arg(long, value_name = "LIST")]
     augment: Option<String>,
     /// Images: the first of the training split, as the data set's recipe cuts it with this seed.
@@ -67,8 +67,9 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     let of_pictures = picture_names::folder(&dataset).map(|_| picture_names::RECIPE);
     let mut recipe = built_in(of_pictures.unwrap_or(&dataset)).map_err(usage)?;
     recipe.dataset = dataset;
-    // Nothing is trained, so that any number of images will do.
+    // Nothing is trained, so that few images will do, and pictures that cannot be read are passed over with a note.
     recipe.batch_size = recipe.batch_size.min(2);
+    recipe.pictures.skip_damaged = true;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.place.data_dir = args.data_dir.clone();
     if let Some(list) = &args.augment {
@@ -76,6 +77,7 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     }
     let mut bar = DataBar::default();
     let prepared = Prepared::load(&recipe, &mut |progress| bar.show(progress)).map_err(failure)?;
+    prepared.notes(&recipe).iter().for_each(|text| say(&format!("note: {text}")));
     let sheet = sheet(&prepared, recipe.seed, &recipe.augment, args.images, args.epochs)?;
     let origin = origin(args.out.display().to_string(), recipe.seed, None, &prepared.data, command);
     write_png(&sheet.draw(), &args.out, &origin)
@@ -139,10 +141,10 @@ fn lines(spec: &str) -> Vec<String> {
     lines
 }
 
-/// The built-in recipe is in order, so that what is wrong but not with the data is the augmentation.
+/// The built-in recipe is in order, so that what is wrong but not with the data or pictures is the augmentation.
 fn failure(error: PrepareError) -> Failure {
     match error {
-        PrepareError::Data(error) => Failure::Error(error.to_string()),
+        PrepareError::Data(_) | PrepareError::Pictures(_) => Failure::Error(error.to_string()),
         error => usage(error),
     }
 }

@@ -27,6 +27,7 @@ fn an_ablation_leaves_whole_runs_a_study_and_a_page() {
     let place = Place::new();
     let run = place.run(ABLATE);
     run.expect(DONE, &["6 runs of about", "6/6", "page: study/report.html"]);
+    assert!(!run.stderr.contains("the first arm"), "{}", run.stderr);
     for run in RUNS {
         let config = fs::read_to_string(place.path(&format!("study/{run}/config.toml"))).unwrap();
         assert_eq!(config.contains("dropout = 0.3"), run.starts_with("dropout"), "{config}");
@@ -123,6 +124,8 @@ fn recipes_are_compared_by_name_and_by_file() {
     let config = fs::read_to_string(place.path("both/run/seed-2/config.toml")).unwrap();
     assert!(config.contains("seed = 2") && config.contains("\"mlp\""), "{config}");
     place.run("study run both").expect(DONE, &["4 runs in both, of which 4 are there"]);
+    let told = ["the first arm, `run`: `mlp` with dropout 0.3"];
+    place.run(&format!("compare run/config.toml digits {small} --out first")).expect(DONE, &told);
     place
         .run(&format!("compare digits digits {small} --out twice"))
         .refuse(USAGE, &["two arms have the name `digits`"]);
@@ -157,7 +160,9 @@ fn a_study_that_cannot_be_is_refused_by_name_and_leaves_nothing() {
     ] {
         place.run(&format!("ablate digits {arguments} --out study")).refuse(USAGE, &[part]);
     }
-    place.run("study run nowhere.toml").refuse(ERROR, &["cannot read nowhere.toml"]);
+    place
+        .run("study run nowhere.toml")
+        .refuse(ERROR, &["cannot read nowhere.toml", "the TOML file of a study"]);
     place.run("study trial nowhere --index 0").refuse(ERROR, &["nowhere/study.toml"]);
     place.expect_empty();
 }

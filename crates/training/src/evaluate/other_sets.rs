@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use backburn_data::pictures::{Survey, survey};
+use backburn_data::pictures::{Survey, survey_to_score};
 use backburn_data::robustness::{self, CORRUPTIONS, NamedTestSet, RobustnessError, TestSets};
 use backburn_data::{ImageShape, TestLog};
 use backburn_records::Status;
@@ -60,8 +60,9 @@ impl TestLog for OneAccess<'_> {
 }
 
 /// Scores the selected weights of the run in the folder `run` on the test sets at `path`, a score for each: published ones,
-/// or a folder or table of pictures, whose parts are scored each for itself. `backend`: by
-/// its name; the run's own if `None`. `pages` draw anew what counts the accesses to the test split.
+/// or a folder or table of pictures, whose parts are scored each for itself. `most_pixels`: those of a picture that is read;
+/// as many as the run's own if `None`. `backend`: by its name; the run's own if `None`. `pages` draw anew what counts the
+/// accesses to the test split.
 ///
 /// # Errors
 ///
@@ -69,6 +70,7 @@ impl TestLog for OneAccess<'_> {
 pub fn evaluate_on(
     run: &Path,
     path: &Path,
+    most_pixels: Option<u64>,
     backend: Option<&str>,
     pages: Pages,
     watch: &mut dyn Watch,
@@ -108,9 +110,9 @@ pub fn evaluate_on(
         }
         Other::Pictures(survey) => {
             let name = short_name(path);
-            // Counted before anything is seen.
-            log.record(&name, "selected").map_err(SessionError::from)?;
-            let sets = labelled_pictures::answers(&predictor, &survey, &name)?;
+            let most_pixels = most_pixels.unwrap_or(predictor.recipe().pictures.most_pixels);
+            let answers = labelled_pictures::answers;
+            let sets = answers(&predictor, &survey, &name, most_pixels, &mut log)?;
             rows.extend(sets.into_iter().map(|(name, answers)| SetScore::of(name, &answers)));
         }
     }
@@ -139,7 +141,7 @@ impl Other {
 fn other(path: &Path, shape: ImageShape, classes: usize) -> Result<Other, Failure> {
     match robustness::load(path, shape, classes) {
         Ok(sets) => Ok(Other::Published(sets)),
-        Err(nothing @ RobustnessError::Nothing { .. }) => match survey(path) {
+        Err(nothing @ RobustnessError::Nothing { .. }) => match survey_to_score(path) {
             Ok(survey) => Ok(Other::Pictures(survey)),
             Err(error) => Err(Failure::Error(format!(
                 "{nothing}; or pictures in a folder for each class, but {error}"

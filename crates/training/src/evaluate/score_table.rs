@@ -263,6 +263,7 @@ mod tests {
             "top-2",
             "\nplain ",
             "\nmc-dropout 3: mean predictive entropy 0.5000 nats,\n",
+            "\nby class, plain:\n\n",
             "\nowl ",
             "\n\nthe test split has been accessed once",
         ] {

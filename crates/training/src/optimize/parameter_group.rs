@@ -141,9 +141,9 @@ impl ParameterGroup {
                 let modules = modules.join(", ");
                 return Err(match &group.path {
                     Some(path) if group.is_frozen_part() => format!(
-                        "`--freeze`: expected a part of the network that is not frozen already, \
-                         found `{path}`; its modules are {modules}, and its parameters are named \
-                         as in model.safetensors"
+                        "`--freeze`: expected a part of the network that is in no group before \
+                         it, found `{path}`; the modules are {modules}, and parameters are named \
+                         as in model.safetensors; `--freeze none` freezes nothing"
                     ),
                     path => format!(
                         "`groups`: number {number}{} chooses no parameter that is not in a group \

@@ -31,6 +31,7 @@ const GROUPS_OF_A_TASK: usize = 4;
 ///
 /// - `input`: `[batch, height, width, inputs]` of the source
 /// - `gradient`: `[batch, height, width, outputs]` of the target
+/// - returns: `inputs · outputs · 9` numbers
 pub(super) fn weight_gradient(
     tiles: Tiles,
     input: &[f32],
