@@ -69,7 +69,7 @@ pub fn preview(args: &PreviewArgs, command: Vec<String>) -> Result<(), Failure> 
     recipe.dataset = dataset;
     // Nothing is trained, so that few images will do, and pictures that cannot be read are passed over with a note.
     recipe.batch_size = recipe.batch_size.min(2);
-    recipe.pictures.skip_damaged = true;
+    recipe.pictures.skip_damaged = of_pictures.is_some();
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.place.data_dir = args.data_dir.clone();
     if let Some(list) = &args.augment {
