@@ -11,7 +11,7 @@ use super::super::panels::Panels;
 use super::super::product::{TapOffset, tile as product_tile};
 use super::super::simd::{self, Simd, Task, store_some};
 use super::kernels::{Direction, TransformedKernels};
-use super::tiles::{TILE, Tile, Tiles, window};
+use super::tiles::{GAP, TILE, Tile, Tiles, window};
 use super::transform::{Input, Output, PRODUCTS, ROOTS, in_two_dimensions};
 
 /// Tiles of a task: enough that kernels are read seldom, few enough that what lies between two transforms stays in a
@@ -27,8 +27,6 @@ const TASKS_OF_A_THREAD: usize = 4;
 const WINDOWS_OF_A_TASK: usize = 4;
 /// Most numbers that a thread keeps from one task to the next, 8 MiB: those of a block of 512 channels to 512.
 const MOST_KEPT: usize = 2 * 1024 * 1024;
-/// Numbers between the products of a block, so that they do not lie a power of two apart, where caches hold few of them.
-const GAP: usize = 16;
 
 /// Every target tile gathers what its window of the source sends through the kernels.
 #[derive(Clone, Copy)]

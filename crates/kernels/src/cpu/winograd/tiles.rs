@@ -5,6 +5,9 @@ use super::super::simd::{Simd, load_some};
 /// Rows and columns of the outputs that are made together.
 pub(super) const TILE: usize = 4;
 
+/// Numbers between the products of a block, so that they do not lie a power of two apart, where caches hold few of them.
+pub(super) const GAP: usize = 16;
+
 /// The target of a convolution, cut into tiles of four by four pixels; those at its lower and right borders may reach over
 /// it.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use super::super::arrange::arrange_rows;
 use super::super::buffer::{Buffer, Writer};
 use super::super::panels::WeightLayout;
 use super::super::simd::{self, Simd, Task};
-use super::tiles::{TILE, Tiles, window};
+use super::tiles::{GAP, TILE, Tiles, window};
 use super::transform::{Gradient, Input, KernelGradient, PRODUCTS, ROOTS, TAPS, in_two_dimensions};
 
 /// Numbers of transformed windows and gradients that are made at a time; they should stay in the last cache.
@@ -20,8 +20,6 @@ const NUMBERS_AT_A_TIME: usize = 2 * 1024 * 1024;
 const FEWEST_TILES: usize = 64;
 /// Tiles that a task transforms.
 const TILES_OF_A_TASK: usize = 8;
-/// Numbers between the products of a block, so that they do not lie a power of two apart, where caches hold few of them.
-const GAP: usize = 16;
 /// Most vectors of input channels of a task.
 const GROUPS_OF_A_TASK: usize = 4;
 
