@@ -81,7 +81,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
     let recipe = recipe(lab)?;
     let arms = runs::train(lab, arms(&recipe))?;
     let mut courses = Vec::new();
-    for (to_the_end, stopped) in arms[0].runs.iter().zip(&arms[1].runs) {
+    for (stopped, to_the_end) in arms[0].runs.iter().zip(&arms[1].runs) {
         courses.push(Course::new(lab, to_the_end, stopped)?);
     }
     if courses.iter().any(|course| course.best().is_none()) {
@@ -102,7 +102,7 @@ pub(super) fn run(lab: &Lab) -> Result<Findings, Failure> {
             .zip(&lab.seeds)
             .map(|(course, seed)| choices(lab, course, *seed))
             .collect(),
-        figures: figures(lab, &arms[0], &courses),
+        figures: figures(lab, &arms[1], &courses),
         data: vec![runs::epochs(&arms)],
         mistakes: TEXT.list("mistakes", &[]),
         differences: TEXT.list("differences", &[("patience", PATIENCE.to_string())]),
@@ -144,8 +144,8 @@ fn arms(recipe: &Recipe) -> Vec<Arm> {
     };
     let stopped = Recipe { keep: Keep::Best, early_stopping: Some(rule), ..recipe.clone() };
     vec![
-        Arm { name: "to the end", recipe: recipe.clone() },
         Arm { name: "stopped early", recipe: stopped },
+        Arm { name: "to the end", recipe: recipe.clone() },
     ]
 }
 

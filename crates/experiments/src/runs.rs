@@ -1,6 +1,7 @@
 //! Experiments whose arms are whole runs, as `train` makes them: with a run folder each, which is
 //! resumed or reused when the same command is given again.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use backburn_records::{DataTable, RunRecord, Summary, TestRead};
 use backburn_studies::study::{Study, StudyArm};
 use backburn_studies::trial::{Found, Trial, TrialEnd, read};
 use backburn_training::evaluate::{Predictions, predict};
+use backburn_training::extend::begins_with;
 use backburn_training::failure::{Failure, usage};
 use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::checkpoint::Checkpoint;
@@ -23,7 +25,7 @@ use backburn_training::run_folder::test_log::ManifestLog;
 use backburn_training::run_options::RunOptions;
 use backburn_training::session_error::SessionError;
 use backburn_training::speed::training::Training;
-use backburn_training::watch::Brief;
+use backburn_training::watch::{Brief, Watch};
 
 use super::images::{Images, TestView};
 use super::lab::{Lab, Preset};
@@ -223,8 +225,20 @@ struct Planned {
     arm: usize,
     trial: Trial,
     found: Found,
+    /// Place of the run among those to be made that it begins with, if there is one.
+    beginning: Option<usize>,
     /// Seconds that what is left of it will take, at most.
     seconds: f64,
+}
+
+impl Planned {
+    /// Whether this run goes on where `other` will have ended.
+    fn goes_on_from(&self, other: &Self) -> bool {
+        matches!(self.found, Found::Nothing)
+            && !matches!(other.found, Found::Diverged)
+            && other.trial.recipe.early_stopping.is_some()
+            && begins_with(&self.trial.recipe, &other.trial.recipe)
+    }
 }
 
 /// Trains every arm with every seed, all arms of a seed before the next seed; says first how long that will
@@ -259,16 +273,24 @@ fn train_all(lab: &Lab, arms: Vec<Arm>, divergence: Divergence) -> Result<Vec<Ar
     for index in 0..study.trials() {
         if let (Some(place), Some(trial)) = (study.place(index), study.trial(index)) {
             let found = trial.find()?;
-            planned.push(Planned { arm: place.arm, trial, found, seconds: 0.0 });
+            let mut run = Planned { arm: place.arm, trial, found, beginning: None, seconds: 0.0 };
+            run.beginning = planned.iter().position(|other| run.goes_on_from(other));
+            planned.push(run);
         }
     }
     say_how_long(lab, &arms, &mut planned)?;
 
     let mut all: Vec<ArmRuns> =
         arms.into_iter().map(|arm| ArmRuns { name: arm.name, runs: Vec::new() }).collect();
+    let mut ended: Vec<(PathBuf, usize)> = Vec::new();
     for run in planned {
         let arm = &mut all[run.arm];
-        arm.runs.push(carry_out(lab, arm.name, run, divergence)?);
+        let epochs = run.trial.recipe.epochs;
+        // One that did not stop early has no epochs left to go on with.
+        let beginning = run.beginning.map(|place| &ended[place]).filter(|run| run.1 < epochs);
+        let run = carry_out(lab, arm.name, run, beginning.map(|run| run.0.as_path()), divergence)?;
+        ended.push((run.record.dir.clone(), run.record.epochs.len()));
+        arm.runs.push(run);
     }
     Ok(all)
 }
@@ -294,7 +316,13 @@ fn study(lab: &Lab, arms: &[Arm]) -> Result<Study, Failure> {
     Ok(Study { arms, seeds: lab.seeds.clone(), folder: lab.runs_dir().to_owned() })
 }
 
-fn carry_out(lab: &Lab, name: &str, run: Planned, divergence: Divergence) -> Result<Run, Failure> {
+fn carry_out(
+    lab: &Lab,
+    name: &str,
+    run: Planned,
+    beginning: Option<&Path>,
+    divergence: Divergence,
+) -> Result<Run, Failure> {
     lab.go_on()?;
     let Planned { trial, found, seconds, .. } = run;
     let is_there = !found.is_missing();
@@ -305,13 +333,14 @@ fn carry_out(lab: &Lab, name: &str, run: Planned, divergence: Divergence) -> Res
     let checkpoint_every = (seconds >= LONG).then_some(CHECKPOINT_EVERY);
     let options = RunOptions { checkpoint_every, ..lab.run_options.clone() };
     let started = std::time::Instant::now();
-    let mut watch = lab.watch.borrow_mut();
-    let end = if seconds < LONG {
-        trial.carry_out(found, &options, &mut Brief(watch.as_mut()))
-    } else {
-        trial.carry_out(found, &options, watch.as_mut())
+    let mut whole = lab.watch.borrow_mut();
+    let mut brief = Brief(whole.as_mut());
+    let watch: &mut dyn Watch = if seconds < LONG { &mut brief } else { whole.as_mut() };
+    let end = match beginning {
+        Some(beginning) => trial.go_on_from(beginning, &options, watch),
+        None => trial.carry_out(found, &options, watch),
     };
-    drop(watch);
+    drop(whole);
     let summary = match end? {
         TrialEnd::Scored(summary) => *summary,
         TrialEnd::Diverged(_) if divergence == Divergence::IsAResult => no_scores(),
@@ -391,16 +420,26 @@ fn no_scores() -> Summary {
     }
 }
 
+/// Epochs of a run that need not be trained: its own, or those of the run that it begins with.
+fn epochs_there(planned: &[Planned], run: &Planned) -> usize {
+    // One that was stopped in its first epoch has no record yet.
+    let of = |run: &Planned| RunRecord::read(&run.trial.path).map_or(0, |it| it.epochs.len());
+    match (&run.found, run.beginning.map(|place| &planned[place])) {
+        (Found::Part, _) => of(run),
+        (Found::Nothing, Some(first)) if !first.found.is_missing() => of(first),
+        _ => 0,
+    }
+}
+
 /// How long runs will take, at a speed that is measured with a few batches of noise.
 fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), Failure> {
     let mut known: Vec<(String, f64, f64)> = Vec::new();
-    for Planned { arm, trial: Trial { path, recipe }, found, seconds } in planned.iter_mut() {
-        let done = match found {
-            Found::Whole(_) => continue,
-            // One that was stopped in its first epoch has no record yet.
-            Found::Part => RunRecord::read(path).map_or(0, |record| record.epochs.len()),
-            Found::Nothing | Found::Diverged => 0,
-        };
+    let trained: Vec<usize> = planned.iter().map(|run| epochs_there(planned, run)).collect();
+    for (Planned { arm, trial, found, seconds, .. }, done) in planned.iter_mut().zip(trained) {
+        if let Found::Whole(_) = found {
+            continue;
+        }
+        let recipe = &trial.recipe;
         let model = format!("{:?} {}", recipe.model, recipe.batch_size);
         let rates = known.iter().find(|(name, ..)| *name == model).map(|(_, a, b)| (*a, *b));
         let (training, evaluation) = match rates {
@@ -430,9 +469,22 @@ fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), 
         let epochs = recipe.epochs.saturating_sub(done) as f64;
         *seconds = epochs * (train as f64 / training + valid as f64 / evaluation);
     }
-    let seconds: f64 = planned.iter().map(|run| run.seconds).sum();
+    let beginning = |run: &Planned| run.beginning.map(|place| &planned[place]);
+    // Where a run stops early, the one that begins with it takes the more.
+    let shared = |run: &Planned| match beginning(run) {
+        Some(first) if first.found.is_missing() => {
+            let epochs = |run: &Planned| run.trial.recipe.epochs as f64;
+            run.seconds * epochs(first) / epochs(run)
+        }
+        _ => 0.0,
+    };
+    let seconds: f64 = planned.iter().map(|run| run.seconds - shared(run)).sum();
     if seconds > 0.0 {
-        let may_stop = planned.iter().any(|run| run.trial.recipe.early_stopping.is_some());
+        let is_beginning = |place| planned.iter().any(|run| run.beginning == Some(place));
+        let may_stop = planned
+            .iter()
+            .enumerate()
+            .any(|(place, run)| run.trial.recipe.early_stopping.is_some() && !is_beginning(place));
         let most = if may_stop { ", less where training stops early" } else { "" };
         let folder = lab.runs_dir().display();
         lab.say(&format!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use backburn_records::whole_file::write_whole;
 use backburn_records::{RunRecord, Status, Summary};
+use backburn_training::extend::EndedRun;
 use backburn_training::failure::Failure;
 use backburn_training::init_from::InitFrom;
 use backburn_training::prepare::PrepareError;
@@ -13,10 +14,10 @@ use backburn_training::recipe::Recipe;
 use backburn_training::run_folder::error::RunError;
 use backburn_training::run_folder::folder::RunFolder;
 use backburn_training::run_options::RunOptions;
-use backburn_training::session::{self, Outcome};
+use backburn_training::session::{self, Outcome, Run};
 use backburn_training::session_error::SessionError;
 use backburn_training::starting_weights::pinned;
-use backburn_training::watch::Watch;
+use backburn_training::watch::{Event, Watch};
 
 /// Marks a trial that the data do not allow.
 const REFUSED: &str = "refused";
@@ -192,12 +193,45 @@ impl Trial {
             Found::Part => session::resume(&self.path, |_| Ok(()), options, watch),
             Found::Nothing => session::start(&self.recipe, Some(&self.path), "run", options, watch),
         };
-        match run.map(|run| run.outcome) {
-            Ok(Outcome::Done(summary)) => Ok(TrialEnd::Scored(summary)),
-            Ok(Outcome::Interrupted) => Ok(TrialEnd::Interrupted),
-            Err(error) if error.is_divergence() => Ok(TrialEnd::Diverged(error.to_string())),
-            Err(error) => Err(error),
+        end_of(run)
+    }
+
+    /// Trains a trial that there is nothing of, to the same result as [`carry_out`](Self::carry_out): the epochs of
+    /// the run `beginning`, which are its own too, are not trained again. They are if that run cannot be trained
+    /// on, which is said.
+    ///
+    /// # Errors
+    ///
+    /// As [`EndedRun::open`] and [`EndedRun::extend`], but for divergence.
+    pub fn go_on_from(
+        &self,
+        beginning: &Path,
+        options: &RunOptions,
+        watch: &mut dyn Watch,
+    ) -> Result<TrialEnd, SessionError> {
+        let run = EndedRun::open(beginning)
+            .and_then(|run| run.extend(&self.recipe, Some(&self.path), options, watch));
+        match run {
+            // Its cure is for whoever asked for the extension.
+            Err(SessionError::Extend(_)) => {
+                let (path, beginning) = (self.path.display(), beginning.display());
+                watch.event(Event::Note(&format!(
+                    "{path} is trained from its first epoch on: {beginning} has not kept all \
+                     that it would begin with"
+                )));
+                self.carry_out(Found::Nothing, options, watch)
+            }
+            run => end_of(run),
         }
+    }
+}
+
+fn end_of(run: Result<Run, SessionError>) -> Result<TrialEnd, SessionError> {
+    match run.map(|run| run.outcome) {
+        Ok(Outcome::Done(summary)) => Ok(TrialEnd::Scored(summary)),
+        Ok(Outcome::Interrupted) => Ok(TrialEnd::Interrupted),
+        Err(error) if error.is_divergence() => Ok(TrialEnd::Diverged(error.to_string())),
+        Err(error) => Err(error),
     }
 }
 

@@ -38,7 +38,12 @@ pub(crate) fn set_threads(threads: Option<usize>) -> Result<usize, Failure> {
     // before the refusal of another can be told.
     let stacks = MmapMut::map_anon(threads * STACK).map_err(|error| refuse(&error))?;
     drop(stacks);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK);
+    let mut pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK);
+    // Whoever hands each kernel to threads of a pool and waits for them pays for two wake-ups a kernel. Alone in its pool,
+    // this thread would leave undone what others hand to the pool while it waits for them.
+    if threads > 1 {
+        pool = pool.use_current_thread();
+    }
     pool.build_global().map_err(|error| refuse(&error))?;
     Ok(threads)
 }

@@ -5,14 +5,14 @@
 
 use std::path::Path;
 
+use backburn_models::parameters;
 use backburn_records::{ExtensionRecord, Manifest, Status};
-use backburn_regularization::EarlyStopping;
+use backburn_regularization::{EarlyStopping, Validation};
 use burn::tensor::Device;
 
 use crate::memory::blame::blame;
 use crate::memory::need;
 use crate::optimize::plateau::Plateau;
-use crate::optimize::schedule::Schedule;
 use crate::picture_names::short_name;
 use crate::prepare::{PrepareError, Prepared};
 use crate::recipe::{Recipe, Settings};
@@ -23,9 +23,24 @@ use crate::run_folder::restore::{Restored, restore_newest};
 use crate::run_options::RunOptions;
 use crate::session::{self, Run, Task};
 use crate::session_error::{ExtendError, MAY_CHANGE, SessionError};
-use crate::state::{State, validation};
+use crate::state::{Best, State, validation};
 use crate::watch::{Watch, note};
 use crate::weighing::Weighing;
+
+/// Settings that decide which steps are taken, but not what any of them is.
+const DECIDES_NO_STEP: [&str; 3] = ["epochs", "early_stopping", "keep"];
+
+/// Whether a training by `longer` begins, bit for bit, with one by `shorter`: where the two differ in nothing but how long
+/// they train and which epoch's weights they keep.
+pub fn begins_with(longer: &Recipe, shorter: &Recipe) -> bool {
+    let of_steps = |recipe: &Recipe| -> Settings {
+        let settings = recipe.determinants().into_iter();
+        settings.filter(|(name, _)| !DECIDES_NO_STEP.contains(&name.as_str())).collect()
+    };
+    !longer.schedule.depends_on_length()
+        && shorter.epochs <= longer.epochs
+        && of_steps(longer) == of_steps(shorter)
+}
 
 /// A run that has come to its end.
 #[derive(Debug)]
@@ -192,6 +207,9 @@ impl EndedRun {
                 }
             }
         }
+        if new.keep != old.keep {
+            state.best = self.kept_by(new, &state)?;
+        }
         if let (Some(stopping), Some(rule)) = (&state.stopping, new.early_stopping)
             && stopping.has_stopped()
         {
@@ -203,6 +221,35 @@ impl EndedRun {
         }
         state.determinants = new.determinants();
         Ok(state)
+    }
+
+    /// The weights that another rule keeps of the epochs so far, of which there are those that were kept and the
+    /// last.
+    fn kept_by(&self, new: &Recipe, state: &State) -> Result<Option<Best>, ExtendError> {
+        let mut chosen: Option<(usize, Validation)> = None;
+        for record in &state.epochs {
+            if let Some(scores) = validation(record)
+                && new.keep.replaces(scores, chosen.map(|(_, scores)| scores))
+            {
+                chosen = Some((record.epoch, scores));
+            }
+        }
+        let (kept, trained) = (state.best.as_ref(), state.epochs.len());
+        match (chosen, kept) {
+            (None, _) => Ok(None),
+            (Some((epoch, _)), Some(kept)) if kept.epoch == epoch => Ok(Some(kept.clone())),
+            (Some((epoch, _)), _) if epoch == trained => {
+                Ok(Some(Best { epoch, weights: parameters::export(&state.evaluation_copy()) }))
+            }
+            (Some((epoch, _)), _) => Err(ExtendError::NotKept {
+                run: self.name(),
+                keep: new.keep,
+                epoch,
+                kept: kept.map(|kept| kept.epoch),
+                trained,
+                epochs: new.epochs,
+            }),
+        }
     }
 }
 
@@ -221,11 +268,9 @@ fn continued(recipe: &Recipe, state: &State) -> String {
     let (next, batch) = (state.epochs.len() + 1, state.current.objectives.len());
     let rate = state.learning_rate_by(recipe, next, batch);
     let schedule = recipe.schedule;
-    let of = match schedule {
-        Schedule::Constant | Schedule::Step { .. } | Schedule::Plateau { .. } => String::new(),
-        Schedule::Cosine { .. } | Schedule::OneCycle { .. } | Schedule::Triangular { .. } => {
-            format!(" over {} epochs in all, at its place", recipe.epochs)
-        }
+    let of = match schedule.depends_on_length() {
+        true => format!(" over {} epochs in all, at its place", recipe.epochs),
+        false => String::new(),
     };
     format!(
         "the schedule is {schedule}{of}; the learning rate was {ended:.3e} and is {rate:.3e} now"

@@ -7,6 +7,7 @@ use std::path::Path;
 use backburn_data::DataError;
 use backburn_data::loader::LoaderError;
 use backburn_records::{Status, number};
+use backburn_regularization::Keep;
 
 use crate::backend::BackendError;
 use crate::failure::Failure;
@@ -18,7 +19,8 @@ use crate::verify_kernels::VerifyError;
 
 /// The settings that may change between the epochs that are there and those that are added: none of them
 /// decides what the weights, or the optimizer's memory of them, are.
-pub(crate) const MAY_CHANGE: [&str; 4] = ["epochs", "learning_rate", "schedule", "early_stopping"];
+pub(crate) const MAY_CHANGE: [&str; 5] =
+    ["epochs", "learning_rate", "schedule", "early_stopping", "keep"];
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +209,27 @@ pub enum ExtendError {
         /// The settings, with what they were and are.
         differences: String,
     },
+    /// Another rule keeps weights of an epoch whose weights are gone.
+    #[error(
+        "`--keep {keep}` keeps the weights of epoch {epoch} so far, and {run} has those of {} only; \
+         train it anew, `cargo xtask train --config {run}/config.toml --keep {keep} --epochs \
+         {epochs}`",
+        weights_there(*kept, *trained)
+    )]
+    NotKept {
+        /// Folder of the run.
+        run: String,
+        /// The rule.
+        keep: Keep,
+        /// The epoch that it keeps.
+        epoch: usize,
+        /// The epoch whose weights were kept, if there is one.
+        kept: Option<usize>,
+        /// Epochs that the run has.
+        trained: usize,
+        /// Epochs that were asked for.
+        epochs: usize,
+    },
     /// Early stopping would end the run at once.
     #[error(
         "early stopping, {rule}, has ended {run} after {}, and would again; set \
@@ -221,6 +244,14 @@ pub enum ExtendError {
         /// Epochs that it has.
         trained: usize,
     },
+}
+
+/// Which of a run's epochs it has the weights of.
+fn weights_there(kept: Option<usize>, trained: usize) -> String {
+    match kept {
+        Some(kept) if kept != trained => format!("epochs {kept} and {trained}"),
+        _ => format!("epoch {trained}"),
+    }
 }
 
 impl From<SessionError> for Failure {
@@ -238,6 +269,7 @@ impl From<SessionError> for Failure {
             | SessionError::Extend(
                 ExtendError::NoMoreEpochs { .. }
                 | ExtendError::OtherRecipe { .. }
+                | ExtendError::NotKept { .. }
                 | ExtendError::StopsAtOnce { .. },
             ) => Self::Usage(message),
             _ => Self::Error(message),

@@ -41,6 +41,16 @@ impl WeightLayout {
         })
     }
 
+    /// How many weights of an output channel lie side by side, by input channel and kernel position.
+    pub(crate) fn side_by_side(self, inputs: usize, taps: usize) -> usize {
+        let are_taps = taps == 1 || self.tap == 1;
+        match are_taps {
+            true if self.input == taps => inputs * taps,
+            true => taps,
+            false => 1,
+        }
+    }
+
     /// The same weights with inputs and outputs exchanged.
     pub(crate) fn exchanged(self) -> Self {
         Self { output: self.input, input: self.output, tap: self.tap }
@@ -188,35 +198,47 @@ impl Task for Pack<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         let Self { weights, layout, first, outputs, width, inputs, taps, from, to } = self;
         // SAFETY: panels are disjoint, and this one is written before anything is read from it.
         let panel = unsafe { to.slice(from, width * inputs * taps) };
         let row = |number: usize| (number % taps * inputs + number / taps) * width;
         let place = |number: usize| number / taps * layout.input + number % taps * layout.tap;
-        let mut places = [0; LINE];
-        for first_number in (0..inputs * taps).step_by(LINE) {
-            let numbers = first_number..(first_number + LINE).min(inputs * taps);
-            for (to, number) in places.iter_mut().zip(numbers.clone()) {
-                *to = place(number);
-            }
-            for first_lane in (0..width).step_by(LINE) {
-                let lanes = (width - first_lane).min(LINE);
-                let mut block = [[0.0; LINE]; LINE];
-                for lane in 0..outputs.saturating_sub(first_lane).min(lanes) {
-                    let from = &weights[(first + first_lane + lane) * layout.output..];
-                    for at in 0..numbers.len() {
-                        block[at][lane] = from[places[at]];
+        let run = layout.side_by_side(inputs, taps);
+        let all = inputs * taps;
+        let mut first_number = 0;
+        while first_number < all {
+            let rest_of_run = run - first_number % run;
+            let numbers = first_number..first_number + rest_of_run.min(LINE);
+            for first_lane in (0..width).step_by(S::LANES) {
+                let there = outputs.saturating_sub(first_lane).min(S::LANES);
+                for first_number in numbers.clone().step_by(S::LANES) {
+                    let count = (numbers.end - first_number).min(S::LANES);
+                    let from = (first + first_lane) * layout.output + place(first_number);
+                    let end = from + (S::LANES - 1) * layout.output + S::LANES;
+                    if there == S::LANES && end <= weights.len() {
+                        let mut rows = [std::ptr::null_mut(); LINE];
+                        for (at, to) in rows.iter_mut().enumerate().take(count) {
+                            let row = row(first_number + at) + first_lane;
+                            *to = panel[row..row + S::LANES].as_mut_ptr();
+                        }
+                        // SAFETY: `end` is inside the weights, and each row was cut out of the panel.
+                        unsafe {
+                            let from = weights.as_ptr().add(from);
+                            simd.transpose(from, layout.output, &rows[..count]);
+                        }
+                        continue;
+                    }
+                    for at in 0..count {
+                        let row = &mut panel[row(first_number + at) + first_lane..][..S::LANES];
+                        for (lane, to) in row.iter_mut().enumerate() {
+                            let from = from + lane * layout.output + at;
+                            *to = if lane < there { weights[from] } else { 0.0 };
+                        }
                     }
                 }
-                for at in 0..numbers.len() {
-                    let row = &mut panel[row(first_number + at) + first_lane..][..lanes];
-                    match row.first_chunk_mut() {
-                        Some(row) => *row = block[at],
-                        None => row.copy_from_slice(&block[at][..lanes]),
-                    }
-                }
             }
+            first_number = numbers.end;
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 /// A vector instruction set. A value of such a type is the proof that the CPU has it.
 ///
-/// All methods are lane by lane.
+/// Methods that take vectors are lane by lane.
 pub(crate) trait Simd: Copy {
     /// `LANES` numbers in a register.
     type Vector: Copy;
@@ -41,6 +41,15 @@ pub(crate) trait Simd: Copy {
     /// The lowest nine bits of a number's representation as sign and exponent of another one, whose mantissa is 0: of
     /// `1.5 · 2²³ + k`, with a whole `k`, `2^(k − 127)` for 0 < k < 255, and 0 for k = 0.
     fn low_bits_as_exponent(self, value: Self::Vector) -> Self::Vector;
+    /// Fetches the line of the cache at this place ahead of its use. Nothing is read: any address will do.
+    fn prefetch(self, from: *const f32);
+    /// Of `LANES` rows of as many numbers, which lie `stride` apart from `from` on, the columns: one for each place of
+    /// `to`, beginning with the first.
+    ///
+    /// # Safety
+    ///
+    /// The rows can be read. `LANES` numbers can be written at each place of `to`, of which there are at most `LANES`.
+    unsafe fn transpose(self, from: *const f32, stride: usize, to: &[*mut f32]);
 }
 
 /// A computation that is compiled once for each instruction set.
@@ -262,6 +271,17 @@ impl Simd for Portable {
     fn low_bits_as_exponent(self, value: [f32; 4]) -> [f32; 4] {
         value.map(|value| f32::from_bits(value.to_bits() << 23))
     }
+    #[inline(always)]
+    fn prefetch(self, _from: *const f32) {}
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, stride: usize, to: &[*mut f32]) {
+        for (column, &to) in to.iter().enumerate() {
+            for row in 0..4 {
+                // SAFETY: the caller's.
+                unsafe { *to.add(row) = *from.add(row * stride + column) };
+            }
+        }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -346,6 +366,40 @@ mod x86 {
                 _mm256_castsi256_ps(bits)
             }
         }
+        #[inline(always)]
+        fn prefetch(self, from: *const f32) {
+            // SAFETY: as above; an address that cannot be read is passed over.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn transpose(self, from: *const f32, stride: usize, to: &[*mut f32]) {
+            // SAFETY: the caller's, and as above.
+            unsafe {
+                let mut quads = [[_mm256_setzero_ps(); 4]; 2];
+                for (quad, columns) in quads.iter_mut().enumerate() {
+                    let row = |number: usize| from.add((4 * quad + number) * stride);
+                    let rows = [row(0), row(1), row(2), row(3)];
+                    let [a, b] = [_mm256_loadu_ps(rows[0]), _mm256_loadu_ps(rows[1])];
+                    let [c, d] = [_mm256_loadu_ps(rows[2]), _mm256_loadu_ps(rows[3])];
+                    let [ab, cd] = [_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d)];
+                    columns[0] = _mm256_shuffle_ps::<0x44>(ab, cd);
+                    columns[1] = _mm256_shuffle_ps::<0xee>(ab, cd);
+                    let [ab, cd] = [_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d)];
+                    columns[2] = _mm256_shuffle_ps::<0x44>(ab, cd);
+                    columns[3] = _mm256_shuffle_ps::<0xee>(ab, cd);
+                }
+                // Half `h` of number `c` of a quad has column `4 h + c` of its four rows.
+                let mut all = [_mm256_setzero_ps(); 8];
+                for c in 0..4 {
+                    let [above, below] = [quads[0][c], quads[1][c]];
+                    all[c] = _mm256_permute2f128_ps::<0x20>(above, below);
+                    all[4 + c] = _mm256_permute2f128_ps::<0x31>(above, below);
+                }
+                for (&to, column) in to.iter().zip(all) {
+                    _mm256_storeu_ps(to, column);
+                }
+            }
+        }
     }
 
     impl Simd for Avx512 {
@@ -391,6 +445,83 @@ mod x86 {
             unsafe {
                 let bits = _mm512_slli_epi32::<23>(_mm512_castps_si512(value));
                 _mm512_castsi512_ps(bits)
+            }
+        }
+        #[inline(always)]
+        fn prefetch(self, from: *const f32) {
+            // SAFETY: as above; an address that cannot be read is passed over.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) };
+        }
+        #[inline(always)]
+        unsafe fn transpose(self, from: *const f32, stride: usize, to: &[*mut f32]) {
+            // SAFETY: the caller's, and as above.
+            unsafe {
+                let mut quads = [[_mm512_setzero_ps(); 4]; 4];
+                for (quad, columns) in quads.iter_mut().enumerate() {
+                    let row = |number: usize| from.add((4 * quad + number) * stride);
+                    let rows = [row(0), row(1), row(2), row(3)];
+                    let [a, b] = [_mm512_loadu_ps(rows[0]), _mm512_loadu_ps(rows[1])];
+                    let [c, d] = [_mm512_loadu_ps(rows[2]), _mm512_loadu_ps(rows[3])];
+                    let [ab, cd] = [_mm512_unpacklo_ps(a, b), _mm512_unpacklo_ps(c, d)];
+                    columns[0] = _mm512_shuffle_ps::<0x44>(ab, cd);
+                    columns[1] = _mm512_shuffle_ps::<0xee>(ab, cd);
+                    let [ab, cd] = [_mm512_unpackhi_ps(a, b), _mm512_unpackhi_ps(c, d)];
+                    columns[2] = _mm512_shuffle_ps::<0x44>(ab, cd);
+                    columns[3] = _mm512_shuffle_ps::<0xee>(ab, cd);
+                }
+                // Quarter `q` of number `c` of a quad has column `4 q + c` of its four rows.
+                let mut all = [_mm512_setzero_ps(); 16];
+                for c in 0..4 {
+                    let [first, second] = [quads[0][c], quads[1][c]];
+                    let [third, fourth] = [quads[2][c], quads[3][c]];
+                    let even = _mm512_shuffle_f32x4::<0x88>(first, second);
+                    let odd = _mm512_shuffle_f32x4::<0xdd>(first, second);
+                    let even_below = _mm512_shuffle_f32x4::<0x88>(third, fourth);
+                    let odd_below = _mm512_shuffle_f32x4::<0xdd>(third, fourth);
+                    all[c] = _mm512_shuffle_f32x4::<0x88>(even, even_below);
+                    all[4 + c] = _mm512_shuffle_f32x4::<0x88>(odd, odd_below);
+                    all[8 + c] = _mm512_shuffle_f32x4::<0xdd>(even, even_below);
+                    all[12 + c] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_below);
+                }
+                for (&to, column) in to.iter().zip(all) {
+                    _mm512_storeu_ps(to, column);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first columns of a block whose numbers tell their places, in rows that are longer than they are.
+    #[derive(Clone, Copy)]
+    struct Columns(usize);
+
+    impl Task for Columns {
+        type Output = (usize, Vec<f32>);
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let stride = S::LANES + 3;
+            let rows: Vec<f32> = (0..S::LANES * stride).map(|at| at as f32).collect();
+            let mut columns = vec![-1.0; self.0.min(S::LANES) * S::LANES];
+            let places: Vec<_> = columns.chunks_mut(S::LANES).map(<[f32]>::as_mut_ptr).collect();
+            // SAFETY: rows and columns have that many numbers.
+            unsafe { simd.transpose(rows.as_ptr(), stride, &places) };
+            (S::LANES, columns)
+        }
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        for count in [0, 1, 5, 16] {
+            for (set, (lanes, columns)) in run_with_each(Columns(count)) {
+                let expected = (0..count.min(lanes))
+                    .flat_map(|column| (0..lanes).map(move |row| row * (lanes + 3) + column));
+                let expected: Vec<f32> = expected.map(|at| at as f32).collect();
+                assert_eq!(columns, expected, "{set}, {count} columns");
             }
         }
     }

@@ -58,7 +58,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) resume: Option<PathBuf>,
     /// Train a finished run further, as a new run: with `--epochs`, the number of all epochs; with
-    /// `--learning-rate`, `--schedule` and `--early-stopping`, if they change from here on.
+    /// `--learning-rate`, `--schedule`, `--early-stopping` and `--keep`, if they change from here on.
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     pub(crate) extend: Option<PathBuf>,
     /// New folder for the results; one under runs/, named for time, data and model, if not given.

@@ -96,6 +96,39 @@ fn a_schedule_over_all_epochs_goes_on_at_its_place_and_says_so() {
 }
 
 #[test]
+fn an_extended_run_may_keep_other_weights_of_those_that_are_there() {
+    let place = Place::new();
+    let train = |epochs: usize, keep: &str, out: &str| {
+        let run = format!("train digits {STEADY} --epochs {epochs} --keep {keep} --out {out}");
+        place.run(&run).expect(DONE, &[]);
+    };
+    train(5, "last-under=9", "whole");
+    train(2, "best", "short");
+    let run = place.run("train --extend short --epochs 5 --keep last-under=9 --out longer");
+    run.expect(DONE, &[]);
+    place.expect_same("longer", "whole");
+
+    // Epochs behind the second are worse, so that it is the last below a threshold: one whose weights nothing had kept,
+    // and which was the last of all.
+    train(2, "last", "last");
+    let worse = "--epochs 4 --learning-rate 100";
+    let run = place.run(&format!("train --extend last {worse} --keep last-under=9 --out under"));
+    run.expect(DONE, &[]);
+    assert_eq!(place.json("under/summary.json")["best_epoch"], 2);
+    assert!(place.bytes("under/model.safetensors") == place.bytes("last/model.safetensors"));
+    // And from there on it is one that was kept.
+    let run = place.run("train --extend under --epochs 5 --keep last-under=8 --out further");
+    run.expect(DONE, &[]);
+    assert!(place.bytes("further/model.safetensors") == place.bytes("last/model.safetensors"));
+    // Without its weights it cannot be kept.
+    place.run(&format!("train --extend last {worse} --out worse")).expect(DONE, &[]);
+    place.run("train --extend worse --epochs 5 --keep last-under=9").refuse(
+        USAGE,
+        &["keeps the weights of epoch 2", "has those of epoch 4 only", "toml --keep last-under=9"],
+    );
+}
+
+#[test]
 fn what_cannot_be_extended_is_refused_with_the_cure() {
     let place = Place::new();
     place.run(&format!("train digits {TINY} --out run")).expect(DONE, &[]);

@@ -243,6 +243,17 @@ fn gradient_of<S: Simd>(simd: S, shared: &Shared<'_>, number: usize, place: usiz
     }
 }
 
+/// What is read next: lies too far off for the processor to know.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// A vector for each tile.
+    windows: *const f32,
+    /// Rows of the panel.
+    gradients: *const f32,
+    /// How many.
+    rows: usize,
+}
+
 /// A task: the products of all tiles of a block, of one panel with some vectors of input channels.
 struct Products<'a> {
     shared: &'a Shared<'a>,
@@ -259,8 +270,8 @@ impl Task for Products<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let of_a_unit = S::LANES * 2 * S::LANES;
-        let mut own =
-            vec![0.0; if self.is_first && self.is_last { PRODUCTS * of_a_unit } else { 0 }];
+        let of_all = self.groups.len() * PRODUCTS * of_a_unit;
+        let mut own = vec![0.0; if self.is_first && self.is_last { of_all } else { 0 }];
         let mut kernels = vec![0.0; if self.is_last { TAPS * of_a_unit } else { 0 }];
         if self.shared.width::<S>(self.panel) == 2 * S::LANES {
             self.panel::<S, 2>(simd, &mut own, &mut kernels);
@@ -273,30 +284,52 @@ impl Task for Products<'_> {
 impl Products<'_> {
     #[inline(always)]
     fn panel<S: Simd, const N: usize>(&self, simd: S, own: &mut [f32], kernels: &mut [f32]) {
-        let Self { shared, panel, .. } = *self;
+        let Self { shared, panel, tiles, .. } = *self;
         let of_a_unit = PRODUCTS * S::LANES * 2 * S::LANES;
-        for group in self.groups.clone() {
-            let sums = if own.is_empty() {
-                shared.sums.at((panel * shared.groups::<S>() + group) * of_a_unit, of_a_unit)
-            } else {
-                own.as_mut_ptr()
-            };
-            for product in 0..PRODUCTS {
-                let windows = shared.windows_from::<S>(product, group);
-                let windows = shared.windows.at(windows, self.tiles * S::LANES);
-                let gradients = shared.gradients_from::<S>(product, panel);
-                let gradients = shared.gradients.at(gradients, self.tiles * N * S::LANES);
-                let sums = sums.wrapping_add(product * S::LANES * N * S::LANES);
+        let count = self.groups.len();
+        let sums = if own.is_empty() {
+            let first = panel * shared.groups::<S>() + self.groups.start;
+            shared.sums.at(first * of_a_unit, count * of_a_unit)
+        } else {
+            own.as_mut_ptr()
+        };
+        let windows = |product: usize, number: usize| {
+            let from = shared.windows_from::<S>(product, self.groups.start + number);
+            shared.windows.at(from, tiles * S::LANES).cast_const()
+        };
+        let gradients = |product: usize| {
+            let from = shared.gradients_from::<S>(product, panel);
+            shared.gradients.at(from, tiles * N * S::LANES).cast_const()
+        };
+        // The gradients of a product stay in the first-level cache for all vectors of input channels.
+        for product in 0..PRODUCTS {
+            let next = (product + 1).min(PRODUCTS - 1);
+            for number in 0..count {
+                let rows = tiles * number / count..tiles * (number + 1) / count;
+                let ahead = Ahead {
+                    windows: match number + 1 < count {
+                        true => windows(product, number + 1),
+                        false => windows(next, 0),
+                    },
+                    gradients: gradients(next).wrapping_add(rows.start * N * S::LANES),
+                    rows: rows.len(),
+                };
+                let (windows, gradients) = (windows(product, number), gradients(product));
+                let to = number * of_a_unit + product * S::LANES * N * S::LANES;
+                let sums = sums.wrapping_add(to);
                 // SAFETY: windows and gradients have been written for all tiles of the block; the sums belong to this task.
                 unsafe {
                     if S::LANES == 16 {
-                        self.outer::<S, 8, N>(simd, windows, gradients, sums);
+                        self.outer::<S, 8, N>(simd, windows, gradients, sums, ahead);
                     } else {
-                        self.outer::<S, 4, N>(simd, windows, gradients, sums);
+                        self.outer::<S, 4, N>(simd, windows, gradients, sums, ahead);
                     }
                 }
             }
-            if self.is_last {
+        }
+        if self.is_last {
+            for (number, group) in self.groups.clone().enumerate() {
+                let sums = sums.wrapping_add(number * of_a_unit);
                 // SAFETY: the sums of this unit, which the loop above wrote; room for its kernels.
                 unsafe { self.finish::<S, N>(simd, group, sums, kernels) };
             }
@@ -316,6 +349,7 @@ impl Products<'_> {
         windows: *const f32,
         gradients: *const f32,
         to: *mut f32,
+        ahead: Ahead,
     ) {
         for first in (0..S::LANES).step_by(M) {
             let to = to.wrapping_add(first * N * S::LANES);
@@ -330,7 +364,16 @@ impl Products<'_> {
                     }
                 }
                 let (mut window, mut row) = (windows.add(first), gradients);
-                for _ in 0..self.tiles {
+                for tile in 0..self.tiles {
+                    // A half of the channels fetches ahead what lies by tiles, and another what lies by rows.
+                    if first == 0 {
+                        simd.prefetch(ahead.windows.wrapping_add(tile * S::LANES));
+                    } else if first == M && tile < ahead.rows {
+                        for n in 0..N {
+                            let place = (tile * N + n) * S::LANES;
+                            simd.prefetch(ahead.gradients.wrapping_add(place));
+                        }
+                    }
                     let mut vectors = [simd.splat(0.0); N];
                     for n in 0..N {
                         vectors[n] = simd.load(row.add(n * S::LANES));
@@ -396,7 +439,7 @@ impl Products<'_> {
         let outputs = from..(from + width).min(shared.outputs);
         let (layout, to) = (shared.layout, shared.result);
         // SAFETY: the weights of these channels belong to this task.
-        unsafe { arrange_rows(kernels, first * TAPS, width, outputs, TAPS, layout, to) };
+        unsafe { arrange_rows(simd, kernels, first * TAPS, width, outputs, TAPS, layout, to) };
     }
 }
 

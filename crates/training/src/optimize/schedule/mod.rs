@@ -153,6 +153,14 @@ impl Schedule {
         })
     }
 
+    /// Whether a step's rate depends on how many epochs the whole training has.
+    pub fn depends_on_length(&self) -> bool {
+        match self {
+            Self::Constant | Self::Step { .. } | Self::Plateau { .. } => false,
+            Self::Cosine { .. } | Self::OneCycle { .. } | Self::Triangular { .. } => true,
+        }
+    }
+
     /// Learning rate of an optimizer step as a share of the peak, as far as it follows from the
     /// step alone: what the validation loss does to it is
     /// [`Plateau::share`](crate::optimize::plateau::Plateau::share).
