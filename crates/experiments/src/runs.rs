@@ -234,7 +234,9 @@ struct Planned {
 impl Planned {
     /// Whether this run goes on where `other` will have ended.
     fn goes_on_from(&self, other: &Self) -> bool {
+        // A rule of its own might have ended it before the other one ended.
         matches!(self.found, Found::Nothing)
+            && self.trial.recipe.early_stopping.is_none()
             && !matches!(other.found, Found::Diverged)
             && other.trial.recipe.early_stopping.is_some()
             && begins_with(&self.trial.recipe, &other.trial.recipe)
@@ -360,7 +362,10 @@ fn carry_out(
         if is_there { "was there" } else { &took }
     ));
     let record = read(path)?;
-    let reads = record.manifest.test_reads.iter().map(|read| TestRead {
+    // Those of the run that it goes on from are on record with that one.
+    let started = record.manifest.extends.as_ref().map(|_| record.manifest.started.clone());
+    let is_own = |read: &&TestRead| started.as_ref().is_none_or(|started| read.at >= *started);
+    let reads = record.manifest.test_reads.iter().filter(is_own).map(|read| TestRead {
         weights: format!("{}, {}", read.weights, path.display()),
         ..read.clone()
     });
@@ -426,7 +431,11 @@ fn epochs_there(planned: &[Planned], run: &Planned) -> usize {
     let of = |run: &Planned| RunRecord::read(&run.trial.path).map_or(0, |it| it.epochs.len());
     match (&run.found, run.beginning.map(|place| &planned[place])) {
         (Found::Part, _) => of(run),
-        (Found::Nothing, Some(first)) if !first.found.is_missing() => of(first),
+        (Found::Nothing, Some(first)) if !first.found.is_missing() => match of(first) {
+            // It did not stop early, and there are none to go on with.
+            epochs if epochs >= run.trial.recipe.epochs => 0,
+            epochs => epochs,
+        },
         _ => 0,
     }
 }

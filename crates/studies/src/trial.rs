@@ -197,8 +197,8 @@ impl Trial {
     }
 
     /// Trains a trial that there is nothing of, to the same result as [`carry_out`](Self::carry_out): the epochs of
-    /// the run `beginning`, which are its own too, are not trained again. They are if that run cannot be trained
-    /// on, which is said.
+    /// the run `beginning`, which are its own too, are not trained again. They are if that run has not kept what is
+    /// needed to go on from it, which is said.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl Trial {
                 let (path, beginning) = (self.path.display(), beginning.display());
                 watch.event(Event::Note(&format!(
                     "{path} is trained from its first epoch on: {beginning} has not kept all \
-                     that it would begin with"
+                     that is needed to go on from it"
                 )));
                 self.carry_out(Found::Nothing, options, watch)
             }

@@ -238,7 +238,8 @@ impl EndedRun {
         match (chosen, kept) {
             (None, _) => Ok(None),
             (Some((epoch, _)), Some(kept)) if kept.epoch == epoch => Ok(Some(kept.clone())),
-            (Some((epoch, _)), _) if epoch == trained => {
+            // The checkpoint before the newest may lie inside the epoch after it.
+            (Some((epoch, _)), _) if epoch == trained && state.is_at_an_end() => {
                 Ok(Some(Best { epoch, weights: parameters::export(&state.evaluation_copy()) }))
             }
             (Some((epoch, _)), _) => Err(ExtendError::NotKept {
@@ -246,7 +247,7 @@ impl EndedRun {
                 keep: new.keep,
                 epoch,
                 kept: kept.map(|kept| kept.epoch),
-                trained,
+                last: state.is_at_an_end().then_some(trained),
                 epochs: new.epochs,
             }),
         }

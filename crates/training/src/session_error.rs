@@ -211,10 +211,9 @@ pub enum ExtendError {
     },
     /// Another rule keeps weights of an epoch whose weights are gone.
     #[error(
-        "`--keep {keep}` keeps the weights of epoch {epoch} so far, and {run} has those of {} only; \
-         train it anew, `cargo xtask train --config {run}/config.toml --keep {keep} --epochs \
+        "`--keep {keep}` keeps the weights of epoch {epoch} so far, and {run} has {}; train it anew, `cargo xtask train --config {run}/config.toml --keep {keep} --epochs \
          {epochs}`",
-        weights_there(*kept, *trained)
+        weights_there(*kept, *last)
     )]
     NotKept {
         /// Folder of the run.
@@ -225,8 +224,8 @@ pub enum ExtendError {
         epoch: usize,
         /// The epoch whose weights were kept, if there is one.
         kept: Option<usize>,
-        /// Epochs that the run has.
-        trained: usize,
+        /// Its last epoch, if it stands at the end of one.
+        last: Option<usize>,
         /// Epochs that were asked for.
         epochs: usize,
     },
@@ -247,10 +246,13 @@ pub enum ExtendError {
 }
 
 /// Which of a run's epochs it has the weights of.
-fn weights_there(kept: Option<usize>, trained: usize) -> String {
-    match kept {
-        Some(kept) if kept != trained => format!("epochs {kept} and {trained}"),
-        _ => format!("epoch {trained}"),
+fn weights_there(kept: Option<usize>, last: Option<usize>) -> String {
+    match (kept, last) {
+        (Some(kept), Some(last)) if kept != last => {
+            format!("those of epochs {kept} and {last} only")
+        }
+        (Some(epoch), _) | (None, Some(epoch)) => format!("those of epoch {epoch} only"),
+        (None, None) => "those of no epoch".into(),
     }
 }
 

@@ -217,12 +217,14 @@ impl Task for Pack<'_> {
                     let from = (first + first_lane) * layout.output + place(first_number);
                     let end = from + (S::LANES - 1) * layout.output + S::LANES;
                     if there == S::LANES && end <= weights.len() {
-                        let mut rows = [std::ptr::null_mut(); LINE];
+                        let base = panel.as_mut_ptr();
+                        let mut rows = [base; LINE];
                         for (at, to) in rows.iter_mut().enumerate().take(count) {
                             let row = row(first_number + at) + first_lane;
-                            *to = panel[row..row + S::LANES].as_mut_ptr();
+                            assert!(row + S::LANES <= panel.len());
+                            *to = base.wrapping_add(row);
                         }
-                        // SAFETY: `end` is inside the weights, and each row was cut out of the panel.
+                        // SAFETY: `end` is inside the weights, and each row inside the panel.
                         unsafe {
                             let from = weights.as_ptr().add(from);
                             simd.transpose(from, layout.output, &rows[..count]);
