@@ -211,8 +211,8 @@ pub enum ExtendError {
     },
     /// Another rule keeps weights of an epoch whose weights are gone.
     #[error(
-        "`--keep {keep}` keeps the weights of epoch {epoch} so far, and {run} has {}; train it anew, `cargo xtask train --config {run}/config.toml --keep {keep} --epochs \
-         {epochs}`",
+        "`--keep {keep}` keeps the weights of epoch {epoch} so far, and {run} has {}; train it anew, \
+         `cargo xtask train --config {run}/config.toml --keep {keep} --epochs {epochs}`",
         weights_there(*kept, *last)
     )]
     NotKept {
