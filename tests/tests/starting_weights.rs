@@ -14,7 +14,7 @@ use backburn_training::optimize::schedule::Schedule;
 use backburn_training::recipe::{Recipe, built_in};
 use backburn_training::run_options::RunOptions;
 use backburn_training::session;
-use backburn_training::watch::{Event, Silent, Watch};
+use backburn_training::watch::{Notes, Silent};
 use tempfile::TempDir;
 
 type ByName = BTreeMap<String, Vec<f32>>;
@@ -28,18 +28,6 @@ fn recipe(init_from: Option<&Path>) -> Recipe {
     (recipe.batch_size, recipe.epochs, recipe.learning_rate) = (20, 1, 0.01);
     recipe.init_from = init_from.map(InitFrom::file);
     recipe
-}
-
-/// Keeps the notes.
-#[derive(Default)]
-struct Notes(Vec<String>);
-
-impl Watch for Notes {
-    fn event(&mut self, event: Event<'_>) {
-        if let Event::Note(text) = event {
-            self.0.push(text.to_owned());
-        }
-    }
 }
 
 /// Trains into a folder, and gives the notes.

@@ -10,20 +10,8 @@ use backburn_studies::trial::{Found, Trial, TrialEnd, read};
 use backburn_training::extend::begins_with;
 use backburn_training::recipe::{Recipe, built_in};
 use backburn_training::run_options::RunOptions;
-use backburn_training::watch::{Event, Watch};
+use backburn_training::watch::Notes;
 use tempfile::TempDir;
-
-/// Hears notes.
-#[derive(Default)]
-struct Notes(Vec<String>);
-
-impl Watch for Notes {
-    fn event(&mut self, event: Event<'_>) {
-        if let Event::Note(text) = event {
-            self.0.push(text.to_owned());
-        }
-    }
-}
 
 /// Stops after its second epoch.
 fn stopped() -> Recipe {

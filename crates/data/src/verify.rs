@@ -91,13 +91,13 @@ impl Display for FileReport {
     }
 }
 
-/// Where the files of a data set are, in a few words: their folder, how many of them are good, or how they can be had.
+/// Where the files of a data set are, in a few words: their folder, how many of them are good, or that there are none.
 pub fn place(entry: &Entry, source: &Source) -> String {
     if entry.built_in {
         return Whereabouts::BuiltIn.to_string();
     }
     let Ok(files) = verify(entry, source) else {
-        return format!("{}: cargo xtask data fetch {}", Whereabouts::Absent, entry.name);
+        return Whereabouts::Absent.to_string();
     };
     let found = files.iter().filter(|file| file.is_usable()).count();
     let folder = files.first().and_then(|file| file.path.parent());
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(reports, []);
         let place = |name: &str| place(crate::entry(name).unwrap(), &only(root.path()));
         assert_eq!(place("digits"), "drawn by the program");
-        assert_eq!(place("cifar10"), "not here: cargo xtask data fetch cifar10");
+        assert_eq!(place("cifar10"), "not here");
         write_small_mnist(root.path());
         let all = root.path().display().to_string();
         assert!(place("mnist").ends_with(&all), "{}", place("mnist"));

@@ -30,26 +30,26 @@ pub struct ShownModel {
     pub classes: Option<usize>,
 }
 
-/// A line for each model of the catalog, with its number of parameters and multiply-adds for 3×32×32 and 10 classes.
+/// Each model of the catalog, with its number of parameters and multiply-adds for 3×32×32 and 10 classes, and a line on
+/// what it is.
 ///
 /// # Errors
 ///
 /// If the backend cannot be used.
 pub fn list_models(backend: Backend) -> Result<String, ExportError> {
-    let mut rows = vec![["model", "parameters", "multiply-adds", ""].map(str::to_owned)];
+    let mut rows = vec![["model", "parameters", "multiply-adds"].map(str::to_owned)];
     for row in CATALOG {
         let description = describe(&(row.config)(), IMAGE, CLASSES, backend)?;
         let [parameters, operations] =
             [description.parameters(), description.multiply_adds()].map(count);
-        rows.push([row.name.to_owned(), parameters, operations, String::new()]);
+        rows.push([row.name.to_owned(), parameters, operations]);
     }
     let numbers = table(&rows);
-    let summaries = std::iter::once("").chain(CATALOG.iter().map(|row| row.summary));
-    let lines = numbers.lines().zip(summaries);
-    let lines: String = lines
-        .map(|(line, summary)| format!("{line}  {summary}").trim_end().to_owned() + "\n")
-        .collect();
-    Ok(lines + "for images of 3×32×32 pixels and 10 classes\n")
+    let mut lines = numbers.lines();
+    let head = lines.next().unwrap_or_default();
+    let models = lines.zip(CATALOG).map(|(line, row)| format!("{line}\n  {}\n", row.summary));
+    let models: String = models.collect();
+    Ok(format!("{head}\n{models}for images of 3×32×32 pixels and 10 classes\n"))
 }
 
 /// The layers of a model, or of a run's.
@@ -108,10 +108,13 @@ mod tests {
     fn every_model_is_listed_and_shown() {
         let list = list_models(Backend::Flex).unwrap();
         for row in CATALOG {
-            assert!(list.lines().any(|line| line.starts_with(&format!("{} ", row.name))), "{list}");
+            let mut lines = list.lines();
+            assert!(lines.any(|line| line.starts_with(&format!("{} ", row.name))), "{list}");
+            assert_eq!(lines.next().map(str::trim_start), Some(row.summary));
             let layers = show(row.name, None).unwrap();
             assert!(layers.contains("head") && layers.contains("3×32×32"), "{layers}");
         }
+        assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
         assert!(show("resnet18", Some([3, 64, 48])).unwrap().contains("64×64×48"));
     }
 

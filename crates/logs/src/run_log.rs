@@ -297,25 +297,13 @@ fn table_of_mistakes(evaluation: &EvaluationRecord) -> String {
 mod tests {
     use super::*;
     use backburn_records::sample;
-    use backburn_training::watch::Silent;
+    use backburn_training::watch::{Notes, Silent};
 
     #[test]
     fn without_names_nothing_stands_between() {
         assert!(open(&[], &mut Silent).is_ok());
         let refused = open(&["wandb".to_owned()], &mut Silent).err().unwrap();
         assert!(refused.contains("unknown logger `wandb`"), "{refused}");
-    }
-
-    /// Notes what it is told.
-    #[derive(Default)]
-    struct Notes(Vec<String>);
-
-    impl Watch for Notes {
-        fn event(&mut self, event: Event<'_>) {
-            if let Event::Note(text) = event {
-                self.0.push(text.to_owned());
-            }
-        }
     }
 
     #[test]

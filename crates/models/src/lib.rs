@@ -68,7 +68,7 @@ pub static CATALOG: &[Architecture] = &[
     },
     Architecture {
         name: "cifarnet",
-        summary: "the CIFAR-10 speed runs' network: whitened patches, 64, 256, 256 channels, SiLU",
+        summary: "network of CIFAR-10 speed runs: whitened patches, 64, 256, 256 channels, SiLU",
         config: || ModelConfig::Cifarnet(CifarNetConfig::default()),
     },
     Architecture {

@@ -304,21 +304,10 @@ fn missing(study: &Study) -> Result<Vec<(&Recipe, u32)>, Failure> {
 #[cfg(test)]
 mod tests {
     use backburn_training::recipe::built_in;
+    use backburn_training::watch::Notes;
 
     use super::*;
     use crate::study::StudyArm;
-
-    /// Hears notes.
-    #[derive(Default)]
-    struct Notes(Vec<String>);
-
-    impl Watch for Notes {
-        fn event(&mut self, event: Event<'_>) {
-            if let Event::Note(text) = event {
-                self.0.push(text.to_owned());
-            }
-        }
-    }
 
     /// Two arms with three seeds.
     fn study(folder: &Path) -> Study {

@@ -345,7 +345,7 @@ impl StudyFile {
             return Err(refused("it changes nothing of what all arms share".into()));
         }
         let recipe = if has_its_own {
-            listed.change.apply(&own).and_then(|own| own.check().map(|()| own))
+            listed.change.apply_checked(&own)
         } else {
             listed.change.apply_as_arm(&own)
         };

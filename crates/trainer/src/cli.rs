@@ -20,7 +20,7 @@ use crate::commands::{
     study, train, verify, verify_kernels,
 };
 use crate::output::{PROGRAM, say};
-use crate::{environment, interrupt, out_of_memory, output};
+use crate::{environment, interrupt, out_of_memory, output, unknown_flag};
 
 /// Trains image classifiers and measures what keeps them from memorizing.
 #[derive(Debug, Parser)]
@@ -132,12 +132,14 @@ pub fn run() -> ExitCode {
                 .and_then(|()| carry_out(cli.verb, &arguments))
         }
         // clap prints help to stdout and errors to stderr.
-        Err(error) => match error.kind() {
+        Err(mut error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 output::attempt(|| error.print());
                 Ok(())
             }
             _ => {
+                let grammar = command().bin_name(output::typed());
+                unknown_flag::say_ours(&mut error, grammar, &command_line(&arguments));
                 let _ = error.print();
                 return ExitCode::from(2);
             }
@@ -198,7 +200,7 @@ fn carry_out(verb: Verb, arguments: &[OsString]) -> Result<(), Failure> {
 }
 
 /// The command line's grammar, with the catalogs in the help of `train`, `find-rate` and `search`.
-fn command() -> Command {
+pub(crate) fn command() -> Command {
     Cli::command()
         .after_help(environment::help())
         .mut_subcommand("train", |train| {

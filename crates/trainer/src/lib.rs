@@ -16,6 +16,7 @@ pub mod terminal;
 mod threads;
 mod train_flags;
 mod trial_table;
+mod unknown_flag;
 
 /// Tests count too.
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod extend;
 pub mod failure;
 pub mod final_score;
 pub mod find_rate;
+pub mod flags_elsewhere;
 pub mod held_out;
 pub mod image_source;
 pub mod init_from;

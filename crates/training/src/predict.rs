@@ -31,6 +31,9 @@ const MOST_AT_A_TIME: usize = 500;
 /// Most numbers of theirs, so that many large images of a run need no more memory than small ones.
 const MOST_VALUES: usize = 64 << 20;
 
+/// What a picture was answered, most probable first: class and probability; or why it could not be read.
+pub type Answer = Result<Vec<(usize, f64)>, String>;
+
 /// A run's network, with all that stands between pixels and calibrated probabilities.
 #[derive(Debug)]
 pub struct Predictor {
@@ -218,6 +221,32 @@ impl Predictor {
             Some(temperature) => predictions.scaled(temperature),
             None => predictions,
         })
+    }
+
+    /// Puts the pictures that could be read through the network. `prepared`: each as [`prepare`](Self::prepare) gives it,
+    /// or why it could not be read.
+    ///
+    /// # Errors
+    ///
+    /// As [`predict`](Self::predict).
+    pub fn answers(
+        &self,
+        prepared: &[Result<Vec<u8>, String>],
+        top_k: usize,
+    ) -> Result<Vec<Answer>, PrepareError> {
+        let pixels: Vec<u8> = prepared.iter().flatten().flatten().copied().collect();
+        let predictions = match pixels.is_empty() {
+            true => None,
+            false => Some(self.predict(pixels)?),
+        };
+        let mut next = 0..;
+        let answer = |picture: &Result<Vec<u8>, String>| {
+            picture.as_ref().map_err(Clone::clone).map(|_| {
+                let place = next.next().unwrap_or_default();
+                predictions.as_ref().map_or_else(Vec::new, |all| all.top_k(place, top_k))
+            })
+        };
+        Ok(prepared.iter().map(answer).collect())
     }
 
     /// What in each image speaks for the class of the same place in `classes`. `pixels`: as of

@@ -97,7 +97,8 @@ impl RecipeChange {
         }
     }
 
-    /// The recipe with this change; see [`Recipe::check`] for what is right in its kind and outside its range.
+    /// The recipe with this change; see [`apply_checked`](Self::apply_checked) for what is right in its kind and outside
+    /// its range.
     ///
     /// # Errors
     ///
@@ -116,15 +117,37 @@ impl RecipeChange {
         Ok(changed)
     }
 
-    /// Applies like [`apply`](Self::apply) a change that is to be compared with the recipe as it is: the result
-    /// can be trained, and differs from it unless the change is empty.
+    /// Applies like [`apply`](Self::apply); the result can be trained.
     ///
     /// # Errors
     ///
-    /// As [`apply`](Self::apply) and [`Recipe::check`], and if the recipe stays as it is.
-    pub fn apply_as_arm(&self, recipe: &Recipe) -> Result<Recipe, RecipeError> {
+    /// As [`apply`](Self::apply) and [`Recipe::check`].
+    pub fn apply_checked(&self, recipe: &Recipe) -> Result<Recipe, RecipeError> {
         let changed = self.apply(recipe)?;
-        changed.check()?;
+        changed.check().map_err(|error| self.in_its_words(error))?;
+        Ok(changed)
+    }
+
+    /// The same error of a value that this change has set, by the name that it used.
+    fn in_its_words(&self, error: RecipeError) -> RecipeError {
+        let RecipeError::Setting { setting, expected, found } = &error else { return error };
+        let last = setting.rsplit('.').next().unwrap_or(setting).replace('_', "-");
+        match Setting::named(&last).filter(|row| self.sets(row.name)) {
+            Some(Setting { name, .. }) => {
+                RecipeError::Invalid(format!("`--{name}`: expected {expected}, found {found}"))
+            }
+            None => error,
+        }
+    }
+
+    /// Applies like [`apply_checked`](Self::apply_checked) a change that is to be compared with the recipe as it is: the
+    /// result differs from it unless the change is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply_checked`](Self::apply_checked), and if the recipe stays as it is.
+    pub fn apply_as_arm(&self, recipe: &Recipe) -> Result<Recipe, RecipeError> {
+        let changed = self.apply_checked(recipe)?;
         if changed == *recipe && !self.is_empty() {
             return Err(RecipeError::ChangesNothing { model: recipe.model.name() });
         }
@@ -457,8 +480,21 @@ mod tests {
         let arm = |text| change(text).apply_as_arm(&recipe);
         assert_eq!(arm("epochs = 30"), Err(RecipeError::ChangesNothing { model: "cnn" }));
         assert!(matches!(arm("stochastic-depth = 0.2"), Err(RecipeError::DoesNotApply(_))));
-        assert!(matches!(arm("epochs = 0"), Err(RecipeError::Setting { setting: "epochs", .. })));
+        assert!(matches!(arm("epochs = 0"), Err(RecipeError::Invalid(_))));
         assert_eq!(*arm("dropout = 0.5").unwrap().model.dropout_mut(), 0.5);
+    }
+
+    #[test]
+    fn what_a_change_set_wrongly_is_told_by_the_name_that_it_used() {
+        let recipe = built_in("digits").unwrap();
+        let told = |text: &str| change(text).apply_checked(&recipe).unwrap_err().to_string();
+        assert!(told("label-smoothing = 1.5").starts_with("`--label-smoothing`: expected"));
+        assert!(told("batch-size = 0").starts_with("`--batch-size`: expected"));
+        let by_path = told("\"labels.mixup\" = -1.0");
+        assert!(by_path.starts_with("`labels.mixup`: expected"), "{by_path}");
+        // Which of its two parts is wrong is in no flag's name.
+        let part = told("disturb-value = \"share=2,noise=1\"\nloss = \"squared-error\"");
+        assert!(part.starts_with("`labels.disturb_value.share`: expected"), "{part}");
     }
 
     #[test]

@@ -160,6 +160,18 @@ impl Watch for Silent {
     fn event(&mut self, _: Event<'_>) {}
 }
 
+/// Keeps what must be known, in the order in which it was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes(pub Vec<String>);
+
+impl Watch for Notes {
+    fn event(&mut self, event: Event<'_>) {
+        if let Event::Note(text) = event {
+            self.0.push(text.to_owned());
+        }
+    }
+}
+
 /// Passes on what must be known and how far training is, and leaves out the rest: whoever trains many networks
 /// tells a line a run.
 pub struct Brief<'a>(pub &'a mut dyn Watch);

@@ -19,8 +19,8 @@ const LABEL: f64 = 84.0;
 pub struct ContactSheet {
     /// Title of the figure.
     pub title: String,
-    /// Beneath the title, a line each.
-    pub notes: Vec<String>,
+    /// Beneath the title; in lines, broken after commas, where it is long.
+    pub note: String,
     /// What each column shows.
     pub columns: Vec<String>,
     /// The rows.
@@ -56,13 +56,14 @@ impl ContactSheet {
         // On whole pixels, for the same reason.
         let cell = cell.floor();
 
-        let heads = 34.0 + LINE * self.notes.len() as f64 + LINE;
+        let notes = text::broken_after_commas(&self.note, text::TINY, WIDTH - 2.0 * MARGIN);
+        let heads = 34.0 + LINE * notes.len() as f64 + LINE;
         let top = (heads + GAP).ceil();
         let row_height = (scale * height as f64 + GAP).ceil();
         let mut drawing =
             Drawing::new(self.title.clone(), top + row_height * self.rows.len() as f64 + GAP);
         add_title(&mut drawing, &self.title);
-        for (line, note) in self.notes.iter().enumerate() {
+        for (line, note) in notes.iter().enumerate() {
             let note = text::fit(note, text::TINY, WIDTH - 2.0 * MARGIN);
             let y = 29.0 + LINE * (line as f64 + 1.0);
             let note = Text::new(MARGIN, y, text::TINY, Anchor::Start, note);
@@ -108,7 +109,7 @@ mod tests {
         let names = (1..columns).map(|number| format!("epoch {number}"));
         ContactSheet {
             title: "Looks".into(),
-            notes: vec!["crop=4".into(), "flip".into()],
+            note: "rotate=15:reflect,".repeat(9),
             columns: ["original".into()].into_iter().chain(names).collect(),
             rows: vec![row; rows],
         }

@@ -59,9 +59,34 @@ pub fn fit(text: &str, size: f64, room: f64) -> String {
     short
 }
 
+/// `text` in lines that are no wider than `room` pixels, broken after commas; what has none for longer is a line of its own.
+pub fn broken_after_commas(text: &str, size: f64, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(',') {
+        match lines.last_mut() {
+            Some(line) if width(line, size) + width(part, size) <= room => line.push_str(part),
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_list_is_broken_after_commas() {
+        let list = ["rotate=15:reflect"; 9].join(",");
+        let lines = broken_after_commas(&list, TINY, 400.0);
+        assert!(
+            lines.len() > 2 && lines.iter().all(|line| width(line, TINY) <= 400.0),
+            "{lines:?}"
+        );
+        assert_eq!(lines.concat(), list);
+        assert_eq!(broken_after_commas("flip", TINY, 1.0), ["flip"]);
+        assert!(broken_after_commas("", TINY, 100.0).is_empty());
+    }
 
     #[test]
     fn shortened_text_fits_and_says_that_it_was_shortened() {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use backburn_records::read_bounded;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::recipe::{MOST_BYTES, Recipe, RecipeError};
+use backburn_training::recipe::{MOST_BYTES, Recipe};
 use backburn_training::recipe_change::RecipeChange;
 use backburn_training::recipe_settings::CATALOG;
 use serde::{Deserialize, Serialize};
@@ -218,7 +218,7 @@ impl Space {
                     None => change,
                 }
             });
-            changed(base, &change).map_err(|error| {
+            change.apply_checked(base).map_err(|error| {
                 usage(format!("`--vary`: with `{}`: {error}", change.words().join(" ")))
             })
         };
@@ -251,13 +251,6 @@ impl Space {
         }
         Ok(())
     }
-}
-
-/// The recipe with a change, if it can be trained.
-fn changed(base: &Recipe, change: &RecipeChange) -> Result<Recipe, RecipeError> {
-    let recipe = change.apply(base)?;
-    recipe.check()?;
-    Ok(recipe)
 }
 
 #[cfg(test)]
@@ -332,7 +325,7 @@ mod tests {
             (&["learning-rate=log:0:1"], "`learning-rate`: a range in log has no place for 0"),
             (&["optimizer=sgd"], "`optimizer`: expected a range"),
             (&["dropout=0:1"], "`--dropout`: expected a rate in [0, 1), found 1"),
-            (&["learning-rate=0:0.1"], "`learning_rate`: expected a positive number, found 0"),
+            (&["learning-rate=0:0.1"], "`--learning-rate`: expected a positive number, found 0"),
             (&["epochs=1:9.5"], "`--epochs`: expected a whole number"),
             (&["optimizer=sgd|lion"], "unknown optimizer `lion`"),
             (&["momentum=0:0.9"], "`--momentum` applies to"),

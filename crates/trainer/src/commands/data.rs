@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use backburn_data::{DataError, DataSet, Owner, Source};
+use backburn_records::number::count;
 use backburn_training::failure::Failure;
 use backburn_training::near_copies::ImageNames;
 use backburn_training::outside_runs::check_outside_runs;
@@ -101,11 +102,17 @@ fn list(data_dir: Option<&Path>) -> Result<(), Failure> {
         let place = backburn_data::place(entry, &source);
         let shape = entry.shape;
         print_line(&format!(
-            "{:<15} {:>6} + {:>6}  {}×{}×{}  {place}",
-            entry.name, entry.train, entry.test, shape.height, shape.width, shape.channels
+            "{:<15} {:>7} + {:>7}  {}×{}×{}  {place}",
+            entry.name,
+            count(entry.train as u64),
+            count(entry.test as u64),
+            shape.height,
+            shape.width,
+            shape.channels
         ));
-        print_line(&format!("{:<15} {}", "", entry.summary));
+        print_line(&format!("  {}", entry.summary));
     }
+    print_line("training images + test images; `cargo xtask data fetch NAME` brings a set here");
     Ok(())
 }
 

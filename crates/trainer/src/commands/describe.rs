@@ -117,10 +117,7 @@ fn sheet(survey: &Survey, settings: &PictureSettings) -> ContactSheet {
             counted(survey.files.len(), "picture"),
             counted(classes, "class")
         ),
-        notes: vec![format!(
-            "the first pictures of {}, padded to a square",
-            counted(shown, "class")
-        )],
+        note: format!("the first pictures of {}, padded to a square", counted(shown, "class")),
         columns: (1..=OF_A_CLASS).map(|number| number.to_string()).collect(),
         rows: survey.class_names.iter().enumerate().take(shown).map(row).collect(),
     }

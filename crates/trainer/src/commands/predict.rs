@@ -9,9 +9,8 @@ use backburn_data::pictures::{self, DEFAULT_MOST_PIXELS, Listed, listed, listed_
 use backburn_records::number::{count, counted, either};
 use backburn_report::{PredictionRows, RowFormat};
 use backburn_training::backend::Backend;
-use backburn_training::evaluate::Predictions;
 use backburn_training::failure::{Failure, usage};
-use backburn_training::predict::Predictor;
+use backburn_training::predict::{Answer, Predictor};
 use clap::Args;
 use rayon::prelude::*;
 
@@ -58,9 +57,6 @@ const TOP_K: usize = 3;
 /// Stands for stdin among the paths.
 const STDIN: &str = "-";
 
-/// What a picture was answered, most probable first: class and probability; or why it could not be read.
-type Row = Result<Vec<(usize, f64)>, String>;
-
 /// Answers every picture, in the order in which they are named. `command`: the command line, program first.
 ///
 /// # Errors
@@ -106,10 +102,11 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
             Listed::Fault(_, reason) => Err(reason.clone()),
         };
         let prepared: Vec<Result<Vec<u8>, String>> = chunk.par_iter().map(read).collect();
-        let rows = answer(&predictor, &prepared, top_k)?;
+        let rows = predictor.answers(&prepared, top_k);
+        let rows = rows.map_err(|error| Failure::Error(error.to_string()))?;
         let mut panels = match &mut explained {
             Some(explained) => {
-                let answer = |row: &Row| row.as_ref().ok()?.first().copied();
+                let answer = |row: &Answer| row.as_ref().ok()?.first().copied();
                 let answers: Vec<_> = rows.iter().filter_map(answer).collect();
                 explained.draw(&chunk, &prepared, answers)?.into_iter()
             }
@@ -117,7 +114,7 @@ pub fn predict(args: &PredictArgs, command: Vec<String>) -> Result<(), Failure> 
         };
         all += rows.len();
         bad += rows.iter().filter(|row| row.is_err()).count();
-        let mut line = |(listed, row): (&Listed, &Row)| {
+        let mut line = |(listed, row): (&Listed, &Answer)| {
             let panel = panels.next().flatten().map(|it| it.display().to_string());
             let classes = row.as_deref().map_err(String::as_str);
             printer.row(&listed.path().to_string_lossy(), classes, panel.as_deref())
@@ -153,26 +150,4 @@ fn named(argument: &Path) -> Box<dyn Iterator<Item = Listed>> {
         true => Box::new(listed_by_lines(io::stdin().lock(), STDIN)),
         false => listed(argument.to_owned()),
     }
-}
-
-/// Puts the pictures that could be read through the network.
-fn answer(
-    predictor: &Predictor,
-    prepared: &[Result<Vec<u8>, String>],
-    top_k: usize,
-) -> Result<Vec<Row>, Failure> {
-    let pixels: Vec<u8> = prepared.iter().flatten().flatten().copied().collect();
-    let predictions = if pixels.is_empty() {
-        None
-    } else {
-        Some(predictor.predict(pixels).map_err(|error| Failure::Error(error.to_string()))?)
-    };
-    let mut next = 0..;
-    let row = |picture: &Result<Vec<u8>, String>| {
-        picture.as_ref().map_err(Clone::clone).map(|_| {
-            let place = next.next().unwrap_or_default();
-            predictions.as_ref().map_or_else(Vec::new, |all: &Predictions| all.top_k(place, top_k))
-        })
-    };
-    Ok(prepared.iter().map(row).collect())
 }

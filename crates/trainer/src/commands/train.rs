@@ -393,8 +393,7 @@ impl TrainArgs {
         }
         let mut recipe = ended.recipe().clone();
         self.change_place(&mut recipe, named_backend(self.backend.as_deref())?);
-        let recipe = self.changes.0.apply(&recipe).map_err(usage)?;
-        recipe.check().map_err(usage)?;
+        let recipe = self.changes.0.apply_checked(&recipe).map_err(usage)?;
         let options = self.options(command)?;
         Ok(ended.extend(&recipe, self.out.as_deref(), &options, watch)?)
     }
@@ -464,8 +463,7 @@ impl TrainArgs {
         // A built-in recipe leaves the backend to the program.
         recipe.place.backend =
             named_backend(self.backend.as_deref())?.unwrap_or(recipe.place.backend);
-        let recipe = self.changes.0.apply(&recipe).map_err(usage)?;
-        recipe.check().map_err(usage)?;
+        let recipe = self.changes.0.apply_checked(&recipe).map_err(usage)?;
         Ok((recipe, name))
     }
 

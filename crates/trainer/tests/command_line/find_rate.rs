@@ -99,7 +99,7 @@ fn what_cannot_be_is_refused_and_leaves_nothing_behind() {
         ("find-rate digits --from 1 --to 0.1", &["--to", "more than `--from` (1e0)", "1e-1"]),
         ("find-rate digits --to inf", &["--to", "found inf"]),
         ("find-rate digits --steps 5", &["--steps", "at least 20", "found 5"]),
-        ("find-rate digits --batch-size 0", &["batch_size", "at least 1"]),
+        ("find-rate digits --batch-size 0", &["`--batch-size`", "at least 1"]),
         ("find-rate --resume run", &["find-rate", "--config RUN/config.toml"]),
     ];
     for (arguments, parts) in cases {

@@ -140,7 +140,7 @@ fn the_same_data_seed_as_the_seed_changes_nothing() {
 fn noise_outside_its_range_is_refused() {
     let place = Place::new();
     for (flags, mention) in [
-        ("--label-noise 101", "`label_noise`: expected more than 0 and at most 100 percent"),
+        ("--label-noise 101", "`--label-noise`: expected more than 0 and at most 100 percent"),
         ("--label-noise=-1", "found -1"),
         ("--label-noise 20:next", "such as 20 or 20:pairs, found `20:next`"),
         ("--data-seed x", "`--data-seed`: expected a whole number"),

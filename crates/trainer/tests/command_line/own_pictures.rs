@@ -251,7 +251,10 @@ fn a_run_is_scored_on_other_test_sets_of_its_classes_and_that_is_one_access() {
     table.expect(DONE, &["cifar10.1_v6"]);
     // Pictures, here those of the run itself.
     let ten = place.run("evaluate run --on ten --json");
-    ten.expect(DONE, &["this is access 4 to the test split"]);
+    ten.expect(
+        DONE,
+        &["this is access 4 to the test split", "40 of 40 pictures are the run's own"],
+    );
     let object: Value = serde_json::from_str(ten.stdout.trim()).unwrap();
     let set = &object["sets"][0];
     assert_eq!((&set["set"], &set["images"]), (&json!("ten"), &json!(40)));
@@ -268,6 +271,7 @@ fn a_run_is_scored_on_other_test_sets_of_its_classes_and_that_is_one_access() {
         fs::copy(place.path(&path(row)), folder.join("1.png")).unwrap();
     }
     let parts = place.run("evaluate run --on parts --json");
+    assert!(!parts.stderr.contains("the run's own"), "{parts:?}");
     let object: Value = serde_json::from_str(parts.stdout.trim()).unwrap();
     let accuracy = |part: usize| (&object["sets"][part]["set"], &object["sets"][part]["accuracy"]);
     assert_eq!(accuracy(0), (&json!("valid"), &json!(0.0)));

@@ -294,7 +294,8 @@ fn no_line_of_a_training_is_wider_than_a_terminal() {
 fn the_catalog_is_listed_and_built_in_data_need_no_files() {
     let place = Place::new();
     let run = place.run("data list --data-dir nowhere");
-    run.expect(DONE, &["mnist", "fashion-mnist", "cifar10", "digits", "data fetch cifar10"]);
+    run.expect(DONE, &["mnist", "fashion-mnist", "cifar10", "digits", "data fetch NAME"]);
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "{run:?}");
     place.run("data verify digits").expect(DONE, &["has no files"]);
     place.expect_empty();
 }

@@ -2,13 +2,14 @@
 
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use backburn_data::pictures::{Survey, survey_to_score};
+use backburn_data::pictures::{Part, PictureFile, Survey, survey, survey_to_score};
 use backburn_data::robustness::{self, CORRUPTIONS, NamedTestSet, RobustnessError, TestSets};
 use backburn_data::{ImageShape, TestLog};
 use backburn_records::Status;
-use backburn_records::number::{count, loss, percent};
+use backburn_records::number::{count, counted, loss, percent};
 use backburn_records::statistics::Spread;
 use backburn_records::text_table::table;
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use super::{Predictions, Scores, labelled_pictures};
 use crate::backend::Backend;
 use crate::failure::{Failure, usage};
+use crate::picture_names;
 use crate::predict::Predictor;
 use crate::run_folder::error::RunError;
 use crate::run_folder::folder::RunFolder;
@@ -88,7 +90,7 @@ pub fn evaluate_on(
     let predictor = Predictor::of(&folder, &manifest, status, backend)?;
     let classes = predictor.class_names().len();
     let other = other(path, predictor.shape(), classes)?;
-    for text in other.notes() {
+    for text in other.notes().into_iter().chain(other.learnt_from(&predictor)) {
         note(watch, &format!("note: {text}"));
     }
     if let Some(views) = predictor.recipe().tta {
@@ -134,6 +136,29 @@ impl Other {
             }
             Self::Pictures(_) => Vec::new(),
         }
+    }
+
+    /// What is to be said if some are files that the run had to learn from. Pictures that it was once trained on and that
+    /// lie elsewhere by now, or are copies, go by unnoticed.
+    fn learnt_from(&self, run: &Predictor) -> Option<String> {
+        let Self::Pictures(asked) = self else { return None };
+        let own = survey(picture_names::folder(&run.recipe().dataset)?).ok()?;
+        let real = |survey: &Survey, file: &PictureFile| {
+            survey.folder.join(&file.path).canonicalize().ok()
+        };
+        let learnt = own.files.iter().filter(|file| file.part != Some(Part::Test));
+        let learnt: HashSet<PathBuf> = learnt.filter_map(|file| real(&own, file)).collect();
+        let is_learnt =
+            |file: &&PictureFile| real(asked, file).is_some_and(|path| learnt.contains(&path));
+        let seen = asked.files.iter().filter(is_learnt).count();
+        (seen > 0).then(|| {
+            format!(
+                "{} of {} are the run's own, from which it took what it learnt: only on others is \
+                 it seen how well it generalizes",
+                count(seen as u64),
+                counted(asked.files.len(), "picture")
+            )
+        })
     }
 }
 

@@ -149,17 +149,17 @@ impl Recipe {
             backburn_data::entry(&self.dataset).map_or(usize::MAX, |entry| entry.classes());
         self.labels.check(classes)?;
         for (technique, on_labels) in self.labels.on() {
-            let name = technique.flag.replace('-', "_");
+            let name = technique.flag;
             let is_of_regression = on_labels.changes == backburn_regularization::Changes::Values;
             if self.loss == Loss::CrossEntropy && is_of_regression {
                 return Err(RecipeError::Invalid(format!(
-                    "`labels.{name}` adds noise to the targets of a regression, and cross-entropy \
+                    "`--{name}` adds noise to the targets of a regression, and cross-entropy \
                      needs distributions; set `--loss squared-error`, or use `--disturb-label`"
                 )));
             }
             if self.loss == Loss::SquaredError && !is_of_regression {
                 return Err(RecipeError::Invalid(format!(
-                    "`labels.{name}` changes distributions over the classes, and `squared-error` \
+                    "`--{name}` changes distributions over the classes, and `squared-error` \
                      is a regression; use `--loss cross-entropy`, or `--disturb-value`"
                 )));
             }

@@ -31,7 +31,7 @@ pub enum RecipeError {
     /// A value outside its range.
     #[error("`{setting}`: expected {expected}, found {found}")]
     Setting {
-        /// The setting, as in the recipe and, with dashes, on the command line.
+        /// The setting, as in the recipe.
         setting: &'static str,
         /// Range of the setting.
         expected: &'static str,
