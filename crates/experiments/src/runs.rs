@@ -489,12 +489,7 @@ fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), 
     };
     let seconds: f64 = planned.iter().map(|run| run.seconds - shared(run)).sum();
     if seconds > 0.0 {
-        let is_beginning = |place| planned.iter().any(|run| run.beginning == Some(place));
-        let may_stop = planned
-            .iter()
-            .enumerate()
-            .any(|(place, run)| run.trial.recipe.early_stopping.is_some() && !is_beginning(place));
-        let most = if may_stop { ", less where training stops early" } else { "" };
+        let most = if may_take_less(planned) { ", less where training stops early" } else { "" };
         let folder = lab.runs_dir().display();
         lab.say(&format!(
             "about {} at the speed measured now{most}; Ctrl-C stops, the same command resumes; \
@@ -503,4 +498,39 @@ fn say_how_long(lab: &Lab, arms: &[Arm], planned: &mut [Planned]) -> Result<(), 
         ));
     }
     Ok(())
+}
+
+/// Whether a run that is still to be trained may stop early, and no other takes what it leaves of its epochs.
+fn may_take_less(planned: &[Planned]) -> bool {
+    let is_beginning = |place| planned.iter().any(|run| run.beginning == Some(place));
+    let may_stop =
+        |run: &Planned| run.found.is_missing() && run.trial.recipe.early_stopping.is_some();
+    planned.iter().enumerate().any(|(place, run)| may_stop(run) && !is_beginning(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use backburn_training::recipe::built_in;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_still_to_be_trained_and_leaves_its_epochs_to_no_other_may_take_less() {
+        let run = |rule: Option<&str>, found: Found, beginning: Option<usize>| {
+            let early_stopping = rule.map(|rule| rule.parse().unwrap());
+            let recipe = Recipe { early_stopping, ..built_in("digits").unwrap() };
+            let trial = Trial { path: PathBuf::new(), recipe };
+            Planned { arm: 0, trial, found, beginning, seconds: 0.0 }
+        };
+        let stops = Some("patience=2");
+        let whole = || Found::Whole(Box::new(no_scores()));
+        assert!(may_take_less(&[run(stops, Found::Nothing, None)]));
+        assert!(may_take_less(&[run(stops, Found::Part, None), run(None, Found::Nothing, None)]));
+        assert!(!may_take_less(&[run(None, Found::Nothing, None)]));
+        assert!(!may_take_less(&[
+            run(stops, Found::Part, None),
+            run(None, Found::Nothing, Some(0))
+        ]));
+        assert!(!may_take_less(&[run(stops, whole(), None), run(None, Found::Part, None)]));
+    }
 }
