@@ -32,6 +32,9 @@ const QUICK: (usize, usize, usize) = (6000, 4000, 15);
 /// Threshold of the quick preset, whose validation loss does not come below 1, in the place of the source's.
 const QUICK_THRESHOLD: f64 = 1.4;
 
+/// Epochs of the source's second figure.
+const FIRST: usize = 15;
+
 /// What the source prints: test accuracy with the last weights, and with those it keeps.
 const PRINTED_LAST: f64 = 0.7557;
 const PRINTED_KEPT: f64 = 0.7622;
@@ -394,12 +397,15 @@ fn choices(lab: &Lab, course: &Course<'_>, seed: u64) -> ExperimentTable {
 }
 
 fn figures(lab: &Lab, arm: &ArmRuns, courses: &[Course<'_>]) -> Vec<ExperimentFigure> {
-    let xs: Vec<f64> = (1..=courses[0].choices.last).map(|epoch| epoch as f64).collect();
+    let all = courses[0].choices.last;
     type Column = (&'static str, fn(&EpochRecord) -> Option<f64>);
-    let chart = |title: &str, y: Axis, columns: [Column; 2], limit: Option<f64>| {
+    let chart = |title: &str, y: Axis, columns: [Column; 2], limit: Option<f64>, epochs: usize| {
+        let xs: Vec<f64> = (1..=epochs).map(|epoch| epoch as f64).collect();
         let mut chart = LineChart::new(title, Axis::counts("epoch"), y);
         for (name, value) in columns {
-            chart = chart.with(series(name, &xs, &arm.curves(value)));
+            let mut curves = arm.curves(value);
+            curves.iter_mut().for_each(|curve| curve.truncate(epochs));
+            chart = chart.with(series(name, &xs, &curves));
         }
         if let Some(limit) = limit {
             let points = vec![(xs[0], limit), (xs[xs.len() - 1], limit)];
@@ -408,7 +414,8 @@ fn figures(lab: &Lab, arm: &ArmRuns, courses: &[Course<'_>]) -> Vec<ExperimentFi
         // The choices of several seeds would not be told apart.
         if let [course] = courses {
             let (_, value) = columns[1];
-            for (name, epoch) in named(&course.choices) {
+            let shown = named(&course.choices).into_iter().filter(|(_, epoch)| *epoch <= epochs);
+            for (name, epoch) in shown {
                 let y = value(course.epoch(epoch));
                 chart =
                     chart.mark(Mark { x: epoch as f64, y, name: format!("{name}: epoch {epoch}") });
@@ -425,18 +432,30 @@ fn figures(lab: &Lab, arm: &ArmRuns, courses: &[Course<'_>]) -> Vec<ExperimentFi
         ("validation", |epoch| epoch.valid_accuracy.map(|accuracy| 100.0 * accuracy)),
     ];
     let percent = Axis::linear("accuracy (%)").within(0.0, 100.0);
-    vec![
+    let nats = || Axis::linear("loss (nats)");
+    let limit = Some(threshold(lab));
+    let mut figures = vec![
         ExperimentFigure {
             name: "loss".into(),
             caption: TEXT.paragraph("figure of losses", &[]),
-            drawing: chart("Loss", Axis::linear("loss (nats)"), loss, Some(threshold(lab))),
+            drawing: chart("Loss", nats(), loss, limit, all),
         },
         ExperimentFigure {
             name: "accuracy".into(),
             caption: TEXT.paragraph("figure of accuracies", &[]),
-            drawing: chart("Accuracy", percent, accuracy, None),
+            drawing: chart("Accuracy", percent, accuracy, None, all),
         },
-    ]
+    ];
+    if all > FIRST {
+        let title = format!("Loss, the first {FIRST} epochs");
+        let first = ExperimentFigure {
+            name: "first-loss".into(),
+            caption: TEXT.paragraph("figure of the first losses", &[("first", FIRST.to_string())]),
+            drawing: chart(&title, nats(), loss, limit, FIRST),
+        };
+        figures.insert(1, first);
+    }
+    figures
 }
 
 /// The choices by name; of those that fall on the same epoch, one.
