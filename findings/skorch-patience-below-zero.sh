@@ -2,14 +2,14 @@
 # skorch 1.4.0 with PyTorch 2.15.0 and scikit-learn 1.9.1: `EarlyStopping` never stops by a score below zero that stands still
 # or slowly gets worse, and takes the worst epoch for the best.
 #
-# An epoch counts as better if its score passes the best one by a share of it, `threshold=1e-4`, which is the default. The share
-# of a score below zero is added with its sign, so that the mark lies on the wrong side of the best score: the same score passes
-# it, and so does one that is worse by less than a ten-thousandth. Scores below zero are what scikit-learn's `neg_log_loss`,
-# `neg_brier_score` and their like give, of which greater is better.
+# An epoch counts as better if its score passes the best one by a share of it, `threshold=1e-4`, which is the default. The
+# share of a score below zero is added with its sign, so that the mark lies on the wrong side of the best score: the same
+# score passes it, and so does one that is worse by less than a ten-thousandth. Scores below zero are what scikit-learn's
+# `neg_log_loss`, `neg_brier_score` and their like give, of which greater is better.
 #
 # Seen, with a patience of 2 and at most 12 epochs: where nothing is learnt, `accuracy` stops after 3 epochs, `neg_log_loss`
-# after none, and the last is its best. Where every epoch is worse than the one before, `load_best=True` goes back to the last.
-# With `threshold_mode="abs"`, or a threshold of 0 where the score stands still, all is as promised.
+# after none, and the last is its best. Where every epoch is worse than the one before, `load_best=True` goes back to the
+# last. With `threshold_mode="abs"`, or a threshold of 0 where the score stands still, all is as promised.
 #
 # Installs the packages into a temporary folder; prints what it sees and fails if that is something else.
 set -euo pipefail

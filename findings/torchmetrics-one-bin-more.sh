@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# torchmetrics 1.9.0 with PyTorch 2.15.0: the calibration error has one bin more than asked for, in which are the predictions of
-# confidence 1 alone.
+# torchmetrics 1.9.0 with PyTorch 2.15.0: the calibration error has one bin more than asked for, in which are the predictions
+# of confidence 1 alone.
 #
-# Bins take their lower end and leave out their upper one, the last like the others, so that a confidence of exactly 1 belongs to
-# a bin behind it. A softmax in single precision gives exactly 1 where one logit lies some 20 above nine others, which is nothing
-# rare of a network that has learnt its images by heart. Errors in opposite directions no longer cancel within the last bin; two
-# networks whose confidences differ in the seventh digit get other errors.
+# Bins take their lower end and leave out their upper one, the last like the others, so that a confidence of exactly 1 belongs
+# to a bin behind it. A softmax in single precision gives exactly 1 where one logit lies some 20 above nine others, which is
+# nothing rare of a network that has learnt its images by heart. Errors in opposite directions no longer cancel within the
+# last bin; two networks whose confidences differ in the seventh digit get other errors.
 #
-# Seen: with one bin, whose error is the distance of the mean confidence from the accuracy, answers of confidence 1 (wrong) and
-# 0.5 (right) have an error of 0.75 in place of 0.25. With 15 bins, of a hundred answers half at 1, of which 80 % are right, and
-# half at 0.96, of which all are, the expected error is 0.12; it is 0.08 with 0.9999999 in place of 1, the maximum error 0.2 in
-# place of 0.08.
+# Seen: with one bin, whose error is the distance of the mean confidence from the accuracy, answers of confidence 1 (wrong)
+# and 0.5 (right) have an error of 0.75 in place of 0.25. With 15 bins, of a hundred answers half at 1, of which 80 % are
+# right, and half at 0.96, of which all are, the expected error is 0.12; it is 0.08 with 0.9999999 in place of 1, the maximum
+# error 0.2 in place of 0.08.
 #
 # Installs the packages into a temporary folder; prints what it sees and fails if that is something else.
 set -euo pipefail
