@@ -55,7 +55,10 @@ pub const NOTHING_TO_SET: &[(&[&str], &str)] = &[
         &["amp", "fp16", "bf16", "half", "precision", "mixed-precision"],
         "all is computed in single precision",
     ),
-    (&["deterministic", "reproducible"], "a training with the same seed is always the same"),
+    (
+        &["deterministic", "reproducible"],
+        "on processors the same seed always gives the same training",
+    ),
     (&["pin-memory", "prefetch-factor"], "batches are made while the ones before are trained on"),
 ];
 
