@@ -343,8 +343,9 @@ fn layers_are_filtered_where_that_takes_fewer_products() {
     ] {
         assert_eq!(cpu::filters(&shape), filtered, "{shape:?}");
     }
-    let narrow = square(1, 32, [16, 16], 3, 1, 1);
+    let narrow = square(1, 32, [8, 16], 3, 1, 1);
     assert!(cpu::filters(&narrow) && !cpu::filters_weight_gradient(&narrow));
+    assert!(cpu::filters_weight_gradient(&square(1, 8, [16, 16], 3, 1, 1)));
 }
 
 #[test]

@@ -6,11 +6,12 @@ use backburn_kernels::cpu::{
     self, Activation, ConvShape, DropoutMask, Finish, FollowedBy, NormalizeForward, OptimizerStep,
     PoolShape, PoolWindows, Rule, Statistics, WeightLayout,
 };
-use common::{ACTIVATIONS, generator, numbers};
+use common::{ACTIVATIONS, cases, generator, numbers};
 
-const THREADS: [usize; 5] = [1, 2, 3, 5, 8];
+/// Three before two: where there is only time for one, an uneven number.
+const THREADS: [usize; 5] = [1, 3, 2, 5, 8];
 
-/// Runs `kernel` with each number of threads, twice, and compares all bits.
+/// Runs `kernel` with each number of threads, twice, and compares all bits. Fewer numbers, and once, on an emulated CPU.
 fn assert_same_bits(kernel: impl Fn() -> Vec<Vec<f32>> + Send + Sync) {
     let bits = |threads| -> Vec<Vec<u32>> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -19,8 +20,8 @@ fn assert_same_bits(kernel: impl Fn() -> Vec<Vec<f32>> + Send + Sync) {
     };
     let expected = bits(THREADS[0]);
     assert!(expected.iter().all(|values| !values.is_empty()));
-    for threads in THREADS {
-        for _ in 0..2 {
+    for &threads in &THREADS[..cases(THREADS.len())] {
+        for _ in 0..cases(2) {
             assert!(bits(threads) == expected, "{threads} threads give other bits than one");
         }
     }

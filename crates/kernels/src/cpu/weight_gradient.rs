@@ -38,7 +38,7 @@ const PARTS: usize = 16;
 ///
 /// Each weight's sum runs over images, rows and columns in their order (in sixteen parts that are
 /// added in order, where weights are few), whatever the number of threads. Where it is
-/// [filtered](super::winograd::filters_weight_gradient) it runs over tiles in their order, likewise.
+/// [filtered](super::winograd::filters_weight_gradient) it runs over tiles in their order, in up to sixteen parts likewise.
 ///
 /// # Shapes
 ///

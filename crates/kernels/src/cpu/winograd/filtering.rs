@@ -17,6 +17,8 @@ use super::transform::{Input, Output, PRODUCTS, ROOTS, in_two_dimensions};
 /// Tiles of a task: enough that kernels are read seldom, few enough that what lies between two transforms stays in a
 /// core's cache. A multiple of the rows of all instruction sets' products.
 const TILES_OF_A_TASK: usize = 24;
+/// Where that leaves threads without a task: kernels are still read less often than panel by panel.
+const TILES_OF_A_SMALL_TASK: usize = 12;
 /// Where kernels fill more than a core's cache, they are read less often.
 const TILES_OF_A_TASK_OF_MANY_KERNELS: usize = 48;
 /// Numbers of a kernel's products, beyond which they are many.
@@ -55,10 +57,16 @@ impl Filtering<'_> {
         let mut target = Buffer::new(numbers);
         let to = target.writer();
         let many = PRODUCTS * inputs * outputs > MANY_KERNELS;
-        let at_a_time = if many { TILES_OF_A_TASK_OF_MANY_KERNELS } else { TILES_OF_A_TASK };
+        let enough = TASKS_OF_A_THREAD * rayon::current_num_threads();
+        let at_a_time = if many {
+            TILES_OF_A_TASK_OF_MANY_KERNELS
+        } else if tiles.count().div_ceil(TILES_OF_A_TASK) < enough {
+            TILES_OF_A_SMALL_TASK
+        } else {
+            TILES_OF_A_TASK
+        };
         let blocks = Blocks { inputs, tiles: at_a_time.min(tiles.count()), of: tiles.count() };
         let all_panels = 0..panels.count();
-        let enough = TASKS_OF_A_THREAD * rayon::current_num_threads();
         // How the work is cut does not change a sum.
         if blocks.count() >= enough || panels.count() == 1 {
             let own;

@@ -30,12 +30,13 @@ use kernels::Direction;
 pub(crate) use kernels::TransformedKernels;
 use tiles::{TILE, Tiles};
 use transform::PRODUCTS;
+use weight_gradient::KernelGradients;
 
 /// What transforming a window and its outputs costs by channel, in products of a pair of channels: measured, as
 /// `docs/performance.md` tells.
 const TRANSFORM: usize = 900;
 /// The same where kernels' gradients are wanted: the gradients of the outputs become more numbers than they are.
-const TRANSFORM_FOR_KERNELS: usize = 1800;
+const TRANSFORM_FOR_KERNELS: usize = 1200;
 
 /// Whether minimal filtering of a layer's outputs, and of its inputs' gradients, costs less than the sum of products.
 ///
@@ -118,8 +119,9 @@ pub(crate) fn weight_gradient(
     gradient: &[f32],
     layout: WeightLayout,
 ) -> Vec<f32> {
-    let channels = [shape.inputs, shape.outputs];
-    weight_gradient::weight_gradient(forward_tiles(shape), input, gradient, channels, layout)
+    let tiles = forward_tiles(shape);
+    let (inputs, outputs) = (shape.inputs, shape.outputs);
+    KernelGradients { tiles, input, gradient, inputs, outputs, layout }.sum()
 }
 
 #[cfg(test)]
